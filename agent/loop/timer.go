@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+// Timers: one heap, whose head is the timeout of epoll_wait.
+
+package loop
+
+import (
+	"container/heap"
+	"time"
+)
+
+// timer implements sources.Timer.
+type timer struct {
+	loop  *Loop
+	due   time.Duration // CLOCK_MONOTONIC
+	index int           // in the heap; -1 when taken out
+	fire  func()        // nil once called or stopped
+}
+
+func (t *timer) Stop() bool {
+	if t.index >= 0 {
+		heap.Remove(&t.loop.timers, t.index)
+	}
+	pending := t.fire != nil
+	t.fire = nil
+	return pending
+}
+
+// timeout returns the milliseconds until the first timer is due, rounded up
+// so that it never fires early, or -1 without timers.
+func (l *Loop) timeout() int {
+	if len(l.timers) == 0 {
+		return -1
+	}
+	wait := l.timers[0].due - l.Now()
+	const longest = time.Hour // well inside of an int32 of milliseconds
+	return int((min(max(0, wait), longest) + time.Millisecond - 1) / time.Millisecond)
+}
+
+// runTimers calls what is due now. A timer that is set meanwhile, be it for
+// no time at all, waits for the next wake-up, so that it cannot keep the
+// descriptors from their turn.
+func (l *Loop) runTimers() {
+	if len(l.timers) == 0 {
+		return
+	}
+	now := l.Now()
+	var due []*timer
+	for len(l.timers) > 0 && l.timers[0].due <= now {
+		due = append(due, heap.Pop(&l.timers).(*timer))
+	}
+	for _, t := range due {
+		// An earlier one of these calls may have stopped this one.
+		if fire := t.fire; fire != nil {
+			t.fire = nil
+			fire()
+		}
+	}
+}
+
+// timerHeap implements heap.Interface.
+type timerHeap []*timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h timerHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+func (h *timerHeap) Push(x any) {
+	t := x.(*timer)
+	t.index = len(*h)
+	*h = append(*h, t)
+}
+func (h *timerHeap) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	t.index = -1
+	return t
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+
+// From YAML text to a tree of nodes with positions. This is the only file
+// that knows the YAML library.
+
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Limits of one file: far above what anyone writes, and low enough that no
+// file, by aliases of aliases, takes noticeable memory or time.
+const (
+	maxFileSize = 1 << 20
+	maxNodes    = 100_000
+	maxDepth    = 64
+)
+
+// Kind says what a Node is.
+type Kind uint8
+
+// The kinds of a Node.
+const (
+	Scalar Kind = iota
+	List
+	Map
+)
+
+// String returns the kind as messages name it.
+func (k Kind) String() string {
+	return [...]string{"a single value", "a list", "a mapping"}[k]
+}
+
+// Node is one value of a configuration file, aliases resolved.
+type Node struct {
+	Pos  Pos
+	Kind Kind
+	// Text is a scalar as it was written, without quotes: 0644 stays 0644.
+	Text string
+	// Null is set for a value that was left out or written as null or ~.
+	Null    bool
+	Items   []Node  // of a List
+	Entries []Entry // of a Map, in the order of the file
+}
+
+// Entry is one key of a Map with its value.
+type Entry struct {
+	Key   string
+	At    Pos
+	Value Node
+}
+
+// Parse reads one YAML document from text. What it cannot read it reports to
+// ps and returns false. An empty document is an empty Map.
+func Parse(file string, text []byte, ps *Problems) (Node, bool) {
+	if len(text) > maxFileSize {
+		ps.Errorf(Pos{File: file}, "the file is larger than %d bytes", maxFileSize)
+		return Node{}, false
+	}
+	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	var doc yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return Node{Pos: Pos{file, 1, 1}, Kind: Map}, true
+	case err != nil:
+		ps.add(syntaxProblem(file, text, err))
+		return Node{}, false
+	}
+	var more yaml.Node
+	switch err := dec.Decode(&more); {
+	case err == nil:
+		ps.Errorf(Pos{file, more.Line, more.Column}, "a second document: one file holds one")
+		return Node{}, false
+	case !errors.Is(err, io.EOF):
+		ps.add(syntaxProblem(file, text, err))
+		return Node{}, false
+	}
+	c := converter{file: file, ps: ps, open: map[*yaml.Node]bool{}}
+	n := c.node(doc.Content[0], 0)
+	if n.Null {
+		n = Node{Pos: n.Pos, Kind: Map}
+	}
+	return n, !c.failed
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// syntaxProblem turns an error of the YAML library, which knows a line at
+// best, into a complaint.
+func syntaxProblem(file string, text []byte, err error) Problem {
+	p := Problem{Pos: Pos{File: file}, Message: err.Error()}
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		return p
+	}
+	p.Pos.Line, _ = strconv.Atoi(m[1])
+	p.Message = "YAML: " + m[2]
+	lines := strings.Split(string(text), "\n")
+	// The library's line is the one before or after the culprit as often as
+	// the culprit itself, so the hint looks at its neighbours too.
+	for i := max(0, p.Pos.Line-2); i <= p.Pos.Line && i < len(lines); i++ {
+		if unquotedField.MatchString(lines[i]) {
+			p.Pos.Line = i + 1
+			p.Message += ` (quote what holds a ${…}: "${X}")`
+			break
+		}
+	}
+	return p
+}
+
+// unquotedField finds ${ with no quote mark before it on its line.
+var unquotedField = regexp.MustCompile(`^[^"']*\$\{`)
+
+// converter copies the library's tree into ours.
+type converter struct {
+	file   string
+	ps     *Problems
+	open   map[*yaml.Node]bool // anchors that we are inside of
+	nodes  int
+	failed bool
+}
+
+func (c *converter) fail(at Pos, format string, args ...any) Node {
+	if !c.failed {
+		c.ps.Errorf(at, format, args...)
+	}
+	c.failed = true
+	return Node{Pos: at, Null: true}
+}
+
+func (c *converter) node(y *yaml.Node, depth int) Node {
+	at := Pos{c.file, y.Line, y.Column}
+	c.nodes++
+	switch {
+	case c.failed:
+		return Node{Pos: at, Null: true}
+	case c.nodes > maxNodes:
+		return c.fail(at, "more than %d values, counting what aliases repeat", maxNodes)
+	case depth > maxDepth:
+		return c.fail(at, "nested deeper than %d levels", maxDepth)
+	}
+	n := Node{Pos: at}
+	switch y.Kind {
+	case yaml.AliasNode:
+		return c.alias(y, depth)
+	case yaml.SequenceNode:
+		n.Kind = List
+		for _, item := range y.Content {
+			n.Items = append(n.Items, c.inside(y, item, depth))
+		}
+	case yaml.MappingNode:
+		n.Kind = Map
+		for i := 0; i+1 < len(y.Content); i += 2 {
+			n.Entries = append(n.Entries, c.entry(y, y.Content[i], y.Content[i+1], depth))
+		}
+	case yaml.ScalarNode:
+		n.Text = y.Value
+		n.Null = y.Tag == "!!null"
+	}
+	return n
+}
+
+func (c *converter) inside(parent, y *yaml.Node, depth int) Node {
+	c.open[parent] = true
+	defer delete(c.open, parent)
+	return c.node(y, depth+1)
+}
+
+func (c *converter) alias(y *yaml.Node, depth int) Node {
+	at := Pos{c.file, y.Line, y.Column}
+	if c.open[y.Alias] {
+		return c.fail(at, "the alias *%s stands inside of what it repeats", y.Value)
+	}
+	n := c.node(y.Alias, depth+1)
+	n.Pos = at
+	return n
+}
+
+func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
+	at := Pos{c.file, key.Line, key.Column}
+	switch {
+	case key.Tag == "!!merge":
+		c.fail(at, "merge keys (<<) are not taken; an alias may stand for a whole value")
+	case key.Kind != yaml.ScalarNode:
+		c.fail(at, "a key must be a plain word")
+	}
+	return Entry{Key: key.Value, At: at, Value: c.inside(parent, value, depth)}
+}
+
+// load reads the file that path names and calls Parse. It fails if the file
+// cannot be read, or holds what Parse complains about.
+func load(path string, read func(string) ([]byte, error), ps *Problems) (Node, bool) {
+	text, err := read(path)
+	if err != nil {
+		ps.Errorf(Pos{File: path}, "%v", cause(err))
+		return Node{}, false
+	}
+	return Parse(path, text, ps)
+}
+
+// cause drops the operation and path that an os error repeats.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+
+// Complaints about a configuration: where they are, how they read, and what
+// the writer may have meant.
+
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Pos is a place in a configuration file. Line and Col count from 1, Col in
+// bytes; a Col of 0 says that the YAML parser knows the line only, a Line of 0
+// that the whole file is meant.
+type Pos struct {
+	File      string
+	Line, Col int
+}
+
+// String returns file:line:col, as far as known.
+func (p Pos) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Col == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Problem is one complaint. A warning does not keep the configuration from
+// being used.
+type Problem struct {
+	Pos     Pos
+	Message string
+	Warning bool
+}
+
+// String returns the complaint as one line: file:line:col: message.
+func (p Problem) String() string {
+	kind := ""
+	if p.Warning {
+		kind = "warning: "
+	}
+	return fmt.Sprintf("%s: %s%s", p.Pos, kind, p.Message)
+}
+
+// Problems collects complaints, so that all of them are told at once. The
+// zero value is ready for use.
+type Problems struct {
+	list  []Problem
+	files []string
+}
+
+// Errorf adds a complaint that makes the configuration unusable.
+func (ps *Problems) Errorf(at Pos, format string, args ...any) {
+	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...)})
+}
+
+// Warnf adds a complaint that does not.
+func (ps *Problems) Warnf(at Pos, format string, args ...any) {
+	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+func (ps *Problems) add(p Problem) {
+	if !slices.Contains(ps.files, p.Pos.File) {
+		ps.files = append(ps.files, p.Pos.File)
+	}
+	if !slices.Contains(ps.list, p) {
+		ps.list = append(ps.list, p)
+	}
+}
+
+// Failed reports whether there is a complaint that is more than a warning.
+func (ps *Problems) Failed() bool {
+	return slices.ContainsFunc(ps.list, func(p Problem) bool { return !p.Warning })
+}
+
+// All returns the complaints by file, in the order in which the files were
+// first complained about, and within a file by place.
+func (ps *Problems) All() []Problem {
+	slices.SortStableFunc(ps.list, func(a, b Problem) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(ps.files, a.Pos.File), slices.Index(ps.files, b.Pos.File)),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Col, b.Pos.Col))
+	})
+	return ps.list
+}
+
+// Error returns all complaints, a line each.
+func (ps *Problems) Error() string {
+	var lines []string
+	for _, p := range ps.All() {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Suggest returns `; did you mean "x"?` for the word of known that is nearest
+// to word, or nothing if none is near.
+func Suggest(word string, known []string) string {
+	best, bestDistance := "", 1+max(1, min(3, len(word)/3))
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance {
+			best, bestDistance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance is the number of letters to insert, remove, replace or swap with
+// the next to come from a to b (optimal string alignment). Words longer than
+// a name ever is are far from everything.
+func distance(a, b string) int {
+	const longest = 64
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	var before, last, row [longest + 1]int
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

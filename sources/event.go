@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+// Event: what a source tells the rest of the house, one form for all kernel
+// interfaces.
+
+package sources
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Topic is what rules are indexed by: what kind of event, of what, and what
+// happened to it. {"line", "door", "rising"}, {"key", "KEY_MUTE", "pressed"},
+// {"uevent", "block", "add"}. In a rule's topic an empty Name or State stands
+// for any.
+type Topic struct {
+	Kind, Name, State string
+}
+
+// Press is what an event means to the button that it comes from.
+type Press uint8
+
+// The meanings of Press. The Starts values tell the recogniser of a level that
+// was found, when a device was opened or its state read afresh, rather than
+// seen to change; no rule hears of them.
+const (
+	NoPress Press = iota
+	Down
+	Up
+	Repeat
+	StartsDown
+	StartsUp
+)
+
+// Event is one thing that happened. It is a plain value; Names and Fields
+// belong to the sender, who may use them again as soon as Emit returns.
+type Event struct {
+	// Time is the kernel's stamp of the event where it gives one, else when
+	// it was read: nanoseconds of CLOCK_MONOTONIC.
+	Time time.Duration
+	// Topic finds the rules. An event without a State finds none; its Press
+	// may make one that does.
+	Topic Topic
+	// Source names the device or line that spoke: "gpio:power",
+	// "input:/dev/input/event3", "uevent".
+	Source string
+	// Names are the names by which the configuration knows the device: what
+	// `from` asks for.
+	Names []string
+	// Press is set for lines and keys.
+	Press Press
+	// Fields are what rules see, under upper-case names.
+	Fields []Field
+}
+
+// Lookup returns the value of the field name.
+func (e *Event) Lookup(name string) (Value, bool) {
+	for i := range e.Fields {
+		if e.Fields[i].Name == name {
+			return e.Fields[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Clone returns a copy that shares nothing with the sender's buffers.
+func (e *Event) Clone() *Event {
+	c := *e
+	c.Names = slices.Clone(e.Names)
+	c.Fields = slices.Clone(e.Fields)
+	return &c
+}
+
+// Field is one named value of an event.
+type Field struct {
+	Name  string // upper case, digits and _
+	Value Value
+}
+
+// Value is a text or a whole number. Numbers are kept as such so that making
+// an event and comparing its fields allocates nothing.
+type Value struct {
+	text   string
+	number int64
+	isText bool
+}
+
+// Text returns a text value.
+func Text(s string) Value { return Value{text: s, isText: true} }
+
+// Int returns a number.
+func Int(n int64) Value { return Value{number: n} }
+
+// String returns the value as programs see it in their environment.
+func (v Value) String() string {
+	if v.isText {
+		return v.text
+	}
+	return strconv.FormatInt(v.number, 10)
+}
+
+// Int returns the value as a number; a text counts if it is one in decimal.
+func (v Value) Int() (int64, bool) {
+	if !v.isText {
+		return v.number, true
+	}
+	n, err := strconv.ParseInt(v.text, 10, 64)
+	return n, err == nil
+}

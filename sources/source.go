@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+// Package sources holds what all kernel interfaces share: the events that
+// they send, what they offer to the configuration, and the small part of the
+// loop that they see. Each source is a package below this one; none knows of
+// rules, actions or the others' insides.
+//
+// A source reads from descriptors of its own in the loop that it was handed,
+// rather than offering one descriptor or a channel: it may watch several, none
+// as long as its device is missing, and a channel would cost a thread switch
+// for each event.
+package sources
+
+import (
+	"log/slog"
+	"time"
+
+	"reflexd/config"
+)
+
+// Kind is one kernel interface, as the agent's list of sources holds it.
+type Kind struct {
+	Name string // "gpio", "input", ...: first part of Event.Source, and what `loss:` names
+	// Plan returns an empty plan, to be filled by reading a configuration.
+	Plan func() Plan
+	// Open returns a source that does nothing until a plan is applied. It
+	// fails only if the kernel lacks the interface altogether.
+	Open func(Host) (Source, error)
+}
+
+// Plan is what one configuration asks of one source. Reading and checking it
+// touches no device.
+type Plan interface {
+	// Sections are the top-level keys of the configuration that belong to
+	// this source.
+	Sections() []config.Field
+	// Triggers are the kinds of `when` that this source serves.
+	Triggers() []TriggerKind
+	// Check is called when all files are read, before any trigger is
+	// compiled, to complain of what the sections hold.
+	Check(ps *config.Problems)
+}
+
+// TriggerKind declares one kind of `when`.
+type TriggerKind struct {
+	Key string // the telling key: "line", "uevent"
+	Doc string
+	// Fields are the event fields that a rule may name; nil if any name may
+	// occur. The fields that every event has are not among them.
+	Fields []string
+	// New returns the YAML fields of one trigger, `where` excepted, and what
+	// turns them into Topics and Match when all files are read.
+	New func() (fields []config.Field, compile func(t *Trigger, ps *config.Problems))
+}
+
+// Trigger is one compiled `when`.
+type Trigger struct {
+	Pos    config.Pos
+	Kind   string   // the telling key
+	Fields []string // as TriggerKind.Fields
+	// Topics are the events that it hears.
+	Topics []Topic
+	// Match further restricts them; nil for no restriction. It is called on
+	// the loop's thread and allocates nothing.
+	Match func(*Event) bool
+	Where Where
+}
+
+// Accepts reports whether e, which has one of the trigger's topics, fires it.
+func (t *Trigger) Accepts(e *Event) bool {
+	return (t.Match == nil || t.Match(e)) && t.Where.Match(e)
+}
+
+// Source serves one kernel interface. All its methods are called on the
+// loop's thread.
+type Source interface {
+	// Apply makes the source do what plan, which its Kind made, asks. What
+	// the plan before asked for in the same words is kept open as it is: no
+	// line moves, no device is closed. What cannot be had now is logged,
+	// shown by Status, and waited for.
+	Apply(plan Plan)
+	// Status tells the state of everything the plan asked for.
+	Status() []State
+	// Close lets go of everything, leaving outputs as their on_exit says.
+	Close()
+}
+
+// State is the state of one line, device or socket, as `reflexd status` tells
+// it.
+type State struct {
+	Name   string `json:"name"`   // "power"
+	Detail string `json:"detail"` // "GPIO3, gpiochip0:3"
+	OK     bool   `json:"ok"`     // open, not waited for
+	Error  string `json:"error,omitempty"`
+}
+
+// Host is what a source is given by the agent.
+type Host struct {
+	Loop Loop
+	// Emit takes an event. The events of one wake-up are put in order of
+	// their time stamps before any rule sees them. It copies what it needs.
+	Emit func(*Event)
+	Log  *slog.Logger
+	// Dev, Sys and Proc are where /dev, /sys and /proc are.
+	Dev, Sys, Proc string
+}
+
+// Lost tells rules and the log that count events of the source were lost
+// (0: nobody knows how many). knob says what would help, in the words of
+// whoever can turn it.
+func (h *Host) Lost(kind, name string, count int, knob string) {
+	source := kind
+	if name != "" {
+		source += ":" + name
+	}
+	h.Log.Warn("events lost", "source", source, "count", count, "knob", knob)
+	h.Emit(&Event{
+		Time:   h.Loop.Now(),
+		Topic:  Topic{"loss", kind, "lost"},
+		Source: source,
+		Fields: []Field{{"SOURCE", Text(source)}, {"COUNT", Int(int64(count))}, {"KNOB", Text(knob)}},
+	})
+}
+
+// Loop is what sources see of the event loop. All its methods are called on
+// the loop's thread, and all functions handed to it are called there, but for
+// the work of Beside.
+type Loop interface {
+	// Now is CLOCK_MONOTONIC.
+	Now() time.Duration
+	// Watch calls ready whenever fd has one of the poll events (unix.EPOLLIN
+	// and so on; EPOLLERR and EPOLLHUP always count). Watching is
+	// level-triggered: ready reads one bounded batch and returns; if more is
+	// there it is called again at the next wake-up, after the others had
+	// their turn. fd must be non-blocking and stays the caller's to close,
+	// after Watch.Close.
+	Watch(fd int, events uint32, ready func(events uint32)) (Watch, error)
+	// After calls fire once, after d.
+	After(d time.Duration, fire func()) Timer
+	// Beside runs work on a goroutine of its own, for what may block, and
+	// then done on the loop's thread.
+	Beside(work func(), done func())
+}
+
+// Watch is a descriptor that is being watched.
+type Watch interface {
+	// Events changes the poll events; 0 leaves only EPOLLERR and EPOLLHUP.
+	Events(events uint32) error
+	// Close ends the watching. ready is not called again, not even for what
+	// was found ready in the same wake-up. Closing twice is harmless.
+	Close()
+}
+
+// Timer is a call to come.
+type Timer interface {
+	// Stop keeps the call from being made. It reports whether there was one
+	// to stop.
+	Stop() bool
+}
