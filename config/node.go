@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -91,23 +90,23 @@ func Parse(file string, text []byte, ps *Problems) (Node, bool) {
 	return n, !c.failed
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntaxProblem turns an error of the YAML library, which knows a line at
-// best, into a complaint.
+// syntaxProblem turns an error of the YAML library, `yaml: line 3: message`,
+// which knows a line at best, into a complaint.
 func syntaxProblem(file string, text []byte, err error) Problem {
-	p := Problem{Pos: Pos{File: file}, Message: err.Error()}
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
-		return p
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	// The library leaves the line out where it is the first.
+	p := Problem{Pos: Pos{File: file, Line: 1}}
+	if number, rest, ok := strings.Cut(strings.TrimPrefix(message, "line "), ": "); ok {
+		if n, err := strconv.Atoi(number); err == nil {
+			p.Pos.Line, message = n, rest
+		}
 	}
-	p.Pos.Line, _ = strconv.Atoi(m[1])
-	p.Message = "YAML: " + m[2]
+	p.Message = "YAML: " + message
 	lines := strings.Split(string(text), "\n")
 	// The library's line is the one before or after the culprit as often as
 	// the culprit itself, so the hint looks at its neighbours too.
 	for i := max(0, p.Pos.Line-2); i <= p.Pos.Line && i < len(lines); i++ {
-		if unquotedField.MatchString(lines[i]) {
+		if hasUnquotedField(lines[i]) {
 			p.Pos.Line = i + 1
 			p.Message += ` (quote what holds a ${…}: "${X}")`
 			break
@@ -116,8 +115,11 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 	return p
 }
 
-// unquotedField finds ${ with no quote mark before it on its line.
-var unquotedField = regexp.MustCompile(`^[^"']*\$\{`)
+// hasUnquotedField finds ${ with no quote mark before it on its line.
+func hasUnquotedField(line string) bool {
+	before, _, found := strings.Cut(line, "${")
+	return found && !strings.ContainsAny(before, `"'`)
+}
 
 // converter copies the library's tree into ours.
 type converter struct {

@@ -109,3 +109,14 @@ func (v Value) Int() (int64, bool) {
 	n, err := strconv.ParseInt(v.text, 10, 64)
 	return n, err == nil
 }
+
+// Describe returns the event in a few words, for the log: "line bell pressed".
+func (e *Event) Describe() string {
+	s := e.Topic.Kind
+	for _, word := range []string{e.Topic.Name, e.Topic.State} {
+		if word != "" {
+			s += " " + word
+		}
+	}
+	return s
+}

@@ -94,7 +94,7 @@ func WhereValue(w *Where) config.Value {
 
 func (w *Where) read(e config.Entry, ps *config.Problems) {
 	switch {
-	case !validField(e.Key):
+	case !ValidField(e.Key):
 		ps.Errorf(e.At, "%q is no event field: they are in upper case%s", e.Key, upper(e.Key))
 	case slices.ContainsFunc(*w, func(c condition) bool { return c.field == e.Key }):
 		ps.Errorf(e.At, "the field %s is asked for twice", e.Key)
@@ -106,15 +106,15 @@ func (w *Where) read(e config.Entry, ps *config.Problems) {
 }
 
 func upper(key string) string {
-	if u := strings.ToUpper(key); validField(u) {
+	if u := strings.ToUpper(key); ValidField(u) {
 		return ", " + u
 	}
 	return ""
 }
 
-// validField reports whether name can be an event field and an environment
+// ValidField reports whether name can be an event field and an environment
 // variable.
-func validField(name string) bool {
+func ValidField(name string) bool {
 	for i, r := range name {
 		letter := r == '_' || 'A' <= r && r <= 'Z'
 		if !letter && (i == 0 || r < '0' || r > '9') {

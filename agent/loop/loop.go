@@ -204,12 +204,13 @@ func (l *Loop) drainWake(uint32) {
 	_, _ = unix.Read(l.wake, count[:])
 }
 
-// Run serves descriptors, timers and posted calls until Stop. After each
-// group of them it calls turn, where what the descriptors told is acted upon.
+// Run serves descriptors, timers and posted calls until Stop. At first and
+// after each group of them it calls turn, where what the descriptors told is acted upon.
 // Run locks its goroutine to its thread, for good.
 func (l *Loop) Run(turn func()) error {
 	runtime.LockOSThread()
 	var events [batch]unix.EpollEvent
+	turn() // for what was told before there was a loop
 	for !l.isStopped() {
 		n, err := unix.EpollWait(l.epoll, events[:], l.timeout())
 		if err != nil && err != unix.EINTR {

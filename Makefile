@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+# `make help` lists the targets.
+
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+GOBUILD     := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+TARGETS     := armv6 armv7 arm64 riscv64 amd64
+FUZZTIME    := 10s
+
+# What `go env` calls each of TARGETS.
+env_armv6   := GOARCH=arm GOARM=6
+env_armv7   := GOARCH=arm GOARM=7
+env_arm64   := GOARCH=arm64
+env_riscv64 := GOARCH=riscv64
+env_amd64   := GOARCH=amd64
+
+.PHONY: build demo test unit layout cross lint lab lab-test bench dist fuzz tools clean help
+.DELETE_ON_ERROR:
+
+build: ## the program for this machine, in build/
+	$(GOBUILD) -o build/reflexd ./cmd/reflexd
+
+demo: tools build/arm64/reflexd ## boot an emulated Raspberry Pi and show the main job (INTERACTIVE=1 to play with it)
+	go run ./lab/demo -reflexd build/arm64/reflexd $(if $(INTERACTIVE),-interactive)
+
+test: tools lint unit layout cross lab-test ## everything that proves that it works
+	@echo "make test: all of it passed"
+
+unit: ## unit tests, under the race detector; they try all fuzz seeds and examples too
+	go test -race ./...
+
+layout: ## the same tests as a 32-bit program, for the layouts of kernel structures
+	GOARCH=386 go test ./...
+
+cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards
+
+# The Go command knows better than make what is up to date.
+.PHONY: $(TARGETS:%=build/%/reflexd)
+$(TARGETS:%=build/%/reflexd): build/%/reflexd:
+	$(env_$*) $(GOBUILD) -o $@ ./cmd/reflexd
+
+lint: ## gofmt, go vet for all boards, staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	go vet ./...
+	go vet -tags lab ./lab/...
+	GOARCH=arm GOARM=6 go vet ./...
+	GOARCH=arm64 go vet ./...
+	GOARCH=riscv64 go vet ./...
+	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags lab ./lab/...
+
+lab: tools ## fetch and build what the emulated boards need, into the cache
+	go run ./lab/warm
+
+lab-test: lab build/arm64/reflexd build/armv6/reflexd ## the ARM programs on the emulated boards
+	REFLEXD_BUILD=$(CURDIR)/build go test -tags lab -count=1 -timeout 20m ./lab/...
+
+bench: tools lab build/arm64/reflexd build/amd64/reflexd ## latencies beside a minimal C program, allocations per event
+	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
+	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench
+
+dist: $(TARGETS:%=dist/reflexd-$(VERSION)-linux-%.tar.gz) ## release archives
+	cd dist && sha256sum reflexd-$(VERSION)-*.tar.gz > reflexd-$(VERSION)-SHA256SUMS
+
+dist/reflexd-$(VERSION)-linux-%.tar.gz: build/%/reflexd
+	mkdir -p dist
+	tar -C build/$* --owner=0 --group=0 --numeric-owner -czf $@ reflexd -C $(CURDIR) README.md LICENSE examples packaging
+
+fuzz: ## each fuzz test for FUZZTIME
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$p/*_test.go | cut -c6-); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+# The race detector wants a C compiler; what the lab wants it knows itself.
+tools:
+	@if ! command -v gcc >/dev/null || [ ! -e /usr/include/stdlib.h ]; then \
+		if [ $$(id -u) = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev; \
+		else echo "as root: apt-get update && apt-get install -y gcc libc6-dev $$(go run ./lab/warm --packages)"; exit 1; fi; \
+	fi
+
+clean: ## remove what was built; the lab's cache stays
+	rm -rf build dist
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

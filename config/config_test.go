@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sample is a small language with every kind of value.
+type sample struct {
+	Words []string
+	Count int
+	Span  time.Duration
+	On    bool
+	Mode  string
+	Named map[string]*entry
+	Kind  string
+	Arg   string
+}
+
+type entry struct {
+	Pos  Pos
+	Text string
+}
+
+func (s *sample) value() Value {
+	at := func(e *entry) *Pos { return &e.Pos }
+	elem := func(_ string, e *entry) Value {
+		return Object(Field{Name: "text", Value: Text(&e.Text), Required: true})
+	}
+	variants := []Variant{
+		{Key: "say", Fields: []Field{{Name: "say", Value: Text(&s.Arg)}}},
+		{Key: "wait", Fields: []Field{{Name: "wait", Value: Duration(&s.Span)}}},
+	}
+	common := []Field{{Name: "quietly", Value: Bool(&s.On)}}
+	return Object(
+		Field{Name: "words", Value: OneOrMore(&s.Words, Text)},
+		Field{Name: "list", Value: ListOf(&s.Words, Text)},
+		Field{Name: "count", Value: Int(&s.Count, 1, 9)},
+		Field{Name: "span", Value: Duration(&s.Span)},
+		Field{Name: "on", Value: Bool(&s.On)},
+		Field{Name: "mode", Value: OneOf(&s.Mode, "single", "queued", "restart")},
+		Field{Name: "named", Value: MapOf(&s.Named, at, elem)},
+		Field{Name: "either", Value: Either(Text(&s.Arg), Object(Field{Name: "count", Value: Int(&s.Count, 1, 9)}))},
+		Field{Name: "act", Value: Choice("action", variants, common, func(key string, _ Pos) []Field {
+			s.Kind = key
+			for _, v := range variants {
+				if v.Key == key {
+					return v.Fields
+				}
+			}
+			return nil
+		})},
+	)
+}
+
+func read(text string) (sample, *Problems) {
+	var s sample
+	ps := &Problems{}
+	if n, ok := Parse("f.yaml", []byte(text), ps); ok {
+		s.value().Read(n, ps)
+	}
+	return s, ps
+}
+
+func TestReadingValues(t *testing.T) {
+	s, ps := read(`
+words: [chmod, 0644, yes, ~, 1e3]
+count: 3
+span: 1h30m
+on: on
+mode: single
+named: {a: {text: x}, b: {text: ""}}
+either: {count: 9}
+act: {say: hello, quietly: off}
+`)
+	if len(ps.All()) > 0 {
+		t.Fatal(ps)
+	}
+	if got := strings.Join(s.Words, " "); got != "chmod 0644 yes ~ 1e3" {
+		t.Errorf("words are not as they were written: %q", got)
+	}
+	if s.Count != 9 || s.Span != 90*time.Minute || s.Mode != "single" || s.Kind != "say" || s.Arg != "hello" || s.On {
+		t.Errorf("%+v", s)
+	}
+	if len(s.Named) != 2 || s.Named["a"].Text != "x" || s.Named["b"].Pos != (Pos{"f.yaml", 7, 23}) {
+		t.Errorf("named: %+v %+v", s.Named["a"], s.Named["b"])
+	}
+}
+
+func TestAliasesStandForWholeValues(t *testing.T) {
+	s, ps := read("words: &w [a, b]\nlist: *w\n")
+	if len(ps.All()) > 0 || strings.Join(s.Words, "") != "abab" {
+		t.Errorf("%v %v", s.Words, ps)
+	}
+}
+
+func TestComplaints(t *testing.T) {
+	for text, want := range map[string]string{
+		"wrods: x":                       `f.yaml:1:1: unknown key "wrods"; did you mean "words"?`,
+		"span: 10":                       `f.yaml:1:7: "10" has no unit: write 10ms, 10s or 10m`,
+		"span: soon":                     `f.yaml:1:7: expected a duration such as 200ms, 3s or 1h30m, found "soon"`,
+		"span: -3s":                      "expected a duration",
+		"count: 12":                      `f.yaml:1:8: expected a whole number from 1 to 9, found "12"`,
+		"count: 99999999999999999999":    "expected a whole number",
+		"count: [1]":                     "f.yaml:1:8: expected a whole number from 1 to 9, found a list",
+		"count:":                         "found nothing",
+		"on: maybe":                      `expected on or off, found "maybe"`,
+		"mode: quued":                    `expected single, queued or restart, found "quued"; did you mean "queued"?`,
+		"count: 1\nspan: 1s\ncount: 2":   `f.yaml:3:1: key "count" stands already at line 1`,
+		"named: {a: {}}":                 `f.yaml:1:12: the key "text" is missing`,
+		"named: {a: {text: 1}, a: {}}":   `f.yaml:1:23: "a" is declared already at f.yaml:1:9`,
+		"named: x":                       "expected a mapping, found a single value",
+		"act: {}":                        "the mapping names no action: one of say, wait",
+		"act: {sya: x}":                  `unknown action "sya"; did you mean "say"?`,
+		"act: {dance: x}":                `unknown action "dance"; known: say, wait`,
+		"act: {say: x, wait: 1s}":        `both "say" and "wait": which action is it?`,
+		"act: {say: x, quitely: on}":     `unknown key "quitely"; did you mean "quietly"?`,
+		"act: say":                       "expected a mapping with one of say, wait, found a single value",
+		"words: []":                      "the list is empty",
+		"- a":                            "f.yaml:1:1: expected a mapping, found a list",
+		"a: &a [*a]":                     "f.yaml:1:8: the alias *a stands inside of what it repeats",
+		"a: {<<: {b: c}}":                "merge keys (<<) are not taken",
+		"? [a]\n: b":                     "a key must be a plain word",
+		"count: 1\n---\ncount: 2":        "a second document",
+		"act: {say: ${X}}":               `f.yaml:1: YAML: did not find expected ',' or '}' (quote what holds a ${…}: "${X}")`,
+		"words: [a":                      "f.yaml:",
+		strings.Repeat("[", 10_000):      "f.yaml",
+		"a: " + strings.Repeat("- ", 99): "f.yaml:1",
+	} {
+		_, ps := read(text)
+		if !strings.Contains(ps.Error(), want) || !ps.Failed() {
+			t.Errorf("%.40q: %q lacks %q", text, ps.Error(), want)
+		}
+	}
+}
+
+func TestAliasesOfAliasesAreBounded(t *testing.T) {
+	text := "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+	for c := 'b'; c < 'k'; c++ {
+		text += strings.ReplaceAll(strings.ReplaceAll("N: &N [*P, *P, *P, *P, *P, *P, *P, *P, *P, *P]\n", "N", string(c)), "P", string(c-1))
+	}
+	_, ps := read(text)
+	if !strings.Contains(ps.Error(), "more than 100000 values") {
+		t.Error(ps)
+	}
+}
+
+func TestAllComplaintsAtOnceAndInOrder(t *testing.T) {
+	_, ps := read("mode: x\ncount: 0\nspan: 1\nfoo: 1\n")
+	var lines []int
+	for _, p := range ps.All() {
+		lines = append(lines, p.Pos.Line)
+	}
+	if len(lines) != 4 || lines[0] != 1 || lines[1] != 2 || lines[2] != 3 || lines[3] != 4 {
+		t.Errorf("complaints at lines %v: %v", lines, ps)
+	}
+}
+
+func TestEmptyFileIsAnEmptyConfiguration(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "~"} {
+		if _, ps := read(text); len(ps.All()) > 0 {
+			t.Errorf("%q: %v", text, ps)
+		}
+	}
+}
+
+func TestNamesAreUniqueOverFiles(t *testing.T) {
+	var s sample
+	ps := &Problems{}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"10-a.yaml": "named: {x: {text: a}}\n", "20-b.yaml": "named: {x: {text: b}}\n", "30-c.txt": "nonsense", ".hidden.yaml": "[",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := Files([]string{dir})
+	if err != nil || len(files) != 2 || filepath.Base(files[0]) != "10-a.yaml" {
+		t.Fatal(files, err)
+	}
+	ReadFiles(files, s.value(), ps)
+	want := "20-b.yaml:1:9: \"x\" is declared already at " + files[0] + ":1:9"
+	if !strings.Contains(ps.Error(), want) {
+		t.Errorf("%v lacks %q", ps, want)
+	}
+}
+
+func TestFilesThatCannotBeRead(t *testing.T) {
+	if _, err := Files([]string{"/nowhere/x.yaml"}); err == nil || err.Error() != "read configuration /nowhere/x.yaml: no such file or directory" {
+		t.Error(err)
+	}
+	if _, err := Files([]string{t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no *.yaml file") {
+		t.Error(err)
+	}
+	ps := &Problems{}
+	ReadFiles([]string{"/nowhere/x.yaml"}, Object(), ps)
+	if ps.Error() != "/nowhere/x.yaml: no such file or directory" {
+		t.Error(ps)
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	known := []string{"debounce", "output", "on_exit", "bias"}
+	for word, want := range map[string]string{
+		"debuonce": "debounce", "onexit": "on_exit", "OUTPUT": "output", "bais": "bias", "colour": "", "x": "", strings.Repeat("y", 999): "",
+	} {
+		got := Suggest(word, known)
+		if want == "" && got != "" || want != "" && !strings.Contains(got, want) {
+			t.Errorf("%.20s: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// FuzzParse holds that no text makes the reader panic or run away.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		"a: &a [*a]", "a: !!binary x", "? [x]\n: y", "<<: 1", "a: |\n  text\n", "\x00", "&a a: *a", "%YAML 1.9\n---\n", "a: {<<: *b}",
+		"act: {say: ${X}}", "named: {? : {text: 1}}", strings.Repeat("{a: ", 100), "- - - - -", "\"\\U00110000\"",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		_, ps := read(text)
+		for _, p := range ps.All() {
+			if p.Message == "" || p.Pos.File != "f.yaml" {
+				t.Errorf("complaint without place or message: %+v", p)
+			}
+		}
+	})
+}
