@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+
+// Package action holds what a rule does: a file a kind of action, and the list
+// of them below.
+package action
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"reflexd/agent/spawn"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// kinds is the list of all actions.
+var kinds = []Kind{
+	runKind,
+	shellKind,
+	setKind,
+	logKind,
+	writeKind,
+	emitKind,
+	waitKind,
+	signalKind,
+}
+
+// Kind declares one kind of action.
+type Kind struct {
+	Key string // the telling key: "run"
+	Doc string
+	// New returns the YAML field that the key is, and what makes the action
+	// of it when all files are read.
+	New func() (value config.Value, build func(*Check) Action)
+}
+
+// Action is one thing to do, as the configuration asks for it. It is not
+// changed by being done, and may be under way several times at once.
+type Action interface {
+	// Start begins it, on the loop's thread, and does not block. It returns
+	// nil, nil or nil, err if it is over already. Otherwise r.Finish will be
+	// called, later and once, unless the Pending is stopped before.
+	Start(r *Run) (Pending, error)
+	// String says what it would do, in the words of the configuration.
+	String() string
+}
+
+// Pending is an action under way.
+type Pending interface {
+	// Stop ends it early. r.Finish may still be called, and then must be
+	// called as soon as what was started is gone.
+	Stop() (gone bool)
+}
+
+// Env is what actions work with. It outlives configurations.
+type Env struct {
+	Loop  sources.Loop
+	Log   *slog.Logger
+	Spawn *spawn.Starter
+	Lines Lines
+	Emit  func(*sources.Event)
+	// Environ is what programs inherit.
+	Environ []string
+	Proc    string // where /proc is
+}
+
+// Lines are the output lines. The GPIO source is one.
+type Lines interface {
+	// Set drives the output, on meaning its active level.
+	Set(name string, on bool) error
+	// Level is the active state that the output was last driven to; false if
+	// nothing is known of it.
+	Level(name string) (on, known bool)
+}
+
+// Check is what actions are checked against while they are built.
+type Check struct {
+	Problems *config.Problems
+	// Output reports whether the configuration declares an output line of
+	// that name; Outputs are all of them.
+	Output  func(name string) bool
+	Outputs []string
+	// Fields are the names that the rule's events have, nil if that cannot
+	// be known.
+	Fields []string
+}
+
+// everyEvent are the fields that every event has.
+var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME"}
+
+// failureFields are those that only the actions of on_failure see.
+var failureFields = []string{"ERROR"}
+
+// Text complains of fields that no event of the rule has.
+func (c *Check) Text(t Text) {
+	if c.Fields == nil {
+		return
+	}
+	eachField(t.parts, func(name string, hasDefault bool) {
+		if !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
+			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, config.Suggest(name, append(slices.Clone(c.Fields), everyEvent...)))
+		}
+	})
+}
+
+// Step is one action of a list.
+type Step struct {
+	Action
+	Kind          string
+	Pos           config.Pos
+	IgnoreFailure bool
+}
+
+// List is what is done in order.
+type List []Step
+
+// Spec is a List as it is read, before names can be resolved.
+type Spec struct {
+	steps []*stepSpec
+}
+
+type stepSpec struct {
+	kind          string
+	pos           config.Pos
+	ignoreFailure bool
+	build         func(*Check) Action
+}
+
+// Value returns the Value that reads s: one action or a list of them.
+func (s *Spec) Value() config.Value {
+	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
+		*p = &stepSpec{}
+		return (*p).value()
+	})
+}
+
+func (s *stepSpec) value() config.Value {
+	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
+		Value: config.Bool(&s.ignoreFailure)}}
+	var variants []config.Variant
+	for _, k := range kinds {
+		value, _ := k.New()
+		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc,
+			Fields: []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Value: value}}})
+	}
+	return config.Choice("action", variants, common, func(key string, at config.Pos) []config.Field {
+		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
+		value, build := kinds[i].New()
+		s.kind, s.pos, s.build = key, at, build
+		return []config.Field{{Name: key, Required: true, Value: value}}
+	})
+}
+
+// Build makes the list, complaining of names that nothing declares.
+func (s *Spec) Build(c *Check) List {
+	var list List
+	for _, step := range s.steps {
+		if step.build == nil {
+			continue // complained of while reading
+		}
+		list = append(list, Step{step.build(c), step.kind, step.pos, step.ignoreFailure})
+	}
+	return list
+}
+
+// BuildOnFailure is Build for a rule's on_failure list, whose actions see the
+// field ERROR too.
+func (s *Spec) BuildOnFailure(c *Check) List {
+	with := *c
+	if with.Fields != nil {
+		with.Fields = append(slices.Clone(with.Fields), failureFields...)
+	}
+	return s.Build(&with)
+}
+
+// Run is one pass through a rule's actions. Its methods are for the loop's
+// thread.
+type Run struct {
+	Env     *Env
+	Rule    string
+	Event   *sources.Event // our own copy
+	Started time.Duration  // CLOCK_MONOTONIC
+	// DryRun logs what would be done instead of doing it.
+	DryRun bool
+
+	list      List
+	onFailure List
+	step      int
+	pending   Pending
+	stopped   bool
+	failure   error
+	done      func(error)
+}
+
+// Start carries out list and, if an action fails, onFailure. done is called
+// once, perhaps before Start returns, with the first failure that ended a
+// list. A run that was stopped ends without failure.
+func (r *Run) Start(list, onFailure List, done func(error)) {
+	r.list, r.onFailure, r.done = list, onFailure, done
+	r.advance()
+}
+
+// Stop ends the run: what is under way is told to stop, what is left is not
+// begun. done is called when nothing of it is running any more.
+func (r *Run) Stop() {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
+	if r.pending == nil || r.pending.Stop() {
+		r.pending = nil
+		r.end()
+	}
+}
+
+// Doing returns the action that is under way, or "".
+func (r *Run) Doing() string {
+	if r.pending == nil {
+		return ""
+	}
+	return r.list[r.step].String()
+}
+
+// Finish tells that the action under way is over.
+func (r *Run) Finish(err error) {
+	r.pending = nil
+	if r.stopped {
+		r.end()
+		return
+	}
+	if r.settle(err) {
+		r.step++
+	}
+	r.advance()
+}
+
+func (r *Run) advance() {
+	for r.step < len(r.list) {
+		step := r.list[r.step]
+		if r.DryRun {
+			r.Env.Log.Info("would "+step.String(), "rule", r.Rule, "event", r.Event.Describe())
+			r.step++
+			continue
+		}
+		pending, err := step.Start(r)
+		if pending != nil {
+			r.pending = pending
+			return
+		}
+		if r.settle(err) {
+			r.step++
+		}
+	}
+	r.end()
+}
+
+// settle deals with the end of the current action. It reports false if a
+// failure made r go over to the other list.
+func (r *Run) settle(err error) bool {
+	if err == nil {
+		return true
+	}
+	step := r.list[r.step]
+	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
+	if step.IgnoreFailure {
+		return true
+	}
+	if r.failure == nil {
+		r.failure = err
+		r.Event.Fields = append(r.Event.Fields, sources.Field{Name: "ERROR", Value: sources.Text(err.Error())})
+		r.list, r.onFailure = r.onFailure, nil
+	} else {
+		r.list = nil // on_failure failed too
+	}
+	r.step = 0
+	return false
+}
+
+func (r *Run) end() {
+	if done := r.done; done != nil {
+		r.done = nil
+		done(r.failure)
+	}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+
+// Environ: what programs inherit, and what no event may set.
+
+package action
+
+import (
+	"slices"
+	"strings"
+)
+
+// DefaultPath is the PATH of programs if we were started without one.
+const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Inherited returns the part of our own environment that programs get: all
+// but what service managers mean for us alone.
+func Inherited(environ []string) []string {
+	ours := []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID",
+		"LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID"}
+	var env []string
+	hasPath := false
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if slices.Contains(ours, name) {
+			continue
+		}
+		hasPath = hasPath || name == "PATH" && value != ""
+		env = append(env, entry)
+	}
+	if !hasPath {
+		env = append(env, "PATH="+DefaultPath)
+	}
+	return env
+}
+
+// dangerous reports whether a variable of that name changes what a program
+// does rather than telling it something. Event fields come from devices and
+// from whoever may send events, so none of them gets such a name.
+func dangerous(name string) bool {
+	exact := []string{"PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH", "GLOBIGNORE",
+		"PROMPT_COMMAND", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMP",
+		"LOCPATH", "NLSPATH", "LANGUAGE", "LANG", "TZ", "TERM", "TERMINFO", "TERMCAP", "HOSTALIASES",
+		"RESOLV_HOST_CONF", "RES_OPTIONS", "GETCONF_DIR", "EDITOR", "VISUAL", "PAGER", "BROWSER",
+		"CLASSPATH", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "DISPLAY",
+		"MAIL", "OPENSSL_CONF", "LESSOPEN", "LESSCLOSE"}
+	prefixes := []string{"LD_", "DYLD_", "GLIBC_", "GCONV_", "MALLOC_", "BASH_", "LC_", "PYTHON", "PERL", "GIT_",
+		"SSL_", "LUA_", "XDG_", "DBUS_", "SYSTEMD_", "SUDO_", "SSH_", "ZDOTDIR"}
+	return slices.Contains(exact, name) ||
+		slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) ||
+		!plainName(name)
+}
+
+// plainName reports whether every shell takes name as a variable.
+func plainName(name string) bool {
+	for i, r := range name {
+		letter := r == '_' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+
+// The actions run and shell: programs.
+
+package action
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/agent/spawn"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// defaultTimeout bounds a program that the configuration does not bound: long
+// enough for a hook, short enough that one that hangs is noticed.
+const defaultTimeout = time.Minute
+
+var runKind = Kind{
+	Key: "run",
+	Doc: "start a program, without a shell, and wait for its end",
+	New: func() (config.Value, func(*Check) Action) {
+		a := newProgram("run")
+		argv := a.argvValue()
+		long := config.Object(append([]config.Field{
+			{Name: "command", Doc: "the program and its arguments", Required: true, Value: argv},
+		}, a.fields()...)...)
+		return config.Either(argv, long), a.checkRun
+	},
+}
+
+var shellKind = Kind{
+	Key: "shell",
+	Doc: "give a script to /bin/sh -c, which finds the event's fields in its environment",
+	New: func() (config.Value, func(*Check) Action) {
+		a := newProgram("shell")
+		script := config.Word(&a.script, "a script")
+		long := config.Object(append([]config.Field{
+			{Name: "script", Doc: "the script; nothing in it is substituted", Required: true, Value: script},
+		}, a.fields()...)...)
+		return config.Either(script, long), a.checkShell
+	},
+}
+
+// program is a run or shell action.
+type program struct {
+	kind        string
+	argv        []Text
+	script      string // of shell
+	user, group string
+	dir         Text
+	env         map[string]*variable
+	timeout     time.Duration // 0 for none
+	stdin       *Text
+	discard     bool
+}
+
+// variable is one entry of env.
+type variable struct {
+	pos   config.Pos
+	value Text
+}
+
+func newProgram(kind string) *program {
+	return &program{kind: kind, timeout: defaultTimeout}
+}
+
+// argvValue reads the program and its arguments. A shell's command line in
+// their place is a common slip, so the complaint shows how to mend it.
+func (a *program) argvValue() config.Value {
+	list := config.ListOf(&a.argv, TextValue)
+	return config.Func(list.Shape(), func(n config.Node, ps *config.Problems) {
+		switch {
+		case n.Kind == config.Scalar && n.Text != "":
+			ps.Errorf(n.Pos, "expected a list such as [%s], or `shell: …` for a command line", strings.Join(strings.Fields(n.Text), ", "))
+		case n.Kind == config.List && len(n.Items) == 0:
+			ps.Errorf(n.Pos, "the list names no program: [program, argument, …]")
+		default:
+			list.Read(n, ps)
+		}
+	})
+}
+
+func (a *program) fields() []config.Field {
+	at := func(v *variable) *config.Pos { return &v.pos }
+	value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
+	return []config.Field{
+		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.Word(&a.user, "a user")},
+		{Name: "group", Doc: "run with this primary group", Value: config.Word(&a.group, "a group")},
+		{Name: "cwd", Doc: "working folder", Default: "/", Value: TextValue(&a.dir)},
+		{Name: "env", Doc: "more environment variables", Value: config.MapOf(&a.env, at, value)},
+		{Name: "timeout", Doc: "when to kill it and what it started, or `none`", Default: "1m",
+			Value: config.Parsed(&a.timeout, "duration or none", parseTimeout)},
+		{Name: "stdin", Doc: "text that it finds on its standard input", Default: "nothing",
+			Value: config.Func(config.Shape{Type: "text with ${FIELDS}"}, func(n config.Node, ps *config.Problems) {
+				a.stdin = &Text{}
+				TextValue(a.stdin).Read(n, ps)
+			})},
+		{Name: "output", Doc: "where its output goes: `log` or `none`", Default: "log",
+			Value: config.Parsed(&a.discard, "log or none", parseOutput)},
+	}
+}
+
+func parseTimeout(s string) (time.Duration, error) {
+	if s == "none" {
+		return 0, nil
+	}
+	d, err := config.ParseDuration(s)
+	if err == nil && d == 0 {
+		err = fmt.Errorf("a timeout of 0 leaves no time at all; write none for no timeout")
+	}
+	return d, err
+}
+
+func parseOutput(s string) (discard bool, err error) {
+	if s != "log" && s != "none" {
+		return false, fmt.Errorf("expected log or none, found %q", s)
+	}
+	return s == "none", nil
+}
+
+func (a *program) checkRun(c *Check) Action {
+	if len(a.argv) == 0 {
+		return a // complained of while reading
+	}
+	if first := a.argv[0]; !first.HasFields() && first.Expand(&sources.Event{}) == "" {
+		c.Problems.Errorf(first.Pos, "the name of the program is empty")
+	}
+	for _, t := range a.argv {
+		c.Text(t)
+	}
+	a.warnOfShell(c)
+	a.checkRest(c)
+	return a
+}
+
+// warnOfShell warns of fields that become part of a shell's program, where a
+// device's name can be an attack.
+func (a *program) warnOfShell(c *Check) {
+	none := &sources.Event{}
+	for i, t := range a.argv {
+		if i >= 2 && t.HasFields() && a.argv[i-1].Expand(none) == "-c" && isShell(a.argv[0].Expand(none)) {
+			c.Problems.Warnf(t.Pos, "${…} becomes part of the shell's program, whatever the field holds; "+
+				"use `shell:`, where $FIELD is a variable")
+		}
+	}
+}
+
+func isShell(path string) bool {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	return slices.Contains([]string{"sh", "ash", "bash", "dash", "busybox", "zsh", "ksh"}, name)
+}
+
+func (a *program) checkShell(c *Check) Action {
+	a.argv = []Text{literalText("/bin/sh"), literalText("-c"), literalText(a.script)}
+	a.checkRest(c)
+	return a
+}
+
+func (a *program) checkRest(c *Check) {
+	c.Text(a.dir)
+	if a.stdin != nil {
+		c.Text(*a.stdin)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.env)) {
+		c.Text(a.env[name].value)
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			c.Problems.Errorf(a.env[name].pos, "%q cannot be the name of an environment variable", name)
+		}
+	}
+}
+
+func literalText(s string) Text { return Text{parts: []part{{literal: s}}, text: s} }
+
+// String returns the action as the log tells it.
+func (a *program) String() string {
+	if a.kind == "shell" {
+		return "shell " + a.script
+	}
+	var words []string
+	for _, t := range a.argv {
+		words = append(words, t.source())
+	}
+	return "run " + strings.Join(words, " ")
+}
+
+// Start implements Action.
+func (a *program) Start(r *Run) (Pending, error) {
+	spec := spawn.Spec{
+		Env:     a.environ(r),
+		Dir:     a.dir.Expand(r.Event),
+		User:    a.user,
+		Group:   a.group,
+		Timeout: a.timeout,
+	}
+	if spec.Dir == "" {
+		spec.Dir = "/"
+	}
+	for _, t := range a.argv {
+		spec.Argv = append(spec.Argv, t.Expand(r.Event))
+	}
+	if a.stdin != nil {
+		text := a.stdin.Expand(r.Event)
+		spec.Stdin = &text
+	}
+	running := &running{}
+	if !a.discard {
+		spec.Output = func(line []byte) {
+			r.Env.Log.Info("output", "rule", r.Rule, "pid", running.Pid(), "line", string(line))
+		}
+	}
+	running.Child = r.Env.Spawn.Start(spec, func(result spawn.Result) {
+		r.Env.Log.Debug("program ended", "rule", r.Rule, "program", spec.Argv[0], "pid", result.Pid,
+			"status", result.ExitCode, "ran", result.Ran)
+		r.Finish(result.Failure())
+	})
+	return running, nil
+}
+
+// running is a program under way.
+type running struct{ *spawn.Child }
+
+// Stop implements Pending.
+func (p *running) Stop() (gone bool) {
+	p.Child.Stop()
+	return false
+}
+
+// environ returns what the program finds in its environment: what we have,
+// then the event's fields, then what the rule asks for.
+func (a *program) environ(r *Run) []string {
+	env := slices.Clone(r.Env.Environ)
+	for _, f := range r.Event.Fields {
+		if !dangerous(f.Name) {
+			env = append(env, f.Name+"="+f.Value.String())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.env)) {
+		env = append(env, name+"="+a.env[name].value.Expand(r.Event))
+	}
+	return lastOfEach(env)
+}
+
+// lastOfEach drops the entries that a later one of the same name replaces.
+func lastOfEach(env []string) []string {
+	seen := map[string]int{}
+	var out []string
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if i, ok := seen[name]; ok {
+			out[i] = entry
+			continue
+		}
+		seen[name] = len(out)
+		out = append(out, entry)
+	}
+	return out
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+
+// The actions that are done at once or only wait: log, emit, wait.
+
+package action
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+var logKind = Kind{
+	Key: "log",
+	Doc: "write a line to the log",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &logLine{}
+		return TextValue(&a.text), func(c *Check) Action {
+			c.Text(a.text)
+			return a
+		}
+	},
+}
+
+type logLine struct{ text Text }
+
+func (a *logLine) String() string { return "log " + a.text.source() }
+
+// Start implements Action.
+func (a *logLine) Start(r *Run) (Pending, error) {
+	r.Env.Log.Info(a.text.Expand(r.Event), "rule", r.Rule)
+	return nil, nil
+}
+
+var emitKind = Kind{
+	Key: "emit",
+	Doc: "send an event of one's own, for rules that say `event: NAME`",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &emit{}
+		name := config.Word(&a.name, "the name of an event")
+		at := func(v *variable) *config.Pos { return &v.pos }
+		value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
+		long := config.Object(
+			config.Field{Name: "name", Doc: "the event's name", Required: true, Value: name},
+			config.Field{Name: "fields", Doc: "its fields", Value: config.MapOf(&a.fields, at, value)})
+		return config.Either(name, long), a.check
+	},
+}
+
+type emit struct {
+	name   string
+	fields map[string]*variable
+}
+
+func (a *emit) check(c *Check) Action {
+	for name, v := range a.fields {
+		c.Text(v.value)
+		if !sources.ValidField(name) {
+			c.Problems.Errorf(v.pos, "%q cannot name an event field: upper-case letters, digits and _", name)
+		}
+	}
+	return a
+}
+
+func (a *emit) String() string { return "emit " + a.name }
+
+// Start implements Action.
+func (a *emit) Start(r *Run) (Pending, error) {
+	e := &sources.Event{
+		Time:   r.Env.Loop.Now(),
+		Topic:  sources.Topic{Kind: "event", Name: a.name, State: "sent"},
+		Source: "event:" + a.name,
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
+		text := a.fields[name].value.Expand(r.Event)
+		e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(text)})
+	}
+	r.Env.Emit(e)
+	return nil, nil
+}
+
+var waitKind = Kind{
+	Key: "wait",
+	Doc: "let time pass before the next action of the list",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &wait{}
+		return config.Duration(&a.span), func(*Check) Action { return a }
+	},
+}
+
+type wait struct{ span time.Duration }
+
+func (a *wait) String() string { return "wait " + a.span.String() }
+
+// Start implements Action.
+func (a *wait) Start(r *Run) (Pending, error) {
+	return waiting{r.Env.Loop.After(a.span, func() { r.Finish(nil) })}, nil
+}
+
+type waiting struct{ timer sources.Timer }
+
+// Stop implements Pending.
+func (w waiting) Stop() (gone bool) { return w.timer.Stop() }

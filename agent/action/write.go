@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+
+// The action write: attributes of sysfs and procfs, and other small files.
+
+package action
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+)
+
+var writeKind = Kind{
+	Key: "write",
+	Doc: "write a text to a file that exists, such as one of sysfs",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &write{}
+		return config.Object(
+			config.Field{Name: "path", Doc: "the file; a glob must match exactly one", Required: true, Value: TextValue(&a.path)},
+			config.Field{Name: "text", Doc: "what to write, in one write(2), nothing added", Required: true, Value: TextValue(&a.text)},
+		), a.check
+	},
+}
+
+type write struct{ path, text Text }
+
+func (a *write) check(c *Check) Action {
+	c.Text(a.path)
+	c.Text(a.text)
+	if p := a.path; len(p.parts) > 0 && p.parts[0].field == "" && !strings.HasPrefix(p.parts[0].literal, "/") {
+		c.Problems.Errorf(p.Pos, "the path must be absolute")
+	}
+	return a
+}
+
+func (a *write) String() string { return "write " + a.text.source() + " to " + a.path.source() }
+
+// Start implements Action. Attributes run driver code when they are written,
+// and that may sleep, so it is done beside the loop.
+func (a *write) Start(r *Run) (Pending, error) {
+	path, text := a.path.Expand(r.Event), a.text.Expand(r.Event)
+	literal := !strings.ContainsAny(a.path.source(), "*?[")
+	var err error
+	r.Env.Loop.Beside(func() { err = writeOne(path, text, literal) }, func() { r.Finish(err) })
+	return unstoppable{}, nil
+}
+
+// unstoppable is work that nobody can call back.
+type unstoppable struct{}
+
+// Stop implements Pending.
+func (unstoppable) Stop() (gone bool) { return false }
+
+// writeOne writes text to the one file that path names or, unless it is to be
+// taken literally, matches.
+func writeOne(path, text string, literal bool) error {
+	if !literal {
+		matches, err := filepath.Glob(path)
+		switch {
+		case err != nil:
+			return fmt.Errorf("write %s: %w", path, err)
+		case len(matches) == 0:
+			return fmt.Errorf("write %s: nothing matches", path)
+		case len(matches) > 1:
+			return fmt.Errorf("write %s: %d files match, %s and %s among them", path, len(matches), matches[0], matches[1])
+		}
+		path = matches[0]
+	}
+	// No O_CREAT: a mistyped attribute must not become a file. Non-blocking,
+	// so that a FIFO that nobody reads is an error (ENXIO) and not a wait.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Unwrap(err))
+	}
+	_, err = f.WriteString(text)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	var inner *os.PathError
+	if errors.As(err, &inner) {
+		return fmt.Errorf("write %s: %w", path, inner.Err)
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+// Configuration: everything that one set of files asks for, checked and ready
+// to be swapped in. Making one touches no device.
+
+package agent
+
+import (
+	"slices"
+
+	"reflexd/agent/rule"
+	"reflexd/config"
+	"reflexd/sources"
+	"reflexd/sources/gpio"
+	"reflexd/sources/input"
+	"reflexd/sources/signal"
+	"reflexd/sources/timer"
+	"reflexd/sources/uevent"
+)
+
+// kinds is the list of all sources.
+var kinds = []sources.Kind{
+	gpio.Kind,
+	input.Kind,
+	uevent.Kind,
+	signal.Kind,
+	timer.Kind,
+	ownKind,
+}
+
+// Configuration is what the agent is to do.
+type Configuration struct {
+	// Paths are what Load was asked for, Files what it read.
+	Paths, Files []string
+	PidFile      string
+	Rules        []*rule.Rule
+
+	plans   []sources.Plan // in the order of kinds
+	version int
+	specs   []*rule.Spec
+}
+
+// Load reads and checks the files that paths stand for (see config.Files).
+// The error says that there is nothing to read; what is wrong with what was
+// read are the Problems. The Configuration is usable unless these failed.
+func Load(paths []string) (*Configuration, *config.Problems, error) {
+	c := newConfiguration()
+	ps := &config.Problems{}
+	files, err := config.Files(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Paths, c.Files = paths, files
+	config.ReadFiles(files, c.root(), ps)
+	c.compile(ps)
+	return c, ps, nil
+}
+
+func newConfiguration() *Configuration {
+	c := &Configuration{}
+	for _, k := range kinds {
+		c.plans = append(c.plans, k.Plan())
+	}
+	return c
+}
+
+// Language describes the whole language, for the reference page.
+func Language() config.Shape { return newConfiguration().root().Shape() }
+
+// root returns the Value that reads one file into c.
+func (c *Configuration) root() config.Value {
+	fields := []config.Field{
+		{Name: "version", Doc: "the version of this language", Default: "1", Value: config.Int(&c.version, 1, 1)},
+		{Name: "pid_file", Doc: "a file that holds the PID while reflexd runs", Value: config.Word(&c.PidFile, "a path")},
+	}
+	var triggers []sources.TriggerKind
+	for _, p := range c.plans {
+		fields = append(fields, p.Sections()...)
+		triggers = append(triggers, p.Triggers()...)
+	}
+	rules := config.ListOf(&c.specs, func(s **rule.Spec) config.Value {
+		*s = &rule.Spec{}
+		return (*s).Value(triggers)
+	})
+	return config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
+}
+
+// compile resolves names and builds the rules.
+func (c *Configuration) compile(ps *config.Problems) {
+	for _, p := range c.plans {
+		p.Check(ps)
+	}
+	lines := c.plan("gpio").(*gpio.Plan)
+	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs()}
+	var triggers [][]sources.Trigger
+	for _, s := range c.specs {
+		triggers = append(triggers, compiler.Triggers(s))
+	}
+	for i, s := range c.specs {
+		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
+	}
+}
+
+func (c *Configuration) plan(name string) sources.Plan {
+	return c.plans[slices.IndexFunc(kinds, func(k sources.Kind) bool { return k.Name == name })]
+}
+
+// SourceNames are the names of all sources.
+func SourceNames() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.Name)
+	}
+	return names
+}

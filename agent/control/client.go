@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+// The other end: what the verbs use.
+
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultPath is where the agent of this user has its socket: /run/reflexd.sock
+// for root, else in XDG_RUNTIME_DIR, else below /tmp.
+func DefaultPath() string {
+	if os.Geteuid() == 0 {
+		return "/run/reflexd.sock"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "reflexd.sock")
+	}
+	return fmt.Sprintf("/tmp/reflexd-%d.sock", os.Geteuid())
+}
+
+// Call sends r to the agent at path and stores its result in result, a
+// pointer, or nil. It fails if no agent runs there, or if it answers with an
+// error, or not within patience.
+func Call(path string, r Request, result any, patience time.Duration) error {
+	fd, err := connect(path, patience)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	packet, err := json.Marshal(r)
+	if err == nil {
+		err = unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("ask the agent at %s: %w", path, err)
+	}
+	buf := make([]byte, maxAnswer)
+	n, err := unix.Read(fd, buf)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("the agent at %s does not answer", path)
+	case err != nil:
+		return fmt.Errorf("hear the agent at %s: %w", path, err)
+	case n == 0:
+		return fmt.Errorf("the agent at %s hung up; only root and its own user may talk to it", path)
+	}
+	var a Answer
+	if err := json.Unmarshal(buf[:n], &a); err != nil {
+		return fmt.Errorf("understand the agent at %s: %w", path, err)
+	}
+	if a.Error != "" {
+		return errors.New(a.Error)
+	}
+	if result == nil {
+		return nil
+	}
+	return json.Unmarshal(a.Result, result)
+}
+
+func connect(path string, patience time.Duration) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("create socket: %w", err)
+	}
+	wait := unix.NsecToTimeval(patience.Nanoseconds())
+	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	}
+	if err == nil {
+		return fd, nil
+	}
+	unix.Close(fd)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
+		return -1, fmt.Errorf("no reflexd runs here (nobody listens on %s)", path)
+	}
+	return -1, fmt.Errorf("reach the agent at %s: %w", path, err)
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+
+// Package control is the socket by which `reflexd status`, `reload` and the
+// like talk to the running agent: a unix(7) socket of type SOCK_SEQPACKET, on
+// which each packet is one JSON object, one answer to one request.
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+const (
+	// maxRequest bounds a request; a longer packet is refused.
+	maxRequest = 4 << 10
+	// maxAnswer bounds an answer, and is the socket's send buffer.
+	maxAnswer = 512 << 10
+	// maxClients may be connected at a time; the next one waits in the
+	// kernel's backlog.
+	maxClients = 16
+)
+
+// Request is what a client asks.
+type Request struct {
+	Verb string `json:"verb"`
+}
+
+// Answer is what it is told.
+type Answer struct {
+	Error  string          `json:"error,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+}
+
+// Handler answers a request by calling reply once, now or later, on the
+// loop's thread. result is sent as JSON.
+type Handler func(r Request, reply func(result any, err error))
+
+// Server serves the socket.
+type Server struct {
+	loop    sources.Loop
+	log     *slog.Logger
+	path    string
+	handle  Handler
+	fd      int
+	watch   sources.Watch
+	clients map[*client]bool
+}
+
+// Listen binds the socket at path, mode 0600. A socket that nobody listens on
+// any more is replaced; one that a running agent has is an error.
+func Listen(l sources.Loop, path string, log *slog.Logger, handle Handler) (*Server, error) {
+	s := &Server{loop: l, log: log, path: path, handle: handle, clients: map[*client]bool{}}
+	if err := s.listen(); err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *Server) listen() error {
+	if err := removeStale(s.path); err != nil {
+		return err
+	}
+	fd, err := socket()
+	if err != nil {
+		return err
+	}
+	// The mode is set before anyone can connect: only listen(2) opens it.
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: s.path})
+	if err == nil {
+		err = os.Chmod(s.path, 0o600)
+	}
+	if err == nil {
+		err = unix.Listen(fd, maxClients)
+	}
+	if err == nil {
+		s.watch, err = s.loop.Watch(fd, unix.EPOLLIN, s.accept)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	s.fd = fd
+	return nil
+}
+
+func socket() (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	return fd, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, maxAnswer)
+}
+
+// removeStale removes the socket at path if nobody listens on it.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&os.ModeSocket == 0:
+		return errors.New("there is a file in its place that is no socket")
+	}
+	fd, err := socket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
+	case err == nil, errors.Is(err, unix.EAGAIN):
+		return errors.New("another reflexd is running; stop it first, or give this one another --socket")
+	case errors.Is(err, unix.ECONNREFUSED):
+		return os.Remove(path)
+	default:
+		return err
+	}
+}
+
+// Close closes the socket and all connections, and removes the socket's name.
+func (s *Server) Close() {
+	s.watch.Close()
+	unix.Close(s.fd)
+	os.Remove(s.path)
+	for c := range s.clients {
+		c.close()
+	}
+}
+
+func (s *Server) accept(uint32) {
+	fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	if err != nil {
+		return // gone again, or out of descriptors: it is tried again
+	}
+	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || peer.Uid != 0 && int(peer.Uid) != os.Geteuid() {
+		s.log.Warn("control socket: refused", "peer", peer)
+		unix.Close(fd)
+		return
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, maxAnswer); err != nil {
+		s.log.Debug("control socket: small send buffer", "error", err)
+	}
+	c := &client{server: s, fd: fd}
+	if c.watch, err = s.loop.Watch(fd, unix.EPOLLIN, c.ready); err != nil {
+		s.log.Error("control socket", "error", err)
+		unix.Close(fd)
+		return
+	}
+	s.clients[c] = true
+	s.limit()
+}
+
+// limit accepts nobody while all places are taken.
+func (s *Server) limit() {
+	events := uint32(unix.EPOLLIN)
+	if len(s.clients) >= maxClients {
+		events = 0
+	}
+	if err := s.watch.Events(events); err != nil {
+		s.log.Debug("control socket", "error", err)
+	}
+}
+
+// client is one connection.
+type client struct {
+	server *Server
+	fd     int
+	watch  sources.Watch
+	closed bool
+	busy   bool // a request is being answered
+}
+
+func (c *client) close() {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.watch.Close()
+	unix.Close(c.fd)
+	delete(c.server.clients, c)
+}
+
+func (c *client) hangUp() {
+	c.close()
+	c.server.limit()
+}
+
+// ready reads one request. While it is answered, the next one waits.
+func (c *client) ready(events uint32) {
+	if c.busy {
+		c.hangUp() // gone before its answer
+		return
+	}
+	var buf [maxRequest + 1]byte
+	n, err := unix.Read(c.fd, buf[:])
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return
+	case err != nil || n == 0:
+		c.hangUp()
+		return
+	}
+	var r Request
+	if n > maxRequest {
+		err = fmt.Errorf("a request of more than %d bytes", maxRequest)
+	} else {
+		err = json.Unmarshal(buf[:n], &r)
+	}
+	if err != nil {
+		c.reply(nil, fmt.Errorf("not understood: %w", err))
+		return
+	}
+	c.busy = true
+	if err := c.watch.Events(0); err != nil {
+		c.server.log.Debug("control socket", "error", err)
+	}
+	c.server.handle(r, c.reply)
+}
+
+func (c *client) reply(result any, failure error) {
+	if c.closed {
+		return
+	}
+	var a Answer
+	var err error
+	if failure != nil {
+		a.Error = failure.Error()
+	}
+	if result != nil {
+		a.Result, err = json.Marshal(result)
+	}
+	if err != nil {
+		a = Answer{Error: err.Error()}
+	}
+	packet, err := json.Marshal(a)
+	if err == nil && len(packet) > maxAnswer/2 {
+		packet, err = json.Marshal(Answer{Error: fmt.Sprintf("the answer is %d bytes long, more than a packet can hold", len(packet))})
+	}
+	if err == nil {
+		err = unix.Sendto(c.fd, packet, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+	}
+	if err == nil {
+		c.busy = false
+		err = c.watch.Events(unix.EPOLLIN)
+	}
+	if err != nil {
+		c.server.log.Debug("control socket: answer not sent", "error", err)
+		c.hangUp()
+	}
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+// Reload and stop: what happens to the agent itself.
+
+package agent
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+)
+
+// Within stopGrace programs may end by themselves when the agent stops, and
+// rules on `agent: stopping` may run; then what is left is killed. At
+// stopLatest the agent ends, whatever hangs in the kernel.
+const (
+	stopGrace  = 700 * time.Millisecond
+	stopLatest = 850 * time.Millisecond
+)
+
+// handleSignals makes SIGTERM and SIGINT stop the agent and SIGHUP reload it.
+// These cannot be blocked in all threads of a Go program, and they need no
+// data, so they come through the runtime and not the signal source.
+func (a *Agent) handleSignals() (stop func()) {
+	c := make(chan os.Signal, 4)
+	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for s := range c {
+			if s == unix.SIGHUP {
+				a.loop.Post(func() { a.reload("SIGHUP", func(error) {}) })
+				continue
+			}
+			a.loop.Post(func() { a.stop(s.String()) })
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(c)
+		<-ended
+	}
+}
+
+// Stop makes Run return after an orderly stop. Any thread may call it.
+func (a *Agent) Stop() { a.loop.Post(func() { a.stop("asked to") }) }
+
+// reload reads the configuration again, beside the loop, and swaps it in if
+// nothing is wrong with it. done is called with what was.
+func (a *Agent) reload(why string, done func(error)) {
+	if a.reloading || a.stopping {
+		done(fmt.Errorf("reload: busy"))
+		return
+	}
+	a.reloading = true
+	a.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", a.loop.Now().Microseconds()))
+	var (
+		fresh *Configuration
+		ps    *config.Problems
+		err   error
+	)
+	paths := a.config.Paths
+	a.loop.Beside(func() { fresh, ps, err = Load(paths) }, func() {
+		a.reloading = false
+		if err == nil && ps.Failed() {
+			err = ps
+		}
+		if err == nil && !a.stopping {
+			err = a.swap(fresh)
+		}
+		if err != nil {
+			a.log.Error("not reloaded, everything goes on as before", "why", why, "error", err)
+		} else {
+			a.log.Info("reloaded", "why", why, "rules", len(fresh.Rules))
+		}
+		a.notify("READY=1")
+		done(err)
+	})
+}
+
+func (a *Agent) swap(fresh *Configuration) error {
+	if err := a.writePidFile(a.config.PidFile, fresh.PidFile); err != nil {
+		return err
+	}
+	a.apply(fresh)
+	a.reloads++
+	a.emit(a.lifeEvent("reloaded"))
+	return nil
+}
+
+// stop ends programs and runs, lets rules on `agent: stopping` act, and then
+// stops the loop: at once if nothing runs, at stopLatest otherwise.
+func (a *Agent) stop(why string) {
+	if a.stopping {
+		return
+	}
+	a.log.Info("stopping", "why", why)
+	a.notify("STOPPING=1")
+	a.runner.Stop()
+	a.turn()
+	a.show(a.lifeEvent("stopping"))
+	a.stopping = true
+	a.loop.After(stopGrace, a.spawn.KillAll)
+	a.loop.After(stopLatest, a.loop.Stop)
+	a.runner.WhenIdle(a.loop.Stop)
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+// The triggers that no kernel interface stands behind: events that rules send
+// each other, the agent's own life, and losses of any source.
+
+package agent
+
+import (
+	"strings"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// ownKind serves them in the form of a source that reads nothing.
+var ownKind = sources.Kind{
+	Name: "agent",
+	Plan: func() sources.Plan { return ownPlan{} },
+	Open: func(sources.Host) (sources.Source, error) { return ownSource{}, nil },
+}
+
+type ownSource struct{}
+
+func (ownSource) Apply(sources.Plan)      {}
+func (ownSource) Status() []sources.State { return nil }
+func (ownSource) Close()                  {}
+
+type ownPlan struct{}
+
+func (ownPlan) Sections() []config.Field { return nil }
+func (ownPlan) Check(*config.Problems)   {}
+
+func (ownPlan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{
+		{Key: "event", Doc: "an event that `emit` sent", New: eventTrigger},
+		{Key: "agent", Doc: "the life of reflexd itself", Fields: []string{"PID", "VERSION"}, New: agentTrigger},
+		{Key: "loss", Doc: "events of a source were lost", Fields: []string{"SOURCE", "COUNT", "KNOB"}, New: lossTrigger},
+	}
+}
+
+func eventTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var name string
+	field := config.Field{Name: "event", Doc: "the name that it was sent under", Required: true,
+		Value: config.Word(&name, "the name of an event")}
+	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
+		t.Topics = []sources.Topic{{Kind: "event", Name: name, State: "sent"}}
+	}
+}
+
+func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var states []string
+	word := func(s *string) config.Value { return config.OneOf(s, "started", "stopping", "reloaded") }
+	field := config.Field{Name: "agent", Doc: "which moment, one or a list", Required: true,
+		Value: config.OneOrMore(&states, word)}
+	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
+		for _, s := range states {
+			t.Topics = append(t.Topics, sources.Topic{Kind: "agent", State: s})
+		}
+	}
+}
+
+func lossTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var pattern string
+	field := config.Field{Name: "loss", Doc: "the source (gpio, input, uevent, …) or the name of a line or device; a glob", Required: true,
+		Value: config.Word(&pattern, `a source, a name or "*"`)}
+	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
+		t.Topics = []sources.Topic{{Kind: "loss"}}
+		t.Restrict(func(e *sources.Event) bool {
+			_, name, _ := strings.Cut(e.Source, ":")
+			return sources.Glob(pattern, e.Topic.Name) || sources.Glob(pattern, name) || sources.Glob(pattern, e.Source)
+		})
+	}
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+
+// queue: the events of one wake-up.
+
+package agent
+
+import (
+	"cmp"
+	"slices"
+
+	"reflexd/sources"
+)
+
+// queue holds events until their turn comes. It copies what it is given into
+// memory that it uses again and again.
+type queue struct {
+	events []sources.Event
+	fields []sources.Field
+}
+
+// push adds a copy of e. The names of a device are not copied: they change
+// only when a configuration is swapped, between two turns.
+func (q *queue) push(e *sources.Event) {
+	from := len(q.fields)
+	q.fields = append(q.fields, e.Fields...)
+	q.events = append(q.events, *e)
+	q.events[len(q.events)-1].Fields = q.fields[from:len(q.fields):len(q.fields)]
+}
+
+// sort puts the events in order of their time stamps; those with the same one
+// stay as they came.
+func (q *queue) sort() {
+	if len(q.events) > 1 {
+		slices.SortStableFunc(q.events, func(a, b sources.Event) int { return cmp.Compare(a.Time, b.Time) })
+	}
+}
+
+// clear empties the queue and keeps its memory, unless a storm made that
+// large.
+func (q *queue) clear() {
+	const keep = 1024
+	if cap(q.events) > keep {
+		*q = queue{}
+		return
+	}
+	clear(q.events) // let go of the strings
+	clear(q.fields)
+	q.events, q.fields = q.events[:0], q.fields[:0]
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+
+// rig is an agent under test: a real one, on a thread of its own, whose log
+// the test reads and whose events the test sends.
+
+package agent
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"reflexd/sources"
+)
+
+type rig struct {
+	t     testing.TB
+	agent *Agent
+	dir   string
+	file  string
+	log   *logBuffer
+	ended chan error
+}
+
+// patience is how long a test waits for what must come. It bounds a failure
+// and measures nothing.
+const patience = 20 * time.Second
+
+// start runs an agent with the configuration yaml, in which DIR stands for a
+// folder of the test's own.
+func start(t testing.TB, yaml string) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: t.TempDir(), log: newLogBuffer(), ended: make(chan error, 1)}
+	r.file = filepath.Join(r.dir, "reflexd.yaml")
+	r.write(yaml)
+	c, ps, err := Load([]string{r.file})
+	if err != nil || ps.Failed() {
+		t.Fatal(err, ps)
+	}
+	handler := slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})
+	r.agent, err = New(c, Options{Log: slog.New(handler), Version: "test", Socket: filepath.Join(r.dir, "socket")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.ended <- r.agent.Run() }()
+	t.Cleanup(r.stop)
+	r.expect("msg=started")
+	return r
+}
+
+func (r *rig) write(yaml string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.file, []byte(strings.ReplaceAll(yaml, "DIR", r.dir)), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// stop stops the agent and waits for its end; calling it again is harmless.
+func (r *rig) stop() {
+	r.t.Helper()
+	if r.ended == nil {
+		return
+	}
+	r.agent.Stop()
+	select {
+	case err := <-r.ended:
+		if err != nil {
+			r.t.Error(err)
+		}
+	case <-time.After(patience):
+		r.t.Error("the agent did not stop")
+	}
+	r.ended = nil
+}
+
+// do runs f on the loop's thread and waits for its end.
+func (r *rig) do(f func()) {
+	r.t.Helper()
+	done := make(chan struct{})
+	r.agent.loop.Post(func() {
+		f()
+		close(done)
+	})
+	select {
+	case <-done:
+	case <-time.After(patience):
+		r.t.Fatal("the loop does not answer")
+	}
+}
+
+// send sends `event: NAME` with fields NAME=value.
+func (r *rig) send(name string, fields ...string) {
+	r.t.Helper()
+	r.do(func() {
+		e := &sources.Event{Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "event", Name: name, State: "sent"}, Source: "test"}
+		for _, f := range fields {
+			key, value, _ := strings.Cut(f, "=")
+			e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
+		}
+		r.agent.emit(e)
+	})
+}
+
+// expect waits for a line of the log with all the words and returns it.
+func (r *rig) expect(words ...string) string {
+	r.t.Helper()
+	line, ok := r.log.wait(words, patience)
+	if !ok {
+		r.t.Fatalf("the log has no line with %q:\n%s", words, r.log)
+	}
+	return line
+}
+
+// count returns how many lines of the log have all the words.
+func (r *rig) count(words ...string) int { return r.log.count(words) }
+
+// logBuffer is a log that can be waited for.
+type logBuffer struct {
+	mu    sync.Mutex
+	more  *sync.Cond
+	lines []string
+}
+
+func newLogBuffer() *logBuffer {
+	b := &logBuffer{}
+	b.more = sync.NewCond(&b.mu)
+	return b
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, string(line))
+	b.more.Broadcast()
+	return len(line), nil
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.lines, "")
+}
+
+func (b *logBuffer) wait(words []string, patience time.Duration) (string, bool) {
+	late := false
+	timer := time.AfterFunc(patience, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		late = true
+		b.more.Broadcast()
+	})
+	defer timer.Stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for from := 0; ; b.more.Wait() {
+		for ; from < len(b.lines); from++ {
+			if hasAll(b.lines[from], words) {
+				return b.lines[from], true
+			}
+		}
+		if late {
+			return "", false
+		}
+	}
+}
+
+func (b *logBuffer) count(words []string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, line := range b.lines {
+		if hasAll(line, words) {
+			n++
+		}
+	}
+	return n
+}
+
+func hasAll(line string, words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(line, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// quiet is a logger that wants nothing.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+
+// Package rule decides which rules an event fires, and when a rule that
+// fires while it is still running runs again.
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"reflexd/agent/action"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Rule is one rule of the configuration, ready for use. It does not change.
+type Rule struct {
+	Name     string
+	Pos      config.Pos
+	Triggers []sources.Trigger
+	Do       action.List
+	// OnFailure is done when an action of Do fails.
+	OnFailure action.List
+	Mode      Mode
+	Max       int // runs waiting (Queued) or under way (Parallel)
+	Cooldown  time.Duration
+	Limit     Limit
+	Disabled  bool
+}
+
+// Mode says what happens when a rule fires while it is still running.
+type Mode string
+
+// The modes.
+const (
+	Queued   Mode = "queued"   // it runs again afterwards, Max firings waiting
+	Single   Mode = "single"   // the firing is dropped
+	Restart  Mode = "restart"  // what runs is stopped, then it runs again
+	Parallel Mode = "parallel" // both run, Max at most
+	Coalesce Mode = "coalesce" // one firing waits, the newest
+)
+
+// DefaultMax is Max where the configuration has none.
+const DefaultMax = 16
+
+// Limit allows Count firings in any span of Per; Count 0 allows all.
+type Limit struct {
+	Count int
+	Per   time.Duration
+}
+
+// ParseLimit reads "10/1m".
+func ParseLimit(s string) (Limit, error) {
+	count, per, ok := strings.Cut(s, "/")
+	n, err := strconv.Atoi(strings.TrimSpace(count))
+	if !ok || err != nil || n < 1 || n > 10_000 {
+		return Limit{}, fmt.Errorf("expected a number up to 10000 and a time, such as 10/1m, found %q", s)
+	}
+	d, err := config.ParseDuration(strings.TrimSpace(per))
+	if err == nil && d == 0 {
+		err = fmt.Errorf("a limit's time must be more than 0")
+	}
+	return Limit{n, d}, err
+}
+
+// Book finds the rules that an event fires. It does not change after NewBook.
+type Book struct {
+	Rules []*Rule
+	index map[sources.Topic][]entry
+	hits  []int // scratch
+}
+
+// entry is a trigger of the rule with that number.
+type entry struct {
+	rule    int
+	trigger *sources.Trigger
+}
+
+// NewBook indexes rules.
+func NewBook(rules []*Rule) *Book {
+	b := &Book{Rules: rules, index: map[sources.Topic][]entry{}}
+	for i, r := range rules {
+		if r.Disabled {
+			continue
+		}
+		for j := range r.Triggers {
+			t := &r.Triggers[j]
+			for _, topic := range t.Topics {
+				b.index[topic] = append(b.index[topic], entry{i, t})
+			}
+		}
+	}
+	return b
+}
+
+// Find calls fire for each rule that e fires, in the order of the
+// configuration and once, however many of its triggers match. It looks only
+// at rules that are indexed under e's topic, and allocates nothing.
+func (b *Book) Find(e *sources.Event, fire func(*Rule)) {
+	if e.Topic.State == "" {
+		return
+	}
+	t := e.Topic
+	b.hits = b.hits[:0]
+	b.look(t, e)
+	b.look(sources.Topic{Kind: t.Kind, Name: t.Name}, e)
+	b.look(sources.Topic{Kind: t.Kind, State: t.State}, e)
+	b.look(sources.Topic{Kind: t.Kind}, e)
+	slices.Sort(b.hits)
+	last := -1
+	for _, i := range b.hits {
+		if i != last {
+			fire(b.Rules[i])
+		}
+		last = i
+	}
+}
+
+func (b *Book) look(topic sources.Topic, e *sources.Event) {
+	for _, entry := range b.index[topic] {
+		if entry.trigger.Accepts(e) {
+			b.hits = append(b.hits, entry.rule)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+
+// Runner: run modes, cooldown and limit; what is running and what waits.
+
+package rule
+
+import (
+	"slices"
+	"time"
+
+	"reflexd/agent/action"
+	"reflexd/sources"
+)
+
+// Runner runs rules. It outlives configurations: what a rule is doing, its
+// cooldown and its limit go on over a reload, found by the rule's name.
+type Runner struct {
+	env     *action.Env
+	dryRun  bool
+	perRule map[string]*progress
+	idle    func() // called whenever the last run has ended; may be nil
+}
+
+// progress is what there is to know of one rule at run time.
+type progress struct {
+	rule    *Rule // as the newest configuration has it; nil if it has none
+	runs    []*action.Run
+	waiting []*sources.Event
+	recent  []time.Duration // when it fired, the last Limit.Count times
+	last    time.Duration   // when it fired last; 0 never
+	Counts
+}
+
+// Counts is what happened to a rule since the start.
+type Counts struct {
+	Fired   int `json:"fired"`
+	Dropped int `json:"dropped"` // by cooldown, limit, or a full queue
+	Failed  int `json:"failed"`
+}
+
+// NewRunner returns a Runner without rules. With dryRun it only tells what
+// it would do.
+func NewRunner(env *action.Env, dryRun bool) *Runner {
+	return &Runner{env: env, dryRun: dryRun, perRule: map[string]*progress{}}
+}
+
+// Adopt makes rules the ones that run. Rules that are gone finish what they
+// are doing, but begin nothing that was waiting.
+func (r *Runner) Adopt(rules []*Rule) {
+	for _, p := range r.perRule {
+		p.rule = nil
+	}
+	for _, rule := range rules {
+		r.of(rule).rule = rule
+	}
+	for name, p := range r.perRule {
+		if p.rule != nil {
+			continue
+		}
+		p.waiting = nil
+		if len(p.runs) == 0 {
+			delete(r.perRule, name)
+		}
+	}
+}
+
+func (r *Runner) of(rule *Rule) *progress {
+	p := r.perRule[rule.Name]
+	if p == nil {
+		p = &progress{rule: rule}
+		r.perRule[rule.Name] = p
+	}
+	return p
+}
+
+// Fire is called for each rule that e fires. e is copied where it is kept.
+func (r *Runner) Fire(rule *Rule, e *sources.Event) {
+	p := r.of(rule)
+	if why := p.refuses(rule, e.Time); why != "" {
+		r.drop(p, e, why)
+		return
+	}
+	p.Fired++
+	p.last = e.Time
+	r.env.Log.Info("fired", "rule", rule.Name, "event", e.Describe())
+	switch busy := len(p.runs) > 0; {
+	case !busy, rule.Mode == Parallel && len(p.runs) < rule.Max:
+		r.begin(p, e.Clone())
+	case rule.Mode == Single:
+		r.drop(p, e, "still running")
+	case rule.Mode == Parallel:
+		r.drop(p, e, "max: runs are under way")
+	case rule.Mode == Restart:
+		p.waiting = append(p.waiting[:0], e.Clone())
+		for _, run := range slices.Clone(p.runs) {
+			run.Stop()
+		}
+	case rule.Mode == Coalesce:
+		p.waiting = append(p.waiting[:0], e.Clone())
+	case len(p.waiting) >= rule.Max:
+		r.drop(p, e, "max: firings are waiting")
+	default:
+		p.waiting = append(p.waiting, e.Clone())
+	}
+}
+
+func (r *Runner) drop(p *progress, e *sources.Event, why string) {
+	p.Dropped++
+	r.env.Log.Debug("dropped", "rule", p.rule.Name, "event", e.Describe(), "why", why)
+}
+
+// refuses returns why the rule may not fire at the time now, and counts the
+// firing against its limit if it may.
+func (p *progress) refuses(rule *Rule, now time.Duration) string {
+	if rule.Cooldown > 0 && p.Fired > 0 && now-p.last < rule.Cooldown {
+		return "cooldown"
+	}
+	n := rule.Limit.Count
+	if n == 0 {
+		return ""
+	}
+	if len(p.recent) >= n && now-p.recent[len(p.recent)-n] < rule.Limit.Per {
+		return "limit"
+	}
+	if len(p.recent) >= n {
+		p.recent = slices.Delete(p.recent, 0, len(p.recent)-n+1)
+	}
+	p.recent = append(p.recent, now)
+	return ""
+}
+
+func (r *Runner) begin(p *progress, e *sources.Event) {
+	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), DryRun: r.dryRun}
+	describe(run)
+	p.runs = append(p.runs, run)
+	run.Start(p.rule.Do, p.rule.OnFailure, func(err error) { r.ended(p, run, err) })
+}
+
+// describe adds the fields that every event has.
+func describe(run *action.Run) {
+	e := run.Event
+	e.Fields = append(e.Fields,
+		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(run.Rule)},
+		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
+		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
+		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
+}
+
+func (r *Runner) ended(p *progress, run *action.Run, err error) {
+	p.runs = slices.DeleteFunc(p.runs, func(other *action.Run) bool { return other == run })
+	if err != nil {
+		p.Failed++
+	}
+	switch {
+	case p.rule == nil && len(p.runs) == 0:
+		for name, other := range r.perRule {
+			if other == p {
+				delete(r.perRule, name)
+			}
+		}
+	case len(p.waiting) > 0 && len(p.runs) == 0:
+		next := p.waiting[0]
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+		r.begin(p, next)
+	}
+	if r.idle != nil && r.Running() == 0 {
+		r.idle()
+	}
+}
+
+// Running is the number of runs under way.
+func (r *Runner) Running() int {
+	n := 0
+	for _, p := range r.perRule {
+		n += len(p.runs)
+	}
+	return n
+}
+
+// Stop stops all runs and forgets what waits. Rules may fire again after it.
+func (r *Runner) Stop() {
+	for _, p := range r.perRule {
+		p.waiting = nil
+		for _, run := range slices.Clone(p.runs) {
+			run.Stop()
+		}
+	}
+}
+
+// WhenIdle has f called as soon as nothing runs, perhaps at once.
+func (r *Runner) WhenIdle(f func()) {
+	r.idle = f
+	if r.Running() == 0 {
+		f()
+	}
+}
+
+// Status is the state of one rule.
+type Status struct {
+	Name    string   `json:"name"`
+	At      string   `json:"at"`
+	Enabled bool     `json:"enabled"`
+	Running []string `json:"running,omitempty"` // what each run is doing
+	Waiting int      `json:"waiting"`
+	Counts
+}
+
+// Status returns the state of each of rules.
+func (r *Runner) Status(rules []*Rule) []Status {
+	var all []Status
+	for _, rule := range rules {
+		p := r.of(rule)
+		s := Status{Name: rule.Name, At: rule.Pos.String(), Enabled: !rule.Disabled, Waiting: len(p.waiting), Counts: p.Counts}
+		for _, run := range p.runs {
+			s.Running = append(s.Running, run.Doing())
+		}
+		all = append(all, s)
+	}
+	return all
+}

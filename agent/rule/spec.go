@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+
+// Spec: a rule as it is read, and how it becomes a Rule when all files are
+// read.
+
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"reflexd/agent/action"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Spec is one entry of `rules`.
+type Spec struct {
+	pos       config.Pos
+	name      string
+	namePos   config.Pos
+	triggers  []*triggerSpec
+	do        action.Spec
+	onFailure action.Spec
+	mode      string
+	max       int
+	maxPos    config.Pos
+	cooldown  time.Duration
+	limit     Limit
+	enabled   bool
+}
+
+// triggerSpec is one `when`.
+type triggerSpec struct {
+	pos     config.Pos
+	kind    *sources.TriggerKind
+	where   sources.Where
+	compile func(*sources.Trigger, *config.Problems)
+}
+
+// Value returns the Value that reads s. kinds are the triggers there are.
+func (s *Spec) Value(kinds []sources.TriggerKind) config.Value {
+	s.mode, s.enabled = string(Queued), true
+	when := func(p **triggerSpec) config.Value {
+		*p = &triggerSpec{}
+		return (*p).value(kinds)
+	}
+	return config.At(&s.pos, config.Object(
+		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
+		config.Field{Name: "when", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
+		config.Field{Name: "do", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
+		config.Field{Name: "on_failure", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
+		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
+			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
+		config.Field{Name: "max", Doc: "how many firings may wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
+			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
+		config.Field{Name: "cooldown", Doc: "after a firing, further ones are dropped for so long", Value: config.Duration(&s.cooldown)},
+		config.Field{Name: "limit", Doc: "how often it may fire: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
+		config.Field{Name: "enabled", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
+	))
+}
+
+func (t *triggerSpec) value(kinds []sources.TriggerKind) config.Value {
+	where := config.Field{Name: "where", Doc: "what the event's fields must be", Value: sources.WhereValue(&t.where)}
+	var variants []config.Variant
+	for _, k := range kinds {
+		fields, _ := k.New()
+		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
+	}
+	return config.Choice("trigger", variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
+		i := slices.IndexFunc(kinds, func(k sources.TriggerKind) bool { return k.Key == key })
+		fields, compile := kinds[i].New()
+		t.pos, t.kind, t.compile = at, &kinds[i], compile
+		return fields
+	})
+}
+
+// Compiler turns Specs into Rules.
+type Compiler struct {
+	Problems *config.Problems
+	Output   func(name string) bool // is there an output line of that name
+	Outputs  []string
+	names    map[string]config.Pos
+}
+
+// Triggers compiles the triggers of s. It comes before Rule for all rules,
+// since a trigger may declare what another rule's actions name.
+func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
+	var all []sources.Trigger
+	for _, spec := range s.triggers {
+		if spec.kind == nil {
+			continue // complained of while reading
+		}
+		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Where: spec.where}
+		spec.compile(&t, c.Problems)
+		c.checkWhere(&t)
+		all = append(all, t)
+	}
+	return all
+}
+
+func (c *Compiler) checkWhere(t *sources.Trigger) {
+	for _, name := range t.Where.Fields() {
+		if t.Fields != nil && !slices.Contains(t.Fields, name) {
+			c.Problems.Errorf(t.Pos, "events of %q have no field %s%s", t.Kind, name, config.Suggest(name, t.Fields))
+		}
+	}
+}
+
+// Rule makes the rule of s and its compiled triggers.
+func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
+	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Fields: fieldsOf(triggers)}
+	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
+		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
+	}
+	if s.max == 0 {
+		s.max = DefaultMax
+	}
+	return &Rule{
+		Name:      c.nameOf(s),
+		Pos:       s.pos,
+		Triggers:  triggers,
+		Do:        s.do.Build(check),
+		OnFailure: s.onFailure.BuildOnFailure(check),
+		Mode:      Mode(s.mode),
+		Max:       s.max,
+		Cooldown:  s.cooldown,
+		Limit:     s.limit,
+		Disabled:  !s.enabled,
+	}
+}
+
+func (c *Compiler) nameOf(s *Spec) string {
+	if s.name == "" {
+		return fmt.Sprintf("%s:%d", s.pos.File, s.pos.Line)
+	}
+	if first, ok := c.names[s.name]; ok {
+		c.Problems.Errorf(s.namePos, "a rule named %q is declared already at %s", s.name, first)
+	}
+	if c.names == nil {
+		c.names = map[string]config.Pos{}
+	}
+	c.names[s.name] = s.namePos
+	return s.name
+}
+
+// fieldsOf returns the fields that some trigger's events have, nil if one of
+// them may have any, or if no trigger could be read.
+func fieldsOf(triggers []sources.Trigger) []string {
+	var all []string
+	for _, t := range triggers {
+		if t.Fields == nil {
+			return nil
+		}
+		all = append(all, t.Fields...)
+	}
+	if len(triggers) > 0 && all == nil {
+		return []string{} // triggers without fields of their own
+	}
+	return all
+}
+
+// seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
+func seconds(t time.Duration) string {
+	return fmt.Sprintf("%d.%09d", t/time.Second, t%time.Second)
+}

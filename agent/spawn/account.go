@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+
+// Account: the user and groups that a program is to run as, from /etc/passwd
+// and /etc/group.
+//
+// The files are read here, rather than through os/user, which does not tell
+// the shell.
+
+package spawn
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// account is what a child's credentials are to be. Its zero value leaves them
+// as they are.
+type account struct {
+	user, group string // as asked for, for messages
+	uid, gid    uint32
+	groups      []uint32 // supplementary ones, gid among them
+	setUser     bool     // setgroups and setuid are needed
+	setGroup    bool     // setgid is needed
+	env         []string // HOME and so on; nil without a user
+}
+
+// lookup finds user and group, each by name or number; either may be empty.
+// It reads files and may block.
+func lookup(user, group string) (account, error) {
+	passwd, err := os.ReadFile("/etc/passwd")
+	if err != nil && user != "" {
+		return account{}, fmt.Errorf("user %s: %w", user, err)
+	}
+	groups, err := os.ReadFile("/etc/group")
+	if err != nil && group != "" {
+		return account{}, fmt.Errorf("group %s: %w", group, err)
+	}
+	return resolve(user, group, passwd, groups)
+}
+
+// resolve finds user and group in the text of the two files.
+func resolve(user, group string, passwd, groups []byte) (account, error) {
+	a := account{user: user, group: group}
+	if user != "" {
+		p, ok := findUser(passwd, user)
+		if !ok {
+			return a, fmt.Errorf("user %s: unknown", user)
+		}
+		a.uid, a.gid, a.env = p.uid, p.gid, p.environment()
+		a.setUser, a.setGroup = true, true
+		a.groups = memberships(groups, p.name)
+	}
+	if group != "" {
+		gid, ok := findGroup(groups, group)
+		if !ok {
+			return a, fmt.Errorf("group %s: unknown", group)
+		}
+		a.gid, a.setGroup = gid, true
+	}
+	if a.setUser && !slices.Contains(a.groups, a.gid) {
+		a.groups = append([]uint32{a.gid}, a.groups...)
+	}
+	a.dropNeedless()
+	return a, nil
+}
+
+// dropNeedless drops the calls that an agent without privileges could not
+// make, where they would change nothing.
+func (a *account) dropNeedless() {
+	if os.Geteuid() == 0 {
+		return
+	}
+	if a.setUser && int(a.uid) == os.Geteuid() {
+		a.setUser = false
+	}
+	if int(a.gid) == os.Getegid() {
+		a.setGroup = false
+	}
+}
+
+// passwdEntry is one line of /etc/passwd.
+type passwdEntry struct {
+	name, home, shell string
+	uid, gid          uint32
+}
+
+// environment returns what a login would set. XDG_RUNTIME_DIR is there while
+// the user has a session: it leads to the sound server and the session's bus.
+func (p *passwdEntry) environment() []string {
+	env := []string{"HOME=" + p.home, "USER=" + p.name, "LOGNAME=" + p.name, "SHELL=" + p.shell}
+	runtimeDir := fmt.Sprintf("/run/user/%d", p.uid)
+	if info, err := os.Stat(runtimeDir); err == nil && info.IsDir() {
+		env = append(env, "XDG_RUNTIME_DIR="+runtimeDir)
+	}
+	return env
+}
+
+// findUser finds the entry of a user by name or else by number: passwd(5).
+func findUser(passwd []byte, user string) (found passwdEntry, ok bool) {
+	for line := range bytes.Lines(passwd) {
+		f := fields(line, 7)
+		if f == nil {
+			continue
+		}
+		uid, uidOK := id(f[2])
+		gid, gidOK := id(f[3])
+		if !uidOK || !gidOK {
+			continue
+		}
+		p := passwdEntry{name: f[0], uid: uid, gid: gid, home: orElse(f[5], "/"), shell: orElse(f[6], "/bin/sh")}
+		if p.name == user {
+			return p, true
+		}
+		if !ok && f[2] == user {
+			found, ok = p, true
+		}
+	}
+	return found, ok
+}
+
+// findGroup finds a group by name or else by number, which need not be listed:
+// group(5).
+func findGroup(groups []byte, group string) (gid uint32, ok bool) {
+	for line := range bytes.Lines(groups) {
+		f := fields(line, 4)
+		if f == nil || f[0] != group {
+			continue
+		}
+		if gid, ok := id(f[2]); ok {
+			return gid, true
+		}
+	}
+	return id(group)
+}
+
+// memberships returns the groups that list user as a member.
+func memberships(groups []byte, user string) (gids []uint32) {
+	for line := range bytes.Lines(groups) {
+		f := fields(line, 4)
+		if f == nil || !slices.Contains(strings.Split(f[3], ","), user) {
+			continue
+		}
+		if gid, ok := id(f[2]); ok && !slices.Contains(gids, gid) {
+			gids = append(gids, gid)
+		}
+	}
+	return gids
+}
+
+// fields splits a line at colons; nil if there are not n fields, the first of
+// them a name. (Lines of + and - belong to NIS.)
+func fields(line []byte, n int) []string {
+	f := strings.Split(strings.TrimSpace(string(line)), ":")
+	if len(f) != n || f[0] == "" || strings.ContainsRune("+-#", rune(f[0][0])) {
+		return nil
+	}
+	return f
+}
+
+// id parses a user's or group's number. 2³²-1 means "none" to the kernel.
+func id(s string) (uint32, bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err == nil && uint32(n) != ^uint32(0)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// own makes fd the account's, so that its program may open it again through
+// /dev/stderr and the like.
+func (a *account) own(fd int) {
+	if a.setUser {
+		_ = unix.Fchown(fd, int(a.uid), -1)
+	}
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+
+// Program: one start: everything from a Spec to a process, and what went wrong
+// on the way there.
+
+package spawn
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// program is one start that is made. It lives at least until the child is in
+// its program or dead.
+type program struct {
+	table *table
+	exec  int // index of the first execve in table; its exit is the last
+
+	spec  *Spec
+	path  string   // what was searched
+	files []string // what the execves try, in order
+	who   *account
+
+	argv, env, names []*byte // names: of files, and of the directory behind them
+	setting          *setting
+	in, out          int
+}
+
+// setting is what does not change from start to start.
+type setting struct {
+	limit   unix.Rlimit
+	ignored []uintptr // signals
+	clone3  bool      // until it is refused
+}
+
+// newProgram prepares a start. in and out are the descriptors that become the
+// child's 0, 1 and 2; they are above 2.
+func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*program, error) {
+	p := &program{spec: spec, who: who, in: in, out: out, setting: setting}
+	env := environment(spec.Env, who.env, spec.Set)
+	p.path = searchPath(env)
+	p.files = candidates(spec.Argv[0], p.path)
+	var errs [3]error
+	p.argv, errs[0] = syscall.SlicePtrFromStrings(spec.Argv)
+	p.env, errs[1] = syscall.SlicePtrFromStrings(env)
+	p.names, errs[2] = syscall.SlicePtrFromStrings(append(slices.Clip(p.files), spec.Dir))
+	if errs != [3]error{} {
+		return nil, fmt.Errorf("start %q: a NUL byte in its arguments, environment or directory", spec.Argv[0])
+	}
+	p.makeTable()
+	return p, nil
+}
+
+// makeTable lists what the child does, in order. It begins with every signal
+// blocked.
+func (p *program) makeTable() {
+	const others = 16 // the calls besides those counted here
+	t := p.newTable(len(p.files) + others)
+	start := "start " + p.spec.Argv[0]
+	p.table = t
+
+	t.must(start+": make a process group", unix.SYS_SETPGID, 0, 0)
+	t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, t.at(unsafe.Pointer(&p.setting.limit)), 0)
+	t.must(start+": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
+	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
+	t.must(start+": connect its errors", unix.SYS_DUP3, uintptr(p.out), 2, 0)
+	// All of ours are close-on-exec; this is for what the agent itself
+	// inherited, and for a seccomp filter that knows the call (Linux 5.9).
+	t.try(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
+	p.addAccount(t)
+	if p.spec.Dir != "" {
+		dir := p.names[len(p.files)]
+		t.must("chdir "+p.spec.Dir, unix.SYS_CHDIR, t.at(unsafe.Pointer(dir)))
+	}
+	t.must(start+": clear the signal mask", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize)
+	p.exec = len(t.calls)
+	argv, env := t.at(unsafe.Pointer(&p.argv[0])), t.at(unsafe.Pointer(&p.env[0]))
+	for i := range p.files {
+		t.try(unix.SYS_EXECVE, t.at(unsafe.Pointer(p.names[i])), argv, env)
+	}
+	t.finish()
+}
+
+// newTable returns a table that begins with the clone and the reset of
+// signals. Handlers are the agent's; ignored signals, which execve leaves
+// ignored, are those of whoever started it (nohup).
+func (p *program) newTable(others int) *table {
+	t := newTable(lastSignal + others)
+	reset := slices.Values(p.setting.ignored)
+	if p.setting.clone3 {
+		t.addClone3()
+	} else {
+		t.addClone()
+		reset = resettable
+	}
+	for signal := range reset {
+		t.try(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize)
+	}
+	return t
+}
+
+// addAccount adds the change of user. The raw calls change the child alone,
+// unlike those of package syscall, which change all threads of a process.
+func (p *program) addAccount(t *table) {
+	a := p.who
+	if a.setUser {
+		t.must("become user "+a.user, sysSetgroups, uintptr(len(a.groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.groups))))
+	}
+	if a.setGroup {
+		what := "become user " + a.user
+		if a.user == "" {
+			what = "become group " + a.group
+		}
+		t.must(what, sysSetgid, uintptr(a.gid))
+	}
+	if a.setUser {
+		t.must("become user "+a.user, sysSetuid, uintptr(a.uid))
+	}
+}
+
+// start makes the process. It does not wait until the program runs, or is
+// known not to: failure tells that when the process has ended.
+func (p *program) start() (pid, pidfd int, err error) {
+	pid, err = p.table.run()
+	if p.setting.clone3 && refused(err) {
+		p.setting.clone3 = false
+		p.makeTable()
+		pid, err = p.table.run()
+	}
+	if err != nil {
+		return 0, -1, fmt.Errorf("start %s: clone: %w", p.spec.Argv[0], err)
+	}
+	return pid, int(p.table.pidfd), nil
+}
+
+// failure returns why the ended process never became the program; nil if it
+// did. missing tells that no file was found, or none of those found could be
+// loaded: see explain.
+func (p *program) failure() (err error, missing bool) {
+	for i, message := range p.table.errors[:p.exec] {
+		if e := errno(p.table.calls[i].result); e != 0 && message != "" {
+			return fmt.Errorf("%s: %w", message, e), false
+		}
+	}
+	execs := p.table.calls[p.exec : len(p.table.calls)-1]
+	if len(execs) > 0 && errno(execs[len(execs)-1].result) == 0 {
+		return nil, false
+	}
+	return p.execFailure(execs)
+}
+
+// execFailure picks the error to show from those of all files tried: the one
+// that tells more than "not there".
+func (p *program) execFailure(execs []call) (err error, missing bool) {
+	name := p.spec.Argv[0]
+	for i := range execs {
+		if e := errno(execs[i].result); e != unix.ENOENT && e != unix.ENOTDIR {
+			return fmt.Errorf("start %s: %w", p.files[i], e), false
+		}
+	}
+	if !strings.Contains(name, "/") {
+		return fmt.Errorf("start %s: not found in PATH (%s)", name, p.path), true
+	}
+	return fmt.Errorf("start %s: %w", name, errno(execs[0].result)), true
+}
+
+// explain looks closer at err, where execve found something missing: if the
+// program's file is there, its interpreter or loader is not, as with a binary
+// for another C library or float ABI. It asks the file system and may block.
+func (p *program) explain(err error) error {
+	for _, file := range p.files {
+		at := file
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(p.spec.Dir, at)
+		}
+		if unix.Access(at, unix.F_OK) == nil {
+			return fmt.Errorf("start %s: the file is there, but not the interpreter (#!) or loader (ld.so) that it names", file)
+		}
+	}
+	return err
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+// Status, and the other answers of the control socket.
+
+package agent
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"reflexd/agent/control"
+	"reflexd/agent/rule"
+	"reflexd/agent/spawn"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Status is the state of a running agent.
+type Status struct {
+	Pid     int             `json:"pid"`
+	Version string          `json:"version"`
+	Uptime  float64         `json:"uptime"` // seconds
+	Files   []string        `json:"files"`
+	Reloads int             `json:"reloads"`
+	Events  uint64          `json:"events"`
+	Wakeups uint64          `json:"wakeups"`
+	Sources []SourceStatus  `json:"sources"`
+	Rules   []rule.Status   `json:"rules"`
+	Running []spawn.Running `json:"running"`
+}
+
+// SourceStatus is the state of one source.
+type SourceStatus struct {
+	Source string          `json:"source"`
+	States []sources.State `json:"states"`
+}
+
+// Status returns the agent's state.
+func (a *Agent) Status() Status {
+	s := Status{
+		Pid:     os.Getpid(),
+		Version: a.opts.Version,
+		Uptime:  (a.loop.Now() - a.started).Round(time.Millisecond).Seconds(),
+		Files:   a.config.Files,
+		Reloads: a.reloads,
+		Events:  a.events,
+		Wakeups: a.loop.Wakeups(),
+		Rules:   a.runner.Status(a.config.Rules),
+		Running: a.spawn.Running(),
+	}
+	for i, k := range kinds {
+		if states := a.sources[i].Status(); len(states) > 0 {
+			s.Sources = append(s.Sources, SourceStatus{k.Name, states})
+		}
+	}
+	return s
+}
+
+// verbs are what the control socket understands.
+var verbs = []string{"status", "reload"}
+
+// answer implements control.Handler.
+func (a *Agent) answer(r control.Request, reply func(any, error)) {
+	switch r.Verb {
+	case "status":
+		reply(a.Status(), nil)
+	case "reload":
+		a.reload("control socket", func(err error) { reply(nil, err) })
+	default:
+		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, verbs)))
+	}
+}

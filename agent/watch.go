@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+// WatchSpec: what `monitor` listens to, where no file says what the agent is
+// to do.
+
+package agent
+
+import (
+	"reflexd/sources/gpio"
+	"reflexd/sources/input"
+	"reflexd/sources/uevent"
+)
+
+// WatchSpec says which events are to be shown. Signals always are.
+type WatchSpec struct {
+	Inputs, Uevents bool
+	// Lines are requested as inputs with the Bias, "" for as they are. No
+	// other line is touched.
+	Lines []string
+	Bias  string
+}
+
+// Watch returns a configuration without rules, under which the agent only
+// listens.
+func Watch(w WatchSpec) (*Configuration, error) {
+	c := newConfiguration()
+	c.plan("input").(*input.Plan).Everything = w.Inputs
+	c.plan("uevent").(*uevent.Plan).Everything = w.Uevents
+	lines := c.plan("gpio").(*gpio.Plan)
+	for _, spec := range w.Lines {
+		l := gpio.NewLine(gpio.Input, spec, spec)
+		if w.Bias != "" {
+			l.Bias = w.Bias
+		}
+		if err := lines.Add(l); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}

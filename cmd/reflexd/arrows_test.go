@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pkg is what `go list` says of a package.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports"}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// The arrows of the house: who may import whom within the module. A pattern
+// ending in /... stands for a package and all below it.
+var arrows = map[string][]string{
+	"reflexd/cmd/...":       {"reflexd/agent", "reflexd/agent/control", "reflexd/config", "reflexd/sources/...", "reflexd/board"},
+	"reflexd/agent":         {"reflexd/agent/...", "reflexd/sources/...", "reflexd/config", "reflexd/board"},
+	"reflexd/agent/loop":    {"reflexd/sources"},
+	"reflexd/agent/gesture": {"reflexd/sources"},
+	"reflexd/agent/rule":    {"reflexd/agent/action", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/action":  {"reflexd/agent/spawn", "reflexd/config", "reflexd/sources", "reflexd/sources/signal"},
+	"reflexd/agent/spawn":   {"reflexd/sources"},
+	"reflexd/agent/control": {"reflexd/sources"},
+	"reflexd/sources":       {"reflexd/config"},
+	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board"},
+	"reflexd/config":        {},
+	"reflexd/board":         {},
+}
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...") {
+		allowed, ok := arrows[p.ImportPath]
+		if !ok {
+			allowed, ok = arrows[parent(p.ImportPath)]
+		}
+		if !ok {
+			t.Errorf("%s stands in no arrow", p.ImportPath)
+		}
+		for _, imported := range p.Imports {
+			ours := strings.HasPrefix(imported, "reflexd/")
+			if ours && !slices.ContainsFunc(allowed, func(pattern string) bool { return covers(pattern, imported) }) {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+// parent returns the pattern for what stands beside p.
+func parent(p string) string { return path.Dir(p) + "/..." }
+
+func covers(pattern, p string) bool {
+	stem, tree := strings.CutSuffix(pattern, "/...")
+	return p == stem || tree && strings.HasPrefix(p, stem+"/")
+}
+
+func TestOnlyOneFileKnowsTheYAMLLibrary(t *testing.T) {
+	for _, p := range list(t, "reflexd/...") {
+		if p.ImportPath != "reflexd/config" && slices.Contains(p.Imports, "gopkg.in/yaml.v3") {
+			t.Errorf("%s imports it", p.ImportPath)
+		}
+	}
+}
+
+func TestHeavyPackagesStayOut(t *testing.T) {
+	for _, p := range list(t, "-deps", "reflexd/cmd/reflexd") {
+		if slices.Contains([]string{"net", "net/http", "text/template", "os/exec"}, p.ImportPath) {
+			t.Errorf("the program links %s", p.ImportPath)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+// The verbs help and version.
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+
+	"reflexd/agent"
+	"reflexd/config"
+)
+
+// version is set by the linker (-X main.version=…).
+var version string
+
+func versionVerb(c *command) func([]string) int {
+	return func([]string) int {
+		fmt.Fprintln(c.stdout, "reflexd", versionString())
+		return done
+	}
+}
+
+// versionString is what the linker was told, else what Go knows of the
+// checkout that it was built from.
+func versionString() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+func helpVerb(c *command) func([]string) int {
+	return func(args []string) int {
+		if len(args) == 0 {
+			usage(c.stdout)
+			return done
+		}
+		if args[0] == "language" {
+			writeLanguage(c.stdout, agent.Language())
+			return done
+		}
+		all := verbs()
+		i := slices.IndexFunc(all, func(v verb) bool { return v.name == args[0] })
+		if i < 0 {
+			fmt.Fprintf(c.stderr, "reflexd help: unknown verb %q%s\n", args[0], config.Suggest(args[0], append(names(all), "language")))
+			return wrong
+		}
+		about := &command{flags: flag.NewFlagSet(all[i].name, flag.ContinueOnError)}
+		all[i].flags(about)
+		all[i].help(about, c.stdout)
+		return done
+	}
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "reflexd reacts to GPIO lines, input devices, uevents and signals as a YAML file says.")
+	fmt.Fprintln(w, "\nUsage: reflexd VERB [flags] [arguments]")
+	fmt.Fprintln(w, "\nVerbs:")
+	for _, v := range verbs() {
+		fmt.Fprintf(w, "  %-9s %s\n", v.name, v.summary)
+	}
+	fmt.Fprintln(w, "\n`reflexd help VERB` explains a verb; `reflexd help language` the configuration.")
+	fmt.Fprintln(w, "Exit codes: 0 done, 1 failed, 2 usage or configuration wrong.")
+}
+
+func (v verb) help(c *command, w io.Writer) {
+	args := v.args
+	if args != "" {
+		args = " " + args
+	}
+	fmt.Fprintf(w, "Usage: reflexd %s [flags]%s\n\n%s.\n", v.name, args, sentence(v.summary))
+	first := true
+	c.flags.VisitAll(func(f *flag.Flag) {
+		if first {
+			fmt.Fprintln(w, "\nFlags:")
+		}
+		first = false
+		name, text := flag.UnquoteUsage(f)
+		if len(f.Name) > 1 {
+			name = "--" + f.Name + " " + name
+		} else {
+			name = "-" + f.Name + " " + name
+		}
+		if f.DefValue != "" && f.DefValue != "false" {
+			text += " (" + f.DefValue + ")"
+		}
+		fmt.Fprintf(w, "  %-22s %s\n", name, text)
+	})
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+
+// The reference of the configuration's language, written from the same
+// declarations that read it. docs/reference/language.md is this text.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"reflexd/config"
+)
+
+// writeLanguage writes the reference as Markdown.
+func writeLanguage(w io.Writer, root config.Shape) {
+	fmt.Fprint(w, `# The language
+
+Every key that a configuration file may have, as `+"`reflexd help language`"+` prints it.
+
+## Top level
+`)
+	writeFields(w, root.Fields)
+	for _, f := range root.Fields {
+		entry := f.Value.Shape()
+		if entry.Elem == nil {
+			continue
+		}
+		fmt.Fprintf(w, "\n## An entry of `%s`\n", f.Name)
+		writeFields(w, entry.Elem.Fields)
+		for _, inner := range entry.Elem.Fields {
+			writeVariants(w, inner)
+		}
+	}
+}
+
+// writeVariants writes a chapter for what the field can be, if it can be
+// several things: triggers and actions.
+func writeVariants(w io.Writer, f config.Field) {
+	shape := f.Value.Shape()
+	if shape.Elem == nil || len(shape.Elem.Variants) == 0 || f.Name == "on_failure" {
+		return
+	}
+	fmt.Fprintf(w, "\n## What `%s` can be\n", f.Name)
+	for _, v := range shape.Elem.Variants {
+		fmt.Fprintf(w, "\n### %s: `%s`\n\n%s.\n", shape.Elem.Type, v.Key, sentence(v.Doc))
+		writeFields(w, v.Fields)
+		for _, inner := range v.Fields {
+			if long := longForm(inner.Value.Shape()); len(long) > 0 {
+				fmt.Fprintf(w, "\nKeys of `%s`:\n", inner.Name)
+				writeFields(w, long)
+			}
+		}
+	}
+	if len(shape.Elem.Fields) > 0 {
+		fmt.Fprintf(w, "\n### With every %s\n", shape.Elem.Type)
+		writeFields(w, shape.Elem.Fields)
+	}
+}
+
+func longForm(s config.Shape) []config.Field {
+	if s.Or != nil {
+		return s.Or.Fields
+	}
+	return s.Fields
+}
+
+func writeFields(w io.Writer, fields []config.Field) {
+	fmt.Fprint(w, "\n| key | value | default | |\n| --- | --- | --- | --- |\n")
+	for _, f := range fields {
+		fallback := f.Default
+		if fallback != "" {
+			fallback = "`" + fallback + "`"
+		}
+		if f.Required {
+			fallback = "required"
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", f.Name, typeOf(f.Value.Shape()), fallback, f.Doc)
+	}
+}
+
+// typeOf names a type in a table's cell.
+func typeOf(s config.Shape) string {
+	name := s.Type
+	switch {
+	case len(s.Words) > 0:
+		name = "`" + strings.Join(s.Words, "` `") + "`"
+	case s.Elem != nil && s.Type == "list":
+		name = "list of " + typeOf(*s.Elem)
+	case s.Elem != nil && s.Type == "one or a list":
+		name = typeOf(*s.Elem) + ", or a list"
+	case s.Elem != nil:
+		name = "mapping from names"
+	}
+	if s.Or != nil {
+		name += ", or a mapping"
+	}
+	return strings.ReplaceAll(name, "|", `\|`)
+}
+
+// sentence begins with a capital letter.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

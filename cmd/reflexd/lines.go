@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+// The verb lines: the GPIO lines of this board, none of them touched.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"reflexd/sources"
+	"reflexd/sources/gpio"
+)
+
+func linesVerb(c *command) func([]string) int {
+	asJSON := c.flags.Bool("json", false, "print them as JSON")
+	return func(args []string) int {
+		chips, err := gpio.List("/dev")
+		chips = selectLines(chips, args)
+		code := done
+		switch {
+		case err != nil:
+			code = c.fail(err)
+		case len(chips) == 0 && len(args) > 0:
+			code = c.fail(fmt.Errorf("no chip and no line here is called %s", strings.Join(args, " or ")))
+		case len(chips) == 0:
+			code = c.fail(fmt.Errorf("this machine has no GPIO chip (/dev/gpiochip*)"))
+		}
+		if *asJSON {
+			return c.printJSON(append([]gpio.Chip{}, chips...), code)
+		}
+		writeLines(c.stdout, chips)
+		return code
+	}
+}
+
+// selectLines returns the chips and lines that one of the globs names; all
+// without globs.
+func selectLines(chips []gpio.Chip, globs []string) []gpio.Chip {
+	if len(globs) == 0 {
+		return chips
+	}
+	matches := func(name string) bool {
+		return slices.ContainsFunc(globs, func(g string) bool { return name != "" && sources.Glob(g, name) })
+	}
+	var selected []gpio.Chip
+	for _, chip := range chips {
+		if !matches(chip.Name) && !matches(chip.Label) {
+			chip.Lines = slices.DeleteFunc(slices.Clone(chip.Lines), func(l gpio.LineInfo) bool { return !matches(l.Name) })
+		}
+		if len(chip.Lines) > 0 {
+			selected = append(selected, chip)
+		}
+	}
+	return selected
+}
+
+func writeLines(w io.Writer, chips []gpio.Chip) {
+	for i, chip := range chips {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s [%s], %d lines\n", chip.Name, chip.Label, len(chip.Lines))
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, l := range chip.Lines {
+			name := l.Name
+			if name == "" {
+				name = "-"
+			}
+			fmt.Fprintf(table, "  %d\t%s\t%s\t%s\n", l.Offset, name, l.Direction, lineUse(l))
+		}
+		table.Flush()
+	}
+}
+
+// lineUse says who has a line and how.
+func lineUse(l gpio.LineInfo) string {
+	var words []string
+	if l.Used {
+		words = append(words, fmt.Sprintf("used by %q", l.Consumer))
+	}
+	if l.ActiveLow {
+		words = append(words, "active low")
+	}
+	words = append(words, l.Bias)
+	if l.Drive != "push-pull" {
+		words = append(words, l.Drive)
+	}
+	if l.Edges != "" {
+		words = append(words, "edges "+l.Edges)
+	}
+	if l.Debounce > 0 {
+		words = append(words, fmt.Sprintf("debounce %v", l.Debounce))
+	}
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), ", ")
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+
+// reflexd reacts to what the kernel tells: GPIO lines, input devices, uevents
+// and signals, with the actions that a YAML file asks for.
+//
+// Here is the table of verbs; each verb has a file of its own.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"reflexd/config"
+)
+
+// Exit codes, the same for every verb.
+const (
+	done   = 0
+	failed = 1
+	wrong  = 2 // usage, or the configuration
+)
+
+// verb is one thing that the program can be asked to do.
+type verb struct {
+	name    string
+	args    string // as the usage line shows them
+	summary string
+	// flags declares the verb's flags on c.flags and returns what runs it.
+	flags func(c *command) func(args []string) int
+}
+
+func verbs() []verb {
+	return []verb{
+		{"run", "", "react to events as the configuration says", runVerb},
+		{"check", "[FILE-or-FOLDER ...]", "find what is wrong with the configuration", checkVerb},
+		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
+		{"lines", "[CHIP or LINE ...]", "list the GPIO lines of this board", linesVerb},
+		{"inputs", "", "list the input devices of this board", inputsVerb},
+		{"status", "", "tell the state of the running agent", statusVerb},
+		{"reload", "", "make the running agent read its configuration again", reloadVerb},
+		{"version", "", "print the version", versionVerb},
+		{"help", "[VERB or language]", "explain a verb, or the language of the configuration", helpVerb},
+	}
+}
+
+// command is one invocation.
+type command struct {
+	flags          *flag.FlagSet
+	stdout, stderr io.Writer
+}
+
+// The main thread must be the loop's: a signal that is sent to a thread, as
+// drivers do, is sent to the one whose number is the PID.
+func init() { runtime.LockOSThread() }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run does what args ask and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return wrong
+	}
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-v", "-version", "--version":
+		name = "version"
+	}
+	all := verbs()
+	i := slices.IndexFunc(all, func(v verb) bool { return v.name == name })
+	if i < 0 {
+		fmt.Fprintf(stderr, "reflexd: unknown verb %q%s\n", name, config.Suggest(name, names(all)))
+		fmt.Fprintln(stderr, "`reflexd help` lists them")
+		return wrong
+	}
+	return all[i].run(args[1:], stdout, stderr)
+}
+
+func names(all []verb) []string {
+	var list []string
+	for _, v := range all {
+		list = append(list, v.name)
+	}
+	return list
+}
+
+func (v verb) run(args []string, stdout, stderr io.Writer) int {
+	c := &command{flags: flag.NewFlagSet(v.name, flag.ContinueOnError), stdout: stdout, stderr: stderr}
+	c.flags.SetOutput(io.Discard)
+	act := v.flags(c)
+	rest, err := parse(c.flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		v.help(c, stdout)
+		return done
+	case err != nil:
+		fmt.Fprintf(stderr, "reflexd %s: %v\n", v.name, err)
+		fmt.Fprintf(stderr, "`reflexd help %s` explains it\n", v.name)
+		return wrong
+	case v.args == "" && len(rest) > 0:
+		fmt.Fprintf(stderr, "reflexd %s: takes no arguments, found %q\n", v.name, rest[0])
+		return wrong
+	}
+	return act(rest)
+}
+
+// parse reads flags wherever they stand among the arguments.
+func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		args = flags.Args()
+		if len(args) == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, args[0]), args[1:]
+	}
+}
+
+// fail prints err and returns the code of failure.
+func (c *command) fail(err error) int {
+	fmt.Fprintf(c.stderr, "reflexd %s: %v\n", c.flags.Name(), err)
+	return failed
+}
+
+// pathsFlag is -c, which may be given several times.
+type pathsFlag []string
+
+func (p *pathsFlag) String() string { return strings.Join(*p, " ") }
+
+func (p *pathsFlag) Set(s string) error {
+	if s == "" {
+		return errors.New("the path is empty")
+	}
+	*p = append(*p, s)
+	return nil
+}
+
+func (c *command) pathsFlag() *pathsFlag {
+	p := &pathsFlag{}
+	c.flags.Var(p, "c", "read `path`, a file or folder, instead of "+config.DefaultFile+" and "+config.DefaultDir+"/*.yaml; may be repeated")
+	return p
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"reflexd/agent"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"reflexd": main})
+}
+
+// The scripts in testdata use the program as its user does.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await": await,
+			"count": count,
+		},
+	})
+}
+
+// await FILE REGEXP waits until the file has a match.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await file regexp")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && pattern.Match(text) {
+			return
+		}
+	}
+	text, _ := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Fatalf("no match for %q in %s:\n%s", args[1], args[0], text)
+}
+
+// count N FILE REGEXP asserts the number of matches.
+func count(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: count n file regexp")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	found := pattern.FindAllString(ts.ReadFile(args[1]), -1)
+	if want := strings.TrimSpace(args[0]); want != strconv.Itoa(len(found)) {
+		ts.Fatalf("%d matches for %q in %s, want %s", len(found), args[2], args[1], want)
+	}
+}
+
+func TestExamplesAreRight(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no examples", err)
+	}
+	for _, f := range files {
+		_, ps, err := agent.Load([]string{f})
+		if err != nil || len(ps.All()) > 0 {
+			t.Errorf("%s: %v %v", f, err, ps)
+		}
+	}
+}
+
+// The YAML of README and docs must be right too.
+func TestDocumentedConfigurationsAreRight(t *testing.T) {
+	pages, _ := filepath.Glob("../../docs/*/*.md")
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range yamlBlocks(string(text)) {
+			f := filepath.Join(t.TempDir(), "block.yaml")
+			if err := os.WriteFile(f, []byte(block), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, ps, err := agent.Load([]string{f}); err != nil || ps.Failed() {
+				t.Errorf("%s, YAML block %d: %v %v\n%s", page, i+1, err, ps, block)
+			}
+		}
+	}
+}
+
+func yamlBlocks(text string) []string {
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		blocks = append(blocks, m[1])
+	}
+	return blocks
+}
+
+func TestReferenceIsWhatTheProgramSays(t *testing.T) {
+	var out bytes.Buffer
+	writeLanguage(&out, agent.Language())
+	const page = "../../docs/reference/language.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(text), out.String()); diff != "" {
+		t.Errorf("%s is not what `reflexd help language` prints (-page +program):\n%s", page, diff)
+	}
+}

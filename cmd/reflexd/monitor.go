@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+// The verb monitor: every event as it happens.
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/agent"
+	"reflexd/sources"
+	"reflexd/sources/signal"
+)
+
+// monitored are the sources that monitor shows unless told otherwise.
+var monitored = []string{"inputs", "uevents", "signals"}
+
+func monitorVerb(c *command) func([]string) int {
+	asJSON := c.flags.Bool("json", false, "print one JSON object an event")
+	asYAML := c.flags.Bool("yaml", false, "print the `when:` that each event would fire")
+	bias := c.flags.String("bias", "", "request the named lines with this `bias`: pull-up, pull-down, disabled")
+	return func(args []string) int {
+		spec, wanted := watchSpec(args, *bias)
+		if err := signal.Inherit(); err != nil {
+			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
+		}
+		configuration, err := agent.Watch(spec)
+		if err != nil {
+			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
+			return wrong
+		}
+		out := newLogWriter(c.stdout)
+		defer out.Close()
+		printer := &printer{out: out, wanted: wanted, write: writeHuman, ready: func() {
+			fmt.Fprintf(c.stderr, "watching %s; pid %d; Ctrl-C ends\n", strings.Join(append(wantedNames(wanted), spec.Lines...), ", "), os.Getpid())
+		}}
+		switch {
+		case *asJSON:
+			printer.write = writeJSON
+		case *asYAML:
+			printer.write = writeYAML
+		}
+		log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		a, err := agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: printer.show})
+		if err == nil {
+			err = a.Run()
+		}
+		if err != nil {
+			return c.fail(err)
+		}
+		return done
+	}
+}
+
+// watchSpec sorts arguments into sources and lines. wanted are the kinds of
+// event to print; nil for all.
+func watchSpec(args []string, bias string) (spec agent.WatchSpec, wanted []string) {
+	spec.Bias = bias
+	kindsOf := map[string][]string{
+		"inputs": {"key", "switch", "axis"}, "uevents": {"uevent"}, "signals": {"signal"},
+	}
+	for _, arg := range args {
+		name := arg
+		if !strings.HasSuffix(name, "s") {
+			name += "s"
+		}
+		if slices.Contains(monitored, name) {
+			spec.Inputs = spec.Inputs || name == "inputs"
+			spec.Uevents = spec.Uevents || name == "uevents"
+			wanted = append(wanted, kindsOf[name]...)
+		} else {
+			spec.Lines = append(spec.Lines, arg)
+			wanted = append(wanted, "line")
+		}
+	}
+	if len(args) == 0 {
+		spec.Inputs, spec.Uevents = true, true
+		return spec, nil
+	}
+	return spec, append(wanted, "loss")
+}
+
+func wantedNames(wanted []string) []string {
+	if wanted == nil {
+		return slices.Clone(monitored)
+	}
+	var names []string
+	for source, kind := range map[string]string{"inputs": "key", "uevents": "uevent", "signals": "signal"} {
+		if slices.Contains(wanted, kind) {
+			names = append(names, source)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// printer prints the events of the wanted kinds.
+type printer struct {
+	out    io.Writer
+	wanted []string
+	write  func(w io.Writer, e *sources.Event)
+	ready  func() // called when everything is being watched
+}
+
+func (p *printer) show(e *sources.Event) {
+	if e.Topic.Kind == "agent" && e.Topic.State == "started" {
+		p.ready()
+	}
+	if e.Topic.Kind == "agent" || p.wanted != nil && !slices.Contains(p.wanted, e.Topic.Kind) {
+		return
+	}
+	p.write(p.out, e)
+}
+
+// writeHuman writes an event as one line.
+func writeHuman(w io.Writer, e *sources.Event) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%6d.%06d  %s ", e.Time/time.Second, e.Time%time.Second/time.Microsecond, printable(e.Describe()))
+	for _, f := range e.Fields {
+		fmt.Fprintf(&b, " %s=%s", f.Name, printable(f.Value.String()))
+	}
+	fmt.Fprintln(w, b.String())
+}
+
+// printable quotes what could trick a terminal.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u202e' || r == '\ufffd' }) {
+		return fmt.Sprintf("%+q", s)
+	}
+	return s
+}
+
+// writeJSON writes an event as one JSON object; the time is in seconds of
+// CLOCK_MONOTONIC.
+func writeJSON(w io.Writer, e *sources.Event) {
+	fields := map[string]any{}
+	for _, f := range e.Fields {
+		if n, ok := f.Value.Int(); ok && f.Value == sources.Int(n) {
+			fields[f.Name] = n
+		} else {
+			fields[f.Name] = f.Value.String()
+		}
+	}
+	line, err := json.Marshal(map[string]any{
+		"time": json.Number(fmt.Sprintf("%d.%09d", e.Time/time.Second, e.Time%time.Second)),
+		"kind": e.Topic.Kind, "name": e.Topic.Name, "state": e.Topic.State, "source": e.Source, "fields": fields,
+	})
+	if err != nil {
+		line = fmt.Appendf(nil, "{\"error\": %q}", err)
+	}
+	fmt.Fprintf(w, "%s\n", line)
+}
+
+// writeYAML writes the trigger that e fires.
+func writeYAML(w io.Writer, e *sources.Event) {
+	name, is := yamlWord(e.Topic.Name), e.Topic.State
+	switch e.Topic.Kind {
+	case "uevent":
+		fmt.Fprintf(w, "- when: {uevent: {%s}}\n", ueventConditions(e))
+	case "signal":
+		fmt.Fprintf(w, "- when: {signal: %s}\n", name)
+	case "axis":
+		fmt.Fprintf(w, "- when: {axis: %s}\n", name)
+	case "loss":
+		fmt.Fprintf(w, "- when: {loss: %s}\n", name)
+	default:
+		fmt.Fprintf(w, "- when: {%s: %s, is: %s}\n", e.Topic.Kind, name, is)
+	}
+}
+
+// ueventConditions picks the fields by which one device can be told from
+// another again: not where it was plugged in this time.
+func ueventConditions(e *sources.Event) string {
+	var list []string
+	for _, name := range []string{"ACTION", "SUBSYSTEM", "DEVTYPE", "DRIVER", "PRODUCT", "INTERFACE"} {
+		if v, ok := e.Lookup(name); ok {
+			list = append(list, name+": "+yamlWord(v.String()))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// yamlWord quotes s where YAML would read it as something else than a word.
+func yamlWord(s string) string {
+	plain := func(r rune) bool {
+		return r == '_' || r == '-' || r == '+' || r == '/' || r == '.' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) && s[0] != '-' {
+		return s
+	}
+	return fmt.Sprintf("%q", s)
+}

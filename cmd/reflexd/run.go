@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+
+// The verbs run and check.
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"reflexd/agent"
+	"reflexd/agent/control"
+	"reflexd/config"
+	"reflexd/sources/signal"
+)
+
+func runVerb(c *command) func([]string) int {
+	paths := c.pathsFlag()
+	dryRun := c.flags.Bool("dry-run", false, "listen, but only tell what would be done; no output is touched")
+	socket := c.socketFlag()
+	level := c.flags.String("log-level", "info", "tell this `level` and above: error, warn, info, debug")
+	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
+	return func([]string) int {
+		writer := newLogWriter(c.stderr)
+		defer writer.Close()
+		log, err := newLogger(writer, *level, *format)
+		if err != nil {
+			fmt.Fprintln(c.stderr, "reflexd run:", err)
+			return wrong
+		}
+		if err := signal.Inherit(); err != nil {
+			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
+		}
+		configuration, code := c.load(*paths)
+		if configuration == nil {
+			return code
+		}
+		a, err := agent.New(configuration, agent.Options{
+			Log: log, Version: versionString(), DryRun: *dryRun, Socket: *socket,
+		})
+		if err == nil {
+			err = a.Run()
+		}
+		if err != nil {
+			writer.Close()
+			return c.fail(err)
+		}
+		return done
+	}
+}
+
+// load reads the configuration and prints what is wrong with it. It returns
+// nil and the exit code if it cannot be used.
+func (c *command) load(paths []string) (*agent.Configuration, int) {
+	configuration, ps, err := agent.Load(paths)
+	switch {
+	case errors.Is(err, config.ErrNone) && len(paths) == 0:
+		fmt.Fprintf(c.stderr, "reflexd %s: %v\n", c.flags.Name(), err)
+		fmt.Fprintln(c.stderr, "`reflexd monitor` shows what this board has to tell; -c names another file")
+		return nil, wrong
+	case err != nil:
+		fmt.Fprintf(c.stderr, "reflexd %s: %v\n", c.flags.Name(), err)
+		return nil, wrong
+	}
+	for _, p := range ps.All() {
+		fmt.Fprintln(c.stderr, p)
+	}
+	if ps.Failed() {
+		return nil, wrong
+	}
+	return configuration, done
+}
+
+func checkVerb(c *command) func([]string) int {
+	paths := c.pathsFlag()
+	asJSON := c.flags.Bool("json", false, "print the complaints as a JSON list")
+	return func(args []string) int {
+		configuration, ps, err := agent.Load(append(*paths, args...))
+		if err != nil {
+			fmt.Fprintln(c.stderr, "reflexd check:", err)
+			return wrong
+		}
+		code := done
+		if ps.Failed() {
+			code = wrong
+		}
+		if *asJSON {
+			return c.printJSON(complaints(ps), code)
+		}
+		for _, p := range ps.All() {
+			fmt.Fprintln(c.stdout, p)
+		}
+		if code == done {
+			fmt.Fprintf(c.stdout, "%s: %d rules, nothing wrong\n", strings.Join(configuration.Files, ", "), len(configuration.Rules))
+		}
+		return code
+	}
+}
+
+// complaint is a config.Problem in JSON.
+type complaint struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+	Warning bool   `json:"warning,omitempty"`
+}
+
+func complaints(ps *config.Problems) []complaint {
+	list := []complaint{}
+	for _, p := range ps.All() {
+		list = append(list, complaint{p.Pos.File, p.Pos.Line, p.Pos.Col, p.Message, p.Warning})
+	}
+	return list
+}
+
+func (c *command) printJSON(v any, code int) int {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return c.fail(err)
+	}
+	return code
+}
+
+func (c *command) socketFlag() *string {
+	return c.flags.String("socket", control.DefaultPath(), "`path` of the control socket")
+}
+
+// patience is how long the running agent may take to answer.
+const patience = 10 * time.Second
+
+func newLogger(w *logWriter, level, format string) (*slog.Logger, error) {
+	levels := map[string]slog.Level{
+		"error": slog.LevelError, "warn": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug,
+	}
+	l, ok := levels[level]
+	if !ok {
+		return nil, fmt.Errorf("--log-level: expected error, warn, info or debug, found %q", level)
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
+}

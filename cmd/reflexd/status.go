@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+// The verbs status and reload: what is asked of the running agent.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"reflexd/agent"
+	"reflexd/agent/control"
+)
+
+func statusVerb(c *command) func([]string) int {
+	socket := c.socketFlag()
+	asJSON := c.flags.Bool("json", false, "print it as JSON")
+	return func([]string) int {
+		var s agent.Status
+		if err := control.Call(*socket, control.Request{Verb: "status"}, &s, patience); err != nil {
+			return c.fail(err)
+		}
+		if *asJSON {
+			return c.printJSON(s, done)
+		}
+		writeStatus(c.stdout, s)
+		return done
+	}
+}
+
+func reloadVerb(c *command) func([]string) int {
+	socket := c.socketFlag()
+	return func([]string) int {
+		if err := control.Call(*socket, control.Request{Verb: "reload"}, nil, patience); err != nil {
+			fmt.Fprintln(c.stderr, err)
+			fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent, if it runs, goes on as before")
+			return failed
+		}
+		return done
+	}
+}
+
+func writeStatus(w io.Writer, s agent.Status) {
+	uptime := time.Duration(s.Uptime * float64(time.Second)).Round(time.Second)
+	fmt.Fprintf(w, "reflexd %s, pid %d, up %v, %d events in %d wake-ups, %d reloads\n", s.Version, s.Pid, uptime, s.Events, s.Wakeups, s.Reloads)
+	fmt.Fprintf(w, "configuration: %s\n", strings.Join(s.Files, " "))
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	fmt.Fprintln(table, "\nSOURCE\tNAME\tSTATE\t")
+	for _, source := range s.Sources {
+		for _, state := range source.States {
+			detail := state.Detail
+			if !state.OK {
+				detail = "waiting: " + strings.TrimSpace(detail+" "+state.Error)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t\n", source.Source, state.Name, detail)
+		}
+	}
+	fmt.Fprintln(table, "\nRULE\tFIRED\tDROPPED\tFAILED\tNOW\t")
+	for _, r := range s.Rules {
+		now := strings.Join(r.Running, "; ")
+		if r.Waiting > 0 {
+			now += fmt.Sprintf(" (%d waiting)", r.Waiting)
+		}
+		if !r.Enabled {
+			now = "disabled"
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Failed, now)
+	}
+}

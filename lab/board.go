@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+
+// Booting a board and ending it.
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"reflexd/lab/image"
+	"reflexd/lab/wire"
+)
+
+// Config says which board to boot and what is on it. Only Machine must be set.
+type Config struct {
+	Machine     Machine
+	Files       map[string]File // by their path in the guest; faster than any WriteFile
+	Icount      bool            // guest time follows executed instructions: for measuring, on Virt alone
+	HeaderNames bool            // Pi3: the SoC's own lines keep their names, GPIO2 and so on
+	Cmdline     string          // added to the kernel's command line
+	QEMU        []string        // added to QEMU's arguments
+	Patience    time.Duration   // how long booting may take; 0 means two minutes
+	Log         io.Writer       // what preparing the image has to say
+	Console     io.Writer       // a copy of the guest's console, as it comes
+}
+
+// defaultPatience allows for a host that is busy with other boards.
+const defaultPatience = 2 * time.Minute
+
+// waitPatience bounds every request whose context has no deadline, so that no test can hang on a guest that does.
+const waitPatience = time.Minute
+
+// A File is what Config puts on a board: a host's file by its path, or, where that is empty, Data.
+type File struct {
+	Path string
+	Data []byte
+	Perm uint32 // 0 means 0644 for Data and the host's own for Path
+}
+
+// Executable is a File of a program of the host's.
+func Executable(path string) File { return File{Path: path, Perm: 0o755} }
+
+// Text is a File with the given text.
+func Text(text string) File { return File{Data: []byte(text)} }
+
+// A Board is a running guest. Its methods may be called from several goroutines at once.
+type Board struct {
+	Hello wire.Hello // what the guest said when it was up
+
+	machine Machine
+	qemu    *qemu
+	link    *link
+	qmp     *qmp
+	readers sync.WaitGroup // of the link and of QMP
+	sticks  sync.Map       // the ids of those plugged in
+	done    context.CancelFunc
+}
+
+// Boot starts a board and returns when programs can be run on it. The board ends with ctx, with Close or with the
+// calling process, whichever comes first.
+func Boot(ctx context.Context, c Config) (*Board, error) {
+	prepared, err := image.Prepare(ctx, image.Options{Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	initramfs, err := assemble(ctx, c, prepared)
+	if err != nil {
+		return nil, err
+	}
+	defer initramfs.Close()
+	args, err := c.Machine.qemuArgs(c, prepared)
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := context.WithCancel(ctx)
+	b := &Board{machine: c.Machine, done: done}
+	if err := b.start(ctx, c, args, initramfs); err != nil {
+		err = fmt.Errorf("boot %s: %w%s", c.Machine, err, b.lastWords())
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// start starts QEMU and waits until the guest and QMP have both said hello.
+func (b *Board) start(ctx context.Context, c Config, args []string, initramfs *os.File) error {
+	if err := b.launch(ctx, c, args, initramfs); err != nil {
+		return err
+	}
+	patience := c.Patience
+	if patience == 0 {
+		patience = defaultPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := b.qmp.negotiate(ctx); err != nil {
+		return err
+	}
+	hello, err := b.link.awaitHello(ctx)
+	b.Hello = hello
+	return err
+}
+
+// launch starts QEMU, connected to us. Our copies of its ends are closed when it has them, so that we see its end.
+func (b *Board) launch(ctx context.Context, c Config, args []string, initramfs *os.File) error {
+	agent, agentEnd, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer agentEnd.Close()
+	b.link = newLink(agent)
+	control, controlEnd, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer controlEnd.Close()
+	b.qmp = newQMP(control)
+	if b.qemu, err = startQEMU(ctx, args, agentEnd, controlEnd, initramfs, c.Console); err != nil {
+		return err
+	}
+	b.readers.Go(b.link.read)
+	b.readers.Go(b.qmp.read)
+	return nil
+}
+
+// lastWords is the end of the console and of what QEMU had to say, for errors.
+func (b *Board) lastWords() string {
+	if b.qemu == nil {
+		return ""
+	}
+	return b.qemu.lastWords()
+}
+
+// Console returns what the guest has written on its console, the last 64 KiB of it.
+func (b *Board) Console() string {
+	return b.qemu.console.String()
+}
+
+// Close ends the board at once, as pulling its plug would.
+func (b *Board) Close() error {
+	b.done()
+	var err error
+	if b.qemu != nil {
+		err = b.qemu.wait()
+	}
+	if b.link != nil {
+		err = errors.Join(err, b.link.close())
+	}
+	if b.qmp != nil {
+		err = errors.Join(err, b.qmp.close())
+	}
+	b.readers.Wait()
+	return err
+}
+
+// PowerOff has the guest switch itself off and waits until it has.
+func (b *Board) PowerOff(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if _, err := b.link.call(ctx, wire.Request{Halt: true}); err != nil && !errors.Is(err, ErrEnded) {
+		return fmt.Errorf("power off: %w", err)
+	}
+	return b.AwaitEnd(ctx)
+}
+
+// AwaitEnd waits until the board has ended by itself, having switched itself off or panicked.
+func (b *Board) AwaitEnd(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	select {
+	case <-b.qemu.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("await the board's end: %w%s", ctx.Err(), b.lastWords())
+	}
+}
+
+// bounded gives a context that has no deadline one.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, waitPatience)
+}

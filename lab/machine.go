@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+
+// The machines: what QEMU is told to build, and where the guest finds the line to us.
+
+package lab
+
+import (
+	"fmt"
+	"strconv"
+
+	"reflexd/lab/image"
+)
+
+// A Machine is a kind of board.
+type Machine struct {
+	name     string   // as the image's recipe knows it
+	args     []string // of QEMU
+	port     string   // the guest's device of the line to us
+	portArgs []string // what makes that device of the chardev "agent"
+	memory   string
+	cpus     int  // 0 where the machine has a fixed number
+	tree     bool // it needs a device tree from us
+}
+
+// Pi3 is a Raspberry Pi 3B. Its SoC's own GPIO lines can be requested, read and driven but have no interrupts in QEMU;
+// a Chip does. By default they have no names either, so that a Chip can bear the header's.
+// All four CPUs run in one thread of the host: with four, CPUs that wait spin.
+var Pi3 = Machine{
+	name:     "pi3",
+	args:     []string{"-M", "raspi3b", "-accel", "tcg,thread=single", "-usb", "-device", "usb-hub,id=hub,port=1"},
+	port:     "/dev/ttyS1",
+	portArgs: []string{"-serial", "chardev:agent"}, // the second serial port, after the console's
+	memory:   "1G",
+	tree:     true,
+}
+
+// Virt is QEMU's own ARM board: faster, with PCI, a power button behind gpio-keys, USB 3 and a network card.
+var Virt = Machine{
+	name: "virt",
+	args: []string{
+		"-M", "virt", "-cpu", "cortex-a53", "-device", "qemu-xhci,id=usb", "-device", "virtio-serial-pci",
+		"-netdev", "user,id=cable,restrict=on", "-device", "virtio-net-pci,id=" + networkCard + ",netdev=cable,romfile=",
+	},
+	port:     "reflexd.lab",
+	portArgs: []string{"-device", "virtserialport,chardev=agent,name=reflexd.lab"},
+	memory:   "512M",
+	cpus:     2,
+}
+
+// networkCard is what QEMU calls the network card of Virt.
+const networkCard = "lan"
+
+// String returns the machine's short name.
+func (m Machine) String() string { return m.name }
+
+// icountArgs make guest time follow executed instructions, 2 ns each, whatever the host does meanwhile.
+var icountArgs = []string{"-icount", "shift=1,sleep=on"}
+
+// commonCmdline is the kernel's command line. A panic ends the board, and so does an /init that cannot be run, for
+// which there shall be no substitute; a USB device is used as soon as it is seen, and
+// never suspended, which QEMU's dwc2 does not survive.
+const commonCmdline = "console=ttyAMA0,115200 init=/init panic=-1 quiet usbcore.autosuspend=-1 usb_storage.delay_use=0"
+
+// Descriptors that QEMU inherits.
+const (
+	agentFD = 3 + iota
+	qmpFD
+	consoleFD
+	initrdFD
+)
+
+// qemuArgs is QEMU's whole command line.
+func (m Machine) qemuArgs(c Config, i *image.Image) ([]string, error) {
+	args := []string{
+		"-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
+		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d", agentFD),
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpFD),
+		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", consoleFD),
+		"-mon", "chardev=qmp,mode=control",
+		"-serial", "chardev:console",
+		"-kernel", i.Vmlinuz(),
+		"-initrd", fmt.Sprintf("/proc/self/fd/%d", initrdFD),
+		"-append", commonCmdline + " " + c.Cmdline,
+		"-m", m.memory,
+	}
+	args = append(append(args, m.args...), m.portArgs...)
+	if m.tree {
+		args = append(args, "-dtb", i.DeviceTree(c.HeaderNames))
+	}
+	cpus := m.cpus
+	if c.Icount {
+		if m.cpus == 0 {
+			return nil, fmt.Errorf("machine %s cannot count instructions: it has a fixed number of CPUs", m)
+		}
+		cpus = 1
+		args = append(args, icountArgs...)
+	}
+	if cpus > 0 {
+		args = append(args, "-smp", strconv.Itoa(cpus))
+	}
+	return append(args, c.QEMU...), nil
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab
+
+// Package trial tries the program on the emulated boards, as its user would.
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"reflexd/lab"
+)
+
+// board is a booted machine that the tests share, with a simulated header.
+type board struct {
+	*lab.Board
+	header *lab.Chip
+}
+
+// boards boots each machine once.
+var boards = map[string]func() (*board, error){
+	lab.Pi3.String():  sync.OnceValues(func() (*board, error) { return boot(lab.Pi3) }),
+	lab.Virt.String(): sync.OnceValues(func() (*board, error) { return boot(lab.Virt) }),
+}
+
+// on returns the shared board of the machine.
+func on(t *testing.T, m lab.Machine) *board {
+	t.Helper()
+	b, err := boards[m.String()]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// everywhere runs a test on all machines.
+func everywhere(t *testing.T, test func(t *testing.T, b *board)) {
+	for _, m := range []lab.Machine{lab.Pi3, lab.Virt} {
+		t.Run(m.String(), func(t *testing.T) { test(t, on(t, m)) })
+	}
+}
+
+func boot(m lab.Machine) (*board, error) {
+	build := os.Getenv("REFLEXD_BUILD")
+	if build == "" {
+		return nil, errors.New("REFLEXD_BUILD must name the folder with arm64/reflexd and armv6/reflexd; `make lab-test` sets it")
+	}
+	ctx := context.Background()
+	b, err := lab.Boot(ctx, lab.Config{
+		Machine: m,
+		Files: map[string]lab.File{
+			"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
+			"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
+			// What the examples call, told by a file of its calls.
+			"/usr/bin/aplay":  told,
+			"/usr/bin/mpc":    told,
+			"/usr/bin/amixer": told,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	header, err := b.Chip(ctx, lab.Header("header"))
+	if err != nil {
+		return nil, err
+	}
+	return &board{b, header}, nil
+}
+
+var told = lab.File{Data: []byte("#!/bin/sh\necho \"${0##*/} $*\" >> /tmp/calls\n"), Perm: 0o755}
+
+// agent is a reflexd that runs on a board.
+type agent struct {
+	t     *testing.T
+	board *board
+	dir   string
+	proc  *lab.Process
+	ended bool
+}
+
+// start runs reflexd with the configuration until the test ends.
+func (b *board) start(t *testing.T, yaml string) *agent {
+	t.Helper()
+	return b.startProgram(t, "/usr/bin/reflexd", yaml)
+}
+
+var instances int
+
+func (b *board) startProgram(t *testing.T, program, yaml string) *agent {
+	t.Helper()
+	instances++
+	a := &agent{t: t, board: b, dir: fmt.Sprintf("/tmp/%d", instances)}
+	if _, err := b.Shell(t.Context(), "mkdir -p "+a.dir); err != nil {
+		t.Fatal(err)
+	}
+	a.configure(yaml)
+	var err error
+	a.proc, err = b.Start(t.Context(), lab.Command{
+		Args: []string{program, "run", "-c", a.file(), "--socket", a.dir + "/socket", "--log-level", "debug"},
+	}, a.dir+"/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.finish)
+	a.expect("msg=started")
+	return a
+}
+
+func (a *agent) file() string { return a.dir + "/reflexd.yaml" }
+
+func (a *agent) configure(yaml string) {
+	a.t.Helper()
+	if err := a.board.WriteFile(a.t.Context(), a.file(), []byte(yaml), 0o644); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// expect waits for a line of the log after the last one that was waited for.
+func (a *agent) expect(pattern string) string {
+	a.t.Helper()
+	line, err := a.proc.Log.Await(a.t.Context(), pattern)
+	if err != nil {
+		a.t.Fatalf("no %q: %v", pattern, err)
+	}
+	return line
+}
+
+// log returns all that was logged.
+func (a *agent) log() string {
+	a.t.Helper()
+	text, err := a.proc.Log.Text(context.Background())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return text
+}
+
+// finish stops the agent, which must end well.
+func (a *agent) finish() {
+	a.t.Helper()
+	if a.ended {
+		return
+	}
+	a.ended = true
+	ctx := context.Background()
+	if err := a.proc.Signal(ctx, syscall.SIGTERM); err != nil {
+		a.t.Error(err)
+		return
+	}
+	if result, err := a.proc.Wait(ctx); err != nil || result.Code != 0 {
+		a.t.Errorf("ended with %+v, %v", result, err)
+	}
+	if a.t.Failed() {
+		a.t.Log(a.log())
+	}
+}
+
+// verb runs a verb that talks to the agent and returns what it prints.
+func (a *agent) verb(args ...string) string {
+	a.t.Helper()
+	out, err := a.board.Output(a.t.Context(), append(append([]string{"reflexd"}, args...), "--socket", a.dir+"/socket")...)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return out
+}
+
+func (b *board) pull(t *testing.T, offset int, up bool) {
+	t.Helper()
+	if err := b.header.Pull(t.Context(), offset, up); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// press presses and releases a button to ground.
+func (b *board) press(t *testing.T, offset int) {
+	t.Helper()
+	b.pull(t, offset, false)
+	b.pull(t, offset, true)
+}
+
+func (b *board) awaitLine(t *testing.T, offset int, high bool) {
+	t.Helper()
+	if err := b.header.AwaitValue(t.Context(), offset, high); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keyboard plugs one in and returns its device node; it is unplugged at the
+// test's end.
+func (b *board) keyboard(t *testing.T, id string) string {
+	t.Helper()
+	if err := b.PlugKeyboard(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	node, err := b.AwaitInput(t.Context(), "QEMU USB Keyboard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.unplugKeyboard(t, id) })
+	return node
+}
+
+func (b *board) unplugKeyboard(t *testing.T, id string) {
+	t.Helper()
+	ctx := context.Background()
+	_ = b.Unplug(ctx, id) // perhaps it is unplugged already
+	if err := b.AwaitNoInput(ctx, "QEMU USB Keyboard"); err != nil {
+		t.Error(err)
+	}
+}
+
+func (b *board) key(t *testing.T, qcode string, down bool) {
+	t.Helper()
+	if err := b.Key(t.Context(), qcode, down); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *board) plugStick(t *testing.T, id string) {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "stick.img")
+	if err := lab.StickImage(t.Context(), image, lab.Volume{Type: "vfat", Label: "PHOTOS"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.PlugStick(t.Context(), id, image); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *board) unplug(t *testing.T, id string) {
+	t.Helper()
+	if err := b.Unplug(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func count(text, word string) int { return strings.Count(text, word) }

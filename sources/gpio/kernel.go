@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+
+// What is asked of the kernel: the ioctls of linux/gpio.h, and the records
+// that a requested line is read in.
+
+package gpio
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/warthog618/go-gpiocdev/uapi"
+	"golang.org/x/sys/unix"
+)
+
+// kernel is the few calls that touch a device. Levels are physical. Tests put
+// a chip of their own in place of cdev.
+type kernel struct {
+	open     func(path string) (chip int, err error)
+	chipInfo func(chip int) (uapi.ChipInfo, error)
+	lineInfo func(chip, offset int) (uapi.LineInfoV2, error)
+	request  func(chip int, r *uapi.LineRequest) error // sets r.Fd, O_CLOEXEC but blocking
+	get      func(line int) (high bool, err error)
+	set      func(line int, high bool) error // allocates nothing
+}
+
+// cdev is the kernel's own character device.
+var cdev = kernel{
+	open: func(path string) (int, error) {
+		// Reading is all that the ioctls need. O_NONBLOCK keeps a FIFO of
+		// that name from stopping us.
+		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	},
+	chipInfo: func(chip int) (uapi.ChipInfo, error) { return uapi.GetChipInfo(uintptr(chip)) },
+	lineInfo: func(chip, offset int) (uapi.LineInfoV2, error) {
+		return uapi.GetLineInfoV2(uintptr(chip), offset)
+	},
+	request: func(chip int, r *uapi.LineRequest) error { return uapi.GetLine(uintptr(chip), r) },
+	get: func(line int) (bool, error) {
+		v := uapi.LineValues{Mask: 1}
+		err := uapi.GetLineValuesV2(uintptr(line), &v)
+		return v.Bits&1 != 0, err
+	},
+	set: func(line int, high bool) error {
+		return uapi.SetLineValuesV2(uintptr(line), uapi.LineValues{Bits: bit(high), Mask: 1})
+	},
+}
+
+func bit(on bool) uapi.LineBitmap {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// Error numbers that the kernel lets out though no C library knows them.
+const (
+	eProbeDefer = unix.Errno(517) // EPROBE_DEFER: a driver that it needs is not there yet
+	eNotSupp    = unix.Errno(524) // ENOTSUPP
+)
+
+// The sizes of the kernel's event queue for one line, in edges of 48 bytes.
+// 1024 is the most that it grants: for bursts. Where the kernel debounces, two
+// edges are at least a jiffy apart and the queue need not be long.
+const (
+	queueSize          = 1024
+	debouncedQueueSize = 64
+)
+
+// lineRequest returns the request for one line as s wants it. on is the
+// logical level that an output begins with.
+func lineRequest(offset int, s settings, on bool) *uapi.LineRequest {
+	r := &uapi.LineRequest{Lines: 1}
+	r.Offsets[0] = uint32(offset)
+	copy(r.Consumer[:], consumerName)
+	r.Config.Flags = biasFlags[s.bias]
+	if s.output {
+		r.Config.Flags |= uapi.LineFlagV2Output | driveFlags[s.drive]
+		initial := uapi.OutputValues(bit(on != s.activeLow()))
+		r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: initial.Encode(), Mask: 1})
+		return r
+	}
+	r.Config.Flags |= uapi.LineFlagV2Input | edgeFlags[s.edges]
+	r.EventBufferSize = queueSize
+	if s.debounce > 0 {
+		r.EventBufferSize = debouncedQueueSize
+		period := uapi.DebouncePeriod(s.debounce)
+		r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: period.Encode(), Mask: 1})
+	}
+	return r
+}
+
+// consumerName is the name under which the kernel shows our lines to others.
+const consumerName = "reflexd"
+
+// The words of the configuration in the kernel's flags. What is not in a table
+// is the absence of a flag.
+var (
+	biasFlags = map[string]uapi.LineFlagV2{
+		"pull-up":   uapi.LineFlagV2BiasPullUp,
+		"pull-down": uapi.LineFlagV2BiasPullDown,
+		"disabled":  uapi.LineFlagV2BiasDisabled,
+	}
+	driveFlags = map[string]uapi.LineFlagV2{
+		"open-drain":  uapi.LineFlagV2OpenDrain,
+		"open-source": uapi.LineFlagV2OpenSource,
+	}
+	edgeFlags = map[string]uapi.LineFlagV2{
+		bothEdges: uapi.LineFlagV2EdgeBoth,
+		rising:    uapi.LineFlagV2EdgeRising,
+		falling:   uapi.LineFlagV2EdgeFalling,
+	}
+)
+
+// describe returns what info tells, in the words of the configuration.
+func describe(info *uapi.LineInfoV2) LineInfo {
+	f := info.Flags
+	l := LineInfo{
+		Offset:    int(info.Offset),
+		Name:      text(info.Name[:]),
+		Consumer:  text(info.Consumer[:]),
+		Used:      f.IsUsed(),
+		Direction: Input,
+		ActiveLow: f.IsActiveLow(),
+	}
+	switch {
+	case f.IsBothEdges():
+		l.Edges = bothEdges
+	case f.IsRisingEdge():
+		l.Edges = rising
+	case f.IsFallingEdge():
+		l.Edges = falling
+	}
+	if f.IsOutput() {
+		l.Direction, l.Drive = Output, wordFor(driveFlags, f, "push-pull")
+	}
+	l.Bias = wordFor(biasFlags, f, "")
+	for _, a := range info.Attrs[:min(int(info.NumAttrs), len(info.Attrs))] {
+		if a.ID == uapi.LineAttributeIDDebounce {
+			l.Debounce = time.Duration(a.Value32()) * time.Microsecond
+		}
+	}
+	return l
+}
+
+func wordFor(words map[string]uapi.LineFlagV2, flags uapi.LineFlagV2, none string) string {
+	for word, flag := range words {
+		if flags&flag != 0 {
+			return word
+		}
+	}
+	return none
+}
+
+// text returns a name of the kernel, which pads it with zeros. Device trees
+// may hold any bytes; what is no UTF-8 does not go further.
+func text(b []byte) string {
+	return strings.ToValidUTF8(uapi.BytesToString(b), "\uFFFD")
+}
+
+// recordSize is the size of struct gpio_v2_line_event, on every architecture.
+const recordSize = 48
+
+// record is what we need of a struct gpio_v2_line_event.
+type record struct {
+	time   time.Duration // CLOCK_MONOTONIC
+	id     uapi.LineEventID
+	offset uint32
+	seqno  uint32 // line_seqno: the first edge after the request is 1
+}
+
+// decode reads the first recordSize bytes of b.
+func decode(b []byte) record {
+	_ = b[recordSize-1]
+	return record{
+		time:   time.Duration(binary.NativeEndian.Uint64(b)),
+		id:     uapi.LineEventID(binary.NativeEndian.Uint32(b[8:])),
+		offset: binary.NativeEndian.Uint32(b[12:]),
+		seqno:  binary.NativeEndian.Uint32(b[20:]),
+	}
+}
+
+// valid reports whether r is an edge of the line at offset.
+func (r *record) valid(offset int) bool {
+	known := r.id == uapi.LineEventRisingEdge || r.id == uapi.LineEventFallingEdge
+	return known && int64(r.offset) == int64(offset)
+}
+
+// refusal turns the kernel's answer to a request into words, where they say
+// more than the error itself.
+func refusal(err error) error {
+	switch err {
+	case unix.ENXIO:
+		return fmt.Errorf("the chip gives no interrupt for this line, so its edges cannot be seen: %w", err)
+	case unix.EOPNOTSUPP, eNotSupp:
+		return fmt.Errorf("the chip cannot do what bias, drive, edges or debounce ask for: %w", unix.EOPNOTSUPP)
+	case unix.EINVAL:
+		return fmt.Errorf("the kernel or the chip refuses this mix of bias, drive, edges and debounce: %w", err)
+	case eProbeDefer:
+		return fmt.Errorf("a driver that the chip needs is not there yet: %w", err)
+	}
+	return err
+}
+
+// transient reports whether err may pass without any chip coming or going.
+func transient(err unix.Errno) bool {
+	switch err {
+	case unix.EBUSY, eProbeDefer, unix.EIO, unix.EREMOTEIO, unix.ETIMEDOUT, unix.ENODEV,
+		unix.EAGAIN, unix.EINTR, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+// Plan: the lines that a configuration declares.
+
+package gpio
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/config"
+)
+
+// What a line can be declared as. A button is an input with other defaults.
+const (
+	Input  = "input"
+	Output = "output"
+	Button = "button"
+)
+
+// Edges, and the states of a line in Topic.State.
+const (
+	bothEdges = "both"
+	rising    = "rising"
+	falling   = "falling"
+)
+
+// Line is one declared line. All its words are those of the configuration.
+type Line struct {
+	Name string     // what rules call it
+	At   config.Pos // where it is declared
+	Spec string     // LINE: which line of which chip it is
+	Kind string     // Input, Output or Button
+
+	Bias     string        // pull-up, pull-down, disabled, as-is
+	Active   string        // high or low: the physical level that counts as on or pressed
+	Drive    string        // push-pull, open-drain, open-source; of an output
+	Edges    string        // both, rising, falling; of an input
+	Debounce time.Duration // by the kernel; of an input
+	Initial  bool          // logical level of an output when it is first opened
+	OnExit   string        // keep, on, off: what an output is left as
+}
+
+// NewLine returns a line of the kind with its defaults.
+func NewLine(kind, name, spec string) Line {
+	l := Line{Name: name, Spec: spec, Kind: kind, Bias: "as-is", Active: "high"}
+	switch kind {
+	case Output:
+		l.Drive, l.OnExit = "push-pull", "keep"
+	case Button:
+		l.Bias, l.Active, l.Edges, l.Debounce = "pull-up", "low", bothEdges, buttonDebounce
+	default:
+		l.Edges = bothEdges
+	}
+	return l
+}
+
+// buttonDebounce outlasts the bounce of most switches and is too short for
+// anyone to notice.
+const buttonDebounce = 10 * time.Millisecond
+
+// Plan is what a configuration asks of GPIO. The zero value is empty.
+type Plan struct {
+	// DryRun has outputs left alone: they are not even requested, and
+	// setting them does nothing.
+	DryRun bool
+
+	declared map[string]*Line
+	buttons  []*inPlace
+}
+
+// Lines returns the declared lines by place, and those without a place by name.
+func (p *Plan) Lines() []*Line {
+	var lines []*Line
+	for _, l := range p.declared {
+		if l.Spec != "" { // what was complained about has none
+			lines = append(lines, l)
+		}
+	}
+	slices.SortFunc(lines, func(a, b *Line) int {
+		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line),
+			cmp.Compare(a.At.Col, b.At.Col), cmp.Compare(a.Name, b.Name))
+	})
+	return lines
+}
+
+// Outputs returns the names of the outputs, sorted.
+func (p *Plan) Outputs() []string { return p.names(func(l *Line) bool { return l.Kind == Output }) }
+
+func (p *Plan) names(want func(*Line) bool) []string {
+	var names []string
+	for _, l := range p.Lines() {
+		if want(l) {
+			names = append(names, l.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Output reports whether name is declared as an output.
+func (p *Plan) Output(name string) bool {
+	l := p.declared[name]
+	return l != nil && l.Kind == Output
+}
+
+// Add declares l, as a configuration would.
+func (p *Plan) Add(l Line) error {
+	if first := p.declared[l.Name]; first != nil {
+		return fmt.Errorf("line %s is declared already, as %s", first.Name, first.Spec)
+	}
+	if first := p.bySpec(l.Spec); first != nil {
+		return fmt.Errorf("line %s is declared already, under the name %s", first.Spec, first.Name)
+	}
+	if _, err := parseSpec(l.Spec); err != nil {
+		return err
+	}
+	if err := l.check(); err != nil {
+		return err
+	}
+	p.put(&l)
+	return nil
+}
+
+// AddInput declares the line spec as an input of that name, to watch both its
+// edges and to change nothing about it.
+func (p *Plan) AddInput(spec string) error { return p.Add(NewLine(Input, spec, spec)) }
+
+func (p *Plan) put(l *Line) {
+	if p.declared == nil {
+		p.declared = map[string]*Line{}
+	}
+	p.declared[l.Name] = l
+}
+
+// bySpec returns the line that is declared for exactly this LINE.
+func (p *Plan) bySpec(spec string) *Line {
+	for _, l := range p.Lines() {
+		if l.Spec == spec {
+			return l
+		}
+	}
+	return nil
+}
+
+// Check implements sources.Plan. It also declares the lines that triggers
+// declare in place.
+func (p *Plan) Check(ps *config.Problems) {
+	bySpec := map[string]*Line{}
+	for _, l := range p.Lines() {
+		if err := l.check(); err != nil {
+			ps.Errorf(l.At, "%v", err)
+		}
+		if strings.ContainsAny(l.Name, "*?[") {
+			ps.Errorf(l.At, "line %q: a name with *, ? or [ could not be told from a pattern", l.Name)
+		}
+		if first := bySpec[l.Spec]; first != nil {
+			ps.Errorf(l.At, "line %s is declared already as %s at %s", l.Spec, first.Name, first.At)
+			continue
+		}
+		bySpec[l.Spec] = l
+	}
+	for _, b := range p.buttons {
+		b.declare(p, ps)
+	}
+}
+
+// check complains of values that no kernel could take.
+func (l *Line) check() error {
+	switch {
+	case l.Name == "":
+		return errors.New("a line needs a name")
+	case l.Debounce > math.MaxUint32*time.Microsecond:
+		return fmt.Errorf("debounce: %v is longer than the kernel can count (%v)",
+			l.Debounce, math.MaxUint32*time.Microsecond)
+	case l.Debounce > 0 && l.Debounce < time.Microsecond:
+		return fmt.Errorf("debounce: %v is less than the microsecond that the kernel counts in", l.Debounce)
+	}
+	return nil
+}
+
+// settings are the parameters of a request: lines that agree in them and in
+// their LINE are the same request.
+type settings struct {
+	output                     bool
+	bias, active, drive, edges string
+	debounce                   time.Duration
+}
+
+func (l *Line) settings() settings {
+	return settings{l.Kind == Output, l.Bias, l.Active, l.Drive, l.Edges, l.Debounce}
+}
+
+func (s *settings) activeLow() bool { return s.active == "low" }

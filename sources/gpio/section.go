@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+
+// The section `lines` of the configuration.
+
+package gpio
+
+import (
+	"slices"
+	"strings"
+
+	"reflexd/config"
+)
+
+// Sections implements sources.Plan.
+func (p *Plan) Sections() []config.Field {
+	return []config.Field{{
+		Name:  "lines",
+		Doc:   "GPIO lines, under the names that the rules use",
+		Value: config.MapOf(&p.declared, func(l *Line) *config.Pos { return &l.At }, lineValue),
+	}}
+}
+
+// lineValue returns the Value that reads one line into l.
+func lineValue(name string, l *Line) config.Value {
+	choice := config.Choice("kind of line", []config.Variant{
+		{Key: Input, Doc: "a line whose edges rules hear", Fields: kindFields(Input, new(Line))},
+		{Key: Output, Doc: "a line that rules set", Fields: kindFields(Output, new(Line))},
+		{Key: Button, Doc: "an input with a button to ground", Fields: kindFields(Button, new(Line))},
+	}, nil, func(kind string, _ config.Pos) []config.Field {
+		at := l.At
+		*l = NewLine(kind, name, "")
+		l.At = at
+		return kindFields(kind, l)
+	})
+	return config.Func(choice.Shape(), func(n config.Node, ps *config.Problems) {
+		choice.Read(withoutMisplaced(n, ps), ps)
+	})
+}
+
+// goesWith says which keys go with some kinds of line only.
+var goesWith = map[string][]string{
+	"debounce": {Input, Button},
+	"edges":    {Input},
+	"drive":    {Output},
+	"initial":  {Output},
+	"on_exit":  {Output},
+}
+
+// withoutMisplaced takes the keys out of n that go with another kind of line,
+// and says with which: a better complaint than that they are unknown.
+func withoutMisplaced(n config.Node, ps *config.Problems) config.Node {
+	kind := kindOf(n)
+	if kind == "" {
+		return n
+	}
+	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool {
+		kinds := goesWith[e.Key]
+		misplaced := kinds != nil && !slices.Contains(kinds, kind)
+		if misplaced {
+			ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, strings.Join(kinds, " and "), kind)
+		}
+		return misplaced
+	})
+	return n
+}
+
+// kindOf returns the telling key of n, or "" if there is none.
+func kindOf(n config.Node) string {
+	for _, e := range n.Entries {
+		if slices.Contains([]string{Input, Output, Button}, e.Key) {
+			return e.Key
+		}
+	}
+	return ""
+}
+
+// kindFields returns the keys of a line of the kind, bound to l.
+func kindFields(kind string, l *Line) []config.Field {
+	d := NewLine(kind, "", "")
+	fields := []config.Field{
+		{Name: kind, Required: true, Value: specValue(&l.Spec),
+			Doc: "which line: its name, LABEL:OFFSET or gpiochipN:OFFSET"},
+		{Name: "bias", Default: d.Bias, Doc: "the resistor in the chip, where it has one",
+			Value: config.OneOf(&l.Bias, "pull-up", "pull-down", "disabled", "as-is")},
+		{Name: "active", Default: d.Active, Doc: "the physical level that counts as on or pressed",
+			Value: config.OneOf(&l.Active, "high", "low")},
+	}
+	if kind == Output {
+		return append(fields, outputFields(l)...)
+	}
+	debounce := ""
+	if d.Debounce > 0 {
+		debounce = d.Debounce.String()
+	}
+	fields = append(fields, config.Field{
+		Name: "debounce", Default: debounce, Value: config.Duration(&l.Debounce),
+		Doc: "how long the level must be steady before the kernel tells of an edge",
+	})
+	if kind == Input {
+		fields = append(fields, config.Field{
+			Name: "edges", Default: bothEdges, Value: config.OneOf(&l.Edges, bothEdges, rising, falling),
+			Doc: "which physical edges are watched; pressed and released need both",
+		})
+	}
+	return fields
+}
+
+func outputFields(l *Line) []config.Field {
+	return []config.Field{
+		{Name: "drive", Default: "push-pull", Doc: "how the line is driven",
+			Value: config.OneOf(&l.Drive, "push-pull", "open-drain", "open-source")},
+		{Name: "initial", Default: "off", Doc: "what it is when it is first opened; a reload does not move it",
+			Value: config.Bool(&l.Initial)},
+		{Name: "on_exit", Default: "keep", Doc: "what it is set to before it is closed; with keep the driver decides what it does then",
+			Value: config.OneOf(&l.OnExit, "keep", "on", "off")},
+	}
+}
+
+func specValue(spec *string) config.Value {
+	return config.Parsed(spec, "a GPIO line", parseSpec)
+}

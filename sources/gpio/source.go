@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+
+// Source: all lines of a plan, and the swap of one plan for the next.
+
+package gpio
+
+import (
+	"fmt"
+	"time"
+
+	"reflexd/sources"
+)
+
+// batch is the number of edges that one wake-up reads of one line.
+const batch = 16
+
+// Source serves the lines of the plan in force. It implements sources.Source;
+// all its methods are called on the loop's thread.
+type Source struct {
+	host   sources.Host
+	kernel *kernel
+	dryRun bool
+
+	lines  []*line // in the order of their declaration
+	byName map[string]*line
+
+	hotplug hotplug
+	retry   sources.Timer // nil if none is set
+	backoff time.Duration
+
+	records [batch * recordSize]byte // what a wake-up read
+}
+
+// Open returns a source that does nothing until a plan is applied.
+func Open(h sources.Host) *Source { return open(h, &cdev) }
+
+func open(h sources.Host, k *kernel) *Source {
+	return &Source{host: h, kernel: k, hotplug: hotplug{fd: -1}}
+}
+
+// Apply implements sources.Source. A line that both plans ask for in the same
+// words is handed over, be it under another name: it is not touched, and
+// `initial` does not move it; on_exit is the new plan's from then on. A line
+// whose other parameters changed is released and requested again; an output
+// then begins with the value that it had. Lines that the new plan does not
+// know are closed as the old plan's on_exit says.
+func (s *Source) Apply(plan sources.Plan) {
+	p := plan.(*Plan)
+	s.dryRun = p.DryRun
+	old := s.lines
+	s.lines, s.byName = nil, map[string]*line{}
+	for _, decl := range p.Lines() {
+		l := newLine(s, decl)
+		if i := find(old, decl.Spec); i >= 0 {
+			l = old[i].succeed(l)
+			old = append(old[:i:i], old[i+1:]...)
+		}
+		s.lines = append(s.lines, l)
+		s.byName[decl.Name] = l
+	}
+	for _, l := range old {
+		l.close()
+	}
+	s.watchHotplug()
+	s.backoff = firstRetry
+	s.openWaiting()
+}
+
+func find(lines []*line, spec string) int {
+	for i, l := range lines {
+		if l.decl.Spec == spec {
+			return i
+		}
+	}
+	return -1
+}
+
+// succeed returns the line that goes on after a reload: l itself where next
+// asks for the same, else next, which takes over what it can.
+func (l *line) succeed(next *line) *line {
+	if l.settings != next.settings {
+		if l.output && next.output {
+			next.inherit(l)
+			l.release() // on_exit is for the end, not for this
+		} else {
+			l.close()
+		}
+		return next
+	}
+	if !l.settled {
+		l.on = next.on
+	}
+	renamed := l.decl.Name != next.decl.Name
+	l.rename(&next.decl)
+	if renamed && l.fd >= 0 && l.stateful() {
+		l.announce() // nobody knows the level of a line of this name
+	}
+	return l
+}
+
+// inherit gives an output the level of the line that it replaces.
+func (l *line) inherit(old *line) {
+	if old.settled {
+		l.on, l.settled = old.on, true
+	}
+}
+
+// idle reports whether the line is an output that is left alone.
+func (l *line) idle() bool { return l.output && l.source.dryRun }
+
+// waiting reports whether a line is to be opened.
+func (l *line) waiting() bool { return l.fd < 0 && !l.idle() }
+
+// openWaiting tries to open all lines that are waited for.
+func (s *Source) openWaiting() {
+	s.stopRetry()
+	if !s.anyWaiting() {
+		return
+	}
+	chips := s.kernel.survey(s.host.Dev)
+	defer chips.close()
+	for _, l := range s.lines {
+		if !l.waiting() {
+			continue
+		}
+		waited := l.cause != nil
+		if err := l.open(chips); err != nil {
+			l.wait(err)
+			continue
+		}
+		l.cause, l.lost = nil, false
+		if waited {
+			s.host.Log.Info("line is open", "line", l.decl.Name, "at", l.at())
+		}
+	}
+	s.scheduleRetry()
+}
+
+func (s *Source) anyWaiting() bool {
+	for _, l := range s.lines {
+		if l.waiting() {
+			return true
+		}
+	}
+	return false
+}
+
+// holder returns our line that has the line of the chip.
+func (s *Source) holder(node string, offset int) *line {
+	for _, l := range s.lines {
+		if l.fd >= 0 && l.node == node && l.offset == offset {
+			return l
+		}
+	}
+	return nil
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	var states []sources.State
+	for _, l := range s.lines {
+		state := sources.State{Name: l.decl.Name, Detail: l.detail(), OK: !l.waiting()}
+		if l.waiting() && l.cause != nil {
+			state.Error = l.cause.Error()
+		}
+		states = append(states, state)
+	}
+	return states
+}
+
+// detail tells what is known of a line: "GPIO3, gpiochip0:3 (pinctrl-bcm2711),
+// button, off".
+func (l *line) detail() string {
+	text := l.decl.Spec
+	if l.fd >= 0 {
+		text += ", " + l.at()
+	}
+	text += ", " + l.decl.Kind
+	if on, ok := l.source.Level(l.decl.Name); ok {
+		text += map[bool]string{true: ", on", false: ", off"}[on]
+	}
+	if l.idle() {
+		text += ", left alone in a dry run"
+	}
+	if l.garbage > 0 {
+		text += fmt.Sprintf(", %d records that made no sense", l.garbage)
+	}
+	return text
+}
+
+func (l *line) at() string { return fmt.Sprintf("%s:%d (%s)", l.node, l.offset, l.label) }
+
+// Close implements sources.Source.
+func (s *Source) Close() {
+	s.stopRetry()
+	s.hotplug.close()
+	for _, l := range s.lines {
+		l.close()
+	}
+	s.lines, s.byName = nil, nil
+}

@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: MIT
+
+package gpio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+const aButton = `lines: {power: {button: GPIO3}}`
+
+// pressable returns a bench with one button, at offset 3, that is not pressed.
+func pressable(t *testing.T) (*bench, *fakeLine) {
+	t.Helper()
+	b := newBench(t)
+	c := b.plug("gpiochip0", "pinctrl", "GPIO0", "GPIO1", "GPIO2", "GPIO3", "GPIO4")
+	b.apply(plan(t, aButton))
+	b.expect("power  StartsUp")
+	b.called()
+	return b, b.line(c, 3)
+}
+
+func TestPressAndRelease(t *testing.T) {
+	b, l := pressable(t)
+	b.nothing() // the level that was found is no press
+	b.write(l, edge{high: false, at: time.Hour}, edge{high: true})
+	b.await("two edges", func() bool { return len(b.events) == 2 })
+	b.do(func() {
+		e := b.events[0]
+		text := fmt.Sprint(e.Time, e.Source, e.Names)
+		for _, f := range e.Fields {
+			text += fmt.Sprintf(" %s=%s", f.Name, f.Value)
+		}
+		if text != "1h0m0sgpio:power[power] LINE=power CHIP=pinctrl OFFSET=3 LEVEL=0 EDGE=falling" {
+			b.Error(text)
+		}
+	})
+	b.expect("power falling Down", "power rising Up")
+}
+
+func TestRequestIsAsConfigured(t *testing.T) {
+	b, l := pressable(t)
+	b.do(func() {
+		flags, err := unix.FcntlInt(uintptr(b.Source.lines[0].fd), unix.F_GETFL, 0)
+		if err != nil || flags&unix.O_NONBLOCK == 0 {
+			b.Errorf("reading the line blocks: flags %x, %v", flags, err)
+		}
+	})
+	c := &l.request.Config
+	if !c.Flags.IsInput() || !c.Flags.IsBiasPullUp() || !c.Flags.IsBothEdges() || c.Flags.IsActiveLow() || c.Flags.HasRealtimeEventClock() {
+		t.Errorf("flags %x", c.Flags)
+	}
+	if c.NumAttrs != 1 || c.Attrs[0].Attr.Value32() != 10_000 || c.Attrs[0].Mask != 1 {
+		t.Errorf("debounce: %+v", c.Attrs[0])
+	}
+	if l.request.EventBufferSize != debouncedQueueSize || string(l.request.Consumer[:8]) != "reflexd\x00" {
+		t.Errorf("%+v", l.request)
+	}
+}
+
+func TestHeldAtStart(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "x")
+	b.apply(plan(t, `lines: {power: {input: x, active: low}}`))
+	b.expect("power  StartsDown")
+	b.write(b.line(c, 0), edge{high: true})
+	b.expect("power rising Up")
+}
+
+func TestEdgeBeforeTheFirstReadingIsInIt(t *testing.T) {
+	b, l := pressable(t)
+	// It rose between the request and the reading of the level.
+	b.write(l, edge{high: true, at: 1}, edge{high: false})
+	b.expect("power falling Down")
+}
+
+func TestEqualEdgesAreMadeUpFor(t *testing.T) {
+	b, l := pressable(t)
+	b.write(l, edge{high: false}, edge{high: false}, edge{high: true})
+	b.expect("power falling Down", "power rising Up S", "power falling Down", "power rising Up")
+}
+
+func TestOneEdgeIsNotMadeUpFor(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "x")
+	b.apply(plan(t, `lines: {tick: {input: x, edges: rising}}`))
+	l := b.line(c, 0)
+	b.write(l, edge{high: true}, edge{high: true, skip: 4}, edge{high: true})
+	b.expect("tick rising ", "lost 4", "tick rising ", "tick rising ")
+	b.do(func() {
+		l.high = true
+		if on, ok := b.Level("tick"); !on || !ok {
+			b.Error("the level of a line with one edge is not read when asked for")
+		}
+	})
+}
+
+func TestGapIsToldAndRepaired(t *testing.T) {
+	b, l := pressable(t)
+	b.write(l, edge{high: false}, edge{high: false, skip: 3})
+	b.expect("power falling Down", "lost 3", "power rising Up S", "power falling Down")
+	// The level afresh is not what the last edge in the queue said.
+	b.do(func() {
+		l.seqno += 3
+		l.high = false
+		_, _ = l.outside.Write(rawEdge(b.loop.Now(), true, 3, l.seqno))
+	})
+	b.expect("lost 2", "power rising Up", "power falling Down S")
+	b.do(func() {
+		for _, word := range []string{"gpio:power", "debounce", "queue of 64 edges"} {
+			if !strings.Contains(b.log.String(), word) {
+				b.Errorf("the log does not say %q:\n%s", word, b.log.String())
+			}
+		}
+	})
+}
+
+func TestLevelIsReadWhenTheQueueIsEmpty(t *testing.T) {
+	// Read before the last batch, the level would make up for an edge that is
+	// still to come. A queue that ran over holds a whole number of batches.
+	for _, n := range []int{2*batch - 1, 2 * batch} {
+		b, l := pressable(t)
+		edges := []edge{{high: false, skip: 100}}
+		words := []string{"lost 100", "power falling Down"}
+		for i := 1; i < n; i++ {
+			edges = append(edges, edge{high: i%2 == 1})
+			words = append(words, []string{"power falling Down", "power rising Up"}[i%2])
+		}
+		b.write(l, edges...)
+		b.expect(words...)
+		b.await("the level read afresh", func() bool { return !b.Source.lines[0].stale })
+		b.nothing()
+	}
+}
+
+func TestGarbageIsCounted(t *testing.T) {
+	b, l := pressable(t)
+	b.do(func() {
+		raw := rawEdge(1, true, 77, 1)                     // of another line
+		raw = append(raw, make([]byte, recordSize)...)     // no known id
+		raw = append(raw, rawEdge(2, false, 3, 1)...)      // fine
+		_, _ = l.outside.Write(append(raw, "leftover"...)) // no whole record
+	})
+	b.expect("power falling Down")
+	b.do(func() {
+		if s := b.Status()[0]; !strings.Contains(s.Detail, "3 records that made no sense") {
+			b.Error(s.Detail)
+		}
+	})
+}
+
+func TestHangUpEndsThePress(t *testing.T) {
+	b, l := pressable(t)
+	b.write(l, edge{high: false})
+	b.expect("power falling Down")
+	b.do(func() { b.chips["gpiochip0"].refusal = unix.ENODEV; l.outside.Close() })
+	b.expect("power  Up S")
+	if s := b.states()["power"]; !strings.Contains(s, "waiting for the chip: gpiochip0 (pinctrl) went away") {
+		t.Error(s)
+	}
+	b.do(func() {
+		if b.Source.lines[0].watch != nil || b.Source.lines[0].fd >= 0 {
+			b.Error("a dead descriptor is still watched")
+		}
+	})
+}
+
+func TestChipComesAndGoes(t *testing.T) {
+	b := newBench(t)
+	b.apply(plan(t, `lines: {power: {button: GPIO1}, led: {output: GPIO0, initial: on}}`))
+	if s := b.states()["power"]; !strings.Contains(s, "no GPIO chip in "+b.dev) {
+		t.Error(s)
+	}
+	b.do(func() {
+		if b.Source.retry != nil {
+			b.Error("a missing chip is looked for by a timer")
+		}
+	})
+	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1")
+	b.expect("power  StartsUp")
+	if l := b.line(c, 0); !l.high {
+		t.Error("the output does not begin with its initial level")
+	}
+	b.write(b.line(c, 1), edge{high: false})
+	b.expect("power falling Down")
+	b.do(func() { _ = b.Set("led", false) })
+
+	b.unplug(c)
+	b.expect("power  Up S")
+	b.await("all lines closed", func() bool { return b.Source.lines[0].fd < 0 && b.Source.lines[1].fd < 0 })
+	b.do(func() {
+		b.Source.openWaiting() // the timer's try: it finds nothing, and is the last
+		if b.Source.retry != nil || strings.Contains(b.log.String(), "no line called") {
+			b.Errorf("the absent chip is looked for again, or logged twice:\n%s", b.log.String())
+		}
+	})
+	if s := b.states()["power"]; !strings.Contains(s, "gpiochip0 (main) went away") {
+		t.Error(s)
+	}
+	again := b.plug("gpiochip5", "main", "GPIO0", "GPIO1")
+	b.expect("power  StartsUp")
+	if l := b.line(again, 0); l.high {
+		t.Error("the output does not come back with the level last set")
+	}
+	b.do(func() {
+		if !strings.Contains(b.log.String(), `msg="line is open" line=power at="gpiochip5:1 (main)"`) {
+			b.Error(b.log.String())
+		}
+	})
+}
+
+func TestBusyLine(t *testing.T) {
+	b := newBench(t)
+	for path, text := range map[string]string{
+		"bus/platform/drivers/gpio-keys/soc:keys/of_node/power/label":       "Power Button\x00",
+		"bus/platform/drivers/gpio-keys/soc:keys/input/input4/event3/dev":   "13:67",
+		"class/leds/ACT/brightness":                                         "0",
+		"bus/platform/drivers/gpio-keys/other:keys/of_node/other/gpios":     "",
+		"bus/platform/drivers/gpio-keys/other:keys/input/input1/event0/dev": "",
+	} {
+		path = filepath.Join(b.sys, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := b.plug("gpiochip0", "main", "a", "b", "c", "d")
+	b.do(func() {
+		c.refusal = unix.EBUSY
+		c.consumers = map[int]string{0: "Power Button", 1: "ACT", 2: "spi0 CS0"}
+	})
+	b.apply(plan(t, `lines: {a: {input: a}, b: {input: b}, c: {input: c}, d: {output: d}}`))
+	states := b.states()
+	for name, want := range map[string]string{
+		"a": `request gpiochip0:0: device or resource busy: held by "Power Button", a key of the kernel's gpio-keys driver: use its keys from ` + b.dev + `/input/event3 instead`,
+		"b": `held by "ACT", a LED of the kernel: use it as ` + "`led: ACT` instead",
+		"c": `device or resource busy: held by "spi0 CS0"`,
+		"d": `held by someone who gave no name`,
+	} {
+		if !strings.HasSuffix(states[name], want) {
+			t.Errorf("line %s:\n got %s\nwant %s", name, states[name], want)
+		}
+	}
+	b.do(func() {
+		if n := strings.Count(b.log.String(), "level=ERROR"); n != 4 {
+			b.Errorf("%d errors in the log, want 4:\n%s", n, b.log.String())
+		}
+		if err := b.Set("d", true); err == nil || !strings.HasPrefix(err.Error(), "line d is not open: request gpiochip0:3") {
+			b.Error(err)
+		}
+		b.Source.openWaiting() // the timer's second try
+		if n := strings.Count(b.log.String(), "level=ERROR"); n != 4 {
+			b.Error("the same cause is logged again")
+		}
+		c.refusal = nil
+	})
+	b.await("the retry", func() bool { return b.Source.lines[3].fd >= 0 })
+	if l := b.line(c, 3); !l.high {
+		t.Error("the value ordered while the line was busy is lost")
+	}
+}
+
+func TestRetryBacksOff(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "a")
+	b.do(func() { c.refusal = unix.EBUSY })
+	b.apply(plan(t, `lines: {a: {input: a}}`))
+	b.do(func() {
+		for range 10 {
+			b.Source.openWaiting()
+		}
+		if b.Source.backoff != lastRetry {
+			b.Errorf("backoff after ten tries: %v", b.Source.backoff)
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	for errno, want := range map[error]string{
+		unix.ENXIO:  "no interrupt",
+		eNotSupp:    "the chip cannot do what bias",
+		unix.EINVAL: "refuses this mix",
+		unix.EPERM:  "run as root",
+	} {
+		b := newBench(t)
+		c := b.plug("gpiochip0", "main", "a")
+		b.do(func() { c.refusal = errno })
+		b.apply(plan(t, `lines: {a: {input: a}}`))
+		if s := b.states()["a"]; !strings.Contains(s, want) {
+			t.Errorf("%v: %s", errno, s)
+		}
+		b.do(func() {
+			if b.Source.retry != nil {
+				b.Errorf("%v is tried again by a timer", errno)
+			}
+		})
+	}
+}
+
+func TestRightsThatSettleLater(t *testing.T) {
+	b := newBench(t)
+	real := b.Source.kernel.open
+	denied := true
+	b.do(func() {
+		b.Source.kernel.open = func(path string) (int, error) {
+			if denied {
+				return -1, unix.EACCES
+			}
+			return real(path)
+		}
+	})
+	b.plug("gpiochip0", "main", "a")
+	b.apply(plan(t, `lines: {a: {input: a}}`))
+	if s := b.states()["a"]; !strings.Contains(s, "permission denied (run as root") {
+		t.Error(s)
+	}
+	b.do(func() { denied = false })
+	if err := os.Chmod(filepath.Join(b.dev, "gpiochip0"), 0o660); err != nil {
+		t.Fatal(err)
+	}
+	b.expect("a  StartsUp")
+}
+
+func TestOldKernel(t *testing.T) {
+	b := newBench(t)
+	k := *b.Source.kernel
+	k.lineInfo = cdev.lineInfo // of a file that is no chip: as version 1 answers
+	b.do(func() { b.Source.kernel = &k })
+	b.plug("gpiochip0", "main", "a")
+	b.apply(plan(t, `lines: {a: {input: a}}`))
+	if s := b.states()["a"]; !strings.Contains(s, "requires Linux 5.10") {
+		t.Error(s)
+	}
+}
+
+func TestLinkToAChipIsNoSecondChip(t *testing.T) {
+	b := newBench(t)
+	b.plug("gpiochip0", "rp1", "GPIO0", "GPIO1")
+	if err := os.Symlink("gpiochip0", filepath.Join(b.dev, "gpiochip4")); err != nil {
+		t.Fatal(err)
+	}
+	b.apply(plan(t, `lines: {a: {input: GPIO0}, b: {input: "gpiochip4:1"}}`))
+	b.expect("a  StartsUp", "b  StartsUp")
+}
+
+func TestSameLineByTwoSpecs(t *testing.T) {
+	b := newBench(t)
+	b.plug("gpiochip0", "main", "GPIO0")
+	b.apply(plan(t, `lines: {a: {input: GPIO0}, b: {input: "main:0"}}`))
+	if s := b.states()["b"]; s != "main:0 is open already, as line a" {
+		t.Error(s)
+	}
+}
+
+func TestReloadHandsOver(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1", "GPIO2")
+	b.apply(plan(t, `lines: {power: {button: GPIO0}, led: {output: GPIO1}, old: {output: GPIO2, on_exit: on}}`))
+	b.expect("power  StartsUp")
+	b.do(func() { _ = b.Set("led", true) })
+	b.write(b.line(c, 0), edge{high: false})
+	b.expect("power falling Down")
+	b.called()
+
+	b.apply(plan(t, `lines: {power: {button: GPIO0}, lamp: {output: GPIO1, initial: off, on_exit: off}}`))
+	if calls := b.called(); !slices.Equal(calls, []string{"set 2 true"}) {
+		t.Errorf("a reload did %q, want only the on_exit of the line that is dropped", calls)
+	}
+	b.nothing()
+	b.do(func() {
+		if on, ok := b.Level("lamp"); !on || !ok {
+			b.Error("the output's level was not handed over")
+		}
+		if _, ok := b.Level("led"); ok {
+			b.Error("the old name still stands")
+		}
+	})
+	b.write(b.line(c, 0), edge{high: true})
+	b.expect("power rising Up")
+	b.do(b.Source.Close)
+	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false"}) {
+		t.Errorf("the end did %q, want the new on_exit", calls)
+	}
+}
+
+func TestReloadRenamesAPressedButton(t *testing.T) {
+	b, l := pressable(t)
+	b.write(l, edge{high: false})
+	b.expect("power falling Down")
+	b.apply(plan(t, `lines: {off: {button: GPIO3}}`))
+	b.expect("off  StartsDown")
+	b.write(l, edge{high: true})
+	b.expect("off rising Up")
+	if calls := b.called(); len(calls) > 0 {
+		t.Errorf("the line was touched: %q", calls)
+	}
+}
+
+func TestReloadWithOtherParameters(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1")
+	b.apply(plan(t, `lines: {a: {input: GPIO0}, led: {output: GPIO1, on_exit: off}}`))
+	b.expect("a  StartsUp")
+	b.do(func() { _ = b.Set("led", true) })
+	b.called()
+	b.apply(plan(t, `lines: {a: {input: GPIO0, debounce: 1ms}, led: {output: GPIO1, drive: open-drain}}`))
+	b.expect("a  StartsUp")
+	if calls := b.called(); !slices.Equal(calls, []string{"request 0", "request 1"}) {
+		t.Errorf("calls: %q", calls)
+	}
+	if l := b.line(c, 1); !l.high || !l.request.Config.Flags.IsOpenDrain() {
+		t.Error("the output lost its level or did not get its drive")
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "x", "y")
+	b.apply(plan(t, `lines: {led: {output: x, active: low}, door: {input: y}}`))
+	b.expect("door  StartsUp")
+	l := b.line(c, 0)
+	if !l.high {
+		t.Error("an output with active: low that begins off is not high")
+	}
+	b.do(func() {
+		if err := b.Set("led", true); err != nil || l.high {
+			b.Errorf("on: %v, high: %v", err, l.high)
+		}
+		if err := b.Toggle("led"); err != nil || !l.high {
+			b.Errorf("toggled: %v, high: %v", err, l.high)
+		}
+		if on, ok := b.Level("led"); on || !ok {
+			b.Error("level", on, ok)
+		}
+		for _, name := range []string{"door", "nobody"} {
+			if b.Set(name, true) == nil || b.Toggle(name) == nil {
+				b.Errorf("%s can be set", name)
+			}
+		}
+		c.gone = true
+		if err := b.Set("led", true); !errors.Is(err, unix.ENODEV) {
+			b.Error(err)
+		}
+		if s := b.Status()[0]; s.OK || !strings.Contains(s.Error, "went away") {
+			b.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestDryRunRequestsNoOutput(t *testing.T) {
+	b := newBench(t)
+	b.plug("gpiochip0", "main", "x", "y")
+	p := plan(t, `lines: {led: {output: x}, door: {input: y}}`)
+	p.DryRun = true
+	b.apply(p)
+	b.do(func() {
+		if err := b.Set("led", true); err != nil {
+			b.Error(err)
+		}
+		if on, ok := b.Level("led"); !on || !ok {
+			b.Error("level", on, ok)
+		}
+	})
+	if calls := b.called(); !slices.Equal(calls, []string{"request 1"}) {
+		t.Errorf("calls: %q", calls)
+	}
+	b.states()
+}
+
+func TestNothingLeaks(t *testing.T) {
+	before := descriptors(t)
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "a", "b")
+	for range 3 {
+		b.apply(plan(t, `lines: {a: {input: a}, b: {output: b}}`))
+		b.apply(plan(t, `lines: {b: {input: b}, c: {output: nowhere}}`))
+	}
+	b.unplug(c)
+	b.await("the line's end", func() bool { return b.Source.lines[0].fd < 0 })
+	b.do(func() {
+		b.Source.Close()
+		for _, l := range b.lines {
+			l.outside.Close()
+		}
+	})
+	const ofTheLoop = 2
+	if after := descriptors(t); after != before+ofTheLoop {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// descriptors counts the open descriptors but for pipes, whose outer ends the
+// tests leave to the collector.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && !strings.HasPrefix(to, "pipe:") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestListOnAFolderWithoutChips(t *testing.T) {
+	dev := t.TempDir()
+	if chips, err := List(dev); err != nil || len(chips) > 0 {
+		t.Error(chips, err)
+	}
+	if err := os.WriteFile(filepath.Join(dev, "gpiochip0"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := List(dev); !errors.Is(err, unix.ENOTTY) || !strings.Contains(err.Error(), dev+"/gpiochip0") {
+		t.Error(err)
+	}
+	if _, err := List(dev + "/none"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// quiet is a source with one open line and nobody who listens.
+func quiet(t testing.TB, text string) (*Source, *line) {
+	p, _, ps := read(text)
+	if ps.Failed() {
+		t.Fatal(ps.Error())
+	}
+	s := &Source{kernel: &cdev, byName: map[string]*line{}}
+	s.host.Emit = func(*sources.Event) {}
+	decl := p.Lines()[0]
+	l := newLine(s, decl)
+	s.byName[decl.Name] = l
+	return s, l
+}
+
+func TestEdgesAllocateNothing(t *testing.T) {
+	_, l := quiet(t, aButton)
+	l.high = true
+	var buf []byte
+	for i := range batch {
+		buf = append(buf, rawEdge(time.Second, i%2 == 1, 0, 0)...)
+	}
+	seqno := byte(0)
+	if n := testing.AllocsPerRun(100, func() {
+		for i := range batch {
+			seqno++
+			buf[i*recordSize+20] = seqno
+			buf[i*recordSize+21], buf[i*recordSize+22], buf[i*recordSize+23] = 0, 0, 0
+		}
+		l.seqno = uint32(buf[20]) - 1
+		if seqno > 255-batch {
+			seqno = 0
+		}
+		l.take(buf)
+	}); n != 0 {
+		t.Errorf("%v allocations a batch", n)
+	}
+}
+
+func TestSetAllocatesNothing(t *testing.T) {
+	s, l := quiet(t, `lines: {led: {output: x}}`)
+	fd, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	// The ioctl itself: of a file that is no line it fails, but it is made.
+	if n := testing.AllocsPerRun(100, func() { _ = cdev.set(fd, true) }); n != 0 {
+		t.Errorf("%v allocations an ioctl", n)
+	}
+	s.kernel = &kernel{set: func(int, bool) error { return nil }}
+	l.fd = fd
+	if n := testing.AllocsPerRun(100, func() { _ = s.Toggle("led"); _ = s.Set("led", true) }); n != 0 {
+		t.Errorf("%v allocations in Toggle and Set", n)
+	}
+}
+
+func BenchmarkBatch(b *testing.B) {
+	_, l := quiet(b, aButton)
+	var buf []byte
+	for i := range batch {
+		buf = append(buf, rawEdge(time.Second, i%2 == 1, 0, uint32(i))...)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l.seqno = ^uint32(0)
+		l.high = true
+		l.take(buf)
+	}
+}
+
+// still is a loop whose clock stands.
+type still struct{ sources.Loop }
+
+func (still) Now() time.Duration { return time.Second }
+
+// FuzzDecode feeds a line any bytes. Whatever they are, what it tells of a
+// line with both edges alternates, and the last that it told is its level.
+func FuzzDecode(f *testing.F) {
+	f.Add(rawEdge(5, true, 0, 1))
+	f.Add(append(rawEdge(5, false, 0, 1), rawEdge(6, false, 0, 3)...))
+	f.Add(append(rawEdge(5, false, 1, 1), "partial"...))
+	f.Add(make([]byte, 3*recordSize))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, l := quiet(t, aButton)
+		b = b[:min(len(b), len(s.records))]
+		s.host.Log, s.host.Loop = slog.New(slog.DiscardHandler), still{}
+		last := l.high
+		s.host.Emit = func(e *sources.Event) {
+			if e.Topic.Kind == "line" {
+				now := e.Topic.State == rising
+				if now == last {
+					t.Fatalf("two equal edges told: %+v", e)
+				}
+				last = now
+			}
+		}
+		l.take(b)
+		if last != l.high {
+			t.Fatalf("told %v, is %v", last, l.high)
+		}
+		if rest := len(b) % recordSize; rest != 0 && l.garbage == 0 {
+			t.Fatal("a partial record was not counted")
+		}
+	})
+}
+
+// FuzzChipChanges feeds any bytes to the reader of inotify's records.
+func FuzzChipChanges(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00gpiochip0\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("\x01\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\xff\xff\xff\xffgpiochip0"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		removed, any := chipChanges(b)
+		if len(removed) > 0 && !any {
+			t.Fatal("a chip was removed, yet nothing happened")
+		}
+	})
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+
+// LINE: the words by which a configuration calls a line of a chip, and how
+// they are found among the chips that are there.
+
+package gpio
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"reflexd/config"
+)
+
+// parseSpec checks the form of a LINE: a line's name, or CHIP:OFFSET with the
+// label or the device name of a chip. Whether there is such a line is found
+// out when it is opened: the board may be another one than this.
+func parseSpec(s string) (string, error) {
+	if s == "" || strings.TrimSpace(s) != s {
+		return "", fmt.Errorf("expected a line such as GPIO17 or gpiochip0:17, found %q", s)
+	}
+	if strings.HasPrefix(s, "pin ") {
+		return "", fmt.Errorf("%q: the pins of this board's header are not known; write a line's name or CHIP:OFFSET", s)
+	}
+	if _, err := strconv.Atoi(s); err == nil {
+		return "", fmt.Errorf("%q does not say on which chip: write a line's name or CHIP:%s", s, s)
+	}
+	if !strings.Contains(s, ":") {
+		return s, nil
+	}
+	_, _, err := cutOffset(s)
+	return s, err
+}
+
+// cutOffset splits CHIP:OFFSET at the last colon; labels such as INT34C5:00
+// have more.
+func cutOffset(s string) (chip string, offset int, err error) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return "", 0, fmt.Errorf("%q has no offset", s)
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: after the colon stands the line's offset, a number", s)
+	}
+	if i == 0 {
+		return "", 0, fmt.Errorf("%q: before the colon stands a chip's label or device name", s)
+	}
+	return s[:i], int(n), nil
+}
+
+// resolve finds the line that spec means: the one that bears it as its name,
+// else the one that bears it as the first word of its name (BeagleBones have
+// "P9_22 [spi0_sclk]"), else by a chip's label and an offset, else by a chip's
+// device name and an offset.
+func (s *survey) resolve(spec string) (*openChip, int, error) {
+	named := s.named(func(name string) bool { return name == spec })
+	if len(named) == 0 {
+		named = s.named(func(name string) bool {
+			first, _, more := strings.Cut(name, " ")
+			return more && first == spec
+		})
+	}
+	switch len(named) {
+	case 0:
+	case 1:
+		return named[0].chip, named[0].offset, nil
+	default:
+		return nil, 0, fmt.Errorf("more than one line is called %s: write %s", spec, s.places(named))
+	}
+	chip, offset, err := cutOffset(spec)
+	if err != nil {
+		return nil, 0, s.notFound("there is no line called " + spec + config.Suggest(spec, s.names()))
+	}
+	c, err := s.chip(chip, offset)
+	if err != nil {
+		return nil, 0, err
+	}
+	if offset >= len(c.Lines) {
+		return nil, 0, fmt.Errorf("%s (%s) has %d lines, counted from 0: none is %d", c.Name, c.Label, len(c.Lines), offset)
+	}
+	return c, offset, nil
+}
+
+// place is a line of a chip.
+type place struct {
+	chip   *openChip
+	offset int
+}
+
+// places returns the places in the way that specs may name them: by the
+// chip's label, or by its device name where the label does not tell.
+func (s *survey) places(places []place) string {
+	var words []string
+	for _, p := range places {
+		chip := p.chip.Name
+		if len(s.labelled(p.chip.Label)) == 1 {
+			chip = p.chip.Label
+		}
+		words = append(words, fmt.Sprintf("%s:%d", chip, p.offset))
+	}
+	return strings.Join(words, " or ")
+}
+
+// named returns the lines whose name has the property is.
+func (s *survey) named(is func(name string) bool) []place {
+	var found []place
+	for _, c := range s.chips {
+		for _, l := range c.Lines {
+			if is(l.Name) {
+				found = append(found, place{c, l.Offset})
+			}
+		}
+	}
+	return found
+}
+
+func (s *survey) names() []string {
+	var names []string
+	for _, c := range s.chips {
+		for _, l := range c.Lines {
+			if l.Name != "" {
+				names = append(names, l.Name)
+			}
+		}
+	}
+	return names
+}
+
+// chip finds a chip by its label or device name.
+func (s *survey) chip(name string, offset int) (*openChip, error) {
+	switch labelled := s.labelled(name); len(labelled) {
+	case 0:
+	case 1:
+		return labelled[0], nil
+	default:
+		var places []place
+		for _, c := range labelled {
+			places = append(places, place{c, offset})
+		}
+		return nil, fmt.Errorf("more than one chip is labelled %s: write %s, or the line's name", name, s.places(places))
+	}
+	for _, c := range s.chips {
+		for _, node := range append(c.nodes, c.Name) {
+			if node == name {
+				return c, nil
+			}
+		}
+	}
+	return nil, s.notFound("there is no chip " + name + config.Suggest(name, s.chipNames()))
+}
+
+// labelled returns the chips that bear the label.
+func (s *survey) labelled(label string) []*openChip {
+	var found []*openChip
+	for _, c := range s.chips {
+		if c.Label == label && label != "" {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (s *survey) chipNames() []string {
+	var names []string
+	for _, c := range s.chips {
+		names = append(names, c.Label, c.Name)
+	}
+	return names
+}
+
+// absent says that no chip has the line, and none was left out of the search.
+type absent string
+
+func (a absent) Error() string { return string(a) }
+
+// notFound returns the error for what was not found. It owns up to the chips
+// that could not be looked at.
+func (s *survey) notFound(what string) error {
+	switch {
+	case len(s.failed) > 0:
+		return fmt.Errorf("%s on the chips that can be opened: %w", what, errors.Join(s.failed...))
+	case len(s.chips) == 0:
+		return absent("there is no GPIO chip in " + s.dev + " yet")
+	}
+	return absent(what)
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+
+// device: one open input device, from the bytes that it sends to events.
+
+package input
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// device is an open input device. Its state outlives configurations: see
+// adopt.
+type device struct {
+	host   *sources.Host
+	kernel *kernel
+	path   string
+	source string // of its events
+	id     *identity
+	fd     int
+	watch  sources.Watch
+	// gone is called once, when the device can no longer be read.
+	gone func(error)
+
+	names    []string // by which the configuration knows it
+	wanted   codes    // what rules ask for
+	heard    codes    // what the kernel lets through
+	levels   levels   // of what is heard; the axes as last seen
+	dropping bool     // events were lost: skip to the next SYN_REPORT
+	closed   bool
+	grab     grab
+
+	buf    []byte // shared with the source's other devices
+	event  sources.Event
+	fields [7]sources.Field
+}
+
+// start watches a descriptor that was just opened, whose state is in d.levels
+// and which hears everything.
+func (d *device) start() error {
+	d.source = "input:" + d.path
+	d.heard = everyCode
+	w, err := d.host.Loop.Watch(d.fd, unix.EPOLLIN, d.ready)
+	d.watch = w
+	return err
+}
+
+// ready reads one batch. A device that was unplugged hangs up.
+func (d *device) ready(events uint32) {
+	if d.read() || d.closed || events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 {
+		return
+	}
+	d.fail(unix.ENODEV)
+}
+
+// read takes up to one batch of events and reports whether there was any.
+func (d *device) read() bool {
+	n, err := unix.Read(d.fd, d.buf)
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return false
+	case err != nil:
+		d.fail(err)
+		return false
+	case n == 0:
+		d.fail(io.EOF)
+		return false
+	}
+	if rest := d.take(d.buf[:n]); rest > 0 && !d.closed {
+		d.fail(fmt.Errorf("%d bytes are no whole event", rest))
+	}
+	return true
+}
+
+// take acts upon the events in buf and returns the number of bytes that are
+// left over.
+func (d *device) take(buf []byte) (rest int) {
+	stale := false
+	for ; len(buf) >= eventSize && !d.closed; buf = buf[eventSize:] {
+		switch r := decode(buf); {
+		case r.typ == evSyn:
+			stale = d.sync(r) || stale
+		case d.dropping:
+		case r.typ == evRel:
+			d.turn(r)
+		case stale:
+			// It was read before the state was, and is older.
+		case r.typ == evKey:
+			d.press(r)
+		case r.typ == evSw:
+			d.flip(r)
+		case r.typ == evAbs:
+			d.move(r)
+		}
+	}
+	return len(buf)
+}
+
+// sync acts upon a mark between packets of events, and reports whether that
+// meant to read the device's state.
+//
+// After SYN_DROPPED what is left of the packet is worth nothing, and the state
+// is read when it is over: Documentation/input/event-codes.rst.
+func (d *device) sync(r record) (afresh bool) {
+	switch {
+	case r.code == synDropped:
+		d.dropping = true
+	case r.code != synReport:
+	case d.dropping:
+		d.dropping = false
+		d.host.Lost("input", d.path, 0,
+			"the kernel keeps a fixed number of events for each reader: give the agent more of the processor (Nice=, CPUWeight=)")
+		d.refresh(&codes{})
+		d.settleGrab()
+		return true
+	case d.grab.waiting:
+		d.settleGrab()
+	}
+	return false
+}
+
+// refresh reads the device's state and tells what is not as it was known to
+// be. Of the codes in fresh nothing was known; their state is only noted.
+func (d *device) refresh(fresh *codes) {
+	at := d.host.Loop.Now() // before the question: what comes next is later
+	var now levels
+	if err := d.kernel.levels(d.fd, &d.id.has, &now); err != nil {
+		d.fail(err)
+		return
+	}
+	for code := range changed(d.heard.keys[:], d.levels.keys[:], now.keys[:]) {
+		down := hasBit(now.keys[:], code)
+		setBit(d.levels.keys[:], code, down)
+		if !fresh.has(evKey, code) {
+			d.tellKey(at, code, b2i(down), true)
+		}
+	}
+	for code := range changed(d.heard.switches[:], d.levels.switches[:], now.switches[:]) {
+		on := hasBit(now.switches[:], code)
+		setBit(d.levels.switches[:], code, on)
+		if !fresh.has(evSw, code) {
+			d.tellSwitch(at, code, b2i(on), true)
+		}
+	}
+	for code := range eachBit(d.id.has.axes[:]) {
+		was, is := d.levels.axes[code], now.axes[code]
+		d.levels.axes[code] = is
+		if is != was && !fresh.has(evAbs, code) && !perContact(code) {
+			d.tellAxis(at, axis{evAbs, code}, is, was, true)
+		}
+	}
+}
+
+// changed returns the codes of heard in which the bitmaps was and is differ.
+func changed(heard, was, is []byte) iter.Seq[uint16] {
+	diff := make([]byte, len(is))
+	for i := range diff {
+		diff[i] = (was[i] ^ is[i]) & heard[i]
+	}
+	return eachBit(diff)
+}
+
+// perContact reports whether an axis belongs to the contacts of a multi-touch
+// device.
+func perContact(code uint16) bool { return absMTSlot <= code && code < absMTToolYNext }
+
+func (d *device) press(r record) {
+	if !d.heard.has(evKey, r.code) || r.value < 0 || r.value > 2 {
+		return
+	}
+	if r.value < 2 {
+		setBit(d.levels.keys[:], r.code, r.value == 1)
+	}
+	d.tellKey(r.at, r.code, r.value, false)
+}
+
+func (d *device) flip(r record) {
+	if !d.heard.has(evSw, r.code) || r.value < 0 || r.value > 1 {
+		return
+	}
+	setBit(d.levels.switches[:], r.code, r.value == 1)
+	d.tellSwitch(r.at, r.code, r.value, false)
+}
+
+func (d *device) move(r record) {
+	if r.code >= absCount {
+		return
+	}
+	was := d.levels.axes[r.code]
+	d.levels.axes[r.code] = r.value
+	d.tellAxis(r.at, axis{evAbs, r.code}, r.value, was, false)
+}
+
+func (d *device) turn(r record) {
+	d.tellAxis(r.at, axis{evRel, r.code}, r.value, 0, false)
+}
+
+// keyPress says what the value of a key event means to a button.
+var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
+
+func (d *device) tellKey(at time.Duration, code uint16, value int32, synthetic bool) {
+	if d.wanted.has(evKey, code) {
+		d.event.Press = keyPress[value]
+		d.tell(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
+	}
+}
+
+// tellStart tells of a key that is down already. No rule hears of it.
+func (d *device) tellStart(code uint16) {
+	d.event.Press = sources.StartsDown
+	d.tell(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)
+}
+
+func (d *device) tellSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
+	if d.wanted.has(evSw, code) {
+		d.event.Press = sources.NoPress
+		d.tell(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
+	}
+}
+
+func (d *device) tellAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
+	if d.wanted.has(a.typ, a.code) {
+		d.event.Press = sources.NoPress
+		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
+		d.tell(at, sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}, "AXIS", a.code, value, synthetic, previous)
+	}
+}
+
+// tell emits an event about what topic names, which stands in the field what.
+func (d *device) tell(at time.Duration, topic sources.Topic, what string, code uint16, value int32, synthetic bool, more ...sources.Field) {
+	fields := append(d.fields[:0],
+		sources.Field{Name: what, Value: sources.Text(topic.Name)},
+		sources.Field{Name: "CODE", Value: sources.Int(int64(code))},
+		sources.Field{Name: "VALUE", Value: sources.Int(int64(value))},
+		sources.Field{Name: "DEVICE", Value: sources.Text(d.path)},
+		sources.Field{Name: "NAME", Value: sources.Text(d.id.name)})
+	fields = append(fields, more...)
+	if synthetic {
+		fields = append(fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
+	}
+	d.event.Time, d.event.Topic, d.event.Fields = at, topic, fields
+	d.event.Source, d.event.Names = d.source, d.names
+	d.host.Emit(&d.event)
+}
+
+// adopt makes the device serve a configuration: the one that it was opened
+// for, or the next.
+func (d *device) adopt(names []string, wanted codes, mode Grab) {
+	old := d.wanted
+	d.releaseKeys(old.without(&wanted))
+	if d.closed {
+		return
+	}
+	d.names, d.wanted = names, wanted
+	if d.grab.mode != mode {
+		d.grab.mode, d.grab.err = mode, nil
+	}
+	d.hear()
+	if d.closed {
+		return
+	}
+	d.settleGrab()
+	fresh := wanted.without(&old)
+	for code := range eachBit(fresh.keys[:]) {
+		if hasBit(d.levels.keys[:], code) {
+			d.tellStart(code)
+		}
+	}
+}
+
+// hear has the kernel pass what is wanted, and all keys as long as a grab
+// waits for them to be released.
+func (d *device) hear() {
+	want := d.wanted
+	if d.grab.needsKeys() {
+		want.keys = everyCode.keys
+	}
+	if want == d.heard {
+		return
+	}
+	if err := d.kernel.mask(d.fd, &want); err != nil {
+		// Kernels before 4.4 have no masks. What comes unasked is dropped.
+		d.host.Log.Debug("input events are not masked", "device", d.path, "error", err)
+	}
+	fresh := want.without(&d.heard)
+	d.heard = want
+	for i := range d.levels.keys {
+		d.levels.keys[i] &= want.keys[i]
+	}
+	if !fresh.empty() {
+		d.catchUp(&fresh)
+	}
+}
+
+// catchUp learns the state of codes that the kernel did not pass so far. What
+// is queued is read first, since the kernel drops it when asked for the state.
+func (d *device) catchUp(fresh *codes) {
+	const enough = 16 // batches: more than any driver's queue
+	for range enough {
+		if !d.read() {
+			break
+		}
+	}
+	if !d.closed {
+		d.refresh(fresh)
+	}
+}
+
+// releaseKeys tells that those of the keys in c that are down were released:
+// there will be nobody to hear it when they are.
+func (d *device) releaseKeys(c codes) {
+	at := d.host.Loop.Now()
+	for code := range eachBit(c.keys[:]) {
+		if hasBit(d.levels.keys[:], code) {
+			d.tellKey(at, code, 0, true)
+		}
+	}
+}
+
+// fail closes a device that cannot be read.
+func (d *device) fail(err error) {
+	if d.closed {
+		return
+	}
+	d.close()
+	d.gone(err)
+}
+
+// close lets go of the device, and of the keys that are down.
+func (d *device) close() {
+	if d.closed {
+		return
+	}
+	d.closed = true
+	d.releaseKeys(d.wanted)
+	if d.watch != nil {
+		d.watch.Close()
+	}
+	if !d.grab.releasing {
+		d.closeDescriptor()
+	}
+}
+
+// closeDescriptor closes beside the loop, since the kernel waits for an RCU
+// grace period meanwhile.
+func (d *device) closeDescriptor() {
+	fd := d.fd
+	d.host.Loop.Beside(func() { _ = d.kernel.close(fd) }, func() {})
+}
+
+func b2i(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// onOff are the states of a switch.
+var onOff = [...]string{"off", "on"}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+
+// Grabbing: keeping a device's events from everyone else.
+
+package input
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+)
+
+// Grab says whether a device's events are kept from everyone else.
+type Grab uint8
+
+// The ways to grab. GrabAuto waits until no key is down, so that nobody else
+// is left with a key whose release it never hears; GrabOn does not wait.
+const (
+	GrabOff Grab = iota
+	GrabAuto
+	GrabOn
+)
+
+// grabValue returns the Value for the field grab.
+func grabValue(p *Grab) config.Value {
+	words := config.OneOf(new(string), "auto", "on", "off").Shape()
+	return config.Func(words, func(n config.Node, ps *config.Problems) {
+		if n.Kind == config.Scalar && n.Text == "auto" {
+			*p = GrabAuto
+			return
+		}
+		on, err := config.ParseBool(n.Text)
+		switch {
+		case n.Kind != config.Scalar:
+			ps.Errorf(n.Pos, "expected auto, on or off, found %s", n.Kind)
+		case err != nil:
+			ps.Errorf(n.Pos, "expected auto, on or off, found %q", n.Text)
+		case on:
+			*p = GrabOn
+		default:
+			*p = GrabOff
+		}
+	})
+}
+
+// grab is how far a device's grab has come.
+type grab struct {
+	mode      Grab // what is asked for
+	held      bool
+	releasing bool // giving back is under way, beside the loop
+	waiting   bool // for keys to be released
+	err       error
+}
+
+// needsKeys reports whether all keys must be heard.
+func (g *grab) needsKeys() bool { return g.mode == GrabAuto && !g.held && g.err == nil }
+
+// String returns the state of the grab for Status, if there is any to tell.
+func (g *grab) String() string {
+	switch {
+	case g.held:
+		return ", grabbed"
+	case g.waiting:
+		return ", to be grabbed when all keys are released"
+	}
+	return ""
+}
+
+// settleGrab does what can be done now about the grab that is asked for.
+func (d *device) settleGrab() {
+	g := &d.grab
+	wants := g.mode != GrabOff
+	switch {
+	case d.closed || g.releasing || g.err != nil:
+		return
+	case g.held == wants:
+		g.waiting = false
+	case g.held:
+		d.ungrab()
+	case g.mode == GrabAuto && d.levels.keys != [keyBytes]byte{}:
+		g.waiting = true
+	default:
+		d.takeGrab()
+	}
+	d.hear()
+}
+
+func (d *device) takeGrab() {
+	d.grab.waiting = false
+	err := d.kernel.grab(d.fd, true)
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		d.grab.err = errors.New("cannot grab it: another program has grabbed it, and gets all its events")
+	case err != nil:
+		d.grab.err = fmt.Errorf("cannot grab it (EVIOCGRAB): %w", err)
+	default:
+		d.grab.held = true
+		d.host.Log.Info("input device grabbed", "device", d.path, "name", d.id.name)
+		return
+	}
+	d.host.Log.Warn("cannot grab input device", "device", d.path, "name", d.id.name, "error", d.grab.err)
+}
+
+// ungrab gives the device back beside the loop; the descriptor is not closed
+// before that is done.
+func (d *device) ungrab() {
+	d.grab.held, d.grab.releasing = false, true
+	fd := d.fd
+	var err error
+	d.host.Loop.Beside(func() { err = d.kernel.grab(fd, false) }, func() {
+		d.grab.releasing = false
+		if d.closed {
+			d.closeDescriptor()
+			return
+		}
+		if err != nil {
+			d.host.Log.Warn("cannot give back input device", "device", d.path, "error", err)
+		}
+		d.settleGrab()
+	})
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+// Package input reads the event devices of the kernel's input subsystem,
+// /dev/input/event*: keys, buttons, switches, axes and wheels. It follows
+// Documentation/input/event-codes.rst and drivers/input/evdev.c.
+//
+// Each device that some rule may hear is open once, non-blocking and
+// read-only, stamps its events by CLOCK_MONOTONIC, and has an event mask, so
+// that what no rule asks for wakes nobody. Devices come and go by inotify:
+// that tells too when one that may not be read yet becomes readable, which
+// uevents do not.
+package input
+
+import (
+	"maps"
+	"slices"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Kind is this source.
+var Kind = sources.Kind{
+	Name: "input",
+	Plan: func() sources.Plan { return &Plan{} },
+	Open: func(host sources.Host) (sources.Source, error) { return open(host, driver), nil },
+}
+
+// Plan is what one configuration asks of the input devices. The zero value
+// asks for nothing.
+type Plan struct {
+	// Inputs are the declared devices, by name.
+	Inputs map[string]*Input
+	// Everything opens every device, without event mask or grab, and emits
+	// all that they send.
+	Everything bool
+
+	// wants are the codes that triggers ask for, by the name in `from`; ""
+	// holds those for any device.
+	wants map[string]*codes
+}
+
+// Sections implements sources.Plan.
+func (p *Plan) Sections() []config.Field {
+	at := func(in *Input) *config.Pos { return &in.Pos }
+	elem := func(_ string, in *Input) config.Value { return config.Object(in.fields()...) }
+	return []config.Field{{
+		Name: "inputs", Doc: "devices of /dev/input, under the names that rules use in `from`",
+		Value: config.MapOf(&p.Inputs, at, elem),
+	}}
+}
+
+// Check implements sources.Plan.
+func (p *Plan) Check(ps *config.Problems) {
+	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
+		if in := p.Inputs[name]; !in.selects() {
+			ps.Errorf(in.Pos, "input %q says nothing of which device it is: give one of name, id, phys, uniq, path, has", name)
+		}
+	}
+}
+
+// want has the codes of a type heard from the device declared as from, or from
+// any if that is "".
+func (p *Plan) want(from string, typ uint16, list ...uint16) {
+	if p.wants == nil {
+		p.wants = map[string]*codes{}
+	}
+	if p.wants[from] == nil {
+		p.wants[from] = &codes{}
+	}
+	for _, code := range list {
+		p.wants[from].add(typ, code)
+	}
+}
+
+// idle reports whether p asks for nothing.
+func (p *Plan) idle() bool {
+	return !p.Everything && len(p.Inputs) == 0 && len(p.wants) == 0
+}
+
+// namesOf returns the names under which the device at path is declared, in
+// order.
+func (p *Plan) namesOf(path string, id *identity) []string {
+	var names []string
+	for name, in := range p.Inputs {
+		if in.matches(path, id) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// wanted returns what rules want of a device that is declared by names.
+func (p *Plan) wanted(names []string) codes {
+	if p.Everything {
+		return everyCode
+	}
+	var all codes
+	for _, from := range append([]string{""}, names...) {
+		if c := p.wants[from]; c != nil {
+			all.union(c)
+		}
+	}
+	return all
+}
+
+// grabOf returns how a device that is declared by names is to be grabbed: the
+// strongest of what they ask for.
+func (p *Plan) grabOf(names []string) Grab {
+	mode := GrabOff
+	for _, name := range names {
+		if !p.Everything {
+			mode = max(mode, p.Inputs[name].Grab)
+		}
+	}
+	return mode
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+
+// Names of codes: one name for each code, and the code of each name and alias
+// of linux/input-event-codes.h.
+
+package input
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holoplot/go-evdev"
+
+	"reflexd/config"
+)
+
+// nameTable holds the names of one event type.
+type nameTable struct {
+	what   string   // "key": for complaints
+	prefix string   // of a code that has no name: KEY_84
+	names  []string // by code
+	codes  map[string]evdev.EvCode
+}
+
+// The tables of the types that rules can ask for.
+var (
+	keyNames    = newNameTable("key", "KEY_", 8*keyBytes, evdev.KEYToString, evdev.KEYFromString)
+	relNames    = newNameTable("axis", "REL_", 8*smallBytes, evdev.RELToString, evdev.RELFromString)
+	absNames    = newNameTable("axis", "ABS_", 8*smallBytes, evdev.ABSToString, evdev.ABSFromString)
+	switchNames = newNameTable("switch", "SW_", 8*smallBytes, evdev.SWToString, evdev.SWFromString)
+)
+
+// betterName is for the codes whose first name in the header only marks where
+// a group of buttons begins.
+var betterName = map[string]string{
+	"BTN_MISC":          "BTN_0",
+	"BTN_MOUSE":         "BTN_LEFT",
+	"BTN_JOYSTICK":      "BTN_TRIGGER",
+	"BTN_GAMEPAD":       "BTN_SOUTH",
+	"BTN_DIGI":          "BTN_TOOL_PEN",
+	"BTN_WHEEL":         "BTN_GEAR_DOWN",
+	"BTN_TRIGGER_HAPPY": "BTN_TRIGGER_HAPPY1",
+}
+
+func newNameTable(what, prefix string, count int, names map[evdev.EvCode]string, codes map[string]evdev.EvCode) *nameTable {
+	t := &nameTable{what, prefix, make([]string, count), codes}
+	for code := range t.names {
+		name, ok := names[evdev.EvCode(code)]
+		if !ok || t.isLimit(name) {
+			name = prefix + strconv.Itoa(code)
+		}
+		if better, ok := betterName[name]; ok {
+			name = better
+		}
+		t.names[code] = name
+	}
+	return t
+}
+
+// isLimit reports whether name is the header's KEY_MAX or KEY_CNT, or such,
+// which are no events.
+func (t *nameTable) isLimit(name string) bool {
+	return name == t.prefix+"MAX" || name == t.prefix+"CNT"
+}
+
+// parse returns the code that text names.
+func (t *nameTable) parse(text string) (uint16, error) {
+	if code, ok := t.codes[text]; ok && !t.isLimit(text) {
+		return uint16(code), nil
+	}
+	digits, _ := strings.CutPrefix(text, t.prefix)
+	number, err := strconv.ParseUint(digits, 10, 16)
+	switch {
+	case err != nil || digits == text || int(number) >= len(t.names):
+		return 0, fmt.Errorf("unknown %s %q%s", t.what, text, t.suggest(text))
+	case t.names[number] != text:
+		return 0, fmt.Errorf("unknown %s %q; code %d is called %s", t.what, text, number, t.names[number])
+	}
+	return uint16(number), nil
+}
+
+// suggest finds what text may have meant: most often the prefix is missing,
+// or the case is wrong.
+func (t *nameTable) suggest(text string) string {
+	upper := strings.ToUpper(text)
+	for _, name := range []string{upper, t.prefix + upper, "BTN_" + upper} {
+		if _, ok := t.codes[name]; ok {
+			return fmt.Sprintf("; did you mean %q?", name)
+		}
+	}
+	return config.Suggest(text, slices.Sorted(maps.Keys(t.codes)))
+}
+
+// KeyName returns the name of a key code: KEY_POWER, BTN_LEFT, or KEY_84 for
+// one that has no name. Codes that the kernel does not know are "".
+func KeyName(code uint16) string {
+	if int(code) >= len(keyNames.names) {
+		return ""
+	}
+	return keyNames.names[code]
+}
+
+// KeyCode returns the code of the key that text names, in the kernel's words,
+// aliases among them, or as KeyName writes it.
+func KeyCode(text string) (uint16, error) { return keyNames.parse(text) }
+
+// axis is one axis of the types EV_REL and EV_ABS.
+type axis struct{ typ, code uint16 }
+
+func parseAxis(text string) (axis, error) {
+	if strings.HasPrefix(text, relNames.prefix) {
+		code, err := relNames.parse(text)
+		return axis{evRel, code}, err
+	}
+	code, err := absNames.parse(text)
+	if err != nil && !strings.HasPrefix(text, absNames.prefix) {
+		return axis{}, fmt.Errorf("unknown axis %q: they are called ABS_ or REL_, as in ABS_X or REL_WHEEL", text)
+	}
+	return axis{evAbs, code}, err
+}
+
+// name returns the name of a, whose code exists.
+func (a axis) name() string {
+	if a.typ == evRel {
+		return relNames.names[a.code]
+	}
+	return absNames.names[a.code]
+}

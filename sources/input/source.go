@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+
+// source: which devices are open, as they come and go.
+
+package input
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// source implements sources.Source.
+type source struct {
+	host    sources.Host
+	kernel  kernel
+	dir     string // where the nodes are
+	plan    *Plan
+	folders *folders // nil while the plan asks for nothing
+	nodes   map[string]*node
+	buf     [batch * eventSize]byte // for reading
+}
+
+func open(host sources.Host, k kernel) *source {
+	return &source{
+		host: host, kernel: k, dir: filepath.Join(host.Dev, "input"),
+		plan: &Plan{}, nodes: map[string]*node{},
+	}
+}
+
+// Apply implements sources.Source.
+func (s *source) Apply(plan sources.Plan) {
+	s.plan = plan.(*Plan)
+	if s.plan.idle() {
+		s.Close()
+		return
+	}
+	if s.folders == nil {
+		f, err := watchFolders(&s.host, s.changed, s.rescan)
+		if err != nil {
+			s.host.Log.Warn("input devices that are plugged in later will not be seen", "error", err)
+		}
+		s.folders = f
+	}
+	if s.folders != nil {
+		s.folders.set(s.watched())
+	}
+	for _, n := range s.nodes {
+		if n.device != nil {
+			n.device.grab.err = nil
+		}
+	}
+	s.rematch()
+	s.scan()
+}
+
+// Close implements sources.Source.
+func (s *source) Close() {
+	if s.folders != nil {
+		s.folders.close()
+		s.folders = nil
+	}
+	for path := range s.nodes {
+		s.drop(path)
+	}
+}
+
+// drop lets go of the node at path, if there is one.
+func (s *source) drop(path string) {
+	n := s.nodes[path]
+	if n == nil {
+		return
+	}
+	delete(s.nodes, path)
+	n.stopRetry()
+	s.shut(n)
+}
+
+// watched returns the folders to watch: that of the nodes, and those of the
+// links that the plan names.
+func (s *source) watched() []string {
+	dirs := []string{s.dir}
+	for _, in := range s.plan.Inputs {
+		if in.Path == "" {
+			continue
+		}
+		if dir := linkDir(in.Path); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// rematch has all known devices do what the plan asks of them.
+func (s *source) rematch() {
+	for _, path := range s.paths() {
+		if n := s.nodes[path]; n.id != nil {
+			s.settle(n)
+		}
+	}
+}
+
+// rescan is scan for when changes may have been missed: nodes that are not
+// open may be others than they were.
+func (s *source) rescan() {
+	for _, n := range s.nodes {
+		if n.device == nil {
+			n.id = nil
+		}
+	}
+	s.rematch()
+	s.scan()
+}
+
+// scan compares the folder with what is known of it.
+func (s *source) scan() {
+	found := map[string]bool{}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.host.Log.Warn("cannot look for input devices", "error", err)
+		return
+	}
+	for _, e := range entries {
+		if isNode(e.Name()) {
+			found[filepath.Join(s.dir, e.Name())] = true
+		}
+	}
+	for _, path := range s.paths() {
+		if !found[path] {
+			s.drop(path)
+		}
+	}
+	for _, path := range slices.SortedFunc(maps.Keys(found), byNumber) {
+		if n := s.nodes[path]; n == nil || n.id == nil {
+			s.visit(path)
+		}
+	}
+}
+
+// paths returns the paths of the nodes, in the order of their numbers.
+func (s *source) paths() []string { return slices.SortedFunc(maps.Keys(s.nodes), byNumber) }
+
+func byNumber(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// isNode reports whether name is that of an event device.
+func isNode(name string) bool {
+	number, ok := strings.CutPrefix(name, "event")
+	_, err := strconv.ParseUint(number, 10, 32)
+	return ok && err == nil
+}
+
+// visit looks at a node that is not open, with fresh patience.
+func (s *source) visit(path string) {
+	n := s.nodes[path]
+	if n == nil {
+		n = &node{path: path}
+		s.nodes[path] = n
+	}
+	n.tries = 0
+	s.examine(n)
+}
+
+// changed is told that something happened to a name in a watched folder.
+func (s *source) changed(dir, name string, mask uint32) {
+	path := filepath.Join(dir, name)
+	if dir == s.dir && isNode(name) {
+		s.nodeChanged(path, mask)
+		return
+	}
+	isLink := func(in *Input) bool { return in.Path != "" && sources.Glob(in.Path, path) }
+	if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && slices.ContainsFunc(slices.Collect(maps.Values(s.plan.Inputs)), isLink) {
+		s.rematch()
+	}
+}
+
+func (s *source) nodeChanged(path string, mask uint32) {
+	// A node that is created and known already was found by a scan that ran
+	// ahead of this news; but another may be moved into the place of one.
+	if mask&(unix.IN_DELETE|unix.IN_MOVED_TO) != 0 {
+		s.drop(path)
+	}
+	if n := s.nodes[path]; mask&unix.IN_DELETE == 0 && (n == nil || n.id == nil) {
+		s.visit(path)
+	}
+}

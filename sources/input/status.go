@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+
+// What there is to tell about the declared devices.
+
+package input
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"reflexd/sources"
+)
+
+// Status implements sources.Source.
+func (s *source) Status() []sources.State {
+	var states []sources.State
+	if s.plan.Everything || s.plan.wants[""] != nil {
+		states = append(states, s.state("any input", func(n *node) bool { return n.device != nil }))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.plan.Inputs)) {
+		in := s.plan.Inputs[name]
+		states = append(states, s.state(name, func(n *node) bool { return in.matches(n.path, n.id) }))
+	}
+	return states
+}
+
+// state tells of the devices that are meant by one name.
+func (s *source) state(name string, meant func(*node) bool) sources.State {
+	var details, errs []string
+	for _, path := range s.paths() {
+		n := s.nodes[path]
+		if n.id == nil || !meant(n) {
+			continue
+		}
+		details = append(details, n.describe())
+		if n.device != nil && n.device.grab.err != nil {
+			errs = append(errs, n.path+": "+n.device.grab.err.Error())
+		}
+	}
+	if len(details) == 0 {
+		return sources.State{Name: name, Error: s.missing()}
+	}
+	return sources.State{Name: name, Detail: strings.Join(details, "; "), OK: len(errs) == 0, Error: strings.Join(errs, "; ")}
+}
+
+// describe returns the node's path, its device's name and what is done with it.
+func (n *node) describe() string {
+	text := strings.TrimSpace(n.path + " " + n.id.name)
+	switch {
+	case n.device != nil:
+		return text + n.device.grab.String()
+	case n.opening:
+		return text + ", being opened"
+	}
+	return text + ", closed: no rule asks for what it has"
+}
+
+// missing says why a device is not there: it may be one of those that cannot
+// be opened.
+func (s *source) missing() string {
+	for _, path := range s.paths() {
+		if err := s.nodes[path].err; err != nil && err != errNoInput {
+			return "no such device yet; " + err.Error()
+		}
+	}
+	return "no such device yet"
+}

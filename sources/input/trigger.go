@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+
+// The triggers of input devices: `key`, `switch` and `axis`.
+
+package input
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Triggers implements sources.Plan.
+func (p *Plan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{
+		{
+			Key: "key", Doc: "a key or button of an input device",
+			Fields: []string{"KEY", "CODE", "VALUE", "DEVICE", "NAME", sources.HeldMS, "SYNTHETIC"},
+			New:    p.newKey,
+		}, {
+			Key: "switch", Doc: "a switch of an input device, such as a laptop's lid",
+			Fields: []string{"SWITCH", "CODE", "VALUE", "DEVICE", "NAME", "SYNTHETIC"},
+			New:    p.newSwitch,
+		}, {
+			Key: "axis", Doc: "an axis or wheel of an input device",
+			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", "DEVICE", "NAME", "SYNTHETIC"},
+			New:    p.newAxis,
+		},
+	}
+}
+
+// origin is the field `from`.
+type origin struct {
+	name string
+	at   config.Pos
+}
+
+func (o *origin) field() config.Field { return sources.FromField(&o.name, &o.at) }
+
+// restrict makes t hear only what comes from o, which must be declared.
+func (p *Plan) restrict(t *sources.Trigger, o *origin, ps *config.Problems) {
+	if _, ok := p.Inputs[o.name]; !ok && o.name != "" {
+		ps.Errorf(o.at, "no input %q is declared%s", o.name, config.Suggest(o.name, slices.Collect(maps.Keys(p.Inputs))))
+	}
+	t.RestrictFrom(o.name)
+}
+
+func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var keys []uint16
+	var button sources.Button
+	var from origin
+	key := func(k *uint16) config.Value { return config.Parsed(k, "key name", KeyCode) }
+	fields := []config.Field{{
+		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT; one or a list", Required: true,
+		Value: config.OneOrMore(&keys, key),
+	}}
+	fields = append(fields, button.Fields(sources.Pressed, sources.Released, sources.Repeated)...)
+	fields = append(fields, from.field())
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		var names []string
+		for _, k := range keys {
+			if name := KeyName(k); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		button.Compile(t, "key", names, ps)
+		p.restrict(t, &from, ps)
+		p.want(from.name, evKey, keys...)
+	}
+}
+
+func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var code uint16
+	var is string
+	var from origin
+	fields := []config.Field{
+		{Name: "switch", Doc: "its name, such as SW_LID", Required: true,
+			Value: config.Parsed(&code, "switch name", switchNames.parse)},
+		{Name: "is", Doc: "what must happen", Required: true, Value: config.OneOf(&is, "on", "off", "changed")},
+		from.field(),
+	}
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		for _, state := range onOff {
+			if is == state || is == "changed" {
+				t.Topics = append(t.Topics, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: state})
+			}
+		}
+		p.restrict(t, &from, ps)
+		p.want(from.name, evSw, code)
+	}
+}
+
+func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	a := axis{typ: evAbs}
+	var is string
+	var bounds bounds
+	var from origin
+	fields := []config.Field{
+		{Name: "axis", Doc: "its name, such as ABS_X or REL_WHEEL", Required: true,
+			Value: config.At(&bounds.at, config.Parsed(&a, "axis name", parseAxis))},
+		{Name: "is", Doc: "what must happen", Default: "changed", Value: config.OneOf(&is, "changed")},
+		{Name: "above", Doc: "only when the value passes from not above this to above it", Value: bound(&bounds.above)},
+		{Name: "below", Doc: "only when the value passes from not below this to below it", Value: bound(&bounds.below)},
+		from.field(),
+	}
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		t.Topics = []sources.Topic{{Kind: "axis", Name: a.name(), State: "changed"}}
+		bounds.restrict(t, a, ps)
+		p.restrict(t, &from, ps)
+		p.want(from.name, a.typ, a.code)
+	}
+}
+
+// bounds are the range of values that a trigger waits for: nil for no bound.
+type bounds struct {
+	above, below *int64
+	at           config.Pos
+}
+
+// bound returns the Value for one of the bounds.
+func bound(p **int64) config.Value {
+	return config.Parsed(p, "a whole number", func(text string) (*int64, error) {
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("expected a whole number, found %q", text)
+		}
+		return &n, nil
+	})
+}
+
+func (b *bounds) hold(n int64) bool {
+	return (b.above == nil || n > *b.above) && (b.below == nil || n < *b.below)
+}
+
+// restrict makes t hear only values that enter the range. A wheel's steps
+// each come from 0.
+func (b *bounds) restrict(t *sources.Trigger, a axis, ps *config.Problems) {
+	if b.above == nil && b.below == nil {
+		return
+	}
+	switch {
+	case b.above != nil && b.below != nil && *b.below-*b.above < 2:
+		ps.Errorf(b.at, "no number is above %d and below %d: this can never fire", *b.above, *b.below)
+	case a.typ == evRel && b.hold(0):
+		ps.Errorf(b.at, "each step of %s comes from 0, which is within the bounds already: this can never fire", a.name())
+	}
+	t.Restrict(func(e *sources.Event) bool {
+		value, _ := e.Lookup("VALUE")
+		previous, _ := e.Lookup("PREVIOUS")
+		is, _ := value.Int()
+		was, _ := previous.Int()
+		return b.hold(is) && !b.hold(was)
+	})
+}

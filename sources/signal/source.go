@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+
+// The source itself: a signalfd in the loop.
+
+package signal
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// batch is how many signals one call of ready takes.
+const batch = 32
+
+// Source reads all signals that rules can have, whether a rule does or not:
+// what nobody read would stay pending and count against RLIMIT_SIGPENDING.
+type Source struct {
+	host   sources.Host
+	fd     int
+	watch  sources.Watch
+	plan   *Plan
+	err    error // why it was given up
+	buf    [batch * recordSize]byte
+	event  sources.Event
+	fields [8]sources.Field
+}
+
+// Open returns a source that reads signals from now on. A signalfd shows what
+// was sent to one thread only to that thread, so it must be called on the one
+// that the loop runs on; Open blocks the signals there, in case Inherit did
+// not.
+func Open(host sources.Host) (*Source, error) {
+	if _, err := block(); err != nil {
+		return nil, fmt.Errorf("block signals: %w", err)
+	}
+	set := takenSet()
+	fd, err := unix.Signalfd(-1, &set, unix.SFD_NONBLOCK|unix.SFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open signalfd: %w", err)
+	}
+	s := &Source{host: host, fd: fd, plan: &Plan{}}
+	s.event.Source = "signal"
+	s.watch, err = host.Loop.Watch(fd, unix.EPOLLIN, s.ready)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("watch signalfd: %w", err)
+	}
+	return s, nil
+}
+
+// Apply implements sources.Source. All signals are read anyhow.
+func (s *Source) Apply(plan sources.Plan) { s.plan = plan.(*Plan) }
+
+// Status implements sources.Source: the signals that rules wait for.
+func (s *Source) Status() []sources.State {
+	var states []sources.State
+	for n, wanted := range s.plan.wanted {
+		if !wanted {
+			continue
+		}
+		st := sources.State{Name: Name(n), Detail: "signal " + strconv.Itoa(n), OK: s.err == nil}
+		if s.err != nil {
+			st.Error = s.err.Error()
+		}
+		states = append(states, st)
+	}
+	return states
+}
+
+// Close implements sources.Source. The signals stay blocked.
+func (s *Source) Close() {
+	s.watch.Close()
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+func (s *Source) ready(uint32) {
+	n, err := unix.Read(s.fd, s.buf[:])
+	switch err {
+	case nil:
+		s.take(s.buf[:n])
+	case unix.EAGAIN, unix.EINTR:
+	default:
+		// It would be ready for ever.
+		s.err = fmt.Errorf("read signalfd: %w", err)
+		s.host.Log.Error("signals are not received any more", "error", s.err)
+		s.Close()
+	}
+}
+
+// take tells of the signals in b. The kernel returns whole records; a broken
+// one is logged and passed over.
+func (s *Source) take(b []byte) {
+	now := s.host.Loop.Now()
+	for len(b) > 0 {
+		r, ok := decode(b)
+		b = b[min(recordSize, len(b)):]
+		if !ok {
+			s.host.Log.Error("signalfd returned no signal", "signal", r.signal)
+			continue
+		}
+		if !s.plan.wanted[r.signal] && s.host.Log.Enabled(context.Background(), slog.LevelDebug) {
+			s.host.Log.Debug("signal without a rule", "signal", Name(r.signal), "pid", r.pid)
+		}
+		s.fill(&r)
+		s.event.Time = now // signals bear no stamp
+		s.host.Emit(&s.event)
+	}
+}
+
+// fill makes r the source's event. SENDER_PID and SENDER_UID are the kernel's
+// word where CODE is user or tkill; with queue they are what the sender says of
+// itself, and 0 where no process sent the signal.
+func (s *Source) fill(r *record) {
+	name := Name(r.signal)
+	s.event.Topic = sources.Topic{Kind: "signal", Name: name, State: state}
+	s.fields = [...]sources.Field{
+		{Name: fields[0], Value: sources.Text(name)},
+		{Name: fields[1], Value: sources.Int(int64(r.signal))},
+		{Name: fields[2], Value: sources.Int(int64(r.value))},
+		{Name: fields[3], Value: codeValue(r.code)},
+		{Name: fields[4], Value: sources.Int(int64(r.pid))},
+		{Name: fields[5], Value: sources.Int(int64(r.uid))},
+		{Name: fields[6], Value: sources.Int(int64(r.fd))},
+		{Name: fields[7], Value: sources.Int(int64(r.band))},
+	}
+	s.event.Fields = s.fields[:]
+	if !isPoll(r.code) {
+		s.event.Fields = s.fields[:6]
+	}
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+package uevent
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"reflexd/sources"
+)
+
+func TestParse(t *testing.T) {
+	text := "add@/devices/pci0/usb1/sda\x00ACTION=add\x00DEVPATH=/devices/pci0/usb1/sda\x00SUBSYSTEM=block\x00" +
+		"DEVNAME=sda\x00MODALIAS=of:Nx=y=\x00lower=1\x00no value\x00=\x00EMPTY=\x001ST=x\x00SEQNUM=7\x00"
+	var m message
+	if err := m.parse(text, "/dev"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range m.fields {
+		got = append(got, f.Name+"="+f.Value.String())
+	}
+	want := []string{"ACTION=add", "DEVPATH=/devices/pci0/usb1/sda", "SUBSYSTEM=block",
+		"DEVNAME=/dev/sda", "MODALIAS=of:Nx=y=", "EMPTY=", "SEQNUM=7"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if m.action != "add" || m.devpath != "/devices/pci0/usb1/sda" || m.subsystem != "block" || m.synthetic {
+		t.Errorf("message is %+v", m)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, text := range []string{
+		"",
+		"\x00",
+		"add@/devices/a",
+		"add@/devices/a\x00ACTION=add\x00DEVPATH=/devices/a",
+		"add@/devices/a\x00",
+		"add@/devices/a\x00ACTION=remove\x00DEVPATH=/devices/a\x00",
+		"add@/devices/a\x00ACTION=add\x00DEVPATH=/devices/b\x00",
+		"add@a\x00ACTION=add\x00DEVPATH=a\x00",
+		"@/a\x00ACTION=\x00DEVPATH=/a\x00",
+		"libudev\x00\xfe\xed\xca\xfe\x00\x00",
+	} {
+		var m message
+		if m.parse(text, "/dev") == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
+func TestParseAllocates(t *testing.T) {
+	b := kernelMessage("add", "/devices/a", "DEVNAME=/dev/a", "MAJOR=1", "MINOR=2")
+	var m message
+	_ = m.parse(string(b), "/dev")
+	if n := testing.AllocsPerRun(100, func() { _ = m.parse(string(b), "/dev") }); n > 1 {
+		t.Errorf("%v allocations a message", n)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("")
+	f.Add("add@/devices/a")
+	f.Add("nothing\x00at\x00all\x00")
+	f.Add(string(kernelMessage("add", "/devices/a", "DEVNAME=a", "KEY", "A=b=c", "=x")))
+	f.Add(string(kernelMessage("move", "/devices/b", "DEVPATH_OLD=/devices/a", "DEVPATH=/x")))
+	f.Add(string(kernelMessage("remove", "/devices/a", "SYNTH_UUID=0")))
+	f.Add("libudev\x00\xfe\xed\xca\xfe\x28\x00\x00\x00")
+	f.Add(strings.Repeat("A=\x00", maxMessage/3))
+	f.Add(strings.Repeat("@", maxMessage))
+	f.Fuzz(func(t *testing.T, text string) {
+		var m message
+		if m.parse(text, "/dev") != nil {
+			return
+		}
+		if m.action == "" || m.devpath == "" || m.devpath[0] != '/' {
+			t.Errorf("action %q, path %q", m.action, m.devpath)
+		}
+		for _, field := range m.fields {
+			if !validKey(field.Name) || strings.Contains(field.Value.String(), "\x00") {
+				t.Errorf("field %q is %q", field.Name, field.Value)
+			}
+		}
+		// The table takes whatever was parsed.
+		table := newTable(0)
+		table.begin(&walk{})
+		table.rename(m.oldPath, m.devpath)
+		table.observe(&m)
+		table.rename(m.devpath, m.oldPath+"/x")
+		for path, d := range table.devices {
+			if v, ok := d.lookup("DEVPATH"); path != d.path || !ok || v == (sources.Value{}) {
+				t.Errorf("device %q stands at %q", d.path, path)
+			}
+		}
+	})
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+// Package uevent is the source of the kernel's device events: what udev's
+// monitor prints as KERNEL. It also knows which devices there are, so as to
+// tell at start of those that came before us, and to find out what it missed.
+package uevent
+
+import (
+	"slices"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Kind is the source in the agent's list.
+var Kind = sources.Kind{
+	Name: "uevent",
+	Plan: func() sources.Plan { return &Plan{} },
+	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+}
+
+// Plan is what a configuration asks of uevents.
+type Plan struct {
+	// Everything asks for all events, triggers or not.
+	Everything bool
+
+	triggers []*trigger
+}
+
+// Sections implements sources.Plan: there is none.
+func (p *Plan) Sections() []config.Field { return nil }
+
+// Check implements sources.Plan: triggers are complained of where they are
+// read.
+func (p *Plan) Check(*config.Problems) {}
+
+// Triggers implements sources.Plan.
+func (p *Plan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{{
+		Key: "uevent",
+		Doc: "an event of the kernel's about a device",
+		New: p.newTrigger,
+	}}
+}
+
+func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	tr := &trigger{}
+	var at config.Pos
+	where := sources.WhereValue(&tr.match)
+	match := config.Func(where.Shape(), func(n config.Node, ps *config.Problems) {
+		where.Read(n, ps)
+		checkConditions(n, ps)
+	})
+	fields := []config.Field{
+		{Name: "uevent", Required: true, Value: match,
+			Doc: "what the event's fields must be; DEVNAME is absolute: /dev/sda1"},
+		{Name: "coldplug", Default: "off", Value: config.At(&at, config.Bool(&tr.coldplug)),
+			Doc: "also for each device that is there at start, as ACTION=add with COLDPLUG=1"},
+	}
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		tr.compile(t, at, ps)
+		p.triggers = append(p.triggers, tr)
+	}
+}
+
+// wanted reports whether there is anything to listen for.
+func (p *Plan) wanted() bool { return p.Everything || len(p.triggers) > 0 }
+
+// scope returns the subsystems that p is about.
+func (p *Plan) scope() scope {
+	sc := scope{all: p.Everything, names: map[string]bool{}}
+	for _, tr := range p.triggers {
+		sc.all = sc.all || tr.subsystems == nil
+		for _, name := range tr.subsystems {
+			sc.names[name] = true
+		}
+	}
+	return sc
+}
+
+// inherit takes over from the plan before how far coldplug has come. A
+// trigger that was not there before waits for it from now on. Of several with
+// the same conditions, in rules that this source cannot tell apart, those that
+// are there already are taken to be the first ones.
+func (p *Plan) inherit(before *Plan, now uint64) {
+	old := slices.Clone(before.triggers)
+	for _, tr := range p.triggers {
+		if !tr.coldplug {
+			continue
+		}
+		same := func(o *trigger) bool { return o.coldplug && o.key == tr.key }
+		if i := slices.IndexFunc(old, same); i >= 0 {
+			tr.stage, tr.since = old[i].stage, old[i].since
+			old = slices.Delete(old, i, i+1)
+		} else {
+			tr.since = now
+		}
+	}
+}
+
+// nextServing chooses the triggers that coldplug serves next: those that have
+// waited longest. It returns since when; ok is false if none waits.
+func (p *Plan) nextServing() (since uint64, ok bool) {
+	for _, tr := range p.triggers {
+		if tr.waits() && (!ok || tr.since < since) {
+			since, ok = tr.since, true
+		}
+	}
+	for _, tr := range p.triggers {
+		if tr.waits() && tr.since == since {
+			tr.stage = serving
+		}
+	}
+	return since, ok
+}
+
+func (p *Plan) endServing() {
+	for _, tr := range p.triggers {
+		if tr.stage == serving {
+			tr.stage = served
+		}
+	}
+}
+
+func (p *Plan) waits() bool {
+	return slices.ContainsFunc(p.triggers, (*trigger).waits)
+}
+
+// serves reports whether e, about a device that is there, is for one of the
+// triggers that are being served.
+func (p *Plan) serves(e *sources.Event) bool {
+	return slices.ContainsFunc(p.triggers, func(tr *trigger) bool {
+		return tr.coldplug && tr.stage == serving && tr.match.Match(e)
+	})
+}

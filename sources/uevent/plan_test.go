@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+
+package uevent
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"reflexd/config"
+)
+
+func TestTopics(t *testing.T) {
+	for text, want := range map[string]string{
+		"uevent: {ACTION: add, SUBSYSTEM: block, ID_BUS: usb}":     "[{uevent block add}]",
+		"uevent: {ACTION: [add, remove], SUBSYSTEM: [usb, block]}": "[{uevent usb add} {uevent usb remove} {uevent block add} {uevent block remove}]",
+		"uevent: {SUBSYSTEM: 'b*', ACTION: {not: remove}}":         "[{uevent  }]",
+		"uevent: {}": "[{uevent  }]",
+		"{uevent: {SUBSYSTEM: tty, ACTION: '*add'}, coldplug: true}": "[{uevent tty }]",
+	} {
+		var ps config.Problems
+		got := fmt.Sprint(compileOne(&Plan{}, text, &ps).Topics)
+		if got != want || ps.Failed() {
+			t.Errorf("%s: topics %s, want %s; %v", text, got, want, &ps)
+		}
+	}
+}
+
+func TestComplaints(t *testing.T) {
+	for text, want := range map[string]string{
+		"uevent: {ACTION: chnage}":                 `f:1:18: the kernel knows no ACTION "chnage"; did you mean "change"?`,
+		"uevent: {ACTION: [add, ADD]}":             `f:1:24: the kernel knows no ACTION "ADD"; did you mean "add"?`,
+		"uevent: {ACTION: {not: removed}}":         `f:1:24: the kernel knows no ACTION "removed"; did you mean "remove"?`,
+		"uevent: {ACTION: 'x*'}":                   `f:1:18: the kernel knows no ACTION "x*"; known: add, remove, change, move, online, offline, bind, unbind`,
+		"uevent: {DEVNAME: 'sd*'}":                 `f:1:19: DEVNAME is absolute: did you mean "/dev/sd*"?`,
+		"uevent: {action: add}":                    `f:1:10: "action" is no event field: they are in upper case, ACTION`,
+		"{uevent: {ACTION: remove}, coldplug: on}": `f:1:38: coldplug brings ACTION=add, which this trigger does not take`,
+		"coldplug: true":                           `f:1:1: the key "uevent" is missing`,
+	} {
+		var ps config.Problems
+		compileOne(&Plan{}, text, &ps)
+		if diff := cmp.Diff(want, ps.Error()); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}
+
+func TestScope(t *testing.T) {
+	plan, _ := compile(t, "uevent: {SUBSYSTEM: [usb, block]}", "uevent: {SUBSYSTEM: tty}")
+	narrow := plan.scope()
+	if narrow.all || !narrow.has("tty") || narrow.has("net") {
+		t.Errorf("scope is %+v", narrow)
+	}
+	plan, _ = compile(t, "uevent: {SUBSYSTEM: usb}", "uevent: {ACTION: add}")
+	if !plan.scope().all || !plan.scope().covers(narrow) || narrow.covers(plan.scope()) {
+		t.Errorf("scope is %+v", plan.scope())
+	}
+	if monitor := (&Plan{Everything: true}); !monitor.wanted() || !monitor.scope().all {
+		t.Error("Everything is not everything")
+	}
+	if both := plan.scope().both(narrow); both.all || !both.covers(narrow) {
+		t.Errorf("the common part is %+v", both)
+	}
+}

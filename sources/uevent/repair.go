@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+
+// Coldplug, and the repair after a loss: when sysfs is walked through, and
+// how rules are told what was found.
+
+package uevent
+
+import (
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// settleAfter is how long after a loss to look what was lost. Messages that
+// do not fit into the socket come in storms, and one repair is enough for all.
+const settleAfter = 100 * time.Millisecond
+
+// repair is the part of the source that knows which devices there are.
+type repair struct {
+	table   table
+	covered scope // the subsystems of which the table has all devices
+	walk    *walk // under way; nil if none is
+	upsets  int   // what made a walk under way worthless: losses and renamings
+	// rescan is set from a loss until what was lost was told.
+	rescan   bool
+	settling sources.Timer // nil unless waiting for the end of a storm
+
+	// What is to be told, and since when the triggers wait that coldplug
+	// serves. While there is a delivery the socket is not read, so that
+	// nothing comes in between.
+	queue    []item
+	since    uint64
+	delivery sources.Timer
+}
+
+// item is an event to be told about a device that was found or missed. Mark
+// is the field that says why.
+type item struct {
+	device *device
+	action string
+	mark   string
+}
+
+// abandon forgets all devices, and whatever is under way.
+func (s *Source) abandon() {
+	stop(s.settling)
+	stop(s.delivery)
+	s.repair = repair{table: newTable(s.table.stamp)}
+}
+
+// lose is called when count messages (0: nobody knows how many) were lost.
+func (s *Source) lose(count int) {
+	s.upsets++
+	s.count.lost++
+	if s.settling == nil {
+		s.settling = s.host.Loop.After(settleAfter, s.settle)
+	}
+	if !s.rescan {
+		s.rescan = true
+		s.table.forget()
+		s.host.Lost("uevent", "", count, s.socket.knob())
+	}
+}
+
+// settle waits until the socket was found empty. Only from then on the kernel
+// tells of the next loss: in an overflowing socket it drops all further
+// messages until that is empty, and says so once (net/netlink/af_netlink.c,
+// NETLINK_S_CONGESTED).
+func (s *Source) settle() {
+	s.settling = nil
+	empty := s.socket == nil || s.delivery == nil && s.read()
+	switch {
+	case s.settling != nil: // the storm goes on
+	case !empty:
+		s.settling = s.host.Loop.After(0, s.settle)
+	default:
+		s.proceed()
+	}
+}
+
+// proceed begins the next walk if there is a reason for one: a loss to be
+// repaired, a subsystem that is new, or a trigger that waits for coldplug.
+func (s *Source) proceed() {
+	busy := s.socket == nil || s.settling != nil || s.walk != nil || s.delivery != nil
+	if busy || !s.rescan && s.covered.covers(s.scope) && !s.plan.waits() {
+		return
+	}
+	w := &walk{sys: filepath.Clean(s.host.Sys), dev: s.host.Dev, scope: s.scope, upsets: s.upsets}
+	s.table.begin(w)
+	s.walk = w
+	s.host.Loop.Beside(w.run, func() { s.walked(w) })
+}
+
+// walked takes over what w found, unless it was abandoned meanwhile. Before
+// that it reads what the kernel has announced until now, which leaves little
+// that is found before it is announced.
+func (s *Source) walked(w *walk) {
+	switch {
+	case s.walk != w:
+		return
+	case s.socket != nil && !s.read():
+		s.host.Loop.After(0, func() { s.walked(w) })
+		return
+	}
+	s.walk = nil
+	switch {
+	case w.upsets != s.upsets, !w.scope.covers(s.scope):
+		s.table.drop()
+		s.proceed()
+		return
+	case w.err != nil:
+		s.host.Log.Error("devices that are there are not known", "error", w.err)
+		s.table.drop()
+	default:
+		s.compare(w)
+	}
+	s.covered = s.scope
+	s.rescan = false
+	s.serve()
+	s.pause()
+}
+
+// serve queues all devices for the triggers whose turn it is.
+func (s *Source) serve() {
+	if since, ok := s.plan.nextServing(); ok {
+		s.since = since
+		for _, d := range s.table.sorted() {
+			s.queue = append(s.queue, item{d, "add", coldplugField})
+		}
+	}
+}
+
+// compare tells the differences between the table and what w found if they
+// come of a loss.
+func (s *Source) compare(w *walk) {
+	gone, fresh := s.table.merge(w, s.scope)
+	if !s.rescan {
+		return
+	}
+	for _, d := range gone {
+		if s.covered.has(d.subsystem) {
+			s.queue = append(s.queue, item{d, "remove", rescanField})
+			if s.table.devices[d.path] == nil {
+				s.table.gone[d.path] = true
+			}
+		}
+	}
+	for _, d := range fresh {
+		if s.covered.has(d.subsystem) {
+			s.queue = append(s.queue, item{d, "add", rescanField})
+			s.table.stamp++
+			d.added, d.told = s.table.stamp, byRescan
+		}
+	}
+}
+
+// pause leaves the messages in the socket until the queue was told.
+func (s *Source) pause() {
+	if s.socket != nil {
+		s.watchFor(0)
+	}
+	s.deliver()
+}
+
+// deliver tells a bounded part of the queue, and the rest in the next turns
+// of the loop. The end comes a turn after the last event, when rules have
+// looked at it.
+func (s *Source) deliver() {
+	if len(s.queue) == 0 {
+		s.resume()
+		return
+	}
+	n := min(tellAtOnce, len(s.queue))
+	for _, it := range s.queue[:n] {
+		s.tell(it)
+	}
+	s.queue = s.queue[n:]
+	s.delivery = s.host.Loop.After(0, s.deliver)
+}
+
+func (s *Source) resume() {
+	s.delivery, s.queue = nil, nil
+	s.plan.endServing()
+	if s.socket != nil {
+		s.watchFor(unix.EPOLLIN)
+	}
+	s.proceed()
+}
+
+func (s *Source) watchFor(events uint32) {
+	if err := s.watch.Events(events); err != nil {
+		s.fail(err)
+	}
+}
+
+// tell sends the event of it. A device is told of by coldplug only if a
+// trigger that is being served asks for it and did not hear of it since it
+// began to wait.
+func (s *Source) tell(it item) {
+	d := it.device
+	s.fields = append(s.fields[:0],
+		sources.Field{Name: "ACTION", Value: sources.Text(it.action)},
+		sources.Field{Name: it.mark, Value: sources.Text("1")})
+	s.fields = append(s.fields, d.fields...)
+	if it.mark == coldplugField {
+		s.event.Fields = s.fields
+		if d.added > s.since || !s.plan.serves(&s.event) {
+			return
+		}
+		d.told = byColdplug
+	}
+	s.emit(it.action, d.subsystem)
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: MIT
+
+// What is told of devices that are found rather than announced, and of those
+// that come and go while they are looked for.
+
+package uevent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	warm = "uevent: {SUBSYSTEM: fake}"
+	cold = "{uevent: {SUBSYSTEM: fake, ACTION: add}, coldplug: true}"
+)
+
+func TestColdplugInOrderAndBounded(t *testing.T) {
+	var paths, want []string
+	for i := range 200 {
+		paths = append(paths, fmt.Sprintf("/devices/p/%03d", i))
+	}
+	paths = append(paths, "/devices/p", "/devices/p/000/child")
+	slices.Sort(paths)
+	for _, p := range paths {
+		want = append(want, "1 add "+p+" COLDPLUG=1")
+	}
+	r := newRig(t, fakeSys(t, paths...), defaultBuffer)
+	r.apply(warm, cold)
+	r.await("devices", func() bool { return len(r.heard) >= len(want) })
+	r.quiet()
+	r.expect(want...)
+	r.on(func() {
+		if r.turnMost > tellAtOnce {
+			t.Errorf("%d events in one turn", r.turnMost)
+		}
+	})
+}
+
+// A trigger that is there already is not served again when another one comes,
+// and the socket stays.
+func TestColdplugOfNewTriggerOnly(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.apply(cold)
+	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.quiet()
+	r.expect("0 add /devices/a COLDPLUG=1")
+	var socket *socket
+	r.on(func() { socket = r.source.socket })
+
+	r.apply("{uevent: {SUBSYSTEM: fake, DEVTYPE: thing}, coldplug: true}", cold)
+	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.quiet()
+	r.expect("0 add /devices/a COLDPLUG=1")
+	r.on(func() {
+		if r.source.socket != socket {
+			t.Error("the socket was opened anew")
+		}
+	})
+}
+
+// The trigger that comes while another one waits for the end of a walk is
+// served too, each with what it did not hear of.
+func TestColdplugOfTriggerDuringWalk(t *testing.T) {
+	sys := fakeSys(t, "/devices/a")
+	r := newRig(t, sys, defaultBuffer)
+	r.loop.hold = true
+	r.apply(cold)
+	plug(t, sys, "/devices/b", "")
+	r.announce("add", "/devices/b")
+	r.apply(cold, "{uevent: {DEVPATH: '/devices/?', SUBSYSTEM: fake}, coldplug: true}")
+	r.expect("0 add /devices/b")
+	r.on(r.loop.release)
+	r.await("devices", func() bool { return len(r.heard) >= 3 })
+	r.quiet()
+	r.expect("0 add /devices/a COLDPLUG=1", "1 add /devices/a COLDPLUG=1", "1 add /devices/b COLDPLUG=1")
+}
+
+// The second trigger is about a subsystem that the walk does not look for.
+func TestWiderScopeDuringWalk(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.loop.hold = true
+	r.apply("{uevent: {SUBSYSTEM: other}, coldplug: true}")
+	r.apply("{uevent: {SUBSYSTEM: other}, coldplug: true}", cold)
+	r.on(r.loop.release)
+	r.quiet()
+	r.expect("1 add /devices/a COLDPLUG=1")
+}
+
+func TestAddedWhileWalking(t *testing.T) {
+	sys := fakeSys(t)
+	r := newRig(t, sys, defaultBuffer)
+	r.loop.hold = true
+	r.apply(warm, cold)
+	plug(t, sys, "/devices/a", "")
+	r.announce("add", "/devices/a")
+	r.on(r.loop.release)
+	r.quiet()
+	r.expect("0 add /devices/a", "1 add /devices/a")
+}
+
+// The walk finds a disk long before the kernel announces it.
+func TestAnnouncedAfterColdplug(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.apply(warm, cold)
+	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.quiet()
+	r.announce("add", "/devices/a")
+	r.expect("1 add /devices/a COLDPLUG=1", "0 add /devices/a COLDPLUG=again")
+	r.announce("remove", "/devices/a")
+	r.announce("add", "/devices/a")
+	r.expect("0 remove /devices/a", "0 add /devices/a", "1 add /devices/a")
+}
+
+func TestRemovedWhileWalking(t *testing.T) {
+	sys := fakeSys(t, "/devices/a", "/devices/b")
+	r := newRig(t, sys, defaultBuffer)
+	r.loop.hold = true
+	r.apply(warm, cold)
+	r.announce("remove", "/devices/a") // its folder is still found
+	r.on(r.loop.release)
+	r.await("device", func() bool { return len(r.heard) >= 2 })
+	r.quiet()
+	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1")
+	r.lose()
+	r.expect("0 add /devices/a RESCAN=1", "1 add /devices/a RESCAN=1") // it has come back unheard
+}
+
+// lose makes the source believe in a loss and waits for the repair.
+func (r *rig) lose() {
+	r.t.Helper()
+	r.on(func() { r.source.lose(0) })
+	r.quiet()
+}
+
+func TestRescanBeforeAnnouncement(t *testing.T) {
+	sys := fakeSys(t, "/devices/a")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	plug(t, sys, "/devices/b", "")
+	unplug(t, sys, "/devices/a")
+	r.lose()
+	want := []string{"0 remove /devices/a RESCAN=1", "0 add /devices/b RESCAN=1"}
+	r.expect(want...)
+	// Now the kernel says so itself.
+	r.announce("remove", "/devices/a")
+	r.announce("add", "/devices/b")
+	r.expect()
+	r.announce("remove", "/devices/b")
+	r.expect("0 remove /devices/b")
+	r.announce("add", "/devices/a")
+	r.expect("0 add /devices/a")
+}
+
+func TestChangeOfUnknownWhileRescanning(t *testing.T) {
+	sys := fakeSys(t)
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	r.on(func() { r.loop.hold = true })
+	plug(t, sys, "/devices/a", "")
+	r.on(func() { r.source.lose(0) })
+	r.await("walk", func() bool { return r.source.walk != nil })
+	r.announce("change", "/devices/a")
+	r.on(r.loop.release)
+	r.quiet()
+	r.expect("0 change /devices/a", "0 add /devices/a RESCAN=1")
+}
+
+// What the walk saw before the kernel said otherwise does not count.
+func TestWalkOlderThanAnnouncements(t *testing.T) {
+	sys := fakeSys(t, "/devices/back")
+	plug(t, sys, "/devices/other", "DEVNAME=x\nDISKSEQ=1\n")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	unplug(t, sys, "/devices/back")
+	r.on(func() {
+		r.loop.hold, r.loop.early = true, true
+		r.source.lose(0)
+	})
+	r.await("walk", func() bool { return r.source.walk != nil })
+	plug(t, sys, "/devices/back", "")
+	r.announce("add", "/devices/back")
+	r.announce("remove", "/devices/other")
+	r.announce("add", "/devices/other", "DEVNAME=y", "DISKSEQ=2")
+	r.on(r.loop.release)
+	r.quiet()
+	r.expect("0 add /devices/back", "0 remove /devices/other", "0 add /devices/other")
+}
+
+// A loss during a walk leaves its findings too old to repair the loss.
+func TestLossWhileWalking(t *testing.T) {
+	sys := fakeSys(t)
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	r.on(func() { r.loop.hold, r.loop.early = true, true })
+	r.apply(warm, cold)
+	plug(t, sys, "/devices/a", "")
+	r.on(func() { r.source.lose(0) })
+	r.on(r.loop.release)
+	r.quiet()
+	r.expect("0 add /devices/a RESCAN=1", "1 add /devices/a RESCAN=1")
+}
+
+// After a loss an add is no belated one: a removal may have been lost.
+func TestAddAfterLoss(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.apply(cold)
+	r.quiet()
+	r.expect("0 add /devices/a COLDPLUG=1")
+	r.lose()
+	r.announce("add", "/devices/a")
+	r.expect("0 add /devices/a")
+}
+
+// What lies in the socket when a walk ends is read before its findings are
+// told.
+func TestAnnouncedAtEndOfWalk(t *testing.T) {
+	sys := fakeSys(t)
+	plug(t, sys, nullDevice, "DEVNAME=null\n")
+	link := filepath.Join(sys, nullDevice, "subsystem")
+	if err := errors.Join(os.Remove(link), os.Symlink("../../class/mem", link)); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, sys, defaultBuffer)
+	r.on(func() { r.loop.hold, r.loop.early = true, true })
+	r.apply("{uevent: {SUBSYSTEM: mem, ACTION: add, DEVPATH: " + nullDevice + "}, coldplug: true}")
+	r.on(func() {
+		causeEvent(t, "add "+uuid(t))
+		r.loop.release()
+	})
+	r.quiet()
+	r.expect("0 add " + nullDevice)
+}
+
+// Kobjects below a device announce themselves too but have no uevent file: a
+// walk does not find them, and they are there all the same.
+func TestRescanOfWhatHasNoFile(t *testing.T) {
+	sys := fakeSys(t, "/devices/eth0")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	r.announce("add", "/devices/eth0/queue")
+	r.expect("0 add /devices/eth0/queue")
+	if err := mkdir(sys + "/devices/eth0/queue"); err != nil {
+		t.Fatal(err)
+	}
+	r.lose()
+	r.expect()
+	unplug(t, sys, "/devices/eth0/queue")
+	r.lose()
+	r.expect("0 remove /devices/eth0/queue RESCAN=1")
+}
+
+func mkdir(path string) error { return unix.Mkdir(path, 0o755) }
+
+func TestReplacedUnheard(t *testing.T) {
+	sys := fakeSys(t)
+	plug(t, sys, "/devices/sda", "DEVNAME=sda\nDISKSEQ=4\n")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	// Both messages are lost.
+	unplug(t, sys, "/devices/sda")
+	plug(t, sys, "/devices/sda", "DEVNAME=sda\nDISKSEQ=5\n")
+	r.lose()
+	r.expect("0 remove /devices/sda RESCAN=1", "0 add /devices/sda RESCAN=1")
+	// The first one is.
+	r.announce("add", "/devices/sda", "DEVNAME=sda", "DISKSEQ=6")
+	r.expect("0 remove /devices/sda RESCAN=1", "0 add /devices/sda")
+}
+
+// Somebody who writes to a uevent file neither adds nor removes anything.
+func TestSyntheticEvents(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	r.announce("remove", "/devices/a", "SYNTH_UUID=0")
+	r.announce("add", "/devices/a", "SYNTH_UUID=0")
+	r.expect("0 remove /devices/a", "0 add /devices/a")
+	r.announce("remove", "/devices/a", "SYNTH_UUID=0")
+	r.lose()
+	r.expect("0 remove /devices/a")
+}
+
+func TestRenamed(t *testing.T) {
+	sys := fakeSys(t, "/devices/net/eth0", "/devices/net/eth0/below", "/devices/net/eth01")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	unplug(t, sys, "/devices/net/eth0")
+	plug(t, sys, "/devices/net/lan", "")
+	plug(t, sys, "/devices/net/lan/below", "")
+	r.announce("move", "/devices/net/lan", "DEVPATH_OLD=/devices/net/eth0")
+	r.lose()
+	r.expect("0 move /devices/net/lan")
+	unplug(t, sys, "/devices/net/lan/below")
+	r.lose()
+	r.expect("0 remove /devices/net/lan/below RESCAN=1")
+}
+
+// The remembered properties of what went unheard are told.
+func TestRemoveTellsProperties(t *testing.T) {
+	sys := fakeSys(t)
+	plug(t, sys, "/devices/a", "DEVNAME=bus/a\nDRIVER=x\n")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply("uevent: {ACTION: remove, SUBSYSTEM: fake, DEVNAME: /dev/bus/a, DRIVER: y}")
+	r.quiet()
+	r.announce("bind", "/devices/a", "DEVNAME=bus/a", "DRIVER=y")
+	unplug(t, sys, "/devices/a")
+	r.lose()
+	r.expect("0 remove /devices/a RESCAN=1")
+}
+
+// Subsystems that a new plan adds are not taken for what was lost.
+func TestWiderScopeAfterLoss(t *testing.T) {
+	sys := fakeSys(t, "/devices/a")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply("uevent: {SUBSYSTEM: other}")
+	r.quiet()
+	r.on(func() { r.source.lose(0) })
+	r.apply("uevent: {SUBSYSTEM: [other, fake]}")
+	r.quiet()
+	r.expect()
+	r.on(func() {
+		if len(r.source.table.devices) != 1 {
+			t.Errorf("%d devices are known", len(r.source.table.devices))
+		}
+	})
+}
+
+func TestSocketOnlyWhileWanted(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	state := func(want bool) {
+		t.Helper()
+		r.on(func() {
+			if open := r.source.socket != nil; open != want {
+				t.Errorf("socket open: %v", open)
+			}
+			if states := r.source.Status(); (len(states) == 1 && states[0].OK) != want {
+				t.Errorf("status is %+v", states)
+			}
+		})
+	}
+	r.apply()
+	state(false)
+	r.on(func() { r.loop.hold = true })
+	r.apply(cold)
+	state(true)
+	r.apply() // in the middle of a walk
+	state(false)
+	r.on(r.loop.release)
+	r.on(func() { r.source.Apply(&Plan{Everything: true}) })
+	state(true)
+	r.quiet()
+	r.expect()
+	// The trigger is new again.
+	r.apply()
+	r.apply(cold)
+	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.expect("0 add /devices/a COLDPLUG=1")
+}
+
+// A broken socket is a state, and what it missed is told when it is back.
+func TestSocketFails(t *testing.T) {
+	sys := fakeSys(t)
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(warm)
+	r.quiet()
+	r.on(func() {
+		s := r.source
+		if err := unix.Dup3(r.notASocket(), s.socket.fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		s.ready(0)
+		states := s.Status()
+		if states[0].OK || !strings.Contains(states[0].Error, "read uevent socket") {
+			t.Errorf("status is %+v", states)
+		}
+		plug(t, sys, "/devices/a", "")
+		// What the timer does.
+		stop(s.retry)
+		s.retry = nil
+		s.open()
+		s.proceed()
+	})
+	r.quiet()
+	r.expect("0 add /devices/a RESCAN=1")
+}
+
+func (r *rig) notASocket() int {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+
+// The rig: the source on a real loop, with triggers read from YAML, on a
+// goroutine of its own.
+
+package uevent
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"reflexd/agent/loop"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// heldLoop is the loop, except that while hold is set what is done beside it
+// waits for release: the whole of it, or with early set only its end.
+type heldLoop struct {
+	*loop.Loop
+	hold, early bool
+	held        []func()
+}
+
+func (l *heldLoop) Beside(work, done func()) {
+	switch {
+	case !l.hold:
+		l.Loop.Beside(work, done)
+	case l.early:
+		work()
+		l.held = append(l.held, done)
+	default:
+		l.held = append(l.held, func() { l.Loop.Beside(work, done) })
+	}
+}
+
+// release lets go what is held, and what is to come. It is called on the
+// loop's thread.
+func (l *heldLoop) release() {
+	l.hold, l.early = false, false
+	for _, f := range l.held {
+		f()
+	}
+	l.held = nil
+}
+
+// rig runs one source. All but its methods belong to the loop's thread.
+type rig struct {
+	t        *testing.T
+	loop     *heldLoop
+	source   *Source
+	triggers []*sources.Trigger
+	queue    []*sources.Event
+	// heard has a line for each trigger that an event fired: its number, and
+	// the event.
+	heard    []string
+	losses   []*sources.Event
+	turnMost int // the most events in one turn
+	waiting  func() bool
+	reached  chan struct{}
+}
+
+func newRig(t *testing.T, sys string, buffer int) *rig {
+	t.Helper()
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, loop: &heldLoop{Loop: l}}
+	r.source = Open(sources.Host{
+		Loop: r.loop, Log: slog.New(slog.DiscardHandler), Dev: "/dev", Sys: sys,
+		Emit: func(e *sources.Event) { r.queue = append(r.queue, e.Clone()) },
+	})
+	r.source.buffer = buffer
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		if err := l.Run(r.turn); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		r.on(r.source.Close)
+		l.Stop()
+		ended.Wait()
+		l.Close()
+	})
+	return r
+}
+
+// turn does what the agent does: it looks which triggers the events fire.
+func (r *rig) turn() {
+	r.turnMost = max(r.turnMost, len(r.queue))
+	for _, e := range r.queue {
+		if e.Topic.Kind == "loss" {
+			r.losses = append(r.losses, e)
+		}
+		for i, t := range r.triggers {
+			if hears(t, e) {
+				r.heard = append(r.heard, fmt.Sprintf("%d %s", i, line(e)))
+			}
+		}
+	}
+	r.queue = nil
+	if r.waiting != nil && r.waiting() {
+		r.waiting = nil
+		close(r.reached)
+	}
+}
+
+func hears(t *sources.Trigger, e *sources.Event) bool {
+	for _, topic := range t.Topics {
+		same := topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State)
+		if same {
+			return t.Accepts(e)
+		}
+	}
+	return false
+}
+
+// line writes an event as "add /devices/a COLDPLUG=1".
+func line(e *sources.Event) string {
+	path, _ := e.Lookup("DEVPATH")
+	s := e.Topic.State + " " + path.String()
+	for _, name := range []string{coldplugField, rescanField} {
+		if v, ok := e.Lookup(name); ok {
+			s += " " + name + "=" + v.String()
+		}
+	}
+	return s
+}
+
+// on calls f on the loop's thread and waits for its end.
+func (r *rig) on(f func()) {
+	done := make(chan struct{})
+	r.loop.Post(func() {
+		f()
+		close(done)
+	})
+	<-done
+}
+
+// await waits until cond, which is asked once a turn of the loop, holds.
+func (r *rig) await(what string, cond func() bool) {
+	r.t.Helper()
+	reached := make(chan struct{})
+	r.on(func() { r.waiting, r.reached = cond, reached })
+	select {
+	case <-reached:
+	case <-time.After(20 * time.Second):
+		r.on(func() { r.t.Logf("heard: %q", r.heard) })
+		r.t.Fatalf("no %s", what)
+	}
+}
+
+// quiet waits until nothing is left to be found or told.
+func (r *rig) quiet() {
+	r.t.Helper()
+	r.await("end of the repair", func() bool {
+		s := r.source
+		return s.walk == nil && s.delivery == nil && s.settling == nil && !s.rescan
+	})
+}
+
+// apply has the source follow a new plan with the triggers.
+func (r *rig) apply(triggers ...string) {
+	r.t.Helper()
+	plan, compiled := compile(r.t, triggers...)
+	r.on(func() {
+		r.triggers = compiled
+		r.source.Apply(plan)
+	})
+}
+
+func compile(t *testing.T, triggers ...string) (*Plan, []*sources.Trigger) {
+	t.Helper()
+	plan := &Plan{}
+	var ps config.Problems
+	var compiled []*sources.Trigger
+	for _, text := range triggers {
+		compiled = append(compiled, compileOne(plan, text, &ps))
+	}
+	if ps.Failed() {
+		t.Fatal(&ps)
+	}
+	return plan, compiled
+}
+
+func compileOne(p *Plan, text string, ps *config.Problems) *sources.Trigger {
+	fields, compile := p.Triggers()[0].New()
+	n, _ := config.Parse("f", []byte(text), ps)
+	config.Object(fields...).Read(n, ps)
+	t := &sources.Trigger{}
+	compile(t, ps)
+	return t
+}
+
+// expect compares what was heard since the last call.
+func (r *rig) expect(want ...string) {
+	r.t.Helper()
+	r.on(func() {
+		r.t.Helper()
+		if diff := cmp.Diff(want, r.heard); diff != "" {
+			r.t.Errorf("heard (-want +got):\n%s", diff)
+		}
+		r.heard = nil
+	})
+}
+
+// announce hands the source a message as the kernel makes it.
+func (r *rig) announce(action, path string, pairs ...string) {
+	r.on(func() { r.source.take(kernelMessage(action, path, pairs...)) })
+}
+
+func kernelMessage(action, path string, pairs ...string) []byte {
+	all := append([]string{action + "@" + path, "ACTION=" + action, "DEVPATH=" + path, "SUBSYSTEM=fake"}, pairs...)
+	return []byte(strings.Join(append(all, "SEQNUM=1"), "\x00") + "\x00")
+}
+
+// fakeSys makes a folder to stand for /sys, with devices of the subsystem
+// fake, which the kernel does not have.
+func fakeSys(t *testing.T, paths ...string) string {
+	t.Helper()
+	sys := t.TempDir()
+	if err := os.Mkdir(filepath.Join(sys, "devices"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range paths {
+		plug(t, sys, p, "DEVTYPE=thing\n")
+	}
+	return sys
+}
+
+func plug(t *testing.T, sys, path, text string) {
+	t.Helper()
+	dir := filepath.Join(sys, path)
+	for _, err := range []error{
+		os.MkdirAll(dir, 0o755),
+		os.Symlink("../../class/fake", filepath.Join(dir, "subsystem")),
+		os.WriteFile(filepath.Join(dir, "uevent"), []byte(text), 0o644),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func unplug(t *testing.T, sys, path string) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(sys, path)); err != nil {
+		t.Fatal(err)
+	}
+}

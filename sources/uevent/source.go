@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+
+// The source itself: the socket in the loop, and what is told of its
+// messages.
+
+package uevent
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// batch is how many messages one call of ready takes, and how many devices one
+// turn of the loop tells of.
+const (
+	batch      = 32
+	tellAtOnce = 64
+)
+
+// retryAfter is how long to wait before opening the socket again.
+const retryAfter = 10 * time.Second
+
+// Source tells of uevents. The socket is open only while a plan asks for it.
+type Source struct {
+	host   sources.Host
+	buffer int // bytes of the socket's receive buffer
+	plan   *Plan
+	scope  scope   // of the plan
+	socket *socket // nil while it is not open
+	watch  sources.Watch
+	retry  sources.Timer // nil unless opening is to be tried again
+	err    error         // why it is not open
+	count  counts
+
+	message message
+	event   sources.Event
+	fields  []sources.Field
+
+	repair
+}
+
+// counts are the messages since start.
+type counts struct {
+	received, foreign, malformed, lost uint64
+}
+
+// Open returns a source that does nothing until a plan asks for uevents.
+func Open(host sources.Host) *Source {
+	s := &Source{host: host, buffer: defaultBuffer, plan: &Plan{}}
+	s.event.Source = "uevent"
+	s.table = newTable(0)
+	return s
+}
+
+// Apply implements sources.Source.
+func (s *Source) Apply(plan sources.Plan) {
+	p := plan.(*Plan)
+	p.inherit(s.plan, s.table.stamp)
+	s.plan, s.scope = p, p.scope()
+	if !p.wanted() {
+		s.Close()
+		return
+	}
+	s.open()
+	s.table.restrict(s.scope)
+	s.covered = s.covered.both(s.scope)
+	s.proceed()
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	if !s.plan.wanted() {
+		return nil
+	}
+	c := &s.count
+	st := sources.State{Name: "uevent", OK: s.socket != nil}
+	st.Detail = fmt.Sprintf("%d received, %d malformed, %d from others, %d losses", c.received, c.malformed, c.foreign, c.lost)
+	if s.socket != nil {
+		st.Detail = fmt.Sprintf("receive buffer %d KiB, ", s.socket.size>>10) + st.Detail
+	}
+	if s.err != nil {
+		st.Error = s.err.Error()
+	}
+	return []sources.State{st}
+}
+
+// Close implements sources.Source.
+func (s *Source) Close() {
+	s.closeSocket()
+	stop(s.retry)
+	s.retry, s.err = nil, nil
+	s.abandon()
+}
+
+// stop stops a timer that need not be there.
+func stop(t sources.Timer) {
+	if t != nil {
+		t.Stop()
+	}
+}
+
+func (s *Source) open() {
+	if s.socket != nil || s.retry != nil {
+		return
+	}
+	socket, err := openSocket(s.buffer)
+	if err == nil {
+		s.watch, err = s.host.Loop.Watch(socket.fd, unix.EPOLLIN, s.ready)
+		if err != nil {
+			socket.close()
+		}
+	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.socket, s.err = socket, nil
+}
+
+// fail gives the socket up for a while.
+func (s *Source) fail(err error) {
+	if s.socket != nil {
+		s.lose(0)
+	}
+	s.host.Log.Error("uevents are not received", "error", err, "again_in", retryAfter)
+	s.closeSocket()
+	s.err = err
+	s.retry = s.host.Loop.After(retryAfter, func() {
+		s.retry = nil
+		s.open()
+		s.proceed()
+	})
+}
+
+func (s *Source) closeSocket() {
+	if s.socket != nil {
+		s.watch.Close()
+		s.socket.close()
+		s.socket = nil
+	}
+}
+
+func (s *Source) ready(uint32) {
+	if s.delivery == nil {
+		s.read()
+	}
+}
+
+// read takes a batch of messages, and reports whether there are no more.
+func (s *Source) read() (empty bool) {
+	for range batch {
+		b, port, err := s.socket.receive()
+		switch {
+		case err == nil && port == 0:
+			s.take(b)
+		case err == nil:
+			s.count.foreign++
+			s.host.Log.Debug("uevent that is not the kernel's", "port", port)
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return true
+		case err == unix.ENOBUFS:
+			s.lose(0)
+		case err == unix.EMSGSIZE:
+			s.lose(1)
+		default:
+			s.fail(fmt.Errorf("read uevent socket: %w", err))
+			return true
+		}
+	}
+	return false
+}
+
+// take handles one message of the kernel's.
+func (s *Source) take(b []byte) {
+	m := &s.message
+	s.count.received++
+	// One text for the whole message, of which all values are parts.
+	if err := m.parse(string(b), s.host.Dev); err != nil {
+		s.count.malformed++
+		s.host.Log.Debug("malformed uevent", "error", err, "length", len(b))
+		return
+	}
+	before := s.note(m)
+	if before == byRescan {
+		return
+	}
+	s.fields = s.fields[:0]
+	if before == byColdplug {
+		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: again})
+	}
+	s.fields = append(s.fields, m.fields...)
+	s.emit(m.action, m.subsystem)
+}
+
+// note takes down what m says, if it is of a device that the plan is about,
+// and returns how rules know it already.
+func (s *Source) note(m *message) told {
+	if m.action == "move" {
+		s.table.rename(m.oldPath, m.devpath)
+		s.upsets++
+	}
+	// Drivers, modules and the like have no state that matters here.
+	if !strings.HasPrefix(m.devpath, "/devices/") || !s.scope.has(m.subsystem) {
+		return untold
+	}
+	before, missed := s.table.observe(m)
+	if missed != nil {
+		s.tell(item{missed, "remove", rescanField})
+	}
+	return before
+}
+
+// emit sends the fields that are in s.fields.
+func (s *Source) emit(action, subsystem string) {
+	s.event.Time = s.host.Loop.Now() // uevents bear no stamp
+	s.event.Topic = sources.Topic{Kind: "uevent", Name: subsystem, State: action}
+	s.event.Fields = s.fields
+	s.host.Emit(&s.event)
+}
