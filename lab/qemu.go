@@ -8,7 +8,6 @@ package lab
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,13 +49,13 @@ func startQEMU(ctx context.Context, args []string, agent, control, initramfs *os
 	c.ExtraFiles = []*os.File{agent, control, consoleEnd, initramfs}
 	c.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	started := make(chan error)
-	go q.own(c, console, started)
+	go q.own(ctx, c, console, started)
 	return q, <-started
 }
 
 // own starts the process and waits for its end, on one thread: its death signal comes when the thread that started it
 // ends, not the process.
-func (q *qemu) own(c *exec.Cmd, console *os.File, started chan<- error) {
+func (q *qemu) own(ctx context.Context, c *exec.Cmd, console *os.File, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(q.ended)
@@ -71,8 +70,7 @@ func (q *qemu) own(c *exec.Cmd, console *os.File, started chan<- error) {
 	reader.Go(func() { _, _ = io.Copy(&q.console, console) }) // ends when QEMU's end of the socket is closed
 	err = c.Wait()
 	reader.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() {
+	if err != nil && ctx.Err() == nil { // else it ended because we killed it
 		fmt.Fprintf(&q.said, "%v\n", err)
 	}
 }

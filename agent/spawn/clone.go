@@ -15,7 +15,7 @@ import (
 // is copied. There is no CLONE_VFORK: the parent need not wait, since nothing
 // that it does disturbs the child (see cloneAndCall), and an execve from a
 // slow card takes its time.
-const cloneFlags = unix.CLONE_VFORK|unix.CLONE_VM | unix.CLONE_PIDFD
+const cloneFlags = unix.CLONE_VM | unix.CLONE_PIDFD
 
 // cloneArgs is the first version of struct clone_args:
 // include/uapi/linux/sched.h.

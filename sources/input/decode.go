@@ -10,8 +10,8 @@ import (
 )
 
 // The layout of struct input_event: two longs of time, two 16-bit words, one
-// of 32 bits. The kernel keeps to it on 32-bit machines after 2038 too, for
-// processes that ask for CLOCK_MONOTONIC.
+// of 32 bits. Where a long has 32 bits its seconds still last for 136 years of
+// CLOCK_MONOTONIC.
 const (
 	longSize  = 4 << (^uintptr(0) >> 63)
 	eventSize = 2*longSize + 8

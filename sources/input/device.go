@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -102,6 +101,10 @@ func (d *device) take(buf []byte) (rest int) {
 	return len(buf)
 }
 
+// lossKnob is what helps against lost events. The size of the kernel's queue
+// cannot be changed.
+const lossKnob = "give the agent more of the processor: Nice= or CPUWeight= of its service"
+
 // sync acts upon a mark between packets of events, and reports whether that
 // meant to read the device's state.
 //
@@ -114,8 +117,7 @@ func (d *device) sync(r record) (afresh bool) {
 	case r.code != synReport:
 	case d.dropping:
 		d.dropping = false
-		d.host.Lost("input", d.path, 0,
-			"the kernel keeps a fixed number of events for each reader: give the agent more of the processor (Nice=, CPUWeight=)")
+		d.host.Lost("input", d.path, 0, lossKnob)
 		d.refresh(&codes{})
 		d.settleGrab()
 		return true
@@ -129,8 +131,12 @@ func (d *device) sync(r record) (afresh bool) {
 // be. Of the codes in fresh nothing was known; their state is only noted.
 func (d *device) refresh(fresh *codes) {
 	at := d.host.Loop.Now() // before the question: what comes next is later
+	ask := d.id.has
+	for i := range ask.axes {
+		ask.axes[i] &= d.heard.axes[i]
+	}
 	var now levels
-	if err := d.kernel.levels(d.fd, &d.id.has, &now); err != nil {
+	if err := d.kernel.levels(d.fd, &ask, &now); err != nil {
 		d.fail(err)
 		return
 	}
@@ -148,7 +154,7 @@ func (d *device) refresh(fresh *codes) {
 			d.tellSwitch(at, code, b2i(on), true)
 		}
 	}
-	for code := range eachBit(d.id.has.axes[:]) {
+	for code := range eachBit(ask.axes[:]) {
 		was, is := d.levels.axes[code], now.axes[code]
 		d.levels.axes[code] = is
 		if is != was && !fresh.has(evAbs, code) && !perContact(code) {
@@ -199,54 +205,6 @@ func (d *device) move(r record) {
 
 func (d *device) turn(r record) {
 	d.tellAxis(r.at, axis{evRel, r.code}, r.value, 0, false)
-}
-
-// keyPress says what the value of a key event means to a button.
-var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
-
-func (d *device) tellKey(at time.Duration, code uint16, value int32, synthetic bool) {
-	if d.wanted.has(evKey, code) {
-		d.event.Press = keyPress[value]
-		d.tell(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
-	}
-}
-
-// tellStart tells of a key that is down already. No rule hears of it.
-func (d *device) tellStart(code uint16) {
-	d.event.Press = sources.StartsDown
-	d.tell(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)
-}
-
-func (d *device) tellSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
-	if d.wanted.has(evSw, code) {
-		d.event.Press = sources.NoPress
-		d.tell(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
-	}
-}
-
-func (d *device) tellAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
-	if d.wanted.has(a.typ, a.code) {
-		d.event.Press = sources.NoPress
-		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
-		d.tell(at, sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}, "AXIS", a.code, value, synthetic, previous)
-	}
-}
-
-// tell emits an event about what topic names, which stands in the field what.
-func (d *device) tell(at time.Duration, topic sources.Topic, what string, code uint16, value int32, synthetic bool, more ...sources.Field) {
-	fields := append(d.fields[:0],
-		sources.Field{Name: what, Value: sources.Text(topic.Name)},
-		sources.Field{Name: "CODE", Value: sources.Int(int64(code))},
-		sources.Field{Name: "VALUE", Value: sources.Int(int64(value))},
-		sources.Field{Name: "DEVICE", Value: sources.Text(d.path)},
-		sources.Field{Name: "NAME", Value: sources.Text(d.id.name)})
-	fields = append(fields, more...)
-	if synthetic {
-		fields = append(fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
-	}
-	d.event.Time, d.event.Topic, d.event.Fields = at, topic, fields
-	d.event.Source, d.event.Names = d.source, d.names
-	d.host.Emit(&d.event)
 }
 
 // adopt makes the device serve a configuration: the one that it was opened
@@ -353,13 +311,3 @@ func (d *device) closeDescriptor() {
 	fd := d.fd
 	d.host.Loop.Beside(func() { _ = d.kernel.close(fd) }, func() {})
 }
-
-func b2i(b bool) int32 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// onOff are the states of a switch.
-var onOff = [...]string{"off", "on"}

@@ -247,7 +247,7 @@ func plug(t *testing.T, sys, path, text string) {
 		os.WriteFile(filepath.Join(dir, "uevent"), []byte(text), 0o644),
 	} {
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
 }
@@ -255,6 +255,6 @@ func plug(t *testing.T, sys, path, text string) {
 func unplug(t *testing.T, sys, path string) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(sys, path)); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent/loop"
+)
+
+const patience = 20 * time.Second
+
+// serve runs a server on a loop of its own and returns its socket's path.
+func serve(t testing.TB, handle Handler) string {
+	t.Helper()
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "socket")
+	s, err := Listen(l, path, slog.New(slog.DiscardHandler), handle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- l.Run(func() {}) }()
+	t.Cleanup(func() {
+		l.Post(func() {
+			s.Close()
+			l.Stop()
+		})
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		l.Close()
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Error("the socket's name is still there")
+		}
+	})
+	return path
+}
+
+func echo(r Request, reply func(any, error)) {
+	if r.Verb == "fail" {
+		reply(nil, errors.New("as asked"))
+		return
+	}
+	reply(map[string]string{"verb": r.Verb}, nil)
+}
+
+func TestCall(t *testing.T) {
+	path := serve(t, echo)
+	var got map[string]string
+	if err := Call(path, Request{Verb: "hello"}, &got, patience); err != nil || got["verb"] != "hello" {
+		t.Error(got, err)
+	}
+	if err := Call(path, Request{Verb: "fail"}, nil, patience); err == nil || err.Error() != "as asked" {
+		t.Error(err)
+	}
+	if err := Call(path+"x", Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "no reflexd runs here") {
+		t.Error(err)
+	}
+}
+
+func TestSocketIsForItsOwnerAlone(t *testing.T) {
+	path := serve(t, echo)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Error(info.Mode(), err)
+	}
+}
+
+func TestSecondAgentIsRefusedAndAStaleSocketReplaced(t *testing.T) {
+	path := serve(t, echo)
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	log := slog.New(slog.DiscardHandler)
+	if _, err := Listen(l, path, log, echo); err == nil || !strings.Contains(err.Error(), "another reflexd is running") {
+		t.Error(err)
+	}
+	stale := filepath.Join(t.TempDir(), "stale")
+	fd, err := socket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: stale}); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+	s, err := Listen(l, stale, log, echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	file := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(file, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(l, file, log, echo); err == nil {
+		t.Error("a file was taken for a socket")
+	}
+	if text, _ := os.ReadFile(file); string(text) != "data" {
+		t.Error("a file was removed")
+	}
+}
+
+// dial connects a client that says whatever it likes.
+func dial(t testing.TB, path string) int {
+	t.Helper()
+	fd, err := connect(path, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+func hear(t testing.TB, fd int) Answer {
+	t.Helper()
+	buf := make([]byte, maxAnswer)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a Answer
+	if err := json.Unmarshal(buf[:n], &a); err != nil {
+		t.Fatalf("%q: %v", buf[:n], err)
+	}
+	return a
+}
+
+func TestHostileRequestsAreAnsweredWithAnError(t *testing.T) {
+	path := serve(t, echo)
+	fd := dial(t, path)
+	for _, packet := range []string{
+		"{", "[]", "\x00", `{"verb": 7}`, strings.Repeat("x", maxRequest), strings.Repeat("x", maxRequest+1), strings.Repeat("[", 4000),
+	} {
+		if err := unix.Sendto(fd, []byte(packet), unix.MSG_NOSIGNAL, nil); err != nil {
+			t.Fatal(err)
+		}
+		if a := hear(t, fd); !strings.Contains(a.Error, "not understood") {
+			t.Errorf("%.20q: %+v", packet, a)
+		}
+	}
+	if err := Call(path, Request{Verb: "still there"}, nil, patience); err != nil {
+		t.Error(err)
+	}
+}
+
+// Clients that fill all places and say nothing do not stop those that wait in
+// line from being served when a place is free.
+func TestSilentClientsGiveWayWhenTheyGo(t *testing.T) {
+	path := serve(t, echo)
+	var idle []int
+	for range maxClients {
+		idle = append(idle, dial(t, path))
+	}
+	waiting := make(chan error)
+	go func() { waiting <- Call(path, Request{Verb: "x"}, nil, patience) }()
+	unix.Shutdown(idle[3], unix.SHUT_RDWR)
+	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
+	answers, asked := make(chan func(any, error), 1), make(chan bool)
+	path := serve(t, func(r Request, reply func(any, error)) {
+		if r.Verb == "slow" {
+			answers <- reply
+			asked <- true
+			return
+		}
+		select {
+		case late := <-answers:
+			late("too late", nil)
+		default:
+		}
+		reply("ok", nil)
+	})
+	fd := dial(t, path)
+	if err := unix.Sendto(fd, []byte(`{"verb":"slow"}`), unix.MSG_NOSIGNAL, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	unix.Shutdown(fd, unix.SHUT_RDWR)
+	var got string
+	if err := Call(path, Request{Verb: "quick"}, &got, patience); err != nil || got != "ok" {
+		t.Error(got, err)
+	}
+}
+
+func TestAnswerThatFitsIntoNoPacket(t *testing.T) {
+	path := serve(t, func(_ Request, reply func(any, error)) { reply(strings.Repeat("x", maxAnswer), nil) })
+	if err := Call(path, Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "more than a packet can hold") {
+		t.Error(err)
+	}
+}
+
+func TestLargeAnswerArrivesWhole(t *testing.T) {
+	want := strings.Repeat("x", maxAnswer/2-100)
+	path := serve(t, func(_ Request, reply func(any, error)) { reply(want, nil) })
+	var got string
+	if err := Call(path, Request{}, &got, patience); err != nil || got != want {
+		t.Error(len(got), err)
+	}
+}
+
+// FuzzRequest holds that every packet is answered and none ends the server.
+func FuzzRequest(f *testing.F) {
+	for _, s := range []string{`{"verb":"x"}`, "{", "null", `{"verb":{}}`, "\xff", `"x"`} {
+		f.Add([]byte(s))
+	}
+	path := serve(f, echo)
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if len(packet) == 0 || len(packet) > 2*maxRequest {
+			return // an empty packet is how a client hangs up
+		}
+		fd := dial(t, path)
+		if err := unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil); err != nil {
+			t.Fatal(err)
+		}
+		hear(t, fd)
+	})
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+
+// From what a device says to events.
+
+package input
+
+import (
+	"time"
+
+	"reflexd/sources"
+)
+
+// keyPress says what the value of a key event means to a button.
+var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
+
+func (d *device) tellKey(at time.Duration, code uint16, value int32, synthetic bool) {
+	if d.wanted.has(evKey, code) {
+		d.event.Press = keyPress[value]
+		d.tell(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
+	}
+}
+
+// tellStart tells of a key that is down already. No rule hears of it.
+func (d *device) tellStart(code uint16) {
+	d.event.Press = sources.StartsDown
+	d.tell(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)
+}
+
+func (d *device) tellSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
+	if d.wanted.has(evSw, code) {
+		d.event.Press = sources.NoPress
+		d.tell(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
+	}
+}
+
+func (d *device) tellAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
+	if d.wanted.has(a.typ, a.code) {
+		d.event.Press = sources.NoPress
+		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
+		d.tell(at, sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}, "AXIS", a.code, value, synthetic, previous)
+	}
+}
+
+// tell emits an event about what topic names, which stands in the field what.
+func (d *device) tell(at time.Duration, topic sources.Topic, what string, code uint16, value int32, synthetic bool, more ...sources.Field) {
+	fields := append(d.fields[:0],
+		sources.Field{Name: what, Value: sources.Text(topic.Name)},
+		sources.Field{Name: "CODE", Value: sources.Int(int64(code))},
+		sources.Field{Name: "VALUE", Value: sources.Int(int64(value))},
+		sources.Field{Name: "DEVICE", Value: sources.Text(d.path)},
+		sources.Field{Name: "NAME", Value: sources.Text(d.id.name)})
+	fields = append(fields, more...)
+	if synthetic {
+		fields = append(fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
+	}
+	d.event.Time, d.event.Topic, d.event.Fields = at, topic, fields
+	d.event.Source, d.event.Names = d.source, d.names
+	d.host.Emit(&d.event)
+}
+
+func b2i(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// onOff are the states of a switch.
+var onOff = [...]string{"off", "on"}
