@@ -136,6 +136,34 @@ func (b *Board) lastWords() string {
 	return b.qemu.lastWords()
 }
 
+// call sends the guest a request and waits for the reply.
+func (b *Board) call(ctx context.Context, r wire.Request) (wire.Reply, error) {
+	reply, err := b.link.call(ctx, r)
+	return reply, b.explain(err)
+}
+
+// execute has QEMU execute a command.
+func (b *Board) execute(ctx context.Context, command string, a arguments) error {
+	return b.explain(b.qmp.execute(ctx, command, a))
+}
+
+// endPatience is how long QEMU may take to end once it has closed its sockets.
+const endPatience = 5 * time.Second
+
+// explain adds to an error that the board's end caused what is known of that end.
+func (b *Board) explain(err error) error {
+	if !errors.Is(err, ErrEnded) {
+		return err
+	}
+	patience := time.NewTimer(endPatience)
+	defer patience.Stop()
+	select {
+	case <-b.qemu.ended:
+	case <-patience.C:
+	}
+	return fmt.Errorf("%w%s", err, b.lastWords())
+}
+
 // Console returns what the guest has written on its console, the last 64 KiB of it.
 func (b *Board) Console() string {
 	return b.qemu.console.String()
@@ -144,10 +172,10 @@ func (b *Board) Console() string {
 // Close ends the board at once, as pulling its plug would.
 func (b *Board) Close() error {
 	b.done()
-	var err error
 	if b.qemu != nil {
-		err = b.qemu.wait()
+		b.qemu.wait()
 	}
+	var err error
 	if b.link != nil {
 		err = errors.Join(err, b.link.close())
 	}
@@ -162,7 +190,7 @@ func (b *Board) Close() error {
 func (b *Board) PowerOff(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if _, err := b.link.call(ctx, wire.Request{Halt: true}); err != nil && !errors.Is(err, ErrEnded) {
+	if _, err := b.call(ctx, wire.Request{Halt: true}); err != nil && !errors.Is(err, ErrEnded) {
 		return fmt.Errorf("power off: %w", err)
 	}
 	return b.AwaitEnd(ctx)

@@ -242,6 +242,29 @@ func TestBoardStick(t *testing.T) {
 	})
 }
 
+// A stick that is pulled while it is read must cut the reading off, and nothing else.
+func TestBoardYank(t *testing.T) {
+	stick := filepath.Join(t.TempDir(), "stick.img")
+	must(t, StickImage(t.Context(), stick, Volume{Type: "vfat"}))
+	onBoth(t, func(t *testing.T, b *Board) {
+		ctx := t.Context()
+		for range 3 {
+			must(t, b.PlugStick(ctx, "stick", stick))
+			must(t, b.AwaitFile(ctx, "/dev/sda1"))
+			p, err := b.Start(ctx, Command{Args: []string{
+				"sh", "-c", "while dd if=/dev/sda1 of=/dev/null bs=64k count=1; do echo 3 > /proc/sys/vm/drop_caches; done",
+			}}, "/tmp/yank.log")
+			must(t, err)
+			_, err = p.Log.Await(ctx, "copied")
+			must(t, err)
+			must(t, b.Unplug(ctx, "stick"))
+			_, err = p.Wait(ctx)
+			must(t, err)
+			must(t, b.AwaitGone(ctx, "/dev/sda"))
+		}
+	})
+}
+
 func TestBoardKeyboard(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *Board) {
 		ctx := t.Context()

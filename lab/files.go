@@ -21,7 +21,7 @@ func (b *Board) ReadFile(ctx context.Context, path string) ([]byte, error) {
 func (b *Board) readFrom(ctx context.Context, path string, offset int64) ([]byte, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	reply, err := b.link.call(ctx, wire.Request{Read: &wire.Read{Path: path, Offset: offset}})
+	reply, err := b.call(ctx, wire.Request{Read: &wire.Read{Path: path, Offset: offset}})
 	if err != nil {
 		return nil, fmt.Errorf("read from the board: %w", err)
 	}
@@ -51,7 +51,7 @@ func (b *Board) Remove(ctx context.Context, path string) error {
 func (b *Board) take(ctx context.Context, steps ...wire.Step) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if _, err := b.link.call(ctx, wire.Request{Steps: steps}); err != nil {
+	if _, err := b.call(ctx, wire.Request{Steps: steps}); err != nil {
 		return fmt.Errorf("change files on the board: %w", err)
 	}
 	return nil
@@ -87,7 +87,7 @@ func (b *Board) AwaitMatch(ctx context.Context, path, pattern string) (string, e
 func (b *Board) await(ctx context.Context, what string, a wire.Await) (wire.Reply, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	reply, err := b.link.call(ctx, wire.Request{Await: &a})
+	reply, err := b.call(ctx, wire.Request{Await: &a})
 	if err != nil && !reply.Met {
 		return reply, fmt.Errorf("await %s %s: %w%s", a.Path, what, err, there(reply.Data))
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,5 +165,16 @@ func actQEMU(conn net.Conn) {
 			_ = out.Encode(map[string]any{"event": "DEVICE_DELETED", "data": map[string]any{"path": "/x"}})
 			_ = out.Encode(map[string]any{"event": "DEVICE_DELETED", "data": map[string]any{"device": command.Arguments["id"]}})
 		}
+	}
+}
+
+func TestParseDump(t *testing.T) {
+	const dump = "000000003f980500: 0x00c81041 0x80000000\r\n000000003f980508: 0x00000002 0x00000000\r\n"
+	words, err := parseDump(dump)
+	if want := []uint32{0x00c81041, dwc2Enabled, 2, 0}; err != nil || !slices.Equal(words, want) {
+		t.Errorf("words %#x, error %v", words, err)
+	}
+	if _, err := parseDump("0: Cannot access memory\r\n"); err == nil {
+		t.Error("a dump of nothing: no error")
 	}
 }

@@ -20,6 +20,7 @@ type Machine struct {
 	memory   string
 	cpus     int  // 0 where the machine has a fixed number
 	tree     bool // it needs a device tree from us
+	dwc2     int  // the address of its USB controller, where that is a dwc2
 }
 
 // Pi3 is a Raspberry Pi 3B. Its SoC's own GPIO lines can be requested, read and driven but have no interrupts in QEMU;
@@ -32,6 +33,7 @@ var Pi3 = Machine{
 	portArgs: []string{"-serial", "chardev:agent"}, // the second serial port, after the console's
 	memory:   "1G",
 	tree:     true,
+	dwc2:     0x3f980000,
 }
 
 // Virt is QEMU's own ARM board: faster, with PCI, a power button behind gpio-keys, USB 3 and a network card.

@@ -26,7 +26,7 @@ func (b *Board) PlugMouse(ctx context.Context, id string) error {
 
 // PlugStick plugs in a USB stick with the given image as its content, which the guest can change.
 func (b *Board) PlugStick(ctx context.Context, id, image string) error {
-	err := b.qmp.execute(ctx, "blockdev-add", arguments{
+	err := b.execute(ctx, "blockdev-add", arguments{
 		"driver": "raw", "node-name": id, "file": arguments{"driver": "file", "filename": image},
 	})
 	if err != nil {
@@ -38,7 +38,7 @@ func (b *Board) PlugStick(ctx context.Context, id, image string) error {
 
 func (b *Board) plug(ctx context.Context, id string, device arguments) error {
 	device["id"] = id
-	if err := b.qmp.execute(ctx, "device_add", device); err != nil {
+	if err := b.execute(ctx, "device_add", device); err != nil {
 		return fmt.Errorf("plug %s: %w", id, err)
 	}
 	return nil
@@ -46,13 +46,17 @@ func (b *Board) plug(ctx context.Context, id string, device arguments) error {
 
 // Unplug pulls out what was plugged in with this id, without a word to the guest.
 func (b *Board) Unplug(ctx context.Context, id string) error {
-	if err := b.qmp.remove(ctx, id); err != nil {
-		return fmt.Errorf("unplug %s: %w", id, err)
+	remove := b.qmp.remove
+	if b.machine.dwc2 != 0 {
+		remove = b.removeBetweenTransfers
+	}
+	if err := remove(ctx, id); err != nil {
+		return fmt.Errorf("unplug %s: %w", id, b.explain(err))
 	}
 	if _, stick := b.sticks.LoadAndDelete(id); !stick {
 		return nil
 	}
-	if err := b.qmp.execute(ctx, "blockdev-del", arguments{"node-name": id}); err != nil {
+	if err := b.execute(ctx, "blockdev-del", arguments{"node-name": id}); err != nil {
 		return fmt.Errorf("unplug %s: %w", id, err)
 	}
 	return nil
@@ -75,7 +79,7 @@ const keyHold = 50 * time.Millisecond
 // but none of a player's.
 func (b *Board) Type(ctx context.Context, qcodes ...string) error {
 	for _, qcode := range qcodes {
-		err := b.qmp.execute(ctx, "send-key", arguments{
+		err := b.execute(ctx, "send-key", arguments{
 			"keys": []arguments{qkey(qcode)}, "hold-time": keyHold.Milliseconds(),
 		})
 		if err != nil {
@@ -107,17 +111,17 @@ func inputEvent(kind string, data arguments) arguments {
 }
 
 func (b *Board) send(ctx context.Context, event arguments) error {
-	return b.qmp.execute(ctx, "input-send-event", arguments{"events": []arguments{event}})
+	return b.execute(ctx, "input-send-event", arguments{"events": []arguments{event}})
 }
 
 // PressPower presses the power button, on Virt: a key of gpio-keys.
 func (b *Board) PressPower(ctx context.Context) error {
-	return b.qmp.execute(ctx, "system_powerdown", nil)
+	return b.execute(ctx, "system_powerdown", nil)
 }
 
 // SetLink plugs or unplugs the cable of the network card, on Virt.
 func (b *Board) SetLink(ctx context.Context, up bool) error {
-	return b.qmp.execute(ctx, "set_link", arguments{"name": networkCard, "up": up})
+	return b.execute(ctx, "set_link", arguments{"name": networkCard, "up": up})
 }
 
 // inputDevices is where the kernel lists input devices, in paragraphs.

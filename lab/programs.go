@@ -37,7 +37,7 @@ func (b *Board) Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	reply, err := b.link.call(ctx, wire.Request{Run: &run})
+	reply, err := b.call(ctx, wire.Request{Run: &run})
 	result := newResult(reply.Exit)
 	if err != nil {
 		return result, fmt.Errorf("run %s: %w%s", quoted(c.Args), err, result.said())
@@ -112,7 +112,7 @@ func (b *Board) Start(ctx context.Context, c Command, output string) (*Process, 
 	if err != nil {
 		return nil, err
 	}
-	reply, err := b.link.call(ctx, wire.Request{Start: &wire.Start{Run: run, Output: output}})
+	reply, err := b.call(ctx, wire.Request{Start: &wire.Start{Run: run, Output: output}})
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", quoted(c.Args), err)
 	}
@@ -128,7 +128,7 @@ func (p *Process) Signal(ctx context.Context, s syscall.Signal) error {
 func (p *Process) Wait(ctx context.Context) (Result, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	reply, err := p.board.link.call(ctx, wire.Request{Wait: &wire.Wait{PID: p.PID}})
+	reply, err := p.board.call(ctx, wire.Request{Wait: &wire.Wait{PID: p.PID}})
 	if err != nil {
 		return Result{}, fmt.Errorf("wait for process %d: %w", p.PID, err)
 	}
@@ -139,7 +139,7 @@ func (p *Process) Wait(ctx context.Context) (Result, error) {
 func (b *Board) Signal(ctx context.Context, pid int, s syscall.Signal) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	_, err := b.link.call(ctx, wire.Request{Signal: &wire.Signal{PID: pid, Signal: int(s)}})
+	_, err := b.call(ctx, wire.Request{Signal: &wire.Signal{PID: pid, Signal: int(s)}})
 	return err
 }
 

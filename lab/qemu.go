@@ -76,10 +76,9 @@ func (q *qemu) own(ctx context.Context, c *exec.Cmd, console *os.File, started c
 }
 
 // wait kills QEMU and waits for its end.
-func (q *qemu) wait() error {
+func (q *qemu) wait() {
 	q.kill()
 	<-q.ended
-	return nil
 }
 
 // lastWords is the end of what the guest's console and QEMU said, in a form to append to an error.

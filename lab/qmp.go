@@ -110,22 +110,28 @@ type arguments map[string]any
 
 // execute runs a command whose answer does not matter.
 func (q *qmp) execute(ctx context.Context, command string, a arguments) error {
+	_, err := q.ask(ctx, command, a)
+	return err
+}
+
+// ask runs a command and returns its answer.
+func (q *qmp) ask(ctx context.Context, command string, a arguments) (json.RawMessage, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	reply, err := q.send(command, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	select {
 	case m := <-reply:
 		if m.Error != nil {
-			return fmt.Errorf("%s: %s", command, m.Error.Description)
+			return nil, fmt.Errorf("%s: %s", command, m.Error.Description)
 		}
-		return nil
+		return m.Return, nil
 	case <-q.lost:
-		return fmt.Errorf("%s: %w", command, q.err)
+		return nil, fmt.Errorf("%s: %w", command, q.err)
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", command, ctx.Err())
+		return nil, fmt.Errorf("%s: %w", command, ctx.Err())
 	}
 }
 

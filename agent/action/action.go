@@ -69,9 +69,8 @@ type Env struct {
 type Lines interface {
 	// Set drives the output, on meaning its active level.
 	Set(name string, on bool) error
-	// Level is the active state that the output was last driven to; false if
-	// nothing is known of it.
-	Level(name string) (on, known bool)
+	// Toggle drives it to what it is not.
+	Toggle(name string) error
 }
 
 // Check is what actions are checked against while they are built.

@@ -66,10 +66,8 @@ func (a *set) String() string { return "set " + a.line + " to " + a.to }
 
 // Start implements Action.
 func (a *set) Start(r *Run) (Pending, error) {
-	on := a.to == "on"
 	if a.to == "toggle" {
-		level, _ := r.Env.Lines.Level(a.line)
-		on = !level
+		return nil, r.Env.Lines.Toggle(a.line)
 	}
-	return nil, r.Env.Lines.Set(a.line, on)
+	return nil, r.Env.Lines.Set(a.line, a.to == "on")
 }

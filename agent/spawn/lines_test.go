@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/sources"
 )
 
@@ -35,6 +37,25 @@ func TestOutputOfPrograms(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", out, test.want)
 			}
 		})
+	}
+}
+
+// All that a program wrote comes before its end is told, even if the end is
+// seen first, or in the midst of it.
+func TestOutputComesBeforeTheEnd(t *testing.T) {
+	r := newRig(t)
+	lines, atEnd := 0, make(chan int, 1)
+	r.do(func() {
+		c := r.Start(Spec{
+			Argv:   sh(`printf '%0500d\n' $(seq 100)`), // several chunks
+			Output: func([]byte) { lines++ },
+		}, func(Result) { atEnd <- lines })
+		if _, err := waitid(c.pidfd, unix.WNOWAIT); err != nil {
+			t.Error(err)
+		}
+	})
+	if n := <-atEnd; n != 100 {
+		t.Errorf("%d of 100 lines before the end", n)
 	}
 }
 

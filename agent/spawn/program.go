@@ -60,7 +60,7 @@ func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*progr
 // makeTable lists what the child does, in order. It begins with every signal
 // blocked.
 func (p *program) makeTable() {
-	const others = 16 // the calls besides those counted here
+	const others = 14 // the calls besides those that newTable adds, and the execves
 	t := p.newTable(len(p.files) + others)
 	start := "start " + p.spec.Argv[0]
 	p.table = t
@@ -71,7 +71,7 @@ func (p *program) makeTable() {
 	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
 	t.must(start+": connect its errors", unix.SYS_DUP3, uintptr(p.out), 2, 0)
 	// All of ours are close-on-exec; this is for what the agent itself
-	// inherited, and for a seccomp filter that knows the call (Linux 5.9).
+	// inherited. (A seccomp filter may not know it.)
 	t.try(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
 	p.addAccount(t)
 	if p.spec.Dir != "" {
@@ -91,15 +91,17 @@ func (p *program) makeTable() {
 // signals. Handlers are the agent's; ignored signals, which execve leaves
 // ignored, are those of whoever started it (nohup).
 func (p *program) newTable(others int) *table {
-	t := newTable(lastSignal + others)
-	reset := slices.Values(p.setting.ignored)
+	reset := p.setting.ignored
+	if !p.setting.clone3 {
+		reset = slices.Collect(resettable)
+	}
+	t := newTable(len(reset) + others)
 	if p.setting.clone3 {
 		t.addClone3()
 	} else {
 		t.addClone()
-		reset = resettable
 	}
-	for signal := range reset {
+	for _, signal := range reset {
 		t.try(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize)
 	}
 	return t

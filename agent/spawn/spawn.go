@@ -9,9 +9,11 @@
 // for that: its children get the mask of the thread that starts them, and a
 // thread that unblocks the signals around each start swallows half of them
 // when starts are many. Here a new process shares our memory and runs nothing
-// but a table of system calls, of which the last but one clears the mask and
-// the last is execve: see calls.go. That is faster, too, since no page table
-// is copied, and the thread that starts a program does not wait until it runs.
+// but a table of system calls, which ends with clearing the mask and execve:
+// see calls.go. That is faster, too, since no page table is copied, and the
+// thread that starts a program need not wait until it runs. So the loop's
+// thread itself does it: handing the start to another thread costs more than
+// the start.
 package spawn
 
 import (

@@ -19,22 +19,35 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 func TestSignalsOfAProgramAreDefaultAndOpen(t *testing.T) {
-	signal.Ignore(unix.SIGPIPE, unix.SIGHUP, unix.SIGUSR2)
+	t.Run("clone3", func(t *testing.T) { testSignals(t, newRig(t)) })
+	t.Run("clone", func(t *testing.T) {
+		r := newRig(t)
+		r.do(func() { refuse(t, unix.SYS_CLONE3, unix.SYS_CLOSE_RANGE) })
+		testSignals(t, r)
+		if r.setting.clone3 {
+			t.Error("clone3 was not refused")
+		}
+	})
+}
+
+func testSignals(t *testing.T, r *rig) {
+	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
 	defer signal.Reset()
-	r := newRig(t)
-	var set unix.Sigset_t
-	for i := range set.Val {
-		set.Val[i]-- // all
+	var all, before, after unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i]--
 	}
 	r.do(func() {
-		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil); err != nil {
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil); err != nil {
 			t.Error(err)
 		}
+		_ = unix.PthreadSigmask(unix.SIG_BLOCK, nil, &before)
 	})
 	out, res := r.run(Spec{Argv: []string{"sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"}})
 	if err := res.Failure(); err != nil {
@@ -44,13 +57,45 @@ func TestSignalsOfAProgramAreDefaultAndOpen(t *testing.T) {
 	if out != want {
 		t.Errorf("got\n%swant\n%s", out, want)
 	}
-	r.do(func() {
-		var after unix.Sigset_t
-		_ = unix.PthreadSigmask(unix.SIG_BLOCK, nil, &after)
-		if after.Val[0]&(1<<(unix.SIGUSR1-1)) == 0 {
-			t.Error("the loop's thread lost its signal mask")
-		}
-	})
+	r.do(func() { _ = unix.PthreadSigmask(unix.SIG_BLOCK, nil, &after) })
+	if after != before {
+		t.Error("the loop's thread has another signal mask than before")
+	}
+}
+
+// refuse makes system calls fail with ENOSYS on this thread and in its
+// children, as the seccomp filters of old container programs do.
+func refuse(t *testing.T, calls ...uint32) {
+	const load, jumpIfEqual, answer = 0x20, 0x15, 0x06
+	filter := []unix.SockFilter{{Code: load}} // the number of the call
+	for _, call := range calls {
+		filter = append(filter,
+			unix.SockFilter{Code: jumpIfEqual, Jf: 1, K: call},
+			unix.SockFilter{Code: answer, K: 0x00050000 | uint32(unix.ENOSYS)}) // SECCOMP_RET_ERRNO
+	}
+	filter = append(filter, unix.SockFilter{Code: answer, K: 0x7fff0000}) // SECCOMP_RET_ALLOW
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		t.Error(err)
+	}
+	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Signals that were ignored when the agent was started are not so for its
+// programs.
+func TestIgnoredSignals(t *testing.T) {
+	signal.Ignore(unix.SIGUSR2)
+	defer signal.Reset(unix.SIGUSR2)
+	if got := ignoredSignals(); !slices.Contains(got, uintptr(unix.SIGUSR2)) || slices.Contains(got, uintptr(unix.SIGUSR1)) {
+		t.Errorf("got %v", got)
+	}
+	out, _ := newRig(t).run(Spec{Argv: []string{"sed", "-n", "/^SigI/p", "/proc/self/status"}})
+	if out != "SigIgn:\t0000000000000000\n" {
+		t.Errorf("got %s", out)
+	}
 }
 
 func TestAProgramSeesOnlyItsStandardDescriptors(t *testing.T) {
@@ -104,6 +149,12 @@ func TestRunAsUser(t *testing.T) {
 		t.Skip(err)
 	}
 	r := newRig(t)
+	r.do(func() { // groups of the agent's that its programs must not have
+		groups := []uint32{12, 13}
+		if _, _, e := syscall.RawSyscall(sysSetgroups, 2, uintptr(unsafe.Pointer(&groups[0])), 0); e != 0 {
+			t.Error(e)
+		}
+	})
 	text := "mine"
 	// Opening descriptors anew, as /dev/stderr does, takes the right to them.
 	out, res := r.run(Spec{
@@ -191,42 +242,40 @@ func TestWithoutPrivileges(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root to give it up")
 	}
-	// Only this thread gives up its rights; it is thrown away.
 	errs := make(chan error)
 	go func() {
-		runtime.LockOSThread()
-		if _, _, e := syscall.RawSyscall(sysSetuid, 65534, 0, 0); e != 0 {
-			errs <- e
-			return
-		}
-		a := account{user: "root", uid: 0, setUser: true}
-		p, err := newProgram(&Spec{Argv: []string{"true"}}, &a, 0, 0, &setting{limit: unix.Rlimit{Cur: 64, Max: 64}})
-		if err != nil {
-			errs <- err
-			return
-		}
-		// In place of descriptors above 2.
-		p.table.calls = slices.DeleteFunc(p.table.calls, func(c call) bool { return c.number == unix.SYS_DUP3 })
-		p.table.errors = slices.DeleteFunc(p.table.errors, func(s string) bool { return strings.Contains(s, "connect") })
-		p.exec -= 3
-		p.table.calls, p.table.errors = p.table.calls[:len(p.table.calls)-1], p.table.errors[:len(p.table.errors)-1]
-		p.table.finish()
-		_, pidfd, err := p.start()
-		if err != nil {
-			errs <- err
-			return
-		}
-		defer unix.Close(pidfd)
-		if _, err := waitid(pidfd, 0); err != nil {
-			errs <- err
-			return
-		}
-		err, _ = p.failure()
-		errs <- err
+		runtime.LockOSThread() // only this thread gives up its rights; it is thrown away
+		errs <- startWithoutPrivileges()
 	}()
 	if err := <-errs; err == nil || err.Error() != "become user root: operation not permitted" {
 		t.Errorf("got %v", err)
 	}
+}
+
+func startWithoutPrivileges() error {
+	if _, _, e := syscall.RawSyscall(sysSetuid, 65534, 0, 0); e != 0 {
+		return e
+	}
+	null, err := above2(unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0))
+	if err != nil {
+		return err
+	}
+	defer unix.Close(null)
+	root := account{user: "root", setUser: true}
+	p, err := newProgram(&Spec{Argv: []string{"true"}}, &root, null, null, &setting{clone3: true, limit: unix.Rlimit{Cur: 64, Max: 64}})
+	if err != nil {
+		return err
+	}
+	_, pidfd, err := p.start()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pidfd)
+	if _, err := waitid(pidfd, 0); err != nil {
+		return err
+	}
+	err, _ = p.failure()
+	return err
 }
 
 func TestFailureTells(t *testing.T) {

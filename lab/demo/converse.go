@@ -51,11 +51,12 @@ func converse(ctx context.Context, s *stage, stdin io.Reader) error {
 			if name, _, _ := strings.Cut(line, " "); !ok || name == "quit" {
 				return nil
 			}
-			if err := obey(ctx, s, line); err != nil {
-				s.say("%v", err)
+			err := obey(ctx, s, line)
+			if errors.Is(err, lab.ErrEnded) && ctx.Err() == nil {
+				return err
 			}
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return nil
+			if err != nil && ctx.Err() == nil {
+				s.say("%v", err)
 			}
 		case <-ctx.Done():
 			return nil

@@ -39,6 +39,14 @@ var simPatches = []patch{{
 	File: "irq_sim.c", Old: "work_ctx->irq_count, offset);", New: "work_ctx->irq_count, 0);",
 	Required: true, Why: "a bit set behind the search, on another CPU, would never be found, and the loop never end",
 }, {
+	File: "gpio-sim.c", Old: "devm_irq_domain_create_sim(dev, swnode, num_lines)",
+	New:      "irq_domain_create_sim(NULL, num_lines)",
+	Required: true, Why: "a chip that goes while a line's edges are watched would free an interrupt that is still requested",
+}, {
+	File: "gpio-sim.c", Old: "devm_add_action_or_reset(dev, gpio_sim_dispose_mappings, chip)",
+	New:      "((void)gpio_sim_dispose_mappings, 0)",
+	Required: true, Why: "the same; what leaks instead is gone with the guest",
+}, {
 	File: "irq_sim.c", Old: `MODULE_LICENSE("GPL");`, Why: "gpio-sim.c has the module's licence already",
 }, {
 	File: "irq_sim.c", Old: `MODULE_LICENSE("GPL v2");`, Why: "gpio-sim.c has the module's licence already",

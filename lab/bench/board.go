@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+// Measuring on the emulated board.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+
+	"reflexd/lab"
+)
+
+// onBoard measures on the emulated board, where there are lines and inputs.
+func onBoard(ctx context.Context, build, dir string, progress io.Writer) (r *report, err error) {
+	dir = filepath.Join(dir, "board")
+	if err := boardCompiler.compile(ctx, dir); err != nil {
+		return nil, err
+	}
+	p := place{dir: "/bench", reflexd: "/bench/reflexd"}
+	files := map[string]lab.File{p.reflexd: lab.Executable(filepath.Join(build, "arm64", "reflexd"))}
+	for name := range programFlags {
+		files[p.file(name)] = lab.Executable(filepath.Join(dir, name))
+	}
+	board, err := lab.Boot(ctx, lab.Config{Machine: lab.Virt, Icount: true, Files: files, Log: progress})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, board.Close()) }()
+	b := &desk{board, p, progress}
+	return b.measure(ctx)
+}
+
+// A desk is an emulated board with a bench on it.
+type desk struct {
+	*lab.Board
+	place
+	progress io.Writer
+}
+
+func (b *desk) measure(ctx context.Context) (*report, error) {
+	narrow, wide, err := b.chips(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pull, err := b.pullAttribute(ctx, narrow)
+	if err != nil {
+		return nil, err
+	}
+	b.chip = narrow.Device
+	if err := b.configure(ctx, wide); err != nil {
+		return nil, err
+	}
+	all, err := takeTurns(ctx, b.place, b.Output, triggers{"-b", b.file("stamp"), "-o", pull, "-u", nullUevent, "-s", rtSignal}, b.progress)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := watchIdlers(ctx, b.place, b.Output, b.idlers(), b.progress)
+	if err != nil {
+		return nil, err
+	}
+	title := fmt.Sprintf("Emulated board (%s, Linux %s), instruction-counted time", b.Hello.Model, b.Hello.Kernel)
+	return &report{title, all, idle}, nil
+}
+
+// chips makes one chip for the bench, and one with many lines for the question of memory.
+func (b *desk) chips(ctx context.Context) (narrow, wide *lab.Chip, err error) {
+	if narrow, err = b.Chip(ctx, lab.ChipSpec{Name: "narrow", Lines: make([]string, outputLine+1)}); err != nil {
+		return nil, nil, err
+	}
+	wide, err = b.Chip(ctx, lab.ChipSpec{Name: "wide", Lines: make([]string, wideLines)})
+	return narrow, wide, err
+}
+
+// pullAttribute is the file by which the input line is pulled from outside.
+func (b *desk) pullAttribute(ctx context.Context, chip *lab.Chip) (string, error) {
+	return b.Shell(ctx, fmt.Sprintf("printf %%s /sys/devices/platform/gpio-sim.*/%s/sim_gpio%d/pull", filepath.Base(chip.Device), inputLine))
+}
+
+// configure writes reflexd's configurations.
+func (b *desk) configure(ctx context.Context, wide *lab.Chip) error {
+	if err := b.WriteFile(ctx, b.file("rules.yaml"), []byte(b.rules()), 0o644); err != nil {
+		return err
+	}
+	return b.WriteFile(ctx, b.file("wide.yaml"), []byte(wideRules(wide.Device)), 0o644)
+}
+
+// wideName is what the report calls reflexd with many lines and inputs.
+var wideName = fmt.Sprintf("reflexd, %d lines, %d inputs", wideLines, wideInputs)
+
+// idlers are the C loop and reflexd, which cannot both have the chip's lines, so the loop goes without, and reflexd with
+// the large configuration.
+func (b *desk) idlers() []idler {
+	without := b.place
+	without.chip = ""
+	return []idler{
+		{rivals[0].name, rivals[0].args(without)},
+		{rivals[1].name, rivals[1].args(b.place)},
+		{wideName, append([]string{"-k", strconv.Itoa(wideInputs)}, b.run("wide.yaml")...)},
+	}
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT
+
+// Measure starts an agent, makes things happen, and writes down how long the agent takes to react: lines of
+// "NAME VALUE" on standard output.
+//
+//	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS]
+//	        [-o PULL] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
+//
+//	start    nanoseconds from before the fork of AGENT until its READY=1 comes to $NOTIFY_SOCKET
+//	process  -b: from before the fork of PROGRAM to its first instruction; PROGRAM is stamp
+//	output   -o: from before PULL, a line's attribute in gpio-sim, is written to the change of an output line
+//	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
+//	signal   -s: from before SIGNAL is queued for AGENT to the same
+//	resident memory of AGENT in KiB, at the end
+//	switches of context of all its threads in SECONDS
+//
+// All stamps are CLOCK_MONOTONIC. When an output line changes we learn from the kernel itself, by its tracepoint
+// gpio_value through perf_event_open(2): the line is AGENT's, so no one else can have its edges, and to poll its other
+// end would take the processor, of which there is one, from the one who is measured.
+//
+// We run under SCHED_IDLE, so that AGENT runs as soon as it is woken, as if the processor had had nothing to do. Events
+// come 10 to 14 ms apart, by chance, so that they fall on all phases of the kernel's tick and AGENT is idle again.
+//
+// Every wait is bounded; what fails ends it all, with the end of LOG, where AGENT's output goes, on standard error.
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <linux/uinput.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 10000, GAP_US = 10000, JITTER_US = 4000 };
+
+static const char *log_path = "/dev/null";
+static pid_t agent;
+
+static void show_log(void)
+{
+	char text[4000];
+	int fd = open(log_path, O_RDONLY);
+	if (fd < 0 || lseek(fd, -(off_t)sizeof text, SEEK_END) < 0)
+		lseek(fd, 0, SEEK_SET);
+	ssize_t n = read(fd, text, sizeof text);
+	if (n > 0)
+		fprintf(stderr, "--- end of %s:\n%.*s", log_path, (int)n, text);
+}
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
+{
+	int error = errno;
+	va_list args;
+	va_start(args, format);
+	fprintf(stderr, "measure: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, " (%s)\n", strerror(error));
+	show_log();
+	if (agent > 0)
+		kill(agent, SIGKILL);
+	exit(1);
+}
+
+static uint64_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void pause_us(unsigned us)
+{
+	struct timespec t = {us / 1000000, us % 1000000 * 1000};
+	nanosleep(&t, NULL);
+}
+
+// await waits until fd is readable.
+static void await(int fd, const char *what)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	errno = 0;
+	if (poll(&p, 1, PATIENCE_MS) != 1)
+		fail("%s did not come", what);
+}
+
+static int must_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		fail("open %s", path);
+	return fd;
+}
+
+// start forks and executes a program, with its output in the log.
+static pid_t start(char **argv)
+{
+	pid_t pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	execv(argv[0], argv);
+	perror(argv[0]);
+	_exit(127);
+}
+
+// launch starts the agent and returns how long it took to be ready.
+static uint64_t launch(char **argv)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof address.sun_path, "/tmp/measure-%d", getpid());
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+		fail("listen on %s", address.sun_path);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	uint64_t begin = now(), end;
+	char message[256] = "";
+	agent = start(argv);
+	do {
+		await(fd, "READY=1");
+		end = now();
+		ssize_t n = recv(fd, message, sizeof message - 1, 0);
+		message[n < 0 ? 0 : n] = 0;
+	} while (!strstr(message, "READY=1"));
+	unlink(address.sun_path);
+	return end - begin; // the socket stays, so that what else the agent tells finds someone
+}
+
+// stop ends the agent as a user would.
+static void stop(void)
+{
+	kill(agent, SIGTERM);
+	for (int i = 0; i < PATIENCE_MS / 10; i++) {
+		if (waitpid(agent, NULL, WNOHANG) != 0)
+			return;
+		pause_us(10000);
+	}
+	fail("the agent does not end");
+}
+
+static int fifo = -1;
+
+// started returns when the first instruction of the next stamp was.
+static uint64_t started(void)
+{
+	uint64_t ns;
+	await(fifo, "the program's stamp");
+	if (read(fifo, &ns, sizeof ns) != sizeof ns)
+		fail("read a stamp");
+	return ns;
+}
+
+static void open_fifo(const char *path)
+{
+	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+		fail("make %s", path);
+	fifo = must_open(path, O_RDWR | O_NONBLOCK);
+}
+
+// The tracepoint's ring: one page that tells how far it was written, and pages of records. See perf_event_open(2).
+enum { RING_PAGES = 16 };
+static int trace = -1;
+static struct perf_event_mmap_page *ring;
+
+static uint64_t tracepoint(const char *name)
+{
+	char path[128];
+	uint64_t id;
+	snprintf(path, sizeof path, "/sys/kernel/debug/tracing/events/%s/id", name);
+	FILE *f = fopen(path, "re");
+	if (!f || fscanf(f, "%lu", &id) != 1)
+		fail("read %s", path);
+	fclose(f);
+	return id;
+}
+
+static void open_trace(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT, .size = sizeof attr, .config = tracepoint("gpio/gpio_value"),
+		.sample_period = 1, .sample_type = PERF_SAMPLE_TIME, .wakeup_events = 1,
+		.use_clockid = 1, .clockid = CLOCK_MONOTONIC, .disabled = 1,
+	};
+	size_t page = sysconf(_SC_PAGESIZE);
+	if (sysconf(_SC_NPROCESSORS_ONLN) != 1)
+		errno = 0, fail("more than one processor: only the first is watched");
+	trace = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (trace < 0)
+		fail("open the tracepoint");
+	ring = mmap(NULL, (RING_PAGES + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, trace, 0);
+	if (ring == MAP_FAILED || ioctl(trace, PERF_EVENT_IOC_SET_FILTER, "get == 0") < 0 || ioctl(trace, PERF_EVENT_IOC_ENABLE) < 0)
+		fail("enable the tracepoint");
+}
+
+// changed returns when an output line was next set.
+static uint64_t changed(void)
+{
+	struct { struct perf_event_header header; uint64_t time; } record;
+	await(trace, "the output's change");
+	char *data = (char *)ring + ring->data_offset;
+	for (size_t i = 0; i < sizeof record; i++)
+		((char *)&record)[i] = data[(ring->data_tail + i) % ring->data_size];
+	if (record.header.type != PERF_RECORD_SAMPLE || record.header.size != sizeof record)
+		fail("a record of type %u and size %u", record.header.type, record.header.size);
+	uint64_t head = ring->data_head;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (head != ring->data_tail + sizeof record)
+		fail("the output changed more than once");
+	__atomic_store_n(&ring->data_tail, head, __ATOMIC_RELEASE);
+	return record.time;
+}
+
+static void pull(int fd, const char *text)
+{
+	if (pwrite(fd, text, strlen(text), 0) < 0)
+		fail("pull the line");
+}
+
+// What makes things happen, all with one argument: a descriptor or a signal.
+static void press(int fd)
+{
+	static int up;
+	up = !up;
+	pull(fd, up ? "pull-up" : "pull-down");
+}
+
+static void announce(int fd)
+{
+	if (pwrite(fd, "change", 6, 0) < 0)
+		fail("write a uevent");
+}
+
+static void queue(int number)
+{
+	if (sigqueue(agent, number, (union sigval){.sival_int = 42}) < 0)
+		fail("queue signal %d", number);
+}
+
+static int warmup = 20, events = 100;
+
+// series makes something happen again and again, and prints how long its effect took.
+static void series(const char *name, void (*cause)(int), int argument, uint64_t (*effect)(void))
+{
+	for (int i = -warmup; i < events; i++) {
+		pause_us(GAP_US + random() % JITTER_US);
+		uint64_t begin = now();
+		cause(argument);
+		uint64_t end = effect();
+		if (i >= 0)
+			printf("%s %lu\n", name, end - begin);
+	}
+}
+
+static char *started_program[3];
+
+static void start_program(int unused)
+{
+	(void)unused;
+	waitpid(start(started_program), NULL, 0);
+}
+
+// status returns the sum of the numbers behind key in a file of proc.
+static long status(const char *path, const char *key)
+{
+	char line[256];
+	long sum = 0;
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof line, f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			sum += atol(line + strlen(key));
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static long resident(void)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/status", agent);
+	return status(path, "VmRSS:");
+}
+
+static long switches(void)
+{
+	char path[300];
+	long sum = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", agent);
+	DIR *tasks = opendir(path);
+	if (!tasks)
+		fail("open %s", path);
+	for (struct dirent *d; (d = readdir(tasks));) {
+		snprintf(path, sizeof path, "/proc/%d/task/%s/status", agent, d->d_name);
+		sum += status(path, "voluntary_ctxt_switches:") + status(path, "nonvoluntary_ctxt_switches:");
+	}
+	closedir(tasks);
+	return sum;
+}
+
+static void idle(int seconds)
+{
+	pause_us(3000000); // what the start has left to do
+	long before = switches();
+	pause_us(seconds * 1000000u);
+	printf("switches %ld\n", switches() - before);
+}
+
+// keyboards makes keyboards that last as long as we do.
+static void keyboards(int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct uinput_setup setup = {.id = {.bustype = BUS_VIRTUAL, .vendor = 1, .product = 1}};
+		snprintf(setup.name, sizeof setup.name, "bench %d", i);
+		int fd = must_open("/dev/uinput", O_WRONLY);
+		ioctl(fd, UI_SET_EVBIT, EV_KEY);
+		for (int key = KEY_ESC; key <= KEY_F10; key++)
+			ioctl(fd, UI_SET_KEYBIT, key);
+		if (ioctl(fd, UI_DEV_SETUP, &setup) < 0 || ioctl(fd, UI_DEV_CREATE) < 0)
+			fail("make keyboard %d", i);
+	}
+	if (count)
+		pause_us(1000000); // until their nodes are there
+}
+
+static void give_way(void)
+{
+	struct sched_param p = {0};
+	if (sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &p) < 0)
+		fail("give way");
+}
+
+int main(int argc, char **argv)
+{
+	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL;
+	int line = -1, number = 0, seconds = 0;
+	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:u:s:b:")) != -1;) {
+		switch (option) {
+		case 'w': warmup = atoi(optarg); break;
+		case 'n': events = atoi(optarg); break;
+		case 'l': log_path = optarg; break;
+		case 'f': fifo_path = optarg; break;
+		case 'i': seconds = atoi(optarg); break;
+		case 'k': keyboards(atoi(optarg)); break;
+		case 'o': output = optarg; break;
+		case 'u': uevent = optarg; break;
+		case 's': number = atoi(optarg); break;
+		case 'b': program = optarg; break;
+		default: return 2;
+		}
+	}
+	if (optind == argc)
+		return 2;
+	srandom(1);
+	if (fifo_path)
+		open_fifo(fifo_path);
+	if (program) {
+		started_program[0] = (char *)program, started_program[1] = (char *)fifo_path;
+		series("process", start_program, 0, started);
+	}
+	if (output) {
+		line = must_open(output, O_WRONLY);
+		pull(line, "pull-down");
+	}
+	printf("start %lu\n", launch(argv + optind));
+	if (seconds)
+		idle(seconds);
+	give_way();
+	if (output) {
+		open_trace();
+		series("output", press, line, changed);
+	}
+	if (uevent)
+		series("uevent", announce, must_open(uevent, O_WRONLY), started);
+	if (number)
+		series("signal", queue, number, started);
+	printf("resident %ld\n", resident());
+	stop();
+	return 0;
+}
