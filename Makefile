@@ -33,7 +33,8 @@ unit: ## unit tests, under the race detector; they try all fuzz seeds and exampl
 layout: ## the same tests as a 32-bit program, for the layouts of kernel structures
 	GOARCH=386 go test ./...
 
-cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards
+cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards; the smallest must stay small
+	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 4194304 || { echo "build/armv6/reflexd: $$size bytes, 4 MiB are allowed"; exit 1; }
 
 # The Go command knows better than make what is up to date.
 .PHONY: $(TARGETS:%=build/%/reflexd)

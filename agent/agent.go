@@ -6,6 +6,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -234,7 +235,7 @@ func (a *Agent) show(e *sources.Event) {
 	if e.Topic.State == "" {
 		return
 	}
-	if a.log.Enabled(nil, slog.LevelDebug) {
+	if a.log.Enabled(context.Background(), slog.LevelDebug) {
 		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
 	}
 	if a.opts.Observe != nil {

@@ -255,7 +255,7 @@ func TestBoardYank(t *testing.T) {
 				"sh", "-c", "while dd if=/dev/sda1 of=/dev/null bs=64k count=1; do echo 3 > /proc/sys/vm/drop_caches; done",
 			}}, "/tmp/yank.log")
 			must(t, err)
-			_, err = p.Log.Await(ctx, "copied")
+			_, err = p.Log.Await(ctx, "records in")
 			must(t, err)
 			must(t, b.Unplug(ctx, "stick"))
 			_, err = p.Wait(ctx)

@@ -20,7 +20,7 @@ type scene struct {
 // scenes is the play.
 var scenes = []scene{
 	{"a finger presses the button on GPIO17", (*stage).press, []string{"the LED is on", "ding dong"}},
-	{"the finger lets go", (*stage).release, []string{"the LED is off"}},
+	{"the finger lets go", (*stage).release, []string{"the LED is off", "bell released"}},
 	{"a USB keyboard is plugged in", (*stage).plugKeyboard, nil},
 	{"someone presses volume up", (*stage).typeVolumeUp, []string{"line=louder|output.*louder"}},
 	{"a USB stick is plugged in", (*stage).plugStick, []string{"a stick: /dev/sda1"}},
