@@ -102,10 +102,21 @@ func (a *Agent) stop(why string) {
 	a.log.Info("stopping", "why", why)
 	a.notify("STOPPING=1")
 	a.runner.Stop()
+	a.spawn.StopAll()
 	a.turn()
 	a.show(a.lifeEvent("stopping"))
 	a.stopping = true
 	a.loop.After(stopGrace, a.spawn.KillAll)
 	a.loop.After(stopLatest, a.loop.Stop)
-	a.runner.WhenIdle(a.loop.Stop)
+	a.leaveWhenAlone()
+}
+
+// leaveWhenAlone stops the loop as soon as no rule and no program runs.
+func (a *Agent) leaveWhenAlone() {
+	if a.runner.Running() == 0 && a.spawn.Left() == 0 {
+		a.loop.Stop()
+		return
+	}
+	const soon = 10 * time.Millisecond
+	a.loop.After(soon, a.leaveWhenAlone)
 }

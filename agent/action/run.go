@@ -191,7 +191,8 @@ func (a *program) String() string {
 // Start implements Action.
 func (a *program) Start(r *Run) (Pending, error) {
 	spec := spawn.Spec{
-		Env:     a.environ(r),
+		Env:     r.Env.Environ,
+		Set:     a.variables(r.Event),
 		Dir:     a.dir.Expand(r.Event),
 		User:    a.user,
 		Group:   a.group,
@@ -230,33 +231,17 @@ func (p *running) Stop() (gone bool) {
 	return false
 }
 
-// environ returns what the program finds in its environment: what we have,
-// then the event's fields, then what the rule asks for.
-func (a *program) environ(r *Run) []string {
-	env := slices.Clone(r.Env.Environ)
-	for _, f := range r.Event.Fields {
-		if !dangerous(f.Name) {
-			env = append(env, f.Name+"="+f.Value.String())
+// variables returns what the program finds in its environment beside what
+// everybody has: the event's fields, and what the rule asks for.
+func (a *program) variables(e *sources.Event) []string {
+	var env []string
+	for _, f := range e.Fields {
+		if value := f.Value.String(); !dangerous(f.Name) && !strings.Contains(value, "\x00") {
+			env = append(env, f.Name+"="+value)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.env)) {
-		env = append(env, name+"="+a.env[name].value.Expand(r.Event))
+		env = append(env, name+"="+a.env[name].value.Expand(e))
 	}
-	return lastOfEach(env)
-}
-
-// lastOfEach drops the entries that a later one of the same name replaces.
-func lastOfEach(env []string) []string {
-	seen := map[string]int{}
-	var out []string
-	for _, entry := range env {
-		name, _, _ := strings.Cut(entry, "=")
-		if i, ok := seen[name]; ok {
-			out[i] = entry
-			continue
-		}
-		seen[name] = len(out)
-		out = append(out, entry)
-	}
-	return out
+	return env
 }

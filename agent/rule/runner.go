@@ -18,7 +18,6 @@ type Runner struct {
 	env     *action.Env
 	dryRun  bool
 	perRule map[string]*progress
-	idle    func() // called whenever the last run has ended; may be nil
 }
 
 // progress is what there is to know of one rule at run time.
@@ -163,9 +162,6 @@ func (r *Runner) ended(p *progress, run *action.Run, err error) {
 		p.waiting = slices.Delete(p.waiting, 0, 1)
 		r.begin(p, next)
 	}
-	if r.idle != nil && r.Running() == 0 {
-		r.idle()
-	}
 }
 
 // Running is the number of runs under way.
@@ -184,14 +180,6 @@ func (r *Runner) Stop() {
 		for _, run := range slices.Clone(p.runs) {
 			run.Stop()
 		}
-	}
-}
-
-// WhenIdle has f called as soon as nothing runs, perhaps at once.
-func (r *Runner) WhenIdle(f func()) {
-	r.idle = f
-	if r.Running() == 0 {
-		f()
 	}
 }
 

@@ -130,9 +130,9 @@ func (s *Starter) Start(spec Spec, ended func(Result)) *Child {
 
 // Running is a program that runs.
 type Running struct {
-	Pid  int
-	Argv []string
-	For  time.Duration // since its start
+	Pid  int           `json:"pid"`
+	Argv []string      `json:"argv"`
+	For  time.Duration `json:"ns"` // since its start
 }
 
 // Running lists the programs that run, the oldest first.

@@ -307,6 +307,7 @@ func TestAThousandQuickOnes(t *testing.T) {
 	defer done.Store(true)
 
 	r := newRig(t)
+	time.Sleep(time.Microsecond) // the runtime opens its poller's descriptors
 	before := openDescriptors(t)
 	ended, lines := 0, 0
 	output := func([]byte) { lines++ }

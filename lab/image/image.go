@@ -83,10 +83,7 @@ func Prepare(ctx context.Context, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := EnsureTools(ctx, o.Log); err != nil {
-		return nil, err
-	}
-	if image, err := load(cache); err == nil && !o.Refresh {
+	if image, err := load(cache); err == nil && !o.Refresh && len(missingPackages(LookTool)) == 0 {
 		return image, nil
 	}
 	unlock, err := lock(ctx, cache, o.Log)
@@ -99,6 +96,9 @@ func Prepare(ctx context.Context, o Options) (*Image, error) {
 
 // prepare does the work of Prepare, with the lock held.
 func prepare(ctx context.Context, cache string, o Options) (*Image, error) {
+	if err := EnsureTools(ctx, o.Log); err != nil {
+		return nil, err
+	}
 	if image, err := load(cache); err == nil && !o.Refresh {
 		return image, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"reflexd/lab"
 )
@@ -180,11 +181,18 @@ func (b *board) pull(t *testing.T, offset int, up bool) {
 	}
 }
 
-// press presses and releases a button to ground.
-func (b *board) press(t *testing.T, offset int) {
+// press presses buttons to ground and releases them, one after the other and
+// for longer than any debounce.
+func (b *board) press(t *testing.T, offsets ...int) {
 	t.Helper()
-	b.pull(t, offset, false)
-	b.pull(t, offset, true)
+	const moment = 100 * time.Millisecond
+	var pulls []lab.Pull
+	for _, offset := range offsets {
+		pulls = append(pulls, lab.Pull{After: moment, Offset: offset}, lab.Pull{After: moment, Offset: offset, Up: true})
+	}
+	if err := b.header.Play(t.Context(), pulls...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (b *board) awaitLine(t *testing.T, offset int, high bool) {
@@ -223,6 +231,25 @@ func (b *board) key(t *testing.T, qcode string, down bool) {
 	if err := b.Key(t.Context(), qcode, down); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// holdKey presses a key and waits until the agent hears of it. Now and then
+// QEMU's controller sits on the first report of a keyboard that was just
+// plugged in; then the finger tries again.
+func (b *board) holdKey(t *testing.T, a *agent, qcode, name string) {
+	t.Helper()
+	for try := range 3 {
+		b.key(t, qcode, true)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := a.proc.Log.Await(ctx, "key "+name+" pressed")
+		cancel()
+		if err == nil {
+			return
+		}
+		t.Logf("try %d: %v", try+1, err)
+		b.key(t, qcode, false)
+	}
+	t.Fatalf("%s was not heard", name)
 }
 
 func (b *board) plugStick(t *testing.T, id string) {

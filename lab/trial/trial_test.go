@@ -73,9 +73,12 @@ func TestExampleRemoteAndDoorbell(t *testing.T) {
 		a := b.start(t, string(yaml))
 		b.pull(t, 22, false)
 		b.awaitLine(t, 27, true)
+		a.expect("program=aplay .*status=0")
 		b.pull(t, 22, true)
 		b.awaitLine(t, 27, false)
-		b.press(t, 22) // within the cooldown: the lamp follows, nothing rings
+		// Two presses that follow each other by the guest's clock: of the
+		// second, at least, nothing rings.
+		b.press(t, 22, 22)
 		a.expect(`dropped rule=ring .*why=cooldown`)
 
 		b.keyboard(t, "remote")
@@ -87,8 +90,9 @@ func TestExampleRemoteAndDoorbell(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "aplay -q /usr/share/sounds/bell.wav\namixer -q set Master 2%+\n"; calls != want {
-			t.Errorf("calls %q, want %q", calls, want)
+		bell, amixer := "aplay -q /usr/share/sounds/bell.wav\n", "amixer -q set Master 2%+\n"
+		if calls != bell+amixer && calls != bell+bell+amixer {
+			t.Errorf("calls %q", calls)
 		}
 
 		b.plugStick(t, "stick")
@@ -148,7 +152,7 @@ rules:
 		for range 2 {
 			node := b.keyboard(t, "kbd")
 			a.expect("QEMU USB Keyboard")
-			b.key(t, "a", true)
+			b.holdKey(t, a, "a", "KEY_A")
 			a.expect("down " + node)
 			b.key(t, "a", false)
 			a.expect("up after [0-9]+, synthetic no")
@@ -200,7 +204,7 @@ rules:
 	listener := b.start(t, other)
 	b.keyboard(t, "kbd")
 	listener.expect("QEMU USB Keyboard")
-	b.key(t, "a", true)
+	b.holdKey(t, listener, "a", "KEY_A")
 	listener.expect("heard KEY_A")
 	grabber := b.start(t, `
 inputs: {mine: {name: "*Keyboard*", grab: auto}}
