@@ -66,7 +66,7 @@ dist: $(TARGETS:%=dist/reflexd-$(VERSION)-linux-%.tar.gz) ## release archives
 
 dist/reflexd-$(VERSION)-linux-%.tar.gz: build/%/reflexd
 	mkdir -p dist
-	tar -C build/$* --owner=0 --group=0 --numeric-owner -czf $@ reflexd -C $(CURDIR) README.md LICENSE examples packaging
+	tar -C build/$* --owner=0 --group=0 --numeric-owner -czf $@ reflexd -C $(CURDIR) README.md LICENSE docs examples packaging
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

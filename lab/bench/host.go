@@ -25,14 +25,14 @@ const (
 
 // onHost measures on the host what can be measured there. Uevents want root.
 func onHost(ctx context.Context, build, dir string, progress io.Writer) (*report, error) {
-	p := place{dir: filepath.Join(dir, "host"), reflexd: filepath.Join(build, runtime.GOARCH, "reflexd")}
+	p := place{what: "host", dir: filepath.Join(dir, "host"), reflexd: filepath.Join(build, runtime.GOARCH, "reflexd")}
 	if err := hostCompiler.compile(ctx, p.dir); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(p.file("rules.yaml"), []byte(p.rules()), 0o644); err != nil {
 		return nil, err
 	}
-	t := triggers{"-b", p.file("stamp"), "-s", rtSignal}
+	t := triggers{"-s", rtSignal}
 	if os.Geteuid() == 0 {
 		t = append(t, "-u", nullUevent)
 	}

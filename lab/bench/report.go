@@ -5,7 +5,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +20,7 @@ type report struct {
 // A row is something whose time is measured.
 type row struct {
 	name    string  // as measure prints it
-	title   string  //
+	title   string
 	promise float64 // how many times as long as the C loop reflexd may take; 0 for no promise
 }
 
@@ -30,7 +29,7 @@ var rows = []row{
 	{"uevent", "uevent → first instruction", 1.25},
 	{"signal", "signal → first instruction", 1.25},
 	{"start", "start → ready", 0},
-	{"process", "process start alone", 0},
+	{"process", "fork, exec → first instruction, alone", 0},
 }
 
 // Promises that are no ratios.
@@ -58,7 +57,7 @@ func (r row) print(out io.Writer, rival string, s, yardstick samples, isYardstic
 	median, p99 := s.median()/yardstick.median(), s.p99()/yardstick.p99()
 	ratios, promise := fmt.Sprintf(" %.2f | %.2f |", median, p99), ""
 	switch {
-	case r.name == "process", isYardstick:
+	case isYardstick:
 		ratios = " | |"
 	case r.promise > 0:
 		promise = fmt.Sprintf("%.2f: %s", r.promise, verdict(max(median, p99) <= r.promise))
@@ -89,10 +88,10 @@ func (r *report) printMemory(out io.Writer) {
 	}
 }
 
-// text is the median as a text; "" where there are no samples.
+// text is the median as a text; a dash where there are no samples.
 func (s samples) text() string {
 	if len(s) == 0 {
-		return ""
+		return "–"
 	}
 	return fmt.Sprintf("%.0f", s.median())
 }
@@ -113,7 +112,7 @@ func printSizes(out io.Writer, build string) error {
 		if arch == "armv6" {
 			promise = fmt.Sprintf("%d: %s", binaryPromise, verdict(info.Size() < binaryPromise))
 		}
-		fmt.Fprintf(out, "| %s | %d | %s |\n", cmp.Or(arch, program), info.Size(), promise)
+		fmt.Fprintf(out, "| %s | %d | %s |\n", arch, info.Size(), promise)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 // A place is where programs are measured: a folder with all that is needed, and perhaps a GPIO chip.
 type place struct {
+	what    string // it is called
 	dir     string
 	reflexd string
 	chip    string // its device; "" where there is none

@@ -34,10 +34,13 @@ type runner func(ctx context.Context, args ...string) (string, error)
 func takeTurns(ctx context.Context, p place, run runner, t triggers, progress io.Writer) (figures, error) {
 	all := figures{}
 	for round := range rounds {
-		fmt.Fprintf(progress, "bench: %s, round %d of %d\n", p.dir, round+1, rounds)
-		for _, r := range rivals {
+		fmt.Fprintf(progress, "bench: %s, round %d of %d\n", p.what, round+1, rounds)
+		for i, r := range rivals {
 			log := p.file(fmt.Sprintf("%d.log", round))
 			args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", log, "-f", p.file("fifo")}, t...)
+			if i == 0 {
+				args = append(args, "-b", p.file("stamp"))
+			}
 			if err := all.measure(ctx, p, run, r.name, append(args, r.args(p)...)); err != nil {
 				return nil, err
 			}
@@ -65,7 +68,7 @@ type idler struct {
 
 // watchIdlers measures programs that do nothing, all at once.
 func watchIdlers(ctx context.Context, p place, run runner, idlers []idler, progress io.Writer) (figures, error) {
-	fmt.Fprintf(progress, "bench: %s, %v of nothing\n", p.dir, idleFor)
+	fmt.Fprintf(progress, "bench: %s, %v of nothing\n", p.what, idleFor)
 	all := make([]figures, len(idlers))
 	errs := make([]error, len(idlers))
 	var running sync.WaitGroup
