@@ -5,6 +5,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -53,8 +54,12 @@ func (a *Agent) Stop() { a.loop.Post(func() { a.stop("asked to") }) }
 // reload reads the configuration again, beside the loop, and swaps it in if
 // nothing is wrong with it. done is called with what was.
 func (a *Agent) reload(why string, done func(error)) {
-	if a.reloading || a.stopping {
-		done(fmt.Errorf("reload: busy"))
+	switch {
+	case a.stopping:
+		done(errStopping)
+		return
+	case a.reloading:
+		done(errors.New("another reload is under way"))
 		return
 	}
 	a.reloading = true
@@ -70,8 +75,8 @@ func (a *Agent) reload(why string, done func(error)) {
 		if err == nil && ps.Failed() {
 			err = ps
 		}
-		if err == nil && !a.stopping {
-			err = a.swap(fresh)
+		if err == nil {
+			err = a.swap(fresh, ps)
 		}
 		if err != nil {
 			a.log.Error("not reloaded, everything goes on as before", "why", why, "error", err)
@@ -83,7 +88,16 @@ func (a *Agent) reload(why string, done func(error)) {
 	})
 }
 
-func (a *Agent) swap(fresh *Configuration) error {
+// errStopping is why nothing is reloaded any more.
+var errStopping = errors.New("the agent is stopping")
+
+func (a *Agent) swap(fresh *Configuration, warnings *config.Problems) error {
+	if a.stopping {
+		return errStopping
+	}
+	for _, w := range warnings.All() {
+		a.log.Warn("configuration", "warning", w.Message, "at", w.Pos.String())
+	}
 	if err := a.writePidFile(a.config.PidFile, fresh.PidFile); err != nil {
 		return err
 	}

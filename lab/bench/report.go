@@ -19,7 +19,7 @@ type report struct {
 
 // A row is something whose time is measured.
 type row struct {
-	name    string  // as measure prints it
+	name    string // as measure prints it
 	title   string
 	promise float64 // how many times as long as the C loop reflexd may take; 0 for no promise
 }
