@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -256,7 +258,7 @@ func (a *Agent) close() {
 	if a.control != nil {
 		a.control.Close()
 	}
-	if a.config.PidFile != "" {
+	if a.config.PidFile != "" && !a.opts.DryRun {
 		a.removePidFile(a.config.PidFile)
 	}
 	a.loop.Close()
@@ -265,10 +267,13 @@ func (a *Agent) close() {
 // writePidFile moves the PID file from the path before to path; either may
 // be "" for none. The file is complete whenever it is there.
 func (a *Agent) writePidFile(before, path string) error {
-	if before == path {
+	if before == path || a.opts.DryRun {
 		return nil
 	}
 	if path != "" {
+		if other := a.holderOf(path); other != 0 {
+			return fmt.Errorf("write PID file %s: it is that of process %d, a running reflexd", path, other)
+		}
 		temporary := path + ".new"
 		err := os.WriteFile(temporary, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644)
 		if err == nil {
@@ -282,6 +287,25 @@ func (a *Agent) writePidFile(before, path string) error {
 		a.removePidFile(before)
 	}
 	return nil
+}
+
+// holderOf returns the process that the PID file at path names, if that is
+// another one of ours that is alive.
+func (a *Agent) holderOf(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid == os.Getpid() {
+		return 0
+	}
+	theirs, err := os.ReadFile(filepath.Join(a.opts.Proc, strconv.Itoa(pid), "comm"))
+	ours, _ := os.ReadFile(filepath.Join(a.opts.Proc, "self", "comm"))
+	if err != nil || string(theirs) != string(ours) {
+		return 0
+	}
+	return pid
 }
 
 // removePidFile removes the file if it is ours.

@@ -24,12 +24,12 @@ const (
 	stopLatest = 850 * time.Millisecond
 )
 
-// handleSignals makes SIGTERM and SIGINT stop the agent and SIGHUP reload it.
+// handleSignals makes SIGTERM, SIGINT and SIGQUIT stop the agent and SIGHUP reload it.
 // These cannot be blocked in all threads of a Go program, and they need no
 // data, so they come through the runtime and not the signal source.
 func (a *Agent) handleSignals() (stop func()) {
 	c := make(chan os.Signal, 4)
-	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -79,13 +79,29 @@ func (a *Agent) reload(why string, done func(error)) {
 			err = a.swap(fresh, ps)
 		}
 		if err != nil {
-			a.log.Error("not reloaded, everything goes on as before", "why", why, "error", err)
+			a.tellWhyNot(why, err)
 		} else {
 			a.log.Info("reloaded", "why", why, "rules", len(fresh.Rules))
 		}
 		a.notify("READY=1")
 		done(err)
 	})
+}
+
+// tellWhyNot logs a reload that failed, a line for each of the first
+// complaints.
+func (a *Agent) tellWhyNot(why string, err error) {
+	const most = 50
+	ps, ok := err.(*config.Problems)
+	if !ok {
+		a.log.Error("not reloaded, everything goes on as before", "why", why, "error", err)
+		return
+	}
+	all := ps.All()
+	a.log.Error("not reloaded, everything goes on as before", "why", why, "complaints", len(all))
+	for _, p := range all[:min(most, len(all))] {
+		a.log.Error("configuration", "error", p.Message, "at", p.Pos.String())
+	}
 }
 
 // errStopping is why nothing is reloaded any more.

@@ -57,6 +57,10 @@ func (a *Agent) Status() Status {
 	return s
 }
 
+// mostComplaints is how many complaints fit into an answer, and more than
+// anyone reads at a time.
+const mostComplaints = 200
+
 // verbs are what the control socket understands.
 var verbs = []string{"status", "reload"}
 
@@ -66,7 +70,12 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 	case "status":
 		reply(a.Status(), nil)
 	case "reload":
-		a.reload("control socket", func(err error) { reply(nil, err) })
+		a.reload("control socket", func(err error) {
+			if ps, ok := err.(*config.Problems); ok {
+				err = fmt.Errorf("%w\n%s", control.ErrConfiguration, ps.Summary(mostComplaints))
+			}
+			reply(nil, err)
+		})
 	default:
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, verbs)))
 	}

@@ -93,9 +93,19 @@ func (ps *Problems) All() []Problem {
 
 // Error returns all complaints, a line each.
 func (ps *Problems) Error() string {
+	return ps.Summary(len(ps.list))
+}
+
+// Summary returns the first complaints, at most n of them, a line each, and
+// how many more there are.
+func (ps *Problems) Summary(n int) string {
 	var lines []string
-	for _, p := range ps.All() {
+	all := ps.All()
+	for _, p := range all[:min(n, len(all))] {
 		lines = append(lines, p.String())
+	}
+	if more := len(all) - n; more > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -103,16 +113,23 @@ func (ps *Problems) Error() string {
 // Suggest returns `; did you mean "x"?` for the word of known that is nearest
 // to word, or nothing if none is near.
 func Suggest(word string, known []string) string {
+	if best := nearest(word, known); best != "" {
+		return didYouMean(best)
+	}
+	return ""
+}
+
+func didYouMean(word string) string { return fmt.Sprintf("; did you mean %q?", word) }
+
+// nearest returns the word of known that is nearest to word, or "".
+func nearest(word string, known []string) string {
 	best, bestDistance := "", 1+max(1, min(3, len(word)/3))
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance {
 			best, bestDistance = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // distance is the number of letters to insert, remove, replace or swap with

@@ -254,7 +254,9 @@ func readFields(n Node, fields []Field, ps *Problems) {
 		seen[e.Key] = e.At
 		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == e.Key })
 		if i < 0 {
-			ps.Errorf(e.At, "unknown key %q%s", e.Key, suggestField(e.Key, fields))
+			hint, meant := suggestField(e.Key, fields)
+			ps.Errorf(e.At, "unknown key %q%s", e.Key, hint)
+			seen[meant] = e.At // so that it is not missed as well
 			continue
 		}
 		fields[i].Value.Read(e.Value, ps)
@@ -266,15 +268,17 @@ func readFields(n Node, fields []Field, ps *Problems) {
 	}
 }
 
-func suggestField(key string, fields []Field) string {
+// suggestField returns what to say of an unknown key, and the key that was
+// meant if that can be guessed.
+func suggestField(key string, fields []Field) (hint, meant string) {
 	var names []string
 	for _, f := range fields {
 		names = append(names, f.Name)
 	}
-	if s := Suggest(key, names); s != "" {
-		return s
+	if meant := nearest(key, names); meant != "" {
+		return didYouMean(meant), meant
 	}
-	return "; known here: " + strings.Join(names, ", ")
+	return "; known here: " + strings.Join(names, ", "), ""
 }
 
 // Either returns a Value that reads a mapping with long and everything else

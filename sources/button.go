@@ -52,6 +52,9 @@ func (b *Button) Compile(t *Trigger, kind string, names []string, ps *config.Pro
 			t.Topics = append(t.Topics, Topic{kind, name, state})
 		}
 	}
+	if !slices.Contains(b.Is, Released) {
+		t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool { return name == HeldMS })
+	}
 	if b.After == 0 && b.Before == 0 {
 		return
 	}

@@ -133,6 +133,9 @@ func readTest(n config.Node, ps *config.Problems) test {
 				any = append(any, t)
 			}
 		}
+		if len(n.Items) == 0 {
+			ps.Errorf(n.Pos, "the list is empty: nothing is in it")
+		}
 		return any
 	case n.Kind == config.Map:
 		return readComparison(n, ps)
@@ -170,6 +173,9 @@ func readComparison(n config.Node, ps *config.Problems) test {
 	}
 	if len(n.Entries) == 0 {
 		ps.Errorf(n.Pos, "expected one of not, above, below")
+	}
+	if all.impossible() {
+		ps.Errorf(n.Pos, "no number is both above the one and below the other")
 	}
 	return all
 }
@@ -213,6 +219,20 @@ func (t anyOf) holds(v Value, present bool) bool {
 }
 
 type allOf []test
+
+// impossible reports whether no number can hold.
+func (t allOf) impossible() bool {
+	for _, low := range t {
+		for _, high := range t {
+			a, ok := low.(compare)
+			b, too := high.(compare)
+			if ok && too && a.above && !b.above && b.limit-1 <= a.limit {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 func (t allOf) holds(v Value, present bool) bool {
 	for _, inner := range t {

@@ -42,8 +42,8 @@ type Action interface {
 	// nil, nil or nil, err if it is over already. Otherwise r.Finish will be
 	// called, later and once, unless the Pending is stopped before.
 	Start(r *Run) (Pending, error)
-	// String says what it would do, in the words of the configuration.
-	String() string
+	// Describe says what it does upon e, in the words of the configuration.
+	Describe(e *sources.Event) string
 }
 
 // Pending is an action under way.
@@ -218,7 +218,7 @@ func (r *Run) Doing() string {
 	if r.pending == nil {
 		return ""
 	}
-	return r.list[r.step].String()
+	return r.list[r.step].Describe(r.Event)
 }
 
 // Finish tells that the action under way is over.
@@ -238,7 +238,7 @@ func (r *Run) advance() {
 	for r.step < len(r.list) {
 		step := r.list[r.step]
 		if r.DryRun {
-			r.Env.Log.Info("would "+step.String(), "rule", r.Rule, "event", r.Event.Describe())
+			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}

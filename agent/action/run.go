@@ -163,6 +163,9 @@ func (a *program) checkShell(c *Check) Action {
 
 func (a *program) checkRest(c *Check) {
 	c.Text(a.dir)
+	if p := a.dir.parts; len(p) > 0 && p[0].field == "" && !strings.HasPrefix(p[0].literal, "/") {
+		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute")
+	}
 	if a.stdin != nil {
 		c.Text(*a.stdin)
 	}
@@ -176,14 +179,14 @@ func (a *program) checkRest(c *Check) {
 
 func literalText(s string) Text { return Text{parts: []part{{literal: s}}, text: s} }
 
-// String returns the action as the log tells it.
-func (a *program) String() string {
+// Describe implements Action.
+func (a *program) Describe(e *sources.Event) string {
 	if a.kind == "shell" {
 		return "shell " + a.script
 	}
 	var words []string
 	for _, t := range a.argv {
-		words = append(words, t.source())
+		words = append(words, t.Expand(e))
 	}
 	return "run " + strings.Join(words, " ")
 }
@@ -236,7 +239,7 @@ func (p *running) Stop() (gone bool) {
 func (a *program) variables(e *sources.Event) []string {
 	var env []string
 	for _, f := range e.Fields {
-		if value := f.Value.String(); !dangerous(f.Name) && !strings.Contains(value, "\x00") {
+		if value := f.Value.String(); a.env[f.Name] == nil && !dangerous(f.Name) && !strings.Contains(value, "\x00") {
 			env = append(env, f.Name+"="+value)
 		}
 	}

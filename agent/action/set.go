@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 var setKind = Kind{
@@ -62,7 +63,8 @@ func suggestOutput(name string, outputs []string) string {
 	return "; declared: " + strings.Join(outputs, ", ")
 }
 
-func (a *set) String() string { return "set " + a.line + " to " + a.to }
+// Describe implements Action.
+func (a *set) Describe(*sources.Event) string { return "set " + a.line + " to " + a.to }
 
 // Start implements Action.
 func (a *set) Start(r *Run) (Pending, error) {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/sources"
 	"reflexd/sources/signal"
 )
 
@@ -51,8 +52,9 @@ func (a *signalAction) check(c *Check) Action {
 	return a
 }
 
-func (a *signalAction) String() string {
-	return "signal " + signal.Name(a.number) + " to " + a.to.source()
+// Describe implements Action.
+func (a *signalAction) Describe(e *sources.Event) string {
+	return "signal " + signal.Name(a.number) + " to " + a.to.Expand(e)
 }
 
 // Start implements Action. Finding a process by name reads all of /proc, so

@@ -7,6 +7,7 @@ package action
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"reflexd/config"
@@ -27,7 +28,8 @@ var logKind = Kind{
 
 type logLine struct{ text Text }
 
-func (a *logLine) String() string { return "log " + a.text.source() }
+// Describe implements Action.
+func (a *logLine) Describe(e *sources.Event) string { return "log " + a.text.Expand(e) }
 
 // Start implements Action.
 func (a *logLine) Start(r *Run) (Pending, error) {
@@ -58,6 +60,9 @@ type emit struct {
 func (a *emit) check(c *Check) Action {
 	for name, v := range a.fields {
 		c.Text(v.value)
+		if strings.HasPrefix(name, "REFLEXD_") {
+			c.Problems.Errorf(v.pos, "names that begin with REFLEXD_ are reflexd's own")
+		}
 		if !sources.ValidField(name) {
 			c.Problems.Errorf(v.pos, "%q cannot name an event field: upper-case letters, digits and _", name)
 		}
@@ -65,7 +70,8 @@ func (a *emit) check(c *Check) Action {
 	return a
 }
 
-func (a *emit) String() string { return "emit " + a.name }
+// Describe implements Action.
+func (a *emit) Describe(*sources.Event) string { return "emit " + a.name }
 
 // Start implements Action.
 func (a *emit) Start(r *Run) (Pending, error) {
@@ -93,7 +99,8 @@ var waitKind = Kind{
 
 type wait struct{ span time.Duration }
 
-func (a *wait) String() string { return "wait " + a.span.String() }
+// Describe implements Action.
+func (a *wait) Describe(*sources.Event) string { return "wait " + a.span.String() }
 
 // Start implements Action.
 func (a *wait) Start(r *Run) (Pending, error) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 var writeKind = Kind{
@@ -39,7 +40,10 @@ func (a *write) check(c *Check) Action {
 	return a
 }
 
-func (a *write) String() string { return "write " + a.text.source() + " to " + a.path.source() }
+// Describe implements Action.
+func (a *write) Describe(e *sources.Event) string {
+	return "write " + a.text.Expand(e) + " to " + a.path.Expand(e)
+}
 
 // Start implements Action. Attributes run driver code when they are written,
 // and that may sleep, so it is done beside the loop.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,7 +58,10 @@ func Call(path string, r Request, result any, patience time.Duration) error {
 	if err := json.Unmarshal(buf[:n], &a); err != nil {
 		return fmt.Errorf("understand the agent at %s: %w", path, err)
 	}
-	if a.Error != "" {
+	switch {
+	case a.Wrong:
+		return fmt.Errorf("%w%s", ErrConfiguration, strings.TrimPrefix(a.Error, ErrConfiguration.Error()))
+	case a.Error != "":
 		return errors.New(a.Error)
 	}
 	if result == nil {

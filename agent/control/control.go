@@ -35,8 +35,13 @@ type Request struct {
 // Answer is what it is told.
 type Answer struct {
 	Error  string          `json:"error,omitempty"`
+	Wrong  bool            `json:"wrong,omitempty"` // the configuration is wrong: ErrConfiguration
 	Result json.RawMessage `json:"result,omitempty"`
 }
+
+// ErrConfiguration says that a request failed because the configuration has
+// mistakes. It survives the way through the socket.
+var ErrConfiguration = errors.New("the configuration has mistakes")
 
 // Handler answers a request by calling reply once, now or later, on the
 // loop's thread. result is sent as JSON.
@@ -232,7 +237,7 @@ func (c *client) reply(result any, failure error) {
 	var a Answer
 	var err error
 	if failure != nil {
-		a.Error = failure.Error()
+		a.Error, a.Wrong = failure.Error(), errors.Is(failure, ErrConfiguration)
 	}
 	if result != nil {
 		a.Result, err = json.Marshal(result)

@@ -113,7 +113,8 @@ func TestLimitForgetsOldFirings(t *testing.T) {
 	p, r := &progress{}, &Rule{Limit: Limit{3, time.Second}}
 	var kept []int
 	for i, ms := range []int{0, 100, 200, 300, 999, 1000, 1099, 1100, 5000} {
-		if p.refuses(r, time.Duration(ms)*time.Millisecond) == "" {
+		if now := time.Duration(ms) * time.Millisecond; p.refuses(r, now) == "" {
+			p.fired(r, now)
 			kept = append(kept, i)
 		}
 	}

@@ -33,7 +33,7 @@ type progress struct {
 // Counts is what happened to a rule since the start.
 type Counts struct {
 	Fired   int `json:"fired"`
-	Dropped int `json:"dropped"` // by cooldown, limit, or a full queue
+	Dropped int `json:"dropped"` // by cooldown, limit, mode, or a full queue
 	Failed  int `json:"failed"`
 }
 
@@ -79,28 +79,40 @@ func (r *Runner) Fire(rule *Rule, e *sources.Event) {
 		r.drop(p, e, why)
 		return
 	}
-	p.Fired++
-	p.last = e.Time
-	r.env.Log.Info("fired", "rule", rule.Name, "event", e.Describe())
-	switch busy := len(p.runs) > 0; {
-	case !busy, rule.Mode == Parallel && len(p.runs) < rule.Max:
-		r.begin(p, e.Clone())
-	case rule.Mode == Single:
-		r.drop(p, e, "still running")
-	case rule.Mode == Parallel:
-		r.drop(p, e, "max: runs are under way")
-	case rule.Mode == Restart:
-		p.waiting = append(p.waiting[:0], e.Clone())
-		for _, run := range slices.Clone(p.runs) {
-			run.Stop()
-		}
-	case rule.Mode == Coalesce:
-		p.waiting = append(p.waiting[:0], e.Clone())
-	case len(p.waiting) >= rule.Max:
-		r.drop(p, e, "max: firings are waiting")
-	default:
-		p.waiting = append(p.waiting, e.Clone())
+	if why := p.full(rule); why != "" {
+		r.drop(p, e, why)
+		return
 	}
+	p.fired(rule, e.Time)
+	r.env.Log.Info("fired", "rule", rule.Name, "event", e.Describe())
+	switch {
+	case len(p.runs) == 0, rule.Mode == Parallel:
+		r.begin(p, e.Clone())
+	case rule.Mode == Queued:
+		p.waiting = append(p.waiting, e.Clone())
+	default: // Restart and Coalesce keep the newest
+		p.Dropped += len(p.waiting)
+		p.waiting = append(p.waiting[:0], e.Clone())
+		if rule.Mode == Restart {
+			for _, run := range slices.Clone(p.runs) {
+				run.Stop()
+			}
+		}
+	}
+}
+
+// full returns why the mode has no place for another firing.
+func (p *progress) full(rule *Rule) string {
+	switch {
+	case len(p.runs) == 0:
+	case rule.Mode == Single:
+		return "still running"
+	case rule.Mode == Parallel && len(p.runs) >= rule.Max:
+		return "max: runs are under way"
+	case rule.Mode == Queued && len(p.waiting) >= rule.Max:
+		return "max: firings are waiting"
+	}
+	return ""
 }
 
 func (r *Runner) drop(p *progress, e *sources.Event, why string) {
@@ -108,8 +120,7 @@ func (r *Runner) drop(p *progress, e *sources.Event, why string) {
 	r.env.Log.Debug("dropped", "rule", p.rule.Name, "event", e.Describe(), "why", why)
 }
 
-// refuses returns why the rule may not fire at the time now, and counts the
-// firing against its limit if it may.
+// refuses returns why the rule may not fire at the time now.
 func (p *progress) refuses(rule *Rule, now time.Duration) string {
 	if rule.Cooldown > 0 && p.Fired > 0 && now-p.last < rule.Cooldown {
 		return "cooldown"
@@ -121,11 +132,21 @@ func (p *progress) refuses(rule *Rule, now time.Duration) string {
 	if len(p.recent) >= n && now-p.recent[len(p.recent)-n] < rule.Limit.Per {
 		return "limit"
 	}
+	return ""
+}
+
+// fired notes a firing for the counts, the cooldown and the limit.
+func (p *progress) fired(rule *Rule, now time.Duration) {
+	p.Fired++
+	p.last = now
+	n := rule.Limit.Count
+	if n == 0 {
+		return
+	}
 	if len(p.recent) >= n {
 		p.recent = slices.Delete(p.recent, 0, len(p.recent)-n+1)
 	}
 	p.recent = append(p.recent, now)
-	return ""
 }
 
 func (r *Runner) begin(p *progress, e *sources.Event) {

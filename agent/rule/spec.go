@@ -8,7 +8,9 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"reflexd/agent/action"
 	"reflexd/config"
@@ -134,6 +136,9 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 func (c *Compiler) nameOf(s *Spec) string {
 	if s.name == "" {
 		return fmt.Sprintf("%s:%d", s.pos.File, s.pos.Line)
+	}
+	if strings.ContainsFunc(s.name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		c.Problems.Errorf(s.namePos, "the name %+q holds what cannot be printed", s.name)
 	}
 	if first, ok := c.names[s.name]; ok {
 		c.Problems.Errorf(s.namePos, "a rule named %q is declared already at %s", s.name, first)

@@ -8,6 +8,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"reflexd/config"
@@ -28,10 +29,22 @@ Every key that a configuration file may have, as `+"`reflexd help language`"+` p
 			continue
 		}
 		fmt.Fprintf(w, "\n## An entry of `%s`\n", f.Name)
+		if len(entry.Elem.Variants) > 0 {
+			writeEntryKinds(w, entry.Elem)
+			continue
+		}
 		writeFields(w, entry.Elem.Fields)
 		for _, inner := range entry.Elem.Fields {
 			writeVariants(w, inner)
 		}
+	}
+}
+
+// writeEntryKinds writes the kinds that an entry can be of.
+func writeEntryKinds(w io.Writer, entry *config.Shape) {
+	for _, v := range entry.Variants {
+		fmt.Fprintf(w, "\n### `%s`\n\n%s.\n", v.Key, sentence(v.Doc))
+		writeFields(w, append(slices.Clip(v.Fields), entry.Fields...))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // is room again.
 type logWriter struct {
 	out    io.Writer
+	format string // of the log: "json", or text
 	mu     sync.Mutex
 	wake   *sync.Cond
 	buf    []byte // what is to be written
@@ -28,8 +29,8 @@ type logWriter struct {
 // logMemory bounds what waits to be written.
 const logMemory = 256 << 10
 
-func newLogWriter(out io.Writer) *logWriter {
-	w := &logWriter{out: out, ended: make(chan struct{})}
+func newLogWriter(out io.Writer, format string) *logWriter {
+	w := &logWriter{out: out, format: format, ended: make(chan struct{})}
 	w.wake = sync.NewCond(&w.mu)
 	go w.write()
 	return w
@@ -44,12 +45,20 @@ func (w *logWriter) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	if w.lost > 0 {
-		w.buf = fmt.Appendf(w.buf, "reflexd: %d lines of the log were dropped: nobody read it\n", w.lost)
+		w.buf = append(w.buf, w.tellLost()...)
 		w.lost = 0
 	}
 	w.buf = append(w.buf, line...)
 	w.wake.Signal()
 	return len(line), nil
+}
+
+// tellLost returns a line about the lines that were dropped.
+func (w *logWriter) tellLost() string {
+	if w.format == "json" {
+		return fmt.Sprintf(`{"level":"WARN","msg":"lines of the log were dropped: nobody read it","count":%d}`+"\n", w.lost)
+	}
+	return fmt.Sprintf("level=WARN msg=\"lines of the log were dropped: nobody read it\" count=%d\n", w.lost)
 }
 
 // write is the goroutine.

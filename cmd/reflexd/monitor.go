@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"reflexd/agent"
+	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/signal"
 )
@@ -24,9 +25,13 @@ var monitored = []string{"inputs", "uevents", "signals"}
 
 func monitorVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print one JSON object an event")
-	asYAML := c.flags.Bool("yaml", false, "print the `when:` that each event would fire")
+	asYAML := c.flags.Bool("yaml", false, "print the trigger that each event would fire, ready for a rule")
 	bias := c.flags.String("bias", "", "request the named lines with this `bias`: pull-up, pull-down, disabled")
 	return func(args []string) int {
+		if err := checkMonitor(args, *bias); err != nil {
+			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
+			return wrong
+		}
 		spec, wanted := watchSpec(args, *bias)
 		if err := signal.Inherit(); err != nil {
 			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
@@ -36,7 +41,7 @@ func monitorVerb(c *command) func([]string) int {
 			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
 			return wrong
 		}
-		out := newLogWriter(c.stdout)
+		out := newLogWriter(c.stdout, "text")
 		defer out.Close()
 		printer := &printer{out: out, wanted: wanted, write: writeHuman, ready: func() {
 			fmt.Fprintf(c.stderr, "watching %s; pid %d; Ctrl-C ends\n", strings.Join(append(wantedNames(wanted), spec.Lines...), ", "), os.Getpid())
@@ -57,6 +62,21 @@ func monitorVerb(c *command) func([]string) int {
 		}
 		return done
 	}
+}
+
+// checkMonitor refuses what would wait for ever for a line that nobody meant.
+func checkMonitor(args []string, bias string) error {
+	words := []string{"", "pull-up", "pull-down", "disabled"}
+	if !slices.Contains(words, bias) {
+		return fmt.Errorf("--bias: expected pull-up, pull-down or disabled, found %q%s", bias, config.Suggest(bias, words[1:]))
+	}
+	for _, arg := range args {
+		name := strings.TrimSuffix(arg, "s") + "s"
+		if hint := config.Suggest(name, monitored); hint != "" && !slices.Contains(monitored, name) {
+			return fmt.Errorf("no source is called %q%s", arg, hint)
+		}
+	}
+	return nil
 }
 
 // watchSpec sorts arguments into sources and lines. wanted are the kinds of

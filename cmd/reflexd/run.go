@@ -9,8 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	ossignal "os/signal"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
 	"reflexd/agent/control"
@@ -25,13 +28,16 @@ func runVerb(c *command) func([]string) int {
 	level := c.flags.String("log-level", "info", "tell this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
 	return func([]string) int {
-		writer := newLogWriter(c.stderr)
+		writer := newLogWriter(c.stderr, *format)
 		defer writer.Close()
 		log, err := newLogger(writer, *level, *format)
 		if err != nil {
 			fmt.Fprintln(c.stderr, "reflexd run:", err)
 			return wrong
 		}
+		// A log that nobody reads any more is no reason to end: without this,
+		// writing to it is.
+		ossignal.Ignore(unix.SIGPIPE)
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
 		}
@@ -40,7 +46,7 @@ func runVerb(c *command) func([]string) int {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Socket: *socket,
+			Log: log, Version: versionString(), DryRun: *dryRun, Socket: socketUnless(*dryRun, *socket),
 		})
 		if err == nil {
 			err = a.Run()
@@ -51,6 +57,15 @@ func runVerb(c *command) func([]string) int {
 		}
 		return done
 	}
+}
+
+// socketUnless returns no socket for a dry run, which may stand beside the
+// real agent.
+func socketUnless(dryRun bool, path string) string {
+	if dryRun {
+		return ""
+	}
+	return path
 }
 
 // load reads the configuration and prints what is wrong with it. It returns
@@ -95,7 +110,11 @@ func checkVerb(c *command) func([]string) int {
 			fmt.Fprintln(c.stdout, p)
 		}
 		if code == done {
-			fmt.Fprintf(c.stdout, "%s: %d rules, nothing wrong\n", strings.Join(configuration.Files, ", "), len(configuration.Rules))
+			verdict := "nothing wrong"
+			if n := len(ps.All()); n > 0 {
+				verdict = fmt.Sprintf("%d warnings", n)
+			}
+			fmt.Fprintf(c.stdout, "%s: %d rules, %s\n", strings.Join(configuration.Files, ", "), len(configuration.Rules), verdict)
 		}
 		return code
 	}

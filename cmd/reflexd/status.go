@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -35,8 +36,11 @@ func reloadVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	return func([]string) int {
 		if err := control.Call(*socket, control.Request{Verb: "reload"}, nil, patience); err != nil {
-			fmt.Fprintln(c.stderr, err)
-			fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent, if it runs, goes on as before")
+			c.fail(err)
+			if errors.Is(err, control.ErrConfiguration) {
+				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded, the agent goes on as before")
+				return wrong
+			}
 			return failed
 		}
 		return done

@@ -36,18 +36,18 @@ func onBoard(ctx context.Context, build, dir string, progress io.Writer) (r *rep
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, board.Close()) }()
-	b := &desk{board, p, progress}
+	b := &boardBench{board, p, progress}
 	return b.measure(ctx)
 }
 
-// A desk is an emulated board with a bench on it.
-type desk struct {
+// A boardBench is an emulated board and what is measured on it.
+type boardBench struct {
 	*lab.Board
 	place
 	progress io.Writer
 }
 
-func (b *desk) measure(ctx context.Context) (*report, error) {
+func (b *boardBench) measure(ctx context.Context) (*report, error) {
 	narrow, wide, err := b.chips(ctx)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (b *desk) measure(ctx context.Context) (*report, error) {
 }
 
 // chips makes one chip for the bench, and one with many lines for the question of memory.
-func (b *desk) chips(ctx context.Context) (narrow, wide *lab.Chip, err error) {
+func (b *boardBench) chips(ctx context.Context) (narrow, wide *lab.Chip, err error) {
 	if narrow, err = b.Chip(ctx, lab.ChipSpec{Name: "narrow", Lines: make([]string, outputLine+1)}); err != nil {
 		return nil, nil, err
 	}
@@ -82,12 +82,12 @@ func (b *desk) chips(ctx context.Context) (narrow, wide *lab.Chip, err error) {
 }
 
 // pullAttribute is the file by which the input line is pulled from outside.
-func (b *desk) pullAttribute(ctx context.Context, chip *lab.Chip) (string, error) {
+func (b *boardBench) pullAttribute(ctx context.Context, chip *lab.Chip) (string, error) {
 	return b.Shell(ctx, fmt.Sprintf("printf %%s /sys/devices/platform/gpio-sim.*/%s/sim_gpio%d/pull", filepath.Base(chip.Device), inputLine))
 }
 
 // configure writes reflexd's configurations.
-func (b *desk) configure(ctx context.Context, wide *lab.Chip) error {
+func (b *boardBench) configure(ctx context.Context, wide *lab.Chip) error {
 	if err := b.WriteFile(ctx, b.file("rules.yaml"), []byte(b.rules()), 0o644); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ var wideName = fmt.Sprintf("reflexd, %d lines, %d inputs", wideLines, wideInputs
 
 // idlers are the C loop and reflexd, which cannot both have the chip's lines, so the loop goes without, and reflexd with
 // the large configuration.
-func (b *desk) idlers() []idler {
+func (b *boardBench) idlers() []idler {
 	without := b.place
 	without.chip = ""
 	return []idler{

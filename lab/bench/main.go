@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long all of it may take. It takes four minutes on two cores.
+// patience is how long all of it may take. It takes about five minutes on two cores.
 const patience = 20 * time.Minute
 
 func main() {

@@ -40,6 +40,7 @@ const (
 
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "\n## %s\n\n", r.title)
+	fmt.Fprintf(out, "%d rounds in turns; in each, %d events of a kind that count, after %d that do not.\n\n", rounds, events, warmup)
 	fmt.Fprintln(out, "| | | median µs | p99 µs | median ÷ C | p99 ÷ C | runs | promise |")
 	fmt.Fprintln(out, "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
 	for _, row := range rows {

@@ -16,7 +16,7 @@ import (
 // In each of the rounds, each rival is measured with as many events of a kind, after a warm-up that does not count.
 const (
 	rounds  = 6
-	events  = 100
+	events  = 150
 	warmup  = 20
 	idleFor = 60 * time.Second
 )

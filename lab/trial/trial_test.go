@@ -266,7 +266,7 @@ func TestReloadDoesNotMoveAnOutput(t *testing.T) {
 		}
 		a.configure("lines: {fan: {output: GPIO26, initial: oops}}")
 		result, err := b.Run(t.Context(), lab.Command{Args: []string{"reflexd", "reload", "--socket", a.dir + "/socket"}})
-		if err != nil || result.Code != 1 || !strings.Contains(result.Stderr, `reflexd.yaml:1:40: expected on or off, found "oops"`) {
+		if err != nil || result.Code != 2 || !strings.Contains(result.Stderr, `reflexd.yaml:1:40: expected on or off, found "oops"`) {
 			t.Errorf("%+v %v", result, err)
 		}
 		if seen := b.watched(t); seen != "1" {

@@ -50,6 +50,9 @@
 
 enum { PATIENCE_MS = 10000, GAP_US = 10000, JITTER_US = 4000 };
 
+// address is where the agent tells how it is; it stays until the agent has ended.
+static struct sockaddr_un address = {.sun_family = AF_UNIX};
+
 static const char *log_path = "/dev/null";
 static pid_t agent;
 
@@ -73,6 +76,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *for
 	vfprintf(stderr, format, args);
 	fprintf(stderr, " (%s)\n", strerror(error));
 	show_log();
+	unlink(address.sun_path);
 	if (agent > 0)
 		kill(agent, SIGKILL);
 	exit(1);
@@ -128,7 +132,6 @@ static pid_t start(char **argv)
 // launch starts the agent and returns how long it took to be ready.
 static uint64_t launch(char **argv)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	snprintf(address.sun_path, sizeof address.sun_path, "/tmp/measure-%d", getpid());
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
@@ -143,8 +146,7 @@ static uint64_t launch(char **argv)
 		ssize_t n = recv(fd, message, sizeof message - 1, 0);
 		message[n < 0 ? 0 : n] = 0;
 	} while (!strstr(message, "READY=1"));
-	unlink(address.sun_path);
-	return end - begin; // the socket stays, so that what else the agent tells finds someone
+	return end - begin;
 }
 
 // stop ends the agent as a user would.
@@ -152,8 +154,10 @@ static void stop(void)
 {
 	kill(agent, SIGTERM);
 	for (int i = 0; i < PATIENCE_MS / 10; i++) {
-		if (waitpid(agent, NULL, WNOHANG) != 0)
+		if (waitpid(agent, NULL, WNOHANG) != 0) {
+			unlink(address.sun_path);
 			return;
+		}
 		pause_us(10000);
 	}
 	fail("the agent does not end");
@@ -161,13 +165,16 @@ static void stop(void)
 
 static int fifo = -1;
 
-// started returns when the first instruction of the next stamp was.
-static uint64_t started(void)
+// started returns when the first instruction of the next stamp was. Stamps from before begin are passed over: on a host,
+// others may make uevents too.
+static uint64_t started(uint64_t begin)
 {
 	uint64_t ns;
-	await(fifo, "the program's stamp");
-	if (read(fifo, &ns, sizeof ns) != sizeof ns)
-		fail("read a stamp");
+	do {
+		await(fifo, "the program's stamp");
+		if (read(fifo, &ns, sizeof ns) != sizeof ns)
+			fail("read a stamp");
+	} while (ns < begin);
 	return ns;
 }
 
@@ -213,8 +220,8 @@ static void open_trace(void)
 		fail("enable the tracepoint");
 }
 
-// changed returns when an output line was next set.
-static uint64_t changed(void)
+// changed returns when an output line was next set, which must be after begin.
+static uint64_t changed(uint64_t begin)
 {
 	struct { struct perf_event_header header; uint64_t time; } record;
 	await(trace, "the output's change");
@@ -227,6 +234,8 @@ static uint64_t changed(void)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (head != ring->data_tail + sizeof record)
 		fail("the output changed more than once");
+	if (record.time < begin)
+		fail("the output changed before its time");
 	__atomic_store_n(&ring->data_tail, head, __ATOMIC_RELEASE);
 	return record.time;
 }
@@ -260,13 +269,13 @@ static void queue(int number)
 static int warmup = 20, events = 100;
 
 // series makes something happen again and again, and prints how long its effect took.
-static void series(const char *name, void (*cause)(int), int argument, uint64_t (*effect)(void))
+static void series(const char *name, void (*cause)(int), int argument, uint64_t (*effect)(uint64_t))
 {
 	for (int i = -warmup; i < events; i++) {
 		pause_us(GAP_US + random() % JITTER_US);
 		uint64_t begin = now();
 		cause(argument);
-		uint64_t end = effect();
+		uint64_t end = effect(begin);
 		if (i >= 0)
 			printf("%s %lu\n", name, end - begin);
 	}
