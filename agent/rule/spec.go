@@ -119,7 +119,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	if s.max == 0 {
 		s.max = DefaultMax
 	}
-	return &Rule{
+	r := &Rule{
 		Name:      c.nameOf(s),
 		Pos:       s.pos,
 		Triggers:  triggers,
@@ -130,6 +130,24 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Cooldown:  s.cooldown,
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
+	}
+	c.warnOfCircle(r)
+	return r
+}
+
+// warnOfCircle warns of a rule that sets itself off without ever waiting,
+// unless something keeps it from doing so again and again.
+func (c *Compiler) warnOfCircle(r *Rule) {
+	if r.Cooldown > 0 || r.Limit.Count > 0 {
+		return
+	}
+	emitted := r.Do.Emits()
+	for _, t := range r.Triggers {
+		for _, topic := range t.Topics {
+			if topic.Kind == "event" && slices.Contains(emitted, topic.Name) && len(t.Where) == 0 {
+				c.Problems.Warnf(t.Pos, "the rule sets itself off for ever: it emits the event %q that it hears; give it a cooldown or a limit", topic.Name)
+			}
+		}
 	}
 }
 
