@@ -5,6 +5,7 @@
 package action
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -33,6 +34,8 @@ type Kind struct {
 	// New returns the YAML field that the key is, and what makes the action
 	// of it when all files are read.
 	New func() (value config.Value, build func(*Check) Action)
+	// Plain is set if the action does not look at the event.
+	Plain bool
 }
 
 // Action is one thing to do, as the configuration asks for it. It is not
@@ -109,6 +112,7 @@ type Step struct {
 	Kind          string
 	Pos           config.Pos
 	IgnoreFailure bool
+	Plain         bool // as Kind.Plain
 }
 
 // List is what is done in order.
@@ -123,6 +127,7 @@ type stepSpec struct {
 	kind          string
 	pos           config.Pos
 	ignoreFailure bool
+	plain         bool
 	build         func(*Check) Action
 }
 
@@ -146,7 +151,7 @@ func (s *stepSpec) value() config.Value {
 	return config.Choice("action", variants, common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
 		value, build := kinds[i].New()
-		s.kind, s.pos, s.build = key, at, build
+		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
 	})
 }
@@ -158,7 +163,7 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		list = append(list, Step{step.build(c), step.kind, step.pos, step.ignoreFailure})
+		list = append(list, Step{step.build(c), step.kind, step.pos, step.ignoreFailure, step.plain})
 	}
 	return list
 }
@@ -178,8 +183,13 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 type Run struct {
 	Env     *Env
 	Rule    string
-	Event   *sources.Event // our own copy
-	Started time.Duration  // CLOCK_MONOTONIC
+	Event   *sources.Event
+	Started time.Duration // CLOCK_MONOTONIC
+	// Fresh is set for an event that is its sender's as long as Start does not
+	// return, and of whose firing the log does not know yet. The run copies it
+	// and logs the firing when the first action looks at the event: so an
+	// output that a rule sets is set before anything else is done.
+	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
 
@@ -197,7 +207,41 @@ type Run struct {
 // list. A run that was stopped ends without failure.
 func (r *Run) Start(list, onFailure List, done func(error)) {
 	r.list, r.onFailure, r.done = list, onFailure, done
+	if !r.Fresh {
+		r.describe()
+	}
 	r.advance()
+}
+
+// own makes the event ours, if it is not, and logs the firing.
+func (r *Run) own() {
+	if !r.Fresh {
+		return
+	}
+	r.announce()
+	r.Event = r.Event.Clone()
+	r.describe()
+}
+
+// announce logs the firing.
+func (r *Run) announce() {
+	r.Fresh = false
+	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+}
+
+// describe adds the fields that every event has.
+func (r *Run) describe() {
+	e := r.Event
+	e.Fields = append(e.Fields,
+		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(r.Rule)},
+		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
+		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
+		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
+}
+
+// seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
+func seconds(t time.Duration) string {
+	return fmt.Sprintf("%d.%09d", t/time.Second, t%time.Second)
 }
 
 // Stop ends the run: what is under way is told to stop, what is left is not
@@ -237,6 +281,9 @@ func (r *Run) Finish(err error) {
 func (r *Run) advance() {
 	for r.step < len(r.list) {
 		step := r.list[r.step]
+		if !step.Plain || r.DryRun {
+			r.own()
+		}
 		if r.DryRun {
 			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
@@ -245,6 +292,7 @@ func (r *Run) advance() {
 		pending, err := step.Start(r)
 		if pending != nil {
 			r.pending = pending
+			r.own()
 			return
 		}
 		if r.settle(err) {
@@ -260,6 +308,7 @@ func (r *Run) settle(err error) bool {
 	if err == nil {
 		return true
 	}
+	r.own()
 	step := r.list[r.step]
 	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
@@ -277,6 +326,9 @@ func (r *Run) settle(err error) bool {
 }
 
 func (r *Run) end() {
+	if r.Fresh {
+		r.announce()
+	}
 	if done := r.done; done != nil {
 		r.done = nil
 		done(r.failure)

@@ -13,8 +13,9 @@ import (
 )
 
 var setKind = Kind{
-	Key: "set",
-	Doc: "drive an output line",
+	Key:   "set",
+	Doc:   "drive an output line",
+	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &set{}
 		return config.Object(

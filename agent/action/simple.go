@@ -105,8 +105,9 @@ func (a *emit) Start(r *Run) (Pending, error) {
 }
 
 var waitKind = Kind{
-	Key: "wait",
-	Doc: "let time pass before the next action of the list",
+	Key:   "wait",
+	Doc:   "let time pass before the next action of the list",
+	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &wait{}
 		return config.Duration(&a.span), func(*Check) Action { return a }

@@ -5,6 +5,7 @@ package action
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"reflexd/sources"
 )
@@ -89,5 +90,11 @@ func TestInherited(t *testing.T) {
 	got := strings.Join(Inherited([]string{"LANG=C", "NOTIFY_SOCKET=/x", "PATH="}), " ")
 	if want := "LANG=C PATH= PATH=" + DefaultPath; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	if got := seconds(90*time.Second + 5*time.Nanosecond); got != "90.000000005" {
+		t.Error(got)
 	}
 }

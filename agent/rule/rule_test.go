@@ -103,12 +103,6 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-func TestSeconds(t *testing.T) {
-	if got := seconds(90*time.Second + 5*time.Nanosecond); got != "90.000000005" {
-		t.Error(got)
-	}
-}
-
 func TestLimitForgetsOldFirings(t *testing.T) {
 	p, r := &progress{}, &Rule{Limit: Limit{3, time.Second}}
 	var kept []int

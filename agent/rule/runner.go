@@ -84,10 +84,12 @@ func (r *Runner) Fire(rule *Rule, e *sources.Event) {
 		return
 	}
 	p.fired(rule, e.Time)
+	if len(p.runs) == 0 || rule.Mode == Parallel {
+		r.begin(p, e, true)
+		return
+	}
 	r.env.Log.Info("fired", "rule", rule.Name, "event", e.Describe())
 	switch {
-	case len(p.runs) == 0, rule.Mode == Parallel:
-		r.begin(p, e.Clone())
 	case rule.Mode == Queued:
 		p.waiting = append(p.waiting, e.Clone())
 	default: // Restart and Coalesce keep the newest
@@ -149,21 +151,11 @@ func (p *progress) fired(rule *Rule, now time.Duration) {
 	p.recent = append(p.recent, now)
 }
 
-func (r *Runner) begin(p *progress, e *sources.Event) {
-	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), DryRun: r.dryRun}
-	describe(run)
+// begin begins a run. A fresh event is its sender's, and was not logged.
+func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
+	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun}
 	p.runs = append(p.runs, run)
 	run.Start(p.rule.Do, p.rule.OnFailure, func(err error) { r.ended(p, run, err) })
-}
-
-// describe adds the fields that every event has.
-func describe(run *action.Run) {
-	e := run.Event
-	e.Fields = append(e.Fields,
-		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(run.Rule)},
-		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
-		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
-		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
 }
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {
@@ -181,7 +173,7 @@ func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	case len(p.waiting) > 0 && len(p.runs) == 0:
 		next := p.waiting[0]
 		p.waiting = slices.Delete(p.waiting, 0, 1)
-		r.begin(p, next)
+		r.begin(p, next, false)
 	}
 }
 

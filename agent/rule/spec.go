@@ -183,8 +183,3 @@ func fieldsOf(triggers []sources.Trigger) []string {
 	}
 	return all
 }
-
-// seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
-func seconds(t time.Duration) string {
-	return fmt.Sprintf("%d.%09d", t/time.Second, t%time.Second)
-}

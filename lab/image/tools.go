@@ -25,6 +25,7 @@ type Tool struct {
 var Tools = []Tool{
 	{"qemu-system-aarch64", "qemu-system-arm"},
 	{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"},
+	{"aarch64-linux-gnu-gcc", "libc6-dev-arm64-cross"}, // for what is measured beside reflexd
 	{"make", "make"},
 	{"modprobe", "kmod"},
 	{"fdtput", "device-tree-compiler"},
