@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	ossignal "os/signal"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -46,10 +45,6 @@ func runVerb(c *command) func([]string) int {
 		if configuration == nil {
 			return code
 		}
-		// Of a heap this small, what lies about until the collector comes by
-		// itself would be most of our memory. Not before the configuration is
-		// read: that makes garbage in bulk, and is done once.
-		debug.SetGCPercent(25)
 		a, err := agent.New(configuration, agent.Options{
 			Log: log, Version: versionString(), DryRun: *dryRun, Socket: socketUnless(*dryRun, *socket),
 		})
