@@ -39,13 +39,17 @@ func Call(path string, r Request, result any, patience time.Duration) error {
 	defer unix.Close(fd)
 	packet, err := json.Marshal(r)
 	if err == nil {
-		err = unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil)
+		err = uninterrupted(func() error { return unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil) })
 	}
 	if err != nil {
 		return fmt.Errorf("ask the agent at %s: %w", path, err)
 	}
 	buf := make([]byte, maxAnswer)
-	n, err := unix.Read(fd, buf)
+	var n int
+	err = uninterrupted(func() error {
+		n, err = unix.Read(fd, buf)
+		return err
+	})
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return fmt.Errorf("the agent at %s does not answer", path)
@@ -70,6 +74,17 @@ func Call(path string, r Request, result any, patience time.Duration) error {
 	return json.Unmarshal(a.Result, result)
 }
 
+// uninterrupted makes a call again that a signal interrupted: the runtime
+// sends its own threads some, and the kernel does not restart calls on a
+// socket with a timeout (signal(7)).
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 func connect(path string, patience time.Duration) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -78,7 +93,7 @@ func connect(path string, patience time.Duration) (int, error) {
 	wait := unix.NsecToTimeval(patience.Nanoseconds())
 	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
 	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+		err = uninterrupted(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) })
 	}
 	if err == nil {
 		return fd, nil

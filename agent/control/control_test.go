@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -234,4 +235,45 @@ func FuzzRequest(f *testing.F) {
 		}
 		hear(t, fd)
 	})
+}
+
+// The runtime interrupts its own threads to preempt them, and a call with a
+// timeout is not restarted by the kernel after that.
+func TestCallIsNotDisturbedByInterruptions(t *testing.T) {
+	asked := make(chan bool)
+	var late func(any, error)
+	path := serve(t, func(r Request, reply func(any, error)) {
+		if r.Verb == "slow" {
+			late = reply
+			asked <- true
+			return
+		}
+		late("done", nil)
+		reply("done", nil)
+	})
+	got := make(chan error)
+	tid := make(chan int)
+	go func() {
+		runtime.LockOSThread()
+		tid <- unix.Gettid()
+		got <- Call(path, Request{Verb: "slow"}, nil, patience)
+	}()
+	caller := <-tid
+	<-asked
+	for range 200 {
+		if err := unix.Tgkill(os.Getpid(), caller, unix.SIGURG); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-got:
+			t.Fatalf("ended without an answer: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := Call(path, Request{Verb: "now"}, nil, patience); err != nil {
+		t.Error(err)
+	}
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
 }
