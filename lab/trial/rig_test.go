@@ -233,15 +233,15 @@ func (b *board) key(t *testing.T, qcode string, down bool) {
 	}
 }
 
-// holdKey presses a key and waits until the agent hears of it. Now and then
+// holdKey presses a key and waits until the log says that it was heard. Now and then
 // QEMU's controller sits on the first report of a keyboard that was just
 // plugged in; then the finger tries again.
-func (b *board) holdKey(t *testing.T, a *agent, qcode, name string) {
+func (b *board) holdKey(t *testing.T, log *lab.Log, qcode, pattern string) {
 	t.Helper()
 	for try := range 3 {
 		b.key(t, qcode, true)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		_, err := a.proc.Log.Await(ctx, "key "+name+" pressed")
+		_, err := log.Await(ctx, pattern)
 		cancel()
 		if err == nil {
 			return
@@ -249,7 +249,7 @@ func (b *board) holdKey(t *testing.T, a *agent, qcode, name string) {
 		t.Logf("try %d: %v", try+1, err)
 		b.key(t, qcode, false)
 	}
-	t.Fatalf("%s was not heard", name)
+	t.Fatalf("%s was not heard", qcode)
 }
 
 func (b *board) plugStick(t *testing.T, id string) {

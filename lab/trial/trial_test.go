@@ -83,9 +83,8 @@ func TestExampleRemoteAndDoorbell(t *testing.T) {
 
 		b.keyboard(t, "remote")
 		a.expect("QEMU USB Keyboard")
-		if err := b.Type(t.Context(), "volumeup"); err != nil {
-			t.Fatal(err)
-		}
+		b.holdKey(t, a.proc.Log, "volumeup", "key KEY_VOLUMEUP pressed")
+		b.key(t, "volumeup", false)
 		calls, err := b.AwaitMatch(t.Context(), "/tmp/calls", "(?s).*amixer .*\n")
 		if err != nil {
 			t.Fatal(err)
@@ -152,7 +151,7 @@ rules:
 		for range 2 {
 			node := b.keyboard(t, "kbd")
 			a.expect("QEMU USB Keyboard")
-			b.holdKey(t, a, "a", "KEY_A")
+			b.holdKey(t, a.proc.Log, "a", "key KEY_A pressed")
 			a.expect("down " + node)
 			b.key(t, "a", false)
 			a.expect("up after [0-9]+, synthetic no")
@@ -204,7 +203,7 @@ rules:
 	listener := b.start(t, other)
 	b.keyboard(t, "kbd")
 	listener.expect("QEMU USB Keyboard")
-	b.holdKey(t, listener, "a", "KEY_A")
+	b.holdKey(t, listener.proc.Log, "a", "key KEY_A pressed")
 	listener.expect("heard KEY_A")
 	grabber := b.start(t, `
 inputs: {mine: {name: "*Keyboard*", grab: auto}}
@@ -392,8 +391,7 @@ func TestMonitorShowsEverySourceWithoutConfiguration(t *testing.T) {
 	expect(`"kind":"line","name":"GPIO6".*"state":"rising"`)
 	b.keyboard(t, "kbd")
 	expect(`"kind":"uevent"`)
-	b.key(t, "x", true)
-	expect(`"KEY":"KEY_X".*"state":"pressed"`)
+	b.holdKey(t, m.Log, "x", `"KEY":"KEY_X".*"state":"pressed"`)
 	b.key(t, "x", false)
 	if err := m.Signal(t.Context(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
