@@ -25,6 +25,7 @@ import (
 	"reflexd/agent/spawn"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/uevent"
 )
 
 // Options are what the command line says.
@@ -53,6 +54,7 @@ type Agent struct {
 
 	config  *Configuration
 	book    *rule.Book
+	hearers map[string][]sources.Hearer // by the kinds of events that they overhear
 	buttons map[button]*gesture.Button
 
 	incoming, current queue
@@ -157,10 +159,27 @@ func (a *Agent) apply(c *Configuration) {
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
+	a.hearers = a.overhear(c)
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
 	a.config = c
+}
+
+// overhear returns who wants to hear what kinds of other sources' events.
+func (a *Agent) overhear(c *Configuration) map[string][]sources.Hearer {
+	hearers := map[string][]sources.Hearer{}
+	for i, p := range c.plans {
+		o, ok := p.(sources.Overhearer)
+		if !ok {
+			continue
+		}
+		for _, kind := range o.Overhears() {
+			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Hearer))
+		}
+	}
+	c.plan("uevent").(*uevent.Plan).Overheard = len(hearers["uevent"]) > 0
+	return hearers
 }
 
 // emit takes an event from a source or an action.
@@ -202,6 +221,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 	a.events++
 	if a.stopping {
 		return
+	}
+	for _, h := range a.hearers[e.Topic.Kind] {
+		h.Hear(e)
 	}
 	a.show(e)
 	if e.Press == sources.NoPress {

@@ -85,6 +85,25 @@ type Source interface {
 	Close()
 }
 
+// Overhearer is a Plan whose source wants to hear what other sources emit: a
+// module's uevent, the signal by which a file announces itself. Its source is
+// a Hearer.
+type Overhearer interface {
+	Plan
+	// Overhears returns the kinds of the events, as in Topic.Kind. It is
+	// called before Apply.
+	Overhears() []string
+}
+
+// Hearer is a Source that hears what other sources emit.
+type Hearer interface {
+	Source
+	// Hear is shown each event of the kinds that the plan overhears, on the
+	// loop's thread, in the event's turn and before the rules. e belongs to the
+	// caller.
+	Hear(e *Event)
+}
+
 // State is the state of one line, device or socket, as `reflexd status` tells
 // it.
 type State struct {
