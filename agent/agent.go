@@ -52,14 +52,12 @@ type Agent struct {
 	runner  *rule.Runner
 	control *control.Server
 
-	config  *Configuration
-	book    *rule.Book
-	hearers map[string][]sources.Hearer // by the kinds of events that they overhear
-	buttons map[button]*gesture.Button
+	config   *Configuration
+	book     *rule.Book
+	hearers  map[string][]sources.Hearer // by the kinds of events that they overhear
+	gestures *gesture.Recogniser
 
 	incoming, current queue
-	gesture           sources.Event   // scratch: what the recogniser made
-	released          []sources.Field // scratch: its fields
 	firing            *sources.Event
 	fire              func(*rule.Rule)
 
@@ -70,9 +68,6 @@ type Agent struct {
 	reloads   int
 }
 
-// button names one button: a line, or one key of one device.
-type button struct{ name, source string }
-
 // New opens the loop, the control socket and the sources, and makes them do
 // what c asks.
 func New(c *Configuration, opts Options) (*Agent, error) {
@@ -81,7 +76,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, buttons: map[button]*gesture.Button{}, started: l.Now()}
+	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
 	a.fire = func(r *rule.Rule) { a.runner.Fire(r, a.firing) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -160,6 +155,7 @@ func (a *Agent) apply(c *Configuration) {
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
+	a.recognise(c)
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
@@ -182,6 +178,21 @@ func (a *Agent) overhear(c *Configuration) map[string][]sources.Hearer {
 	return hearers
 }
 
+// recognise has the gestures found that the rules of c wait for.
+func (a *Agent) recognise(c *Configuration) {
+	var wants []sources.Want
+	for _, r := range c.Rules {
+		for _, t := range r.Triggers {
+			wants = append(wants, t.Wants...)
+		}
+	}
+	before := a.gestures
+	a.gestures = gesture.New(wants, c.timing, a.show)
+	if before != nil {
+		a.gestures.Adopt(before, a.loop.Now())
+	}
+}
+
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
 
@@ -198,25 +209,34 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 	}
 }
 
-// turn acts upon what the wake-up brought. Events that the actions emit have
-// their turn next time, so that rules that set each other off cannot keep the
-// sources from being read.
+// turn acts upon what the wake-up brought, and upon what time brought. Events
+// that the actions emit have their turn next time, so that rules that set each
+// other off cannot keep the sources from being read.
 func (a *Agent) turn() {
-	if len(a.incoming.events) == 0 {
+	a.loop.WakeBy(0)
+	if len(a.incoming.events) > 0 {
+		a.current, a.incoming = a.incoming, a.current
+		a.current.sort()
+		for i := range a.current.events {
+			a.dispatch(&a.current.events[i])
+		}
+		a.current.clear()
+	}
+	if a.stopping {
 		return
 	}
-	a.current, a.incoming = a.incoming, a.current
-	a.current.sort()
-	for i := range a.current.events {
-		a.dispatch(&a.current.events[i])
+	// Not to now: an edge that was not read yet may be older.
+	a.gestures.Advance(a.loop.Woke())
+	if at, ok := a.gestures.Due(); ok {
+		a.loop.WakeBy(at)
 	}
-	a.current.clear()
 	if len(a.incoming.events) > 0 {
-		a.loop.After(0, func() {})
+		a.loop.WakeBy(a.loop.Now())
 	}
 }
 
-// dispatch shows e to the rules, and what the recogniser makes of it.
+// dispatch shows e to who overhears it, to the rules, and to the recogniser.
+// Gestures that were complete before come before it.
 func (a *Agent) dispatch(e *sources.Event) {
 	a.events++
 	if a.stopping {
@@ -225,32 +245,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 	for _, h := range a.hearers[e.Topic.Kind] {
 		h.Hear(e)
 	}
+	a.gestures.Advance(min(e.Time, a.loop.Woke()))
 	a.show(e)
-	if e.Press == sources.NoPress {
-		return
-	}
-	g := a.button(e).Next(e.Press, e.Time)
-	if g.State == "" {
-		return
-	}
-	a.gesture = *e
-	a.gesture.Topic.State = g.State
-	if g.State == sources.Released {
-		held := sources.Field{Name: sources.HeldMS, Value: sources.Int(g.Held.Milliseconds())}
-		a.released = append(append(a.released[:0], e.Fields...), held)
-		a.gesture.Fields = a.released
-	}
-	a.show(&a.gesture)
-}
-
-func (a *Agent) button(e *sources.Event) *gesture.Button {
-	key := button{e.Topic.Name, e.Source}
-	b := a.buttons[key]
-	if b == nil {
-		b = &gesture.Button{}
-		a.buttons[key] = b
-	}
-	return b
+	a.gestures.Next(e)
 }
 
 // show lets the log, the observer and the rules see e. An event without a

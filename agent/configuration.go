@@ -36,6 +36,7 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
+	gesture gestures
 	version int
 	specs   []*rule.Spec
 }
@@ -73,6 +74,7 @@ func (c *Configuration) root() config.Value {
 		{Name: "version", Doc: "the version of this language", Default: "1", Value: config.Int(&c.version, 1, 1)},
 		{Name: "pid_file", Doc: "a file that holds the PID while reflexd runs", Value: config.Word(&c.PidFile, "a path")},
 	}
+	fields = append(fields, c.gesture.section())
 	var triggers []sources.TriggerKind
 	for _, p := range c.plans {
 		fields = append(fields, p.Sections()...)

@@ -23,7 +23,8 @@ type kernel struct {
 	lineInfo func(chip, offset int) (uapi.LineInfoV2, error)
 	request  func(chip int, r *uapi.LineRequest) error // sets r.Fd, O_CLOEXEC but blocking
 	get      func(line int) (high bool, err error)
-	set      func(line int, high bool) error // allocates nothing
+	levels   func(line int) (a, b bool, err error) // of a request for two lines
+	set      func(line int, high bool) error       // allocates nothing
 }
 
 // cdev is the kernel's own character device.
@@ -42,6 +43,11 @@ var cdev = kernel{
 		v := uapi.LineValues{Mask: 1}
 		err := uapi.GetLineValuesV2(uintptr(line), &v)
 		return v.Bits&1 != 0, err
+	},
+	levels: func(line int) (a, b bool, err error) {
+		v := uapi.LineValues{Mask: 3}
+		err = uapi.GetLineValuesV2(uintptr(line), &v)
+		return v.Bits&1 != 0, v.Bits&2 != 0, err
 	},
 	set: func(line int, high bool) error {
 		return uapi.SetLineValuesV2(uintptr(line), uapi.LineValues{Bits: bit(high), Mask: 1})
@@ -168,7 +174,7 @@ type record struct {
 	time   time.Duration // CLOCK_MONOTONIC
 	id     uapi.LineEventID
 	offset uint32
-	seqno  uint32 // line_seqno: the first edge after the request is 1
+	seqno  uint32 // of the edges of the request: the first is 1
 }
 
 // decode reads the first recordSize bytes of b.
@@ -178,14 +184,14 @@ func decode(b []byte) record {
 		time:   time.Duration(binary.NativeEndian.Uint64(b)),
 		id:     uapi.LineEventID(binary.NativeEndian.Uint32(b[8:])),
 		offset: binary.NativeEndian.Uint32(b[12:]),
-		seqno:  binary.NativeEndian.Uint32(b[20:]),
+		seqno:  binary.NativeEndian.Uint32(b[16:]),
 	}
 }
 
-// valid reports whether r is an edge of the line at offset.
-func (r *record) valid(offset int) bool {
+// valid reports whether r is an edge of l.
+func (r *record) valid(l *line) bool {
 	known := r.id == uapi.LineEventRisingEdge || r.id == uapi.LineEventFallingEdge
-	return known && int64(r.offset) == int64(offset)
+	return known && (int64(r.offset) == int64(l.offset) || l.knob != nil && int64(r.offset) == int64(l.knob.offset))
 }
 
 // refusal turns the kernel's answer to a request into words, where they say

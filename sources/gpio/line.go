@@ -47,6 +47,8 @@ type line struct {
 	stale   bool
 	garbage int // records that made no sense
 
+	knob *knob // of an encoder
+
 	event  sources.Event
 	names  [1]string
 	fields [6]sources.Field
@@ -62,6 +64,9 @@ const (
 
 func newLine(s *Source, decl *Line) *line {
 	l := &line{source: s, fd: -1, settings: decl.settings(), on: decl.Initial}
+	if decl.Kind == Knob {
+		l.knob = &knob{}
+	}
 	l.rename(decl)
 	return l
 }
@@ -92,7 +97,7 @@ func (l *line) stateful() bool { return l.edges == bothEdges }
 
 // pressed reports whether an open input with both edges is active.
 func (l *line) pressed() bool {
-	return l.fd >= 0 && l.stateful() && l.high != l.activeLow()
+	return l.fd >= 0 && l.stateful() && l.knob == nil && l.high != l.activeLow()
 }
 
 // open requests the line on one of the chips of s, and tells of its level.
@@ -105,6 +110,12 @@ func (l *line) open(s *survey) error {
 		return fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, other.decl.Name)
 	}
 	r := lineRequest(offset, l.settings, l.on)
+	if l.knob != nil {
+		if err := l.resolveB(s, chip); err != nil {
+			return err
+		}
+		l.knob.addLineB(r)
+	}
 	if err := l.source.kernel.request(chip.fd, r); err != nil {
 		return fmt.Errorf("request %s:%d: %w", chip.Name, offset, l.source.explain(chip, offset, err))
 	}
@@ -132,6 +143,12 @@ func (l *line) begin() error {
 	}
 	l.watch = watch
 	l.describe()
+	if l.knob != nil {
+		if err := l.findPhase(); err != nil {
+			return fmt.Errorf("read levels: %w", err)
+		}
+		return nil
+	}
 	if !l.stateful() {
 		return nil
 	}
@@ -190,11 +207,15 @@ func (l *line) ready(events uint32) {
 func (l *line) take(b []byte) {
 	for ; len(b) >= recordSize; b = b[recordSize:] {
 		r := decode(b)
-		if !r.valid(l.offset) {
+		if !r.valid(l) {
 			l.dropped()
 			continue
 		}
 		l.count(r.seqno)
+		if l.knob != nil {
+			l.knobEdge(&r)
+			continue
+		}
 		l.edge(r.time, r.id == uapi.LineEventRisingEdge)
 	}
 	if len(b) > 0 {
@@ -259,14 +280,18 @@ func (l *line) pending() bool {
 // been told, and makes up for an edge if it is not what was told last.
 func (l *line) readAfresh() {
 	told := l.high
-	switch err := l.read(); {
+	read := l.read
+	if l.knob != nil {
+		read = l.findPhase
+	}
+	switch err := read(); {
 	case err == unix.ENODEV:
 		l.gone(err)
 	case err != nil: // after the next edge it is tried again
 		l.source.host.Log.Warn("level was not read after a loss", "line", l.decl.Name, "cause", err)
 	default:
 		l.stale = false
-		if l.high != told {
+		if l.knob == nil && l.high != told {
 			l.emit(l.readAt, l.high, true)
 		}
 	}
@@ -279,11 +304,14 @@ func (l *line) emit(t time.Duration, high, synthetic bool) {
 		state, level = rising, 1
 	}
 	press := sources.NoPress
-	if l.stateful() {
+	switch {
+	case !l.stateful():
+	case high != l.activeLow():
+		press = sources.Down
+	case synthetic:
+		press = sources.Ended
+	default:
 		press = sources.Up
-		if high != l.activeLow() {
-			press = sources.Down
-		}
 	}
 	l.fields[levelField].Value = sources.Int(level)
 	l.fields[edgeField].Value = sources.Text(state)
@@ -327,7 +355,7 @@ func (l *line) gone(err error) {
 		l.high = !l.high
 		now := l.source.host.Loop.Now()
 		l.fields[edgeField] = l.fields[syntheticField]
-		l.tell(now, "", sources.Up, l.fields[:syntheticField])
+		l.tell(now, "", sources.Ended, l.fields[:syntheticField])
 		l.describe()
 	}
 	l.source.backoff = firstRetry

@@ -56,7 +56,9 @@ func (s *Source) Apply(plan sources.Plan) {
 			old = append(old[:i:i], old[i+1:]...)
 		}
 		s.lines = append(s.lines, l)
-		s.byName[decl.Name] = l
+		if decl.Kind != Knob {
+			s.byName[decl.Name] = l
+		}
 	}
 	for _, l := range old {
 		l.close()
@@ -92,7 +94,7 @@ func (l *line) succeed(next *line) *line {
 	}
 	renamed := l.decl.Name != next.decl.Name
 	l.rename(&next.decl)
-	if renamed && l.fd >= 0 && l.stateful() {
+	if renamed && l.fd >= 0 && l.stateful() && l.knob == nil {
 		l.announce() // nobody knows the level of a line of this name
 	}
 	return l
@@ -148,7 +150,7 @@ func (s *Source) anyWaiting() bool {
 // holder returns our line that has the line of the chip.
 func (s *Source) holder(node string, offset int) *line {
 	for _, l := range s.lines {
-		if l.fd >= 0 && l.node == node && l.offset == offset {
+		if l.fd >= 0 && l.node == node && (l.offset == offset || l.knob != nil && l.knob.offset == offset) {
 			return l
 		}
 	}
@@ -172,6 +174,9 @@ func (s *Source) Status() []sources.State {
 // button, off".
 func (l *line) detail() string {
 	text := l.decl.Spec
+	if l.knob != nil {
+		text += " and " + l.decl.SpecB
+	}
 	if l.fd >= 0 {
 		text += ", " + l.at()
 	}

@@ -73,6 +73,12 @@ func (p *Plan) want(from string, typ uint16, list ...uint16) {
 	}
 }
 
+// wantKeys has all keys heard from the device declared as from, or from any.
+func (p *Plan) wantKeys(from string) {
+	p.want(from, evKey)
+	p.wants[from].keys = everyCode.keys
+}
+
 // idle reports whether p asks for nothing.
 func (p *Plan) idle() bool {
 	return !p.Everything && len(p.Inputs) == 0 && len(p.wants) == 0

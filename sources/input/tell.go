@@ -16,6 +16,9 @@ var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
 func (d *device) tellKey(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evKey, code) {
 		d.event.Press = keyPress[value]
+		if synthetic && value == 0 {
+			d.event.Press = sources.Ended
+		}
 		d.tell(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
 	}
 }
