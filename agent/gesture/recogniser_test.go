@@ -48,8 +48,8 @@ func (d *desk) expect(t *testing.T, want ...string) {
 }
 
 const (
-	pressed = sources.Down
-	released   = sources.Up
+	pressed  = sources.Down
+	released = sources.Up
 )
 
 func chordOf(names string, change func(*sources.Group)) sources.Want {

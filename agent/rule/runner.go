@@ -94,11 +94,31 @@ func (r *Runner) Fire(rule *Rule, e *sources.Event) {
 		p.waiting = append(p.waiting, e.Clone())
 	default: // Restart and Coalesce keep the newest
 		p.Dropped += len(p.waiting)
-		p.waiting = append(p.waiting[:0], e.Clone())
+		newest := e.Clone()
+		if rule.Mode == Coalesce && len(p.waiting) > 0 {
+			gather(newest, p.waiting[0])
+		}
+		p.waiting = append(p.waiting[:0], newest)
 		if rule.Mode == Restart {
 			for _, run := range slices.Clone(p.runs) {
 				run.Stop()
 			}
+		}
+	}
+}
+
+// gather adds the steps of a firing that is replaced to those of the one that
+// takes its place: a knob that is turned while its rule runs loses none.
+func gather(newest, replaced *sources.Event) {
+	before, ok := replaced.Lookup(sources.Steps)
+	if !ok || newest.Topic != replaced.Topic {
+		return
+	}
+	for i := range newest.Fields {
+		if f := &newest.Fields[i]; f.Name == sources.Steps {
+			was, _ := before.Int()
+			is, _ := f.Value.Int()
+			f.Value = sources.Int(was + is)
 		}
 	}
 }

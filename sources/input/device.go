@@ -37,7 +37,7 @@ type device struct {
 
 	buf    []byte // shared with the source's other devices
 	event  sources.Event
-	fields [7]sources.Field
+	fields [8]sources.Field
 }
 
 // start watches a descriptor that was just opened, whose state is in d.levels

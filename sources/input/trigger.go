@@ -35,7 +35,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 			New:    p.newSwitch,
 		}, {
 			Key: "axis", Doc: "an axis or wheel of an input device",
-			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", "DEVICE", "NAME", "SYNTHETIC"},
+			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", sources.Steps, "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newAxis,
 		},
 	}
