@@ -62,8 +62,8 @@ func (s *ifSpec) value(kinds []sources.ConditionKind) config.Value {
 	variants := []config.Variant{
 		{Key: "where", Doc: "what the event's fields must be", Fields: whereFields(new(sources.Where))},
 		{Key: "time", Doc: "what time of the day it must be, by the board's clock and zone", Fields: new(hours).fields()},
-		{Key: "any", Doc: "one of a list of conditions must hold", Fields: nestedFields("any", "list of conditions", nil)},
-		{Key: "not", Doc: "the condition must not hold", Fields: nestedFields("not", "condition, or a list", nil)},
+		{Key: "any", Doc: "one of several conditions must hold", Fields: nestedFields("any", nil)},
+		{Key: "not", Doc: "a condition must not hold; one of which nothing is known fails either way", Fields: nestedFields("not", nil)},
 	}
 	for _, k := range kinds {
 		fields, _ := k.New()
@@ -116,12 +116,15 @@ func (s *ifSpec) nested(key string, kinds []sources.ConditionKind) []config.Fiel
 		}
 		return not{parts}
 	}
-	return nestedFields(key, "", func(n config.Node, ps *config.Problems) {
-		if key == "any" && n.Kind != config.List {
+	return nestedFields(key, func(n config.Node, ps *config.Problems) {
+		switch isList := n.Kind == config.List; {
+		case key == "any" && !isList:
 			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Kind)
-			return
+		case key == "not" && isList:
+			ps.Errorf(n.Pos, "expected one condition; that none of a list holds is not: {any: […]}")
+		default:
+			ifValue(&inner, kinds).Read(n, ps)
 		}
-		ifValue(&inner, kinds).Read(n, ps)
 	})
 }
 
@@ -135,8 +138,12 @@ func ifValue(all *[]*ifSpec, kinds []sources.ConditionKind) config.Value {
 
 // nestedFields returns the key of a condition that holds others. Its Shape
 // does not go on: it would never end.
-func nestedFields(key, shape string, read func(config.Node, *config.Problems)) []config.Field {
-	return []config.Field{{Name: key, Doc: "the conditions", Required: true, Value: config.Func(config.Shape{Type: shape}, read)}}
+func nestedFields(key string, read func(config.Node, *config.Problems)) []config.Field {
+	shape := "condition"
+	if key == "any" {
+		shape = "list of conditions"
+	}
+	return []config.Field{{Name: key, Doc: "as in `if`", Required: true, Value: config.Func(config.Shape{Type: shape}, read)}}
 }
 
 func whereFields(w *sources.Where) []config.Field {

@@ -72,6 +72,8 @@ type Plan struct {
 
 	declared map[string]*Line
 	buttons  []*inPlace
+	asked    bool    // conditions ask for lines
+	source   *Source // that serves it, once it is applied
 }
 
 // Lines returns the declared lines by place, and those without a place by name.
