@@ -73,10 +73,12 @@ func (v *vigil) due() {
 // life notes a batch of events by the time stamps of its first and last.
 func (v *vigil) life(first, last time.Duration) {
 	silent := first - v.last
-	v.last = max(v.last, last)
+	v.last = max(v.last, first, last)
 	if v.told == 0 {
 		return
 	}
+	// An event that came just before idle was told may be read just after.
+	silent = max(silent, v.spans[v.told-1])
 	v.source.tellInput(first, v.name, active, silent)
 	v.told = 0
 	v.stop() // it was set for a longer span
