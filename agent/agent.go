@@ -23,6 +23,7 @@ import (
 	"reflexd/agent/loop"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
+	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/uevent"
@@ -38,6 +39,8 @@ type Options struct {
 	Socket string
 	// Observe is shown every event, on the loop's thread; nil for nobody.
 	Observe func(*sources.Event)
+	// Wall is the board's clock in its zone; nil for time.Now.
+	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
 }
@@ -58,8 +61,8 @@ type Agent struct {
 	gestures *gesture.Recogniser
 
 	incoming, current queue
-	firing            *sources.Event
-	fire              func(*rule.Rule)
+	hearing           []*rule.Rule // scratch: the rules that hear an event
+	hear              func(*rule.Rule)
 
 	started   time.Duration // CLOCK_MONOTONIC
 	events    uint64
@@ -72,12 +75,15 @@ type Agent struct {
 // what c asks.
 func New(c *Configuration, opts Options) (*Agent, error) {
 	opts.Dev, opts.Sys, opts.Proc = or(opts.Dev, "/dev"), or(opts.Sys, "/sys"), or(opts.Proc, "/proc")
+	if opts.Wall == nil {
+		opts.Wall = time.Now
+	}
 	l, err := loop.New()
 	if err != nil {
 		return nil, err
 	}
 	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
-	a.fire = func(r *rule.Rule) { a.runner.Fire(r, a.firing) }
+	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
 			l.Close()
@@ -93,10 +99,11 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source), Emit: a.emit,
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source),
+		Vars: a.source("vars").(*vars.Source), Emit: a.emit, EnableRule: a.enableRule,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
-	a.runner = rule.NewRunner(env, opts.DryRun)
+	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
 	return a, nil
 }
 
@@ -151,6 +158,7 @@ func (a *Agent) Run() error {
 func (a *Agent) apply(c *Configuration) {
 	if a.opts.DryRun {
 		c.plan("gpio").(*gpio.Plan).DryRun = true
+		c.plan("vars").(*vars.Plan).DryRun = true
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
@@ -195,6 +203,9 @@ func (a *Agent) recognise(c *Configuration) {
 
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
+
+// enableRule has a rule fire, or not.
+func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
 
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
@@ -262,8 +273,9 @@ func (a *Agent) show(e *sources.Event) {
 	if a.opts.Observe != nil {
 		a.opts.Observe(e)
 	}
-	a.firing = e
-	a.book.Find(e, a.fire)
+	a.hearing = a.hearing[:0]
+	a.book.Find(e, a.hear)
+	a.runner.Fire(a.hearing, e)
 }
 
 // close lets go of everything, outputs as their on_exit says.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/rule"
+	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
@@ -25,6 +26,7 @@ var kinds = []sources.Kind{
 	uevent.Kind,
 	signal.Kind,
 	timer.Kind,
+	vars.Kind,
 	ownKind,
 }
 
@@ -76,13 +78,17 @@ func (c *Configuration) root() config.Value {
 	}
 	fields = append(fields, c.gesture.section())
 	var triggers []sources.TriggerKind
+	var conditions []sources.ConditionKind
 	for _, p := range c.plans {
 		fields = append(fields, p.Sections()...)
 		triggers = append(triggers, p.Triggers()...)
+		if asked, ok := p.(sources.Conditional); ok {
+			conditions = append(conditions, asked.Conditions()...)
+		}
 	}
 	rules := config.ListOf(&c.specs, func(s **rule.Spec) config.Value {
 		*s = &rule.Spec{}
-		return (*s).Value(triggers)
+		return (*s).Value(triggers, conditions)
 	})
 	return config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
 }
@@ -93,7 +99,8 @@ func (c *Configuration) compile(ps *config.Problems) {
 		p.Check(ps)
 	}
 	lines := c.plan("gpio").(*gpio.Plan)
-	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs()}
+	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(),
+		Vars: c.plan("vars").(*vars.Plan), Rules: rule.Names(c.specs)}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))

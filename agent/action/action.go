@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"reflexd/agent/spawn"
+	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -25,6 +26,8 @@ var kinds = []Kind{
 	emitKind,
 	waitKind,
 	signalKind,
+	varKind,
+	ruleKind,
 }
 
 // Kind declares one kind of action.
@@ -62,7 +65,10 @@ type Env struct {
 	Log   *slog.Logger
 	Spawn *spawn.Starter
 	Lines Lines
+	Vars  *vars.Source
 	Emit  func(*sources.Event)
+	// EnableRule has the rule of that name fire, or not.
+	EnableRule func(name string, on bool) error
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -83,6 +89,8 @@ type Check struct {
 	// that name; Outputs are all of them.
 	Output  func(name string) bool
 	Outputs []string
+	Vars    *vars.Plan
+	Rules   []string // the names that rules were given
 	// Fields are the names that the rule's events have, nil if that cannot
 	// be known.
 	Fields []string

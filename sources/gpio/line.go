@@ -42,6 +42,7 @@ type line struct {
 	// edges, readAt when it was last read rather than seen to change.
 	high   bool
 	readAt time.Duration
+	shown  bool   // it is active as far as the rules have heard: see Hear
 	seqno  uint32 // of the last edge
 	// stale is set after a loss until the level has been read afresh.
 	stale   bool

@@ -78,6 +78,8 @@ type Plan struct {
 	declared map[string]*Line
 	encoders map[string]*Line
 	buttons  []*inPlace
+	asked    bool    // conditions ask for lines
+	source   *Source // that serves it, once it is applied
 }
 
 // Lines returns the declared lines and encoders by place, and those without a

@@ -46,6 +46,7 @@ func open(h sources.Host, k *kernel) *Source {
 // know are closed as the old plan's on_exit says.
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
+	p.source = s
 	s.dryRun = p.DryRun
 	old := s.lines
 	s.lines, s.byName = nil, map[string]*line{}
@@ -66,6 +67,9 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.watchHotplug()
 	s.backoff = firstRetry
 	s.openWaiting()
+	for _, l := range s.lines {
+		l.shown = l.pressed()
+	}
 }
 
 func find(lines []*line, spec string) int {

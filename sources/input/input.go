@@ -14,6 +14,7 @@ package input
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -38,6 +39,14 @@ type Plan struct {
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
 	wants map[string]*codes
+	// silences are the times after which rules want to hear that an input is
+	// idle, ascending, by its name.
+	silences map[string][]time.Duration
+	// comings are the names of the inputs of which rules want to hear that
+	// they come or go.
+	comings []string
+	asked   bool    // conditions ask for keys
+	source  *source // that serves it, once it is applied
 }
 
 // Sections implements sources.Plan.

@@ -28,7 +28,12 @@ type source struct {
 	plan    *Plan
 	folders *folders // nil while the plan asks for nothing
 	nodes   map[string]*node
-	buf     [batch * eventSize]byte // for reading
+	// What is known of the declared inputs, and which of them are watched for
+	// silence, by name.
+	presences map[string]*presence
+	vigils    map[string]*vigil
+
+	buf [batch * eventSize]byte // for reading
 }
 
 func open(host sources.Host, k kernel) *source {
@@ -41,6 +46,7 @@ func open(host sources.Host, k kernel) *source {
 // Apply implements sources.Source.
 func (s *source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
+	s.plan.source = s
 	if s.plan.idle() {
 		s.Close()
 		return
@@ -60,12 +66,25 @@ func (s *source) Apply(plan sources.Plan) {
 			n.device.grab.err = nil
 		}
 	}
+	s.expect()
+	s.keepVigil()
 	s.rematch()
 	s.scan()
+	s.notice()
+	for _, n := range s.nodes {
+		if n.device != nil {
+			n.device.shown = n.device.levels.keys
+		}
+	}
 }
 
 // Close implements sources.Source.
 func (s *source) Close() {
+	s.presences = nil
+	for _, v := range s.vigils {
+		v.stop()
+	}
+	s.vigils = nil
 	if s.folders != nil {
 		s.folders.close()
 		s.folders = nil
@@ -84,6 +103,7 @@ func (s *source) drop(path string) {
 	delete(s.nodes, path)
 	n.stopRetry()
 	s.shut(n)
+	s.notice()
 }
 
 // watched returns the folders to watch: that of the nodes, and those of the
@@ -182,6 +202,7 @@ func (s *source) changed(dir, name string, mask uint32) {
 	isLink := func(in *Input) bool { return in.Path != "" && sources.Glob(in.Path, path) }
 	if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && slices.ContainsFunc(slices.Collect(maps.Values(s.plan.Inputs)), isLink) {
 		s.rematch()
+		s.notice()
 	}
 }
 

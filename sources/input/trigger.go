@@ -37,6 +37,10 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 			Key: "axis", Doc: "an axis or wheel of an input device",
 			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", sources.Steps, "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newAxis,
+		}, {
+			Key: "input", Doc: "a declared device came, went, fell silent or was used again",
+			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS},
+			New:    p.newInput,
 		},
 	}
 }
