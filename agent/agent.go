@@ -21,10 +21,12 @@ import (
 	"reflexd/agent/control"
 	"reflexd/agent/gesture"
 	"reflexd/agent/loop"
+	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
 	"reflexd/sources/uevent"
 )
 
@@ -49,6 +51,7 @@ type Agent struct {
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
 	spawn   *spawn.Starter
+	outputs *output.Panel
 	runner  *rule.Runner
 	control *control.Server
 
@@ -97,8 +100,9 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
+	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source), Emit: a.emit,
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys), Emit: a.emit,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, opts.DryRun)
@@ -156,10 +160,12 @@ func (a *Agent) Run() error {
 func (a *Agent) apply(c *Configuration) {
 	if a.opts.DryRun {
 		c.plan("gpio").(*gpio.Plan).DryRun = true
+		c.plan("input").(*input.Plan).DryRun = true
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
+	a.outputs.Keep(func(o output.Output) bool { return c.keeps(o, a.config) })
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
@@ -271,6 +277,9 @@ func (a *Agent) show(e *sources.Event) {
 
 // close lets go of everything, outputs as their on_exit says.
 func (a *Agent) close() {
+	if a.outputs != nil {
+		a.outputs.Rest()
+	}
 	for _, s := range a.sources {
 		s.Close()
 	}

@@ -83,6 +83,7 @@ type Compiler struct {
 	Problems *config.Problems
 	Output   func(name string) bool // is there an output line of that name
 	Outputs  []string
+	Uses     *action.Uses
 	names    map[string]config.Pos
 }
 
@@ -112,7 +113,7 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Fields: fieldsOf(triggers)}
+	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Fields: fieldsOf(triggers), Uses: c.Uses}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}

@@ -24,6 +24,7 @@ type kernel struct {
 	request  func(chip int, r *uapi.LineRequest) error // sets r.Fd, O_CLOEXEC but blocking
 	get      func(line int) (high bool, err error)
 	set      func(line int, high bool) error // allocates nothing
+	toInput  func(line int, bias uapi.LineFlagV2) error
 }
 
 // cdev is the kernel's own character device.
@@ -45,6 +46,9 @@ var cdev = kernel{
 	},
 	set: func(line int, high bool) error {
 		return uapi.SetLineValuesV2(uintptr(line), uapi.LineValues{Bits: bit(high), Mask: 1})
+	},
+	toInput: func(line int, bias uapi.LineFlagV2) error {
+		return uapi.SetLineConfigV2(uintptr(line), &uapi.LineConfig{Flags: uapi.LineFlagV2Input | bias})
 	},
 }
 

@@ -372,11 +372,22 @@ func (l *line) release() {
 
 // close leaves an output as its on_exit says, and closes the request.
 func (l *line) close() {
-	if l.output && l.fd >= 0 && l.decl.OnExit != "keep" {
-		on := l.decl.OnExit == "on"
-		if err := l.source.kernel.set(l.fd, on != l.activeLow()); err != nil {
+	if l.output && l.fd >= 0 {
+		if err := l.leave(); err != nil {
 			l.source.host.Log.Error("line was not left as on_exit says", "line", l.decl.Name, "on_exit", l.decl.OnExit, "cause", err)
 		}
 	}
 	l.release()
+}
+
+// leave makes of an open output what its on_exit says.
+func (l *line) leave() error {
+	switch l.decl.OnExit {
+	case "keep":
+		return nil
+	case "input":
+		return l.source.kernel.toInput(l.fd, biasFlags[l.bias])
+	}
+	on := l.decl.OnExit == "on"
+	return l.source.kernel.set(l.fd, on != l.activeLow())
 }

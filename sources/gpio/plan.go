@@ -43,7 +43,7 @@ type Line struct {
 	Edges    string        // both, rising, falling; of an input
 	Debounce time.Duration // by the kernel; of an input
 	Initial  bool          // logical level of an output when it is first opened
-	OnExit   string        // keep, on, off: what an output is left as
+	OnExit   string        // keep, on, off, input: what an output is left as
 }
 
 // NewLine returns a line of the kind with its defaults.
@@ -107,6 +107,14 @@ func (p *Plan) names(want func(*Line) bool) []string {
 func (p *Plan) Output(name string) bool {
 	l := p.declared[name]
 	return l != nil && l.Kind == Output
+}
+
+// Spec returns the LINE that is declared as name, "" for none.
+func (p *Plan) Spec(name string) string {
+	if l := p.declared[name]; l != nil {
+		return l.Spec
+	}
+	return ""
 }
 
 // Add declares l, as a configuration would.

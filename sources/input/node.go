@@ -199,8 +199,12 @@ func (s *source) asked(n *node) (names []string, wanted codes, mode Grab) {
 	return names, s.plan.wanted(names), s.plan.grabOf(names)
 }
 
-// worth reports whether a device is to be kept open.
+// worth reports whether a device is to be kept open. Our own virtual ones are
+// not, nor are they ever grabbed: they are opened to be asked what they are.
 func (s *source) worth(id *identity, wanted *codes, mode Grab) bool {
+	if id.phys == ownPhys() {
+		return false
+	}
 	return s.plan.Everything || mode != GrabOff || wanted.meets(&id.has)
 }
 

@@ -29,20 +29,24 @@ type source struct {
 	folders *folders // nil while the plan asks for nothing
 	nodes   map[string]*node
 	buf     [batch * eventSize]byte // for reading
+
+	virtuals    map[string]*virtualDevice // by name
+	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
 }
 
 func open(host sources.Host, k kernel) *source {
 	return &source{
 		host: host, kernel: k, dir: filepath.Join(host.Dev, "input"),
-		plan: &Plan{}, nodes: map[string]*node{},
+		plan: &Plan{}, nodes: map[string]*node{}, makeVirtual: makeVirtual,
 	}
 }
 
 // Apply implements sources.Source.
 func (s *source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
+	s.applyVirtual()
 	if s.plan.idle() {
-		s.Close()
+		s.closeNodes()
 		return
 	}
 	if s.folders == nil {
@@ -66,6 +70,12 @@ func (s *source) Apply(plan sources.Plan) {
 
 // Close implements sources.Source.
 func (s *source) Close() {
+	closeVirtual(s.virtuals)
+	s.virtuals = nil
+	s.closeNodes()
+}
+
+func (s *source) closeNodes() {
 	if s.folders != nil {
 		s.folders.close()
 		s.folders = nil
