@@ -239,7 +239,7 @@ func (d *ledDevice) read(attribute string) (string, error) {
 
 // write writes an attribute, which must be there.
 func (d *ledDevice) write(attribute, text string) error {
-	f, err := os.OpenFile(filepath.Join(d.leds, d.name, attribute), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(d.leds, d.name, attribute), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
