@@ -352,8 +352,8 @@ rules:
 		await("trigger", `\[kbd-capslock\]`)
 		light := b.watch(t, led()+"/brightness")
 		a.signal(real(1))
-		for i := range 10 {
-			if e, want := light.next(), [2]string{"1", "0"}[i%2]; e.text != want {
+		for i, want := range []string{"1", "0", "1"} {
+			if e := light.next(); e.text != want {
 				t.Errorf("change %d is to %s", i, e.text)
 			}
 		}
@@ -375,7 +375,7 @@ rules:
 		a.signal(real(3))
 		a.expect("failed: LED ")
 		a.signal(real(4))
-		a.expect("action failed rule=.for ever")
+		a.expect("action failed. rule=.for ever")
 		b.keyboard(t, "kbd")
 		a.expect("output follows again")
 		again := b.watch(t, led()+"/brightness")
@@ -405,8 +405,8 @@ rules:
   - {name: typed, when: {key: [KEY_LEFTCTRL, KEY_C], is: [pressed, released], from: typist}, do: {log: "heard ${KEY} ${VALUE}"}}
 `
 		a := b.start(t, yaml)
-		a.expect("virtual device made device=reflexd")
-		a.expect("virtual device made device=typist")
+		a.expect("virtual device made")
+		a.expect("virtual device made")
 		ear := b.start(t, listener)
 		ear.expect("input device grabbed")
 		a.signal(real(1))
@@ -433,7 +433,7 @@ rules:
 		// A key that the device lacks makes a new one.
 		a.configure(strings.Replace(yaml, "key: KEY_MUTE", "key: [KEY_MUTE, KEY_B]", 1))
 		a.verb("reload")
-		a.expect("virtual device made device=reflexd")
+		a.expect("virtual device made. .*device=reflexd")
 		ear.expect("input device grabbed")
 		a.signal(real(1))
 		for _, want := range []string{"MUTE 1", "B 1", "B 0", "MUTE 0"} {

@@ -269,6 +269,10 @@ func (b *bench) kernel() *kernel {
 			b.calls = append(b.calls, fmt.Sprintf("set %d %v", l.request.Offsets[0], high))
 			return nil
 		},
+		toInput: func(fd int, bias uapi.LineFlagV2) error {
+			b.calls = append(b.calls, fmt.Sprintf("input %d %#x", b.lines[fd].request.Offsets[0], uint64(bias)))
+			return nil
+		},
 	}
 }
 

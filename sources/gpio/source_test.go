@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
@@ -390,6 +391,25 @@ func TestReloadHandsOver(t *testing.T) {
 	b.do(b.Source.Close)
 	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false"}) {
 		t.Errorf("the end did %q, want the new on_exit", calls)
+	}
+}
+
+func TestOnExit(t *testing.T) {
+	b := newBench(t)
+	b.plug("gpiochip0", "main", "A", "B", "C", "D", "E")
+	b.apply(plan(t, `
+lines:
+  a: {output: A}
+  b: {output: B, on_exit: on, active: low}
+  c: {output: C, on_exit: off}
+  d: {output: D, on_exit: input}
+  e: {output: E, on_exit: input, bias: pull-down}
+`))
+	b.called()
+	b.do(b.Source.Close)
+	pull := fmt.Sprintf("input 4 %#x", uint64(uapi.LineFlagV2BiasPullDown))
+	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false", "set 2 false", "input 3 0x0", pull}) {
+		t.Errorf("the end did %q", calls)
 	}
 }
 
