@@ -5,6 +5,7 @@
 package trial
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,16 +44,22 @@ func (b *board) watch(t *testing.T, path string) *watcher {
 // next waits for the next change.
 func (w *watcher) next() edge {
 	w.t.Helper()
-	line, err := w.proc.Log.Await(w.t.Context(), `^at \d+: `)
+	e, err := w.await(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return e
+}
+
+func (w *watcher) await(ctx context.Context) (edge, error) {
+	line, err := w.proc.Log.Await(ctx, `^at \d+: `)
+	if err != nil {
+		return edge{}, err
+	}
 	var us int64
 	var text string
-	if _, err := fmt.Sscanf(line, "at %d: %s", &us, &text); err != nil {
-		w.t.Fatal(line, err)
-	}
-	return edge{time.Duration(us) * time.Microsecond, text}
+	_, err = fmt.Sscanf(line, "at %d: %s", &us, &text)
+	return edge{time.Duration(us) * time.Microsecond, text}, err
 }
 
 const ms = time.Millisecond
@@ -62,10 +69,10 @@ lines: {lamp: {output: GPIO27, on_exit: off}, other: {output: GPIO26}}
 rules:
   - {name: blink, when: {signal: SIGRTMIN+1}, do: {blink: {line: lamp, every: 200ms}}}
   - {name: steady, when: {signal: SIGRTMIN+2}, do: {set: {line: lamp, to: on}}}
-  - {name: pattern, when: {signal: SIGRTMIN+3}, do: {blink: {line: lamp, pattern: [200ms, 300ms, 400ms, 100ms], times: 2}}}
+  - {name: pattern, when: {signal: SIGRTMIN+3}, do: {blink: {line: lamp, pattern: [200ms, 300ms, 400ms, 200ms], times: 2}}}
   - {name: pulse, when: {signal: SIGRTMIN+4}, do: {pulse: {line: lamp, for: 300ms}}}
   - {name: toggle, when: {signal: SIGRTMIN+5}, do: {set: {line: lamp, to: toggle}}}
-  - {name: duty, when: {signal: SIGRTMIN+6}, do: [{set: {line: other, to: off}}, {blink: {line: other, every: 200ms, duty: 30%, times: 3}}]}
+  - {name: duty, when: {signal: SIGRTMIN+6}, do: [{set: {line: other, to: off}}, {blink: {line: other, every: 500ms, duty: 30%, times: 3}}]}
 `
 
 // real is SIGRTMIN+n as glibc counts.
@@ -80,11 +87,11 @@ func (a *agent) signal(s syscall.Signal) {
 
 // late is how much earlier or later than due an edge may be. The loop's timers
 // count in whole milliseconds, rounded up, and the watcher looks every 0.2 ms:
-// on a host that has nothing else to do most edges are within 2 ms. An emulated
-// board on a busy host stands still for longer now and then, and what was due
-// meanwhile is skipped: so it is the median that counts for a long row of
-// edges, and the best of several tries for a short one.
-const late = 25 * ms
+// where the host has nothing else to do, the median edge is 2 ms late. On a
+// busy host an emulated board stands still for up to half a second now and
+// then, and what was due meanwhile is skipped. So it is the median that counts
+// for a long row of edges, and the best of several tries for a short one.
+const late = 50 * ms
 
 func TestBlinkKeepsTime(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
@@ -105,7 +112,7 @@ func TestBlinkKeepsTime(t *testing.T) {
 		}
 		begin, end := median(lags[:n/4]), median(lags[3*n/4:])
 		t.Logf("after their multiple of %v, at the median: the first quarter of %d edges %v, the last %v; %d are what they should be", half, n, begin, end, fits)
-		if drift := end - begin; drift < -late || drift > late {
+		if drift := end - begin; drift.Abs() > late/2 {
 			t.Errorf("it drifted by %v", drift)
 		}
 		if fits < n*8/10 {
@@ -116,11 +123,11 @@ func TestBlinkKeepsTime(t *testing.T) {
 		a.signal(real(2))
 		a.expect("fired rule=steady")
 		b.awaitLine(t, 27, true)
-		lamp.attempt(func() { a.signal(real(3)) }, "0 1 0 1 0 1 0 1", 300*ms, 700*ms, 800*ms, 1000*ms, 1300*ms, 1700*ms, 1800*ms)
+		lamp.attempt(func() { a.signal(real(3)) }, "0 1 0 1 0 1 0 1", 300*ms, 700*ms, 900*ms, 1100*ms, 1400*ms, 1800*ms, 2000*ms)
 
 		lamp.attempt(func() { a.signal(real(4)) }, "1 0", 300*ms)
 		other := b.watch(t, b.header.ValueFile(26))
-		other.attempt(func() { a.signal(real(6)) }, "1 0 1 0 1 0", 60*ms, 200*ms, 260*ms, 400*ms, 460*ms)
+		other.attempt(func() { a.signal(real(6)) }, "1 0 1 0 1 0", 150*ms, 500*ms, 650*ms, 1000*ms, 1150*ms)
 	})
 }
 
@@ -134,7 +141,7 @@ func median(d []time.Duration) time.Duration {
 func (w *watcher) attempt(do func(), texts string, after ...time.Duration) {
 	w.t.Helper()
 	var why string
-	for range 5 {
+	for range 8 {
 		if err := w.proc.Log.Skip(w.t.Context()); err != nil {
 			w.t.Fatal(err)
 		}
@@ -148,21 +155,30 @@ func (w *watcher) attempt(do func(), texts string, after ...time.Duration) {
 	w.t.Errorf("not once as it should be: %s", why)
 }
 
-// compare returns what is wrong with the next changes.
+// compare returns what is wrong with the next changes. One that was skipped is
+// waited for in vain.
 func (w *watcher) compare(texts []string, after []time.Duration) string {
-	first := w.next()
-	if first.text != texts[0] {
-		return "the first change is to " + first.text
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	var seen []edge
+	for range texts {
+		e, err := w.await(ctx)
+		if err != nil {
+			return err.Error()
+		}
+		seen = append(seen, e)
 	}
 	var worst time.Duration
-	for i, due := range after {
-		e := w.next()
-		lag := e.at - first.at - due
-		if worst = max(worst, lag); e.text != texts[i+1] || lag < -late || lag > late {
-			return fmt.Sprintf("change %d is to %s after %v, expected %s after %v", i+1, e.text, e.at-first.at, texts[i+1], due)
+	for i, want := range texts {
+		at, due := seen[i].at-seen[0].at, time.Duration(0)
+		if i > 0 {
+			due = after[i-1]
+		}
+		if worst = max(worst, (at - due).Abs()); seen[i].text != want || worst > late {
+			return fmt.Sprintf("change %d is to %s after %v, expected %s after %v", i, seen[i].text, at, want, due)
 		}
 	}
-	w.t.Logf("%d changes, the latest %v after it was due", len(texts), worst)
+	w.t.Logf("%d changes, at most %v away from when they were due", len(texts), worst)
 	return ""
 }
 
@@ -404,7 +420,7 @@ rules:
   - {name: heard, when: {key: [KEY_MUTE, KEY_A, KEY_B], is: [pressed, released], from: ours}, do: {log: "heard ${KEY} ${VALUE}"}}
   - {name: typed, when: {key: [KEY_LEFTCTRL, KEY_C], is: [pressed, released], from: typist}, do: {log: "heard ${KEY} ${VALUE}"}}
 `
-		a := b.start(t, yaml)
+		a := b.startProgram(t, "/usr/bin/reflexd6", yaml) // its ioctls are others than the kernel's
 		a.expect("virtual device made")
 		a.expect("virtual device made")
 		ear := b.start(t, listener)
