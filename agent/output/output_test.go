@@ -163,6 +163,16 @@ func TestAWakeUpThatIsLaterThanManyEdgesMakesUpForNone(t *testing.T) {
 	b.did("0s lamp true", "1.015s lamp false", "1.02s lamp true", "1.03s lamp false", "1.04s lamp true")
 }
 
+func TestALevelThatIsShownAlreadyIsNotSetAgain(t *testing.T) {
+	b := newBench(t)
+	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.late = 1015 * ms
+	b.pass(1028 * ms) // the edge of 10 ms comes at 1025: on since 1020
+	b.late = 0
+	b.pass(5 * ms)
+	b.did("0s lamp true", "1.03s lamp false")
+}
+
 func TestTheNextOrderReplacesWhatPlays(t *testing.T) {
 	b := newBench(t)
 	b.on["lamp"] = true
@@ -370,6 +380,49 @@ func TestOrdersToABusyLED(t *testing.T) {
 	}
 	b.SetLED("x", Setting{To: "toggle"}, count)
 	b.is("x", "0 [none]")
+}
+
+func TestOrdersToALEDThatHangsDoNotPileUp(t *testing.T) {
+	b := newBench(t)
+	b.plug("x", "[none]", "0")
+	for range 1001 {
+		b.SetLED("x", Setting{To: "toggle"}, b.ok)
+	}
+	if n := len(b.stages[0].face.(*led).todo.settings); n > 1 {
+		t.Errorf("%d settings are kept for later", n)
+	}
+	b.is("x", "20 [none]")
+}
+
+func TestLEDThatIsReplacedBetweenTwoEdges(t *testing.T) {
+	b := newBench(t)
+	b.plug("input3::caps", "[none]", "0")
+	b.Blink(Output{LED: "input*::caps"}, every(10*ms, 10*ms), b.ok)
+	b.pass(15 * ms)
+	b.unplug("input3::caps")
+	b.plug("input4::caps", "[none]", "5")
+	b.pass(6 * ms)
+	b.is("input4::caps", "20 [none]")
+	if b.log.Len() > 0 {
+		t.Error(b.log.String())
+	}
+}
+
+func TestLEDThatIsMissingIsNotLookedForAtEachEdge(t *testing.T) {
+	b := newBench(t)
+	var got error
+	b.Blink(Output{LED: "x"}, every(10*ms, 10*ms), func(err error) { got = err })
+	b.settle()
+	if got == nil {
+		t.Error("the order did not fail")
+	}
+	b.plug("x", "[none]", "5")
+	b.pass(missingRetry - 2*ms)
+	b.is("x", "5 [none]")
+	b.pass(15 * ms)
+	if b.led("x") == "5 [none]" {
+		t.Error("it was not found again")
+	}
 }
 
 func TestLEDThatComesBackUnderAnotherName(t *testing.T) {

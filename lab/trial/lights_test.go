@@ -459,7 +459,7 @@ rules:
 		ear.expect("heard KEY_A 1")
 		a.finish()
 		ear.expect("heard KEY_A 0")
-		ear.expect("input device lost")
+		ear.expect("input device (lost|closed)")
 		if n := count(a.log(), "heard myself"); n != 0 {
 			t.Errorf("it heard itself %d times", n)
 		}
