@@ -21,11 +21,13 @@ import (
 	"reflexd/agent/control"
 	"reflexd/agent/gesture"
 	"reflexd/agent/loop"
+	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
 	"reflexd/sources/uevent"
 )
 
@@ -52,6 +54,7 @@ type Agent struct {
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
 	spawn   *spawn.Starter
+	outputs *output.Panel
 	runner  *rule.Runner
 	control *control.Server
 
@@ -98,8 +101,9 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
+	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source),
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
 		Vars: a.source("vars").(*vars.Source), Emit: a.emit, EnableRule: a.enableRule,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
@@ -159,11 +163,13 @@ func (a *Agent) apply(c *Configuration) {
 	if a.opts.DryRun {
 		c.plan("gpio").(*gpio.Plan).DryRun = true
 		c.plan("vars").(*vars.Plan).DryRun = true
+		c.plan("input").(*input.Plan).DryRun = true
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
 	a.recognise(c)
+	a.outputs.Keep(func(o output.Output) bool { return c.keeps(o, a.config) })
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
@@ -280,6 +286,9 @@ func (a *Agent) show(e *sources.Event) {
 
 // close lets go of everything, outputs as their on_exit says.
 func (a *Agent) close() {
+	if a.outputs != nil {
+		a.outputs.Rest()
+	}
 	for _, s := range a.sources {
 		s.Close()
 	}

@@ -8,6 +8,8 @@ package agent
 import (
 	"slices"
 
+	"reflexd/agent/action"
+	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/vars"
 	"reflexd/config"
@@ -39,6 +41,7 @@ type Configuration struct {
 
 	plans   []sources.Plan // in the order of kinds
 	gesture gestures
+	uses    action.Uses
 	version int
 	specs   []*rule.Spec
 }
@@ -99,7 +102,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 		p.Check(ps)
 	}
 	lines := c.plan("gpio").(*gpio.Plan)
-	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(),
+	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(), Uses: &c.uses,
 		Vars: c.plan("vars").(*vars.Plan), Rules: rule.Names(c.specs)}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
@@ -108,6 +111,17 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 	}
+	c.plan("input").(*input.Plan).Virtual = c.uses.Keys
+}
+
+// keeps reports whether c declares o as old did, so that what plays there may
+// go on. A LED, which nothing declares, must be one that some rule names.
+func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
+	if o.Line == "" {
+		return slices.Contains(c.uses.LEDs, o.LED)
+	}
+	lines, before := c.plan("gpio").(*gpio.Plan), old.plan("gpio").(*gpio.Plan)
+	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)
 }
 
 func (c *Configuration) plan(name string) sources.Plan {

@@ -54,6 +54,9 @@ func (a *Agent) Status() Status {
 			s.Sources = append(s.Sources, SourceStatus{k.Name, states})
 		}
 	}
+	if playing := a.outputs.Status(); len(playing) > 0 {
+		s.Sources = append(s.Sources, SourceStatus{"outputs", playing})
+	}
 	return s
 }
 

@@ -87,6 +87,7 @@ type Compiler struct {
 	Problems *config.Problems
 	Output   func(name string) bool // is there an output line of that name
 	Outputs  []string
+	Uses     *action.Uses
 	Vars     *vars.Plan
 	// Rules are the names that rules were given: see Names.
 	Rules []string
@@ -132,7 +133,7 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Vars: c.Vars, Rules: c.Rules,
-		Fields: fieldsOf(triggers)}
+		Fields: fieldsOf(triggers), Uses: c.Uses}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}

@@ -59,6 +59,7 @@ type fakeLine struct {
 	high    bool
 	highB   bool // of the second line
 	seqno   uint32
+	seqnoB  uint32
 }
 
 func newBench(t *testing.T) *bench {
@@ -230,7 +231,11 @@ func (b *bench) write(l *fakeLine, edges ...edge) {
 	var buf []byte
 	b.do(func() {
 		for _, e := range edges {
-			l.seqno += e.skip + 1
+			seqno := &l.seqno
+			if e.b {
+				seqno = &l.seqnoB
+			}
+			*seqno += e.skip + 1
 			if e.at == 0 {
 				e.at = b.loop.Now()
 			}
@@ -239,7 +244,7 @@ func (b *bench) write(l *fakeLine, edges ...edge) {
 				level, offset = &l.highB, l.request.Offsets[1]
 			}
 			*level = e.high
-			buf = append(buf, rawEdge(e.at, e.high, offset, l.seqno)...)
+			buf = append(buf, rawEdge(e.at, e.high, offset, *seqno)...)
 		}
 		if _, err := l.outside.Write(buf); err != nil {
 			b.Error(err)
@@ -287,6 +292,10 @@ func (b *bench) kernel() *kernel {
 			}
 			l.high = high
 			b.calls = append(b.calls, fmt.Sprintf("set %d %v", l.request.Offsets[0], high))
+			return nil
+		},
+		toInput: func(fd int, bias uapi.LineFlagV2) error {
+			b.calls = append(b.calls, fmt.Sprintf("input %d %#x", b.lines[fd].request.Offsets[0], uint64(bias)))
 			return nil
 		},
 	}

@@ -183,8 +183,9 @@ func (p *Plan) findEncoders(r ref, ps *config.Problems) []*Line {
 
 // knob is what a line has that stands for an encoder.
 type knob struct {
-	offset int  // of line B
-	a, b   bool // physical levels
+	offset int    // of line B
+	seqnoB uint32 // of its last edge
+	a, b   bool   // physical levels
 }
 
 // resolveB finds line B, which must be of the same chip.
@@ -221,20 +222,32 @@ func (l *line) findPhase() error {
 	return nil
 }
 
-// knobEdge tells of one edge of either line. Two equal edges in a row mean
-// that one between them was lost: the knob may be anywhere then.
+// readPhase reads both levels after a loss, and tells them if they are not what
+// was told last: as if the edges that are missing had come at once, which the
+// table of steps makes the best of.
+func (l *line) readPhase() error {
+	a, b, err := l.source.kernel.levels(l.fd)
+	if err == nil && (a != l.knob.a || b != l.knob.b) {
+		l.knob.a, l.knob.b, l.readAt = a, b, l.source.host.Loop.Now()
+		l.tellPhase(l.readAt, sources.PhaseSeen)
+	}
+	return err
+}
+
+// knobEdge tells of one edge of either line. An edge that changes nothing is
+// the end of a bounce that was over before its interrupt was served, or was
+// seen when the levels were read.
 func (l *line) knobEdge(r *record) {
 	high := r.id == uapi.LineEventRisingEdge
-	level := &l.knob.a
+	level, seqno := &l.knob.a, &l.seqno
 	if int(r.offset) == l.knob.offset {
-		level = &l.knob.b
+		level, seqno = &l.knob.b, &l.knob.seqnoB
 	}
-	if *level == high {
-		l.stale = l.stale || r.time > l.readAt
-		return
+	l.count(seqno, r.seqno)
+	if *level != high {
+		*level = high
+		l.tellPhase(r.time, sources.PhaseSeen)
 	}
-	*level = high
-	l.tellPhase(r.time, sources.PhaseSeen)
 }
 
 func (l *line) tellPhase(t time.Duration, phase sources.Phase) {

@@ -25,6 +25,7 @@ type kernel struct {
 	get      func(line int) (high bool, err error)
 	levels   func(line int) (a, b bool, err error) // of a request for two lines
 	set      func(line int, high bool) error       // allocates nothing
+	toInput  func(line int, bias uapi.LineFlagV2) error
 }
 
 // cdev is the kernel's own character device.
@@ -51,6 +52,9 @@ var cdev = kernel{
 	},
 	set: func(line int, high bool) error {
 		return uapi.SetLineValuesV2(uintptr(line), uapi.LineValues{Bits: bit(high), Mask: 1})
+	},
+	toInput: func(line int, bias uapi.LineFlagV2) error {
+		return uapi.SetLineConfigV2(uintptr(line), &uapi.LineConfig{Flags: uapi.LineFlagV2Input | bias})
 	},
 }
 
@@ -174,7 +178,9 @@ type record struct {
 	time   time.Duration // CLOCK_MONOTONIC
 	id     uapi.LineEventID
 	offset uint32
-	seqno  uint32 // of the edges of the request: the first is 1
+	// seqno is line_seqno, whose first is 1. The seqno of a request for several
+	// lines has gaps, too, where an interrupt came again before it was served.
+	seqno uint32
 }
 
 // decode reads the first recordSize bytes of b.
@@ -184,7 +190,7 @@ func decode(b []byte) record {
 		time:   time.Duration(binary.NativeEndian.Uint64(b)),
 		id:     uapi.LineEventID(binary.NativeEndian.Uint32(b[8:])),
 		offset: binary.NativeEndian.Uint32(b[12:]),
-		seqno:  binary.NativeEndian.Uint32(b[16:]),
+		seqno:  binary.NativeEndian.Uint32(b[20:]),
 	}
 }
 

@@ -122,6 +122,9 @@ func (l *line) open(s *survey) error {
 	}
 	l.fd, l.node, l.label, l.offset = int(r.Fd), chip.Name, chip.Label, offset
 	l.seqno, l.stale, l.settled = 0, false, true
+	if l.knob != nil {
+		l.knob.seqnoB = 0
+	}
 	if err := l.begin(); err != nil {
 		l.release()
 		return fmt.Errorf("open %s:%d: %w", chip.Name, offset, err)
@@ -212,11 +215,11 @@ func (l *line) take(b []byte) {
 			l.dropped()
 			continue
 		}
-		l.count(r.seqno)
 		if l.knob != nil {
 			l.knobEdge(&r)
 			continue
 		}
+		l.count(&l.seqno, r.seqno)
 		l.edge(r.time, r.id == uapi.LineEventRisingEdge)
 	}
 	if len(b) > 0 {
@@ -233,11 +236,12 @@ func (l *line) dropped() {
 	}
 }
 
-// count looks for gaps in the numbers of edges. The kernel's queue drops the
+// count looks for gaps in the numbers of a line's edges, of which last is the
+// last one. The kernel's queue drops the
 // oldest edges when it is full.
-func (l *line) count(seqno uint32) {
-	gap := seqno - l.seqno - 1
-	l.seqno = seqno
+func (l *line) count(last *uint32, seqno uint32) {
+	gap := seqno - *last - 1
+	*last = seqno
 	if gap == 0 {
 		return
 	}
@@ -283,7 +287,7 @@ func (l *line) readAfresh() {
 	told := l.high
 	read := l.read
 	if l.knob != nil {
-		read = l.findPhase
+		read = l.readPhase
 	}
 	switch err := read(); {
 	case err == unix.ENODEV:
@@ -401,11 +405,22 @@ func (l *line) release() {
 
 // close leaves an output as its on_exit says, and closes the request.
 func (l *line) close() {
-	if l.output && l.fd >= 0 && l.decl.OnExit != "keep" {
-		on := l.decl.OnExit == "on"
-		if err := l.source.kernel.set(l.fd, on != l.activeLow()); err != nil {
+	if l.output && l.fd >= 0 {
+		if err := l.leave(); err != nil {
 			l.source.host.Log.Error("line was not left as on_exit says", "line", l.decl.Name, "on_exit", l.decl.OnExit, "cause", err)
 		}
 	}
 	l.release()
+}
+
+// leave makes of an open output what its on_exit says.
+func (l *line) leave() error {
+	switch l.decl.OnExit {
+	case "keep":
+		return nil
+	case "input":
+		return l.source.kernel.toInput(l.fd, biasFlags[l.bias])
+	}
+	on := l.decl.OnExit == "on"
+	return l.source.kernel.set(l.fd, on != l.activeLow())
 }

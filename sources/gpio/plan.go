@@ -47,7 +47,7 @@ type Line struct {
 	Edges    string         // both, rising, falling; of an input
 	Debounce time.Duration  // by the kernel; of an input
 	Initial  bool           // logical level of an output when it is first opened
-	OnExit   string         // keep, on, off: what an output is left as
+	OnExit   string         // keep, on, off, input: what an output is left as
 	Timing   sources.Timing // by which gestures of an input are told apart
 }
 
@@ -126,6 +126,14 @@ func (p *Plan) Timing(name string) sources.Timing {
 		return l.Timing
 	}
 	return sources.Timing{}
+}
+
+// Spec returns the LINE that is declared as name, "" for none.
+func (p *Plan) Spec(name string) string {
+	if l := p.declared[name]; l != nil {
+		return l.Spec
+	}
+	return ""
 }
 
 // Add declares l, as a configuration would.

@@ -114,8 +114,8 @@ func outputFields(l *Line) []config.Field {
 			Value: config.OneOf(&l.Drive, "push-pull", "open-drain", "open-source")},
 		{Name: "initial", Default: "off", Doc: "what it is when it is first opened; a reload does not move it",
 			Value: config.Bool(&l.Initial)},
-		{Name: "on_exit", Default: "keep", Doc: "what it is set to before it is closed; with keep the driver decides what it does then",
-			Value: config.OneOf(&l.OnExit, "keep", "on", "off")},
+		{Name: "on_exit", Default: "keep", Doc: "what is made of it before it is closed; with keep nothing is, and the driver decides what it does then",
+			Value: config.OneOf(&l.OnExit, "keep", "on", "off", "input")},
 	}
 }
 

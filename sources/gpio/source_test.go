@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
@@ -394,6 +395,25 @@ func TestReloadHandsOver(t *testing.T) {
 	}
 }
 
+func TestOnExit(t *testing.T) {
+	b := newBench(t)
+	b.plug("gpiochip0", "main", "A", "B", "C", "D", "E")
+	b.apply(plan(t, `
+lines:
+  a: {output: A}
+  b: {output: B, on_exit: on, active: low}
+  c: {output: C, on_exit: off}
+  d: {output: D, on_exit: input}
+  e: {output: E, on_exit: input, bias: pull-down}
+`))
+	b.called()
+	b.do(b.Source.Close)
+	pull := fmt.Sprintf("input 4 %#x", uint64(uapi.LineFlagV2BiasPullDown))
+	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false", "set 2 false", "input 3 0x0", pull}) {
+		t.Errorf("the end did %q", calls)
+	}
+}
+
 func TestReloadRenamesAPressedButton(t *testing.T) {
 	b, l := pressable(t)
 	b.write(l, edge{high: false})
@@ -559,9 +579,9 @@ func TestEdgesAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		for i := range batch {
 			seqno++
-			binary.NativeEndian.PutUint32(buf[i*recordSize+16:], uint32(seqno))
+			binary.NativeEndian.PutUint32(buf[i*recordSize+20:], uint32(seqno))
 		}
-		l.seqno = binary.NativeEndian.Uint32(buf[16:]) - 1
+		l.seqno = binary.NativeEndian.Uint32(buf[20:]) - 1
 		if seqno > 255-batch {
 			seqno = 0
 		}

@@ -35,6 +35,11 @@ type Plan struct {
 	// Everything opens every device, without event mask or grab, and emits
 	// all that they send.
 	Everything bool
+	// Virtual are the keys of each virtual device that actions press, by its
+	// name.
+	Virtual map[string][]uint16
+	// DryRun has no virtual device made.
+	DryRun bool
 
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.

@@ -199,15 +199,23 @@ func (s *source) shut(n *node) {
 }
 
 // asked returns what the plan asks of a node whose device is known, and notes
-// its names.
+// its names. Of our own virtual devices it asks nothing.
 func (s *source) asked(n *node) (names []string, wanted codes, mode Grab) {
+	n.names = nil
+	if n.id.phys == ownPhys() {
+		return nil, codes{}, GrabOff
+	}
 	names = s.plan.namesOf(n.path, n.id)
 	n.names = names
 	return names, s.plan.wanted(names), s.plan.grabOf(names)
 }
 
-// worth reports whether a device is to be kept open.
+// worth reports whether a device is to be kept open. Our own virtual ones are
+// not, nor are they ever grabbed: they are opened to be asked what they are.
 func (s *source) worth(n *node, wanted *codes, mode Grab) bool {
+	if n.id.phys == ownPhys() {
+		return false
+	}
 	return s.plan.Everything || mode != GrabOff || wanted.meets(&n.id.has) || s.plan.watches(n.names)
 }
 

@@ -33,13 +33,16 @@ type source struct {
 	presences map[string]*presence
 	vigils    map[string]*vigil
 
+	virtuals    map[string]*virtualDevice // by name
+	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
+
 	buf [batch * eventSize]byte // for reading
 }
 
 func open(host sources.Host, k kernel) *source {
 	return &source{
 		host: host, kernel: k, dir: filepath.Join(host.Dev, "input"),
-		plan: &Plan{}, nodes: map[string]*node{},
+		plan: &Plan{}, nodes: map[string]*node{}, makeVirtual: makeVirtual,
 	}
 }
 
@@ -47,8 +50,9 @@ func open(host sources.Host, k kernel) *source {
 func (s *source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
 	s.plan.source = s
+	s.applyVirtual()
 	if s.plan.idle() {
-		s.Close()
+		s.closeNodes()
 		return
 	}
 	if s.folders == nil {
@@ -80,6 +84,13 @@ func (s *source) Apply(plan sources.Plan) {
 
 // Close implements sources.Source.
 func (s *source) Close() {
+	closeVirtual(s.virtuals)
+	s.virtuals = nil
+	s.closeNodes()
+}
+
+// closeNodes lets go of all devices, but for our virtual ones.
+func (s *source) closeNodes() {
 	s.presences = nil
 	for _, v := range s.vigils {
 		v.stop()
