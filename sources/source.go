@@ -64,6 +64,9 @@ type Trigger struct {
 	// the loop's thread and allocates nothing.
 	Match func(*Event) bool
 	Where Where
+	// Named, if not nil, is told of each field that the texts of the rule's
+	// actions name: what is costly to find out need not be found otherwise.
+	Named func(field string)
 }
 
 // Accepts reports whether e, which has one of the trigger's topics, fires it.
