@@ -62,7 +62,7 @@ func (a *Agent) Status() Status {
 const mostComplaints = 200
 
 // verbs are what the control socket understands.
-var verbs = []string{"status", "reload"}
+var verbs = []string{"status", "reload", "trigger"}
 
 // answer implements control.Handler.
 func (a *Agent) answer(r control.Request, reply func(any, error)) {
@@ -76,6 +76,8 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 			}
 			reply(nil, err)
 		})
+	case "trigger":
+		a.trigger(r.Arguments, reply)
 	default:
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, verbs)))
 	}

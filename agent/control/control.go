@@ -30,6 +30,8 @@ const (
 // Request is what a client asks.
 type Request struct {
 	Verb string `json:"verb"`
+	// Arguments are what the verb takes, in a form of its own.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
 }
 
 // Answer is what it is told.

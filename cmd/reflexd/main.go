@@ -44,6 +44,7 @@ func verbs() []verb {
 		{"inputs", "", "list the input devices of this board", inputsVerb},
 		{"status", "", "tell the state of the running agent", statusVerb},
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
+		{"trigger", "", "tell the rules of devices that are there as if they were just plugged in", triggerVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the language of the configuration", helpVerb},
 	}

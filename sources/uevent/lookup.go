@@ -43,9 +43,9 @@ type lookups struct {
 	waiting []*identity // not begun
 	busy    int         // under way
 	timer   sources.Timer
-	// drained is called, once, when nothing is held any more; until then the
+	// drained are called, once, when nothing is held any more; until then the
 	// socket is not read.
-	drained func()
+	drained []func()
 }
 
 // heldEvent is an event whose turn has not come.
@@ -144,9 +144,10 @@ func (s *Source) drain() {
 		s.timer = s.host.Loop.After(wait, s.drain)
 		break
 	}
-	if drained := s.drained; drained != nil && len(s.held) == 0 {
-		s.drained = nil
-		drained()
+	for len(s.drained) > 0 && len(s.held) == 0 {
+		f := s.drained[0]
+		s.drained = s.drained[1:]
+		f()
 	}
 	s.listen()
 }
@@ -174,7 +175,7 @@ func (s *Source) whenDrained(f func()) {
 		f()
 		return
 	}
-	s.drained = f
+	s.drained = append(s.drained, f)
 	s.listen()
 }
 

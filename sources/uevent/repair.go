@@ -34,6 +34,8 @@ type repair struct {
 	queue    []item
 	since    uint64
 	delivery sources.Timer
+	// requested is what somebody asked to be told of, next.
+	requested []item
 }
 
 // item is an event to be told about a device that was found or missed. Mark
@@ -183,6 +185,7 @@ func (s *Source) resume() {
 	s.delivery, s.queue = nil, nil
 	s.plan.endServing()
 	s.listen()
+	s.tellRequested()
 	s.proceed()
 }
 
@@ -194,11 +197,11 @@ func (s *Source) tell(it item) {
 	s.fields = append(s.fields[:0],
 		sources.Field{Name: "ACTION", Value: sources.Text(it.action)},
 		sources.Field{Name: it.mark, Value: sources.Text("1")})
-	s.fields = append(s.fields, d.fields...)
-	if d.id != nil {
-		s.fields = append(s.fields, d.id.fields...)
-	}
-	if it.mark == coldplugField {
+	s.fields = append(s.fields, d.known()...)
+	switch it.mark {
+	case requestedField:
+		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: sources.Text("1")})
+	case coldplugField:
 		s.event.Fields = s.fields
 		if d.added > s.since || !s.plan.serves(&s.event) {
 			return

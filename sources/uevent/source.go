@@ -181,7 +181,7 @@ func (s *Source) ready(uint32) { s.read() }
 // listen watches the socket unless what it would bring has to wait: for the
 // end of a delivery, or of lookups.
 func (s *Source) listen() {
-	listening := s.delivery == nil && s.drained == nil && len(s.held) < mostHeld
+	listening := s.delivery == nil && len(s.drained) == 0 && len(s.held) < mostHeld
 	if s.socket == nil || listening == s.listening {
 		return
 	}

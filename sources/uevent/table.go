@@ -227,6 +227,14 @@ func (d *device) sameAs(other *device) bool {
 	return d.subsystem == other.subsystem
 }
 
+// known returns all fields of d. The result is not to be changed.
+func (d *device) known() []sources.Field {
+	if d.id == nil {
+		return d.fields
+	}
+	return append(slices.Clip(d.fields), d.id.fields...)
+}
+
 func (d *device) lookup(name string) (sources.Value, bool) {
 	e := sources.Event{Fields: d.fields}
 	return e.Lookup(name)

@@ -132,6 +132,9 @@ func orAny(texts []string) []string {
 // own add comes after all, because we found the device before the kernel had
 // announced it, it is for those that coldplug did not serve.
 func (tr *trigger) hears(e *sources.Event) bool {
+	if _, requested := e.Lookup(requestedField); requested {
+		return true
+	}
 	mark, ok := e.Lookup(coldplugField)
 	switch {
 	case !ok:
