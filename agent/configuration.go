@@ -13,6 +13,7 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
 	"reflexd/sources/uevent"
@@ -23,6 +24,7 @@ var kinds = []sources.Kind{
 	gpio.Kind,
 	input.Kind,
 	uevent.Kind,
+	link.Kind,
 	signal.Kind,
 	timer.Kind,
 	ownKind,
