@@ -16,6 +16,7 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
 	"reflexd/sources/uevent"
@@ -26,6 +27,7 @@ var kinds = []sources.Kind{
 	gpio.Kind,
 	input.Kind,
 	uevent.Kind,
+	link.Kind,
 	signal.Kind,
 	timer.Kind,
 	vars.Kind,

@@ -8,12 +8,13 @@ package agent
 import (
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/uevent"
 )
 
 // WatchSpec says which events are to be shown. Signals always are.
 type WatchSpec struct {
-	Inputs, Uevents bool
+	Inputs, Uevents, Links bool
 	// Lines are requested as inputs with the Bias, "" for as they are. No
 	// other line is touched.
 	Lines []string
@@ -26,6 +27,7 @@ func Watch(w WatchSpec) (*Configuration, error) {
 	c := newConfiguration()
 	c.plan("input").(*input.Plan).Everything = w.Inputs
 	c.plan("uevent").(*uevent.Plan).Everything = w.Uevents
+	c.plan("link").(*link.Plan).Everything = w.Links
 	lines := c.plan("gpio").(*gpio.Plan)
 	for _, spec := range w.Lines {
 		l := gpio.NewLine(gpio.Input, spec, spec)

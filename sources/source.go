@@ -66,6 +66,9 @@ type Trigger struct {
 	Where Where
 	// Wants are what the recogniser must find out so that the Topics occur.
 	Wants []Want
+	// Named, if not nil, is told of each field that the texts of the rule's
+	// actions name: what is costly to find out need not be found otherwise.
+	Named func(field string)
 }
 
 // Accepts reports whether e, which has one of the trigger's topics, fires it.

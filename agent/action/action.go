@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"reflexd/agent/output"
@@ -91,6 +92,8 @@ type Check struct {
 	// Fields are the names that the rule's events have, nil if that cannot
 	// be known.
 	Fields []string
+	// Named, if not nil, is told of each field that a text names.
+	Named func(field string)
 	// Uses is what is noted for those who must know beforehand.
 	Uses *Uses
 }
@@ -109,14 +112,31 @@ var failureFields = []string{"ERROR"}
 
 // Text complains of fields that no event of the rule has.
 func (c *Check) Text(t Text) {
-	if c.Fields == nil {
-		return
-	}
 	eachField(t.parts, func(name string, hasDefault bool) {
-		if !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
+		if c.Named != nil {
+			c.Named(name)
+		}
+		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
 			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, config.Suggest(name, append(slices.Clone(c.Fields), everyEvent...)))
 		}
 	})
+}
+
+// script tells of the fields that a shell's script seems to name: $FIELD and
+// ${FIELD…}.
+func (c *Check) script(script string) {
+	_, rest, found := strings.Cut(script, "$")
+	for c.Named != nil && found {
+		rest = strings.TrimPrefix(rest, "{")
+		n := 0
+		for n < len(rest) && sources.ValidField(rest[:n+1]) {
+			n++
+		}
+		if n > 0 {
+			c.Named(rest[:n])
+		}
+		_, rest, found = strings.Cut(rest, "$")
+	}
 }
 
 // Step is one action of a list.

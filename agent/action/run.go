@@ -157,6 +157,7 @@ func isShell(path string) bool {
 
 func (a *program) checkShell(c *Check) Action {
 	a.argv = []Text{literalText("/bin/sh"), literalText("-c"), literalText(a.script)}
+	c.script(a.script)
 	a.checkRest(c)
 	return a
 }

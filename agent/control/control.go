@@ -31,6 +31,8 @@ const (
 type Request struct {
 	Verb string `json:"verb"`
 	Name string `json:"name,omitempty"` // of what the verb is about
+	// Arguments are what the verb takes, in a form of its own.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
 }
 
 // Answer is what it is told.

@@ -83,6 +83,9 @@ func (s *ifSpec) begin(key string, kinds []sources.ConditionKind) []config.Field
 		var w sources.Where
 		s.compile = func(c *Compiler, triggers []sources.Trigger) condition {
 			checkFields(c.Problems, s.pos, w, fieldsOf(triggers))
+			for _, name := range w.Fields() {
+				namedBy(triggers)(name)
+			}
 			return where{w}
 		}
 		return whereFields(&w)

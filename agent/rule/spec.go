@@ -133,7 +133,7 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Vars: c.Vars, Rules: c.Rules,
-		Fields: fieldsOf(triggers), Uses: c.Uses}
+		Fields: fieldsOf(triggers), Uses: c.Uses, Named: namedBy(triggers)}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}
@@ -155,6 +155,18 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	}
 	c.warnOfCircle(r)
 	return r
+}
+
+// namedBy tells the triggers that want to know which fields the rule's texts
+// name.
+func namedBy(triggers []sources.Trigger) func(field string) {
+	return func(field string) {
+		for i := range triggers {
+			if named := triggers[i].Named; named != nil {
+				named(field)
+			}
+		}
+	}
 }
 
 // warnOfCircle warns of a rule that sets itself off without ever waiting,

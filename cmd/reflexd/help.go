@@ -61,7 +61,7 @@ func helpVerb(c *command) func([]string) int {
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "reflexd reacts to GPIO lines, input devices, uevents and signals as a YAML file says.")
+	fmt.Fprintln(w, "reflexd reacts to GPIO lines, input devices, uevents, network links and signals as a YAML file says.")
 	fmt.Fprintln(w, "\nUsage: reflexd VERB [flags] [arguments]")
 	fmt.Fprintln(w, "\nVerbs:")
 	for _, v := range verbs() {

@@ -21,7 +21,7 @@ import (
 )
 
 // monitored are the sources that monitor shows unless told otherwise.
-var monitored = []string{"inputs", "uevents", "signals"}
+var monitored = []string{"inputs", "uevents", "links", "signals"}
 
 func monitorVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print one JSON object an event")
@@ -84,7 +84,7 @@ func checkMonitor(args []string, bias string) error {
 func watchSpec(args []string, bias string) (spec agent.WatchSpec, wanted []string) {
 	spec.Bias = bias
 	kindsOf := map[string][]string{
-		"inputs": {"key", "switch", "axis"}, "uevents": {"uevent"}, "signals": {"signal"},
+		"inputs": {"key", "switch", "axis"}, "uevents": {"uevent"}, "links": {"link"}, "signals": {"signal"},
 	}
 	for _, arg := range args {
 		name := arg
@@ -94,6 +94,7 @@ func watchSpec(args []string, bias string) (spec agent.WatchSpec, wanted []strin
 		if slices.Contains(monitored, name) {
 			spec.Inputs = spec.Inputs || name == "inputs"
 			spec.Uevents = spec.Uevents || name == "uevents"
+			spec.Links = spec.Links || name == "links"
 			wanted = append(wanted, kindsOf[name]...)
 		} else {
 			spec.Lines = append(spec.Lines, arg)
@@ -101,7 +102,7 @@ func watchSpec(args []string, bias string) (spec agent.WatchSpec, wanted []strin
 		}
 	}
 	if len(args) == 0 {
-		spec.Inputs, spec.Uevents = true, true
+		spec.Inputs, spec.Uevents, spec.Links = true, true, true
 		return spec, nil
 	}
 	return spec, append(wanted, "loss")
@@ -112,7 +113,7 @@ func wantedNames(wanted []string) []string {
 		return slices.Clone(monitored)
 	}
 	var names []string
-	for source, kind := range map[string]string{"inputs": "key", "uevents": "uevent", "signals": "signal"} {
+	for source, kind := range map[string]string{"inputs": "key", "uevents": "uevent", "links": "link", "signals": "signal"} {
 		if slices.Contains(wanted, kind) {
 			names = append(names, source)
 		}
@@ -199,7 +200,7 @@ func writeYAML(w io.Writer, e *sources.Event) {
 // another again: not where it was plugged in this time.
 func ueventConditions(e *sources.Event) string {
 	var list []string
-	for _, name := range []string{"ACTION", "SUBSYSTEM", "DEVTYPE", "DRIVER", "PRODUCT", "INTERFACE"} {
+	for _, name := range []string{"ACTION", "SUBSYSTEM", "DEVTYPE", "DRIVER", "PRODUCT", "INTERFACE", "ID_BUS", "ID_VENDOR_ID", "ID_MODEL_ID", "ID_SERIAL_SHORT"} {
 		if v, ok := e.Lookup(name); ok {
 			list = append(list, name+": "+yamlWord(v.String()))
 		}

@@ -19,12 +19,32 @@ var actions = []string{"add", "remove", "change", "move", "online", "offline", "
 // checkConditions complains of conditions that no event meets.
 func checkConditions(n config.Node, ps *config.Problems) {
 	for _, e := range n.Entries {
+		checkKey(e, ps)
 		switch e.Key {
 		case "ACTION":
 			eachText(e.Value, func(n config.Node) { checkAction(n, ps) })
 		case "DEVNAME":
 			eachText(e.Value, func(n config.Node) { checkName(n, ps) })
 		}
+	}
+}
+
+// commonKeys are the keys of the kernel's events that rules mostly ask for.
+// Drivers have more of their own.
+var commonKeys = []string{
+	"ACTION", "SUBSYSTEM", "DEVPATH", "DEVNAME", "DEVTYPE", "DRIVER", "MODALIAS", "MAJOR", "MINOR", "SEQNUM", "DEVPATH_OLD",
+	"PRODUCT", "TYPE", "INTERFACE", "IFINDEX", "BUSNUM", "DEVNUM", "DISKSEQ", "PARTN", "PARTNAME", "PHYS", "UNIQ", "NAME",
+	"COLDPLUG", "RESCAN", "REQUESTED", "STAGE",
+}
+
+// checkKey warns of what is probably a slip: no list has all keys there are.
+func checkKey(e config.Entry, ps *config.Problems) {
+	const short = 4 // short names are like many others
+	if len(e.Key) <= short || isID(e.Key) || slices.Contains(commonKeys, e.Key) || !sources.ValidField(e.Key) {
+		return
+	}
+	if hint := config.Suggest(e.Key, commonKeys); hint != "" {
+		ps.Warnf(e.At, "%s is no key of the kernel's that is well known%s", e.Key, hint)
 	}
 }
 

@@ -35,18 +35,23 @@ func (m *message) parse(text, dev string) error {
 	if !ended || !strings.HasSuffix(text, "\x00") {
 		return errEnd
 	}
-	for rest != "" {
-		var pair string
-		pair, rest, _ = strings.Cut(rest, "\x00")
-		if f, ok := property(pair, dev); ok {
-			m.add(f)
-		}
-	}
+	m.addAll(rest, dev)
 	action, path, _ := strings.Cut(header, "@")
 	if action == "" || action != m.action || path != m.devpath || !strings.HasPrefix(path, "/") {
 		return errHeader
 	}
 	return nil
+}
+
+// addAll adds the keys of text, in which each ends in a NUL.
+func (m *message) addAll(text, dev string) {
+	for text != "" {
+		var pair string
+		pair, text, _ = strings.Cut(text, "\x00")
+		if f, ok := property(pair, dev); ok {
+			m.add(f)
+		}
+	}
 }
 
 func (m *message) add(f sources.Field) {

@@ -27,7 +27,9 @@ type Plan struct {
 	// for no knowledge of devices.
 	Overheard bool
 
-	triggers []*trigger
+	triggers []*trigger // of the kernel's stage
+	udev     int        // triggers of udev's stage
+	ids      scope      // the subsystems whose devices are asked what they are; see idScope
 }
 
 // Sections implements sources.Plan: there is none.
@@ -41,38 +43,62 @@ func (p *Plan) Check(*config.Problems) {}
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
 		Key: "uevent",
-		Doc: "an event of the kernel's about a device",
+		Doc: "an event of the kernel's, or of udev's, about a device",
 		New: p.newTrigger,
 	}}
 }
 
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-	tr := &trigger{}
-	var at config.Pos
+	tr := &trigger{stage: kernelStage}
+	var at places
 	where := sources.WhereValue(&tr.match)
 	match := config.Func(where.Shape(), func(n config.Node, ps *config.Problems) {
 		where.Read(n, ps)
 		checkConditions(n, ps)
+		at.conditions = n.Entries
 	})
 	fields := []config.Field{
 		{Name: "uevent", Required: true, Value: match,
 			Doc: "what the event's fields must be; DEVNAME is absolute: /dev/sda1"},
-		{Name: "coldplug", Default: "off", Value: config.At(&at, config.Bool(&tr.coldplug)),
+		{Name: "coldplug", Default: "off", Value: config.At(&at.coldplug, config.Bool(&tr.coldplug)),
 			Doc: "also for each device that is there at start, as ACTION=add with COLDPLUG=1"},
+		{Name: "stage", Default: kernelStage, Value: config.OneOf(&tr.stage, kernelStage, udevStage),
+			Doc: "whose event: the kernel's, at once, or that of udevd, later and with all that its rules have found out"},
+		{Name: "identify", Default: "off", Value: config.At(&at.identify, config.Bool(&tr.identify)),
+			Doc: "add ID_BUS, ID_VENDOR_ID, ID_SERIAL_SHORT and the like to the kernel's event, read from sysfs; where conditions, texts or scripts of the rule name such a field they are there anyway"},
 	}
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		tr.compile(t, at, ps)
-		p.triggers = append(p.triggers, tr)
+		if tr.stage == udevStage {
+			p.udev++
+		} else {
+			p.triggers = append(p.triggers, tr)
+		}
 	}
 }
 
-// wanted reports whether there is anything to listen for.
+// wanted reports whether there is anything to hear of the kernel.
 func (p *Plan) wanted() bool { return p.Everything || p.Overheard || len(p.triggers) > 0 }
 
 // scope returns the subsystems that p is about.
 func (p *Plan) scope() scope {
 	sc := scope{all: p.Everything, names: map[string]bool{}}
 	for _, tr := range p.triggers {
+		sc.all = sc.all || tr.subsystems == nil
+		for _, name := range tr.subsystems {
+			sc.names[name] = true
+		}
+	}
+	return sc
+}
+
+// idScope returns the subsystems whose devices are asked what they are.
+func (p *Plan) idScope() scope {
+	sc := scope{all: p.Everything, names: map[string]bool{}}
+	for _, tr := range p.triggers {
+		if !tr.identify {
+			continue
+		}
 		sc.all = sc.all || tr.subsystems == nil
 		for _, name := range tr.subsystems {
 			sc.names[name] = true
@@ -93,7 +119,7 @@ func (p *Plan) inherit(before *Plan, now uint64) {
 		}
 		same := func(o *trigger) bool { return o.coldplug && o.key == tr.key }
 		if i := slices.IndexFunc(old, same); i >= 0 {
-			tr.stage, tr.since = old[i].stage, old[i].since
+			tr.service, tr.since = old[i].service, old[i].since
 			old = slices.Delete(old, i, i+1)
 		} else {
 			tr.since = now
@@ -111,7 +137,7 @@ func (p *Plan) nextServing() (since uint64, ok bool) {
 	}
 	for _, tr := range p.triggers {
 		if tr.waits() && tr.since == since {
-			tr.stage = serving
+			tr.service = serving
 		}
 	}
 	return since, ok
@@ -119,8 +145,8 @@ func (p *Plan) nextServing() (since uint64, ok bool) {
 
 func (p *Plan) endServing() {
 	for _, tr := range p.triggers {
-		if tr.stage == serving {
-			tr.stage = served
+		if tr.service == serving {
+			tr.service = served
 		}
 	}
 }
@@ -133,6 +159,6 @@ func (p *Plan) waits() bool {
 // triggers that are being served.
 func (p *Plan) serves(e *sources.Event) bool {
 	return slices.ContainsFunc(p.triggers, func(tr *trigger) bool {
-		return tr.coldplug && tr.stage == serving && tr.match.Match(e)
+		return tr.coldplug && tr.service == serving && tr.match.Match(e)
 	})
 }

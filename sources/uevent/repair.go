@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"reflexd/sources"
 )
 
@@ -22,8 +20,10 @@ const settleAfter = 100 * time.Millisecond
 type repair struct {
 	table   table
 	covered scope // the subsystems of which the table has all devices
-	walk    *walk // under way; nil if none is
-	upsets  int   // what made a walk under way worthless: losses and renamings
+	// identified are the subsystems of which it knows what the devices are.
+	identified scope
+	walk       *walk // under way; nil if none is
+	upsets     int   // what made a walk under way worthless: losses and renamings
 	// rescan is set from a loss until what was lost was told.
 	rescan   bool
 	settling sources.Timer // nil unless waiting for the end of a storm
@@ -34,6 +34,8 @@ type repair struct {
 	queue    []item
 	since    uint64
 	delivery sources.Timer
+	// requested is what somebody asked to be told of, next.
+	requested []item
 }
 
 // item is an event to be told about a device that was found or missed. Mark
@@ -85,10 +87,10 @@ func (s *Source) settle() {
 // repaired, a subsystem that is new, or a trigger that waits for coldplug.
 func (s *Source) proceed() {
 	busy := s.socket == nil || s.settling != nil || s.walk != nil || s.delivery != nil
-	if busy || !s.rescan && s.covered.covers(s.scope) && !s.plan.waits() {
+	if busy || !s.rescan && s.covered.covers(s.scope) && s.identified.covers(s.plan.ids) && !s.plan.waits() {
 		return
 	}
-	w := &walk{sys: filepath.Clean(s.host.Sys), dev: s.host.Dev, scope: s.scope, upsets: s.upsets}
+	w := &walk{sys: filepath.Clean(s.host.Sys), dev: s.host.Dev, scope: s.scope, ids: s.plan.ids, upsets: s.upsets}
 	s.table.begin(w)
 	s.walk = w
 	s.host.Loop.Beside(w.run, func() { s.walked(w) })
@@ -96,7 +98,7 @@ func (s *Source) proceed() {
 
 // walked takes over what w found, unless it was abandoned meanwhile. Before
 // that it reads what the kernel has announced until now, which leaves little
-// that is found before it is announced.
+// that is found before it is announced, and lets go what is held of that.
 func (s *Source) walked(w *walk) {
 	switch {
 	case s.walk != w:
@@ -105,9 +107,14 @@ func (s *Source) walked(w *walk) {
 		s.host.Loop.After(0, func() { s.walked(w) })
 		return
 	}
+	s.whenDrained(func() { s.takeOver(w) })
+}
+
+// takeOver ends the walk w.
+func (s *Source) takeOver(w *walk) {
 	s.walk = nil
 	switch {
-	case w.upsets != s.upsets, !w.scope.covers(s.scope):
+	case w.upsets != s.upsets, !w.scope.covers(s.scope), !w.ids.covers(s.plan.ids):
 		s.table.drop()
 		s.proceed()
 		return
@@ -117,10 +124,10 @@ func (s *Source) walked(w *walk) {
 	default:
 		s.compare(w)
 	}
-	s.covered = s.scope
+	s.covered, s.identified = s.scope, s.plan.ids
 	s.rescan = false
 	s.serve()
-	s.pause()
+	s.deliver()
 }
 
 // serve queues all devices for the triggers whose turn it is.
@@ -157,16 +164,8 @@ func (s *Source) compare(w *walk) {
 	}
 }
 
-// pause leaves the messages in the socket until the queue was told.
-func (s *Source) pause() {
-	if s.socket != nil {
-		s.watchFor(0)
-	}
-	s.deliver()
-}
-
 // deliver tells a bounded part of the queue, and the rest in the next turns
-// of the loop. The end comes a turn after the last event, when rules have
+// of the loop. Until then the messages stay in the socket. The end comes a turn after the last event, when rules have
 // looked at it.
 func (s *Source) deliver() {
 	if len(s.queue) == 0 {
@@ -179,21 +178,15 @@ func (s *Source) deliver() {
 	}
 	s.queue = s.queue[n:]
 	s.delivery = s.host.Loop.After(0, s.deliver)
+	s.listen()
 }
 
 func (s *Source) resume() {
 	s.delivery, s.queue = nil, nil
 	s.plan.endServing()
-	if s.socket != nil {
-		s.watchFor(unix.EPOLLIN)
-	}
+	s.listen()
+	s.tellRequested()
 	s.proceed()
-}
-
-func (s *Source) watchFor(events uint32) {
-	if err := s.watch.Events(events); err != nil {
-		s.fail(err)
-	}
 }
 
 // tell sends the event of it. A device is told of by coldplug only if a
@@ -204,13 +197,16 @@ func (s *Source) tell(it item) {
 	s.fields = append(s.fields[:0],
 		sources.Field{Name: "ACTION", Value: sources.Text(it.action)},
 		sources.Field{Name: it.mark, Value: sources.Text("1")})
-	s.fields = append(s.fields, d.fields...)
-	if it.mark == coldplugField {
+	s.fields = append(s.fields, d.known()...)
+	switch it.mark {
+	case requestedField:
+		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: sources.Text("1")})
+	case coldplugField:
 		s.event.Fields = s.fields
 		if d.added > s.since || !s.plan.serves(&s.event) {
 			return
 		}
 		d.told = byColdplug
 	}
-	s.emit(it.action, d.subsystem)
+	s.hand(it.action, d.subsystem, nil)
 }

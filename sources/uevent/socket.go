@@ -12,6 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The groups.
+const (
+	kernelGroup = 1
+	udevGroup   = 2
+)
+
 // defaultBuffer is the size of the receive buffer that we ask for, in bytes.
 // The kernel takes twice as much for its bookkeeping, and uses what is waiting
 // only; a message takes about 1 KiB of it.
@@ -30,9 +36,9 @@ type socket struct {
 	from   unix.RawSockaddrNetlink
 }
 
-// openSocket returns a non-blocking socket with a receive buffer of at least
-// buffer bytes, or what net.core.rmem_max allows to us.
-func openSocket(buffer int) (*socket, error) {
+// openSocket returns a non-blocking socket that hears a group, with a receive
+// buffer of at least buffer bytes, or what net.core.rmem_max allows to us.
+func openSocket(buffer int, group uint32) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return nil, fmt.Errorf("open uevent socket: %w", err)
@@ -49,7 +55,14 @@ func openSocket(buffer int) (*socket, error) {
 		s.close()
 		return nil, fmt.Errorf("set receive buffer of uevent socket: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil {
+	if group == udevGroup { // the kernel is known by its port
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	}
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("ask for the senders on uevent socket: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group}); err != nil {
 		s.close()
 		return nil, fmt.Errorf("bind uevent socket: %w", err)
 	}
@@ -75,6 +88,37 @@ func (s *socket) receive() (b []byte, port uint32, err error) {
 		return nil, s.from.Pid, unix.EMSGSIZE
 	}
 	return s.buf[:n], s.from.Pid, nil
+}
+
+// receiveTrusted returns the next message to the socket's group and whether
+// the kernel vouches for its being root's. It is for the few messages of
+// udevd's: it allocates.
+func (s *socket) receiveTrusted() (b []byte, trusted bool, err error) {
+	var control [64]byte
+	n, controlLength, flags, from, err := unix.Recvmsg(s.fd, s.buf[:], control[:], unix.MSG_CMSG_CLOEXEC)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case flags&unix.MSG_TRUNC != 0:
+		return nil, false, unix.EMSGSIZE
+	}
+	sender, ok := from.(*unix.SockaddrNetlink)
+	toGroup := ok && sender.Groups == udevGroup
+	return s.buf[:n], toGroup && byRoot(control[:controlLength]), nil
+}
+
+// byRoot reports whether the control messages name a sender, and it is root.
+func byRoot(control []byte) bool {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return false
+	}
+	for i := range messages {
+		if c, err := unix.ParseUnixCredentials(&messages[i]); err == nil {
+			return c.Uid == 0
+		}
+	}
+	return false
 }
 
 // knob says what would help against lost messages.

@@ -37,16 +37,20 @@ type Source struct {
 	err    error         // why it is not open
 	count  counts
 
-	message message
-	event   sources.Event
-	fields  []sources.Field
+	listening bool // the socket is being watched for messages
+	message   message
+	event     sources.Event
+	fields    []sources.Field
 
 	repair
+	lookups
+	udev udevListener
 }
 
 // counts are the messages since start.
 type counts struct {
 	received, foreign, malformed, lost uint64
+	late                               uint64 // devices that did not say in time what they are
 }
 
 // Open returns a source that does nothing until a plan asks for uevents.
@@ -54,6 +58,7 @@ func Open(host sources.Host) *Source {
 	s := &Source{host: host, buffer: defaultBuffer, plan: &Plan{}}
 	s.event.Source = "uevent"
 	s.table = newTable(0)
+	s.udev = udevListener{host: &s.host, control: udevControl}
 	return s
 }
 
@@ -62,39 +67,64 @@ func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.inherit(s.plan, s.table.stamp)
 	s.plan, s.scope = p, p.scope()
+	p.ids = p.idScope()
+	if p.udev > 0 {
+		s.udev.listen()
+	} else {
+		s.udev.close()
+	}
 	if !p.wanted() {
-		s.Close()
+		s.closeKernel()
 		return
 	}
 	s.open()
 	s.table.restrict(s.scope)
 	s.covered = s.covered.both(s.scope)
+	s.identified = s.identified.both(p.ids)
 	s.proceed()
 }
 
 // Status implements sources.Source.
 func (s *Source) Status() []sources.State {
-	if !s.plan.wanted() {
-		return nil
+	var states []sources.State
+	if s.plan.wanted() {
+		states = append(states, s.kernelState())
 	}
+	if s.plan.udev > 0 {
+		states = append(states, s.udev.status())
+	}
+	return states
+}
+
+func (s *Source) kernelState() sources.State {
 	c := &s.count
 	st := sources.State{Name: "uevent", OK: s.socket != nil}
 	st.Detail = fmt.Sprintf("%d received, %d malformed, %d from others, %d losses", c.received, c.malformed, c.foreign, c.lost)
+	if c.late > 0 {
+		st.Detail += fmt.Sprintf(", %d devices did not say what they are", c.late)
+	}
 	if s.socket != nil {
 		st.Detail = fmt.Sprintf("receive buffer %d KiB, ", s.socket.size>>10) + st.Detail
 	}
 	if s.err != nil {
 		st.Error = s.err.Error()
 	}
-	return []sources.State{st}
+	return st
 }
 
 // Close implements sources.Source.
 func (s *Source) Close() {
+	s.udev.close()
+	s.closeKernel()
+}
+
+// closeKernel forgets all that the kernel told.
+func (s *Source) closeKernel() {
 	s.closeSocket()
 	stop(s.retry)
 	s.retry, s.err = nil, nil
 	s.abandon()
+	s.forgetHeld()
 }
 
 // stop stops a timer that need not be there.
@@ -108,7 +138,7 @@ func (s *Source) open() {
 	if s.socket != nil || s.retry != nil {
 		return
 	}
-	socket, err := openSocket(s.buffer)
+	socket, err := openSocket(s.buffer, kernelGroup)
 	if err == nil {
 		s.watch, err = s.host.Loop.Watch(socket.fd, unix.EPOLLIN, s.ready)
 		if err != nil {
@@ -119,7 +149,8 @@ func (s *Source) open() {
 		s.fail(err)
 		return
 	}
-	s.socket, s.err = socket, nil
+	s.socket, s.err, s.listening = socket, nil, true
+	s.listen()
 }
 
 // fail gives the socket up for a while.
@@ -141,13 +172,26 @@ func (s *Source) closeSocket() {
 	if s.socket != nil {
 		s.watch.Close()
 		s.socket.close()
-		s.socket = nil
+		s.socket, s.listening = nil, false
 	}
 }
 
-func (s *Source) ready(uint32) {
-	if s.delivery == nil {
-		s.read()
+func (s *Source) ready(uint32) { s.read() }
+
+// listen watches the socket unless what it would bring has to wait: for the
+// end of a delivery, or of lookups.
+func (s *Source) listen() {
+	listening := s.delivery == nil && len(s.drained) == 0 && len(s.held) < mostHeld
+	if s.socket == nil || listening == s.listening {
+		return
+	}
+	events := uint32(0)
+	if listening {
+		events = unix.EPOLLIN
+	}
+	s.listening = listening
+	if err := s.watch.Events(events); err != nil {
+		s.fail(err)
 	}
 }
 
@@ -186,7 +230,7 @@ func (s *Source) take(b []byte) {
 		s.host.Log.Debug("malformed uevent", "error", err, "length", len(b))
 		return
 	}
-	before := s.note(m)
+	before, id := s.note(m)
 	if before == byRescan {
 		return
 	}
@@ -195,30 +239,32 @@ func (s *Source) take(b []byte) {
 		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: again})
 	}
 	s.fields = append(s.fields, m.fields...)
-	s.emit(m.action, m.subsystem)
+	s.hand(m.action, m.subsystem, id)
 }
 
 // note takes down what m says, if it is of a device that the plan is about,
-// and returns how rules know it already.
-func (s *Source) note(m *message) told {
+// and returns how rules know it already, and what the device is.
+func (s *Source) note(m *message) (before told, id *identity) {
 	if m.action == "move" {
 		s.table.rename(m.oldPath, m.devpath)
 		s.upsets++
 	}
 	// Drivers, modules and the like have no state that matters here.
 	if !strings.HasPrefix(m.devpath, "/devices/") || !s.scope.has(m.subsystem) {
-		return untold
+		return untold, nil
 	}
+	old := s.table.devices[m.devpath]
 	before, missed := s.table.observe(m)
 	if missed != nil {
 		s.tell(item{missed, "remove", rescanField})
 	}
-	return before
+	return before, s.identityOf(m, old, s.table.devices[m.devpath])
 }
 
-// emit sends the fields that are in s.fields.
-func (s *Source) emit(action, subsystem string) {
-	s.event.Time = s.host.Loop.Now() // uevents bear no stamp
+// emit sends the fields that are in s.fields. Uevents bear no stamp: at is
+// when the message was read.
+func (s *Source) emit(at time.Duration, action, subsystem string) {
+	s.event.Time = at
 	s.event.Topic = sources.Topic{Kind: "uevent", Name: subsystem, State: action}
 	s.event.Fields = s.fields
 	s.host.Emit(&s.event)

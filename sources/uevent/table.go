@@ -40,6 +40,7 @@ type device struct {
 	path      string // DEVPATH
 	subsystem string
 	fields    []sources.Field // DEVPATH, SUBSYSTEM and its properties
+	id        *identity       // what it is, if somebody asked
 	stamp     uint64          // of the last message of it; 0 if found by a walk
 	added     uint64          // when an add was last told
 	told      told
@@ -80,7 +81,7 @@ func (t *table) observe(m *message) (before told, missed *device) {
 	}
 	now := &device{path: m.devpath, subsystem: m.subsystem, fields: properties(m), stamp: t.stamp}
 	if known {
-		now.told, now.added = d.told, d.added
+		now.told, now.added, now.id = d.told, d.added, d.id
 	}
 	t.devices[m.devpath] = now
 	if m.action != "add" {
@@ -162,6 +163,9 @@ func (t *table) merge(w *walk, sc scope) (gone, fresh []*device) {
 			continue
 		case known && d.sameAs(old):
 			old.fields = d.fields
+			if old.id == nil || !old.id.done {
+				old.id = d.id
+			}
 			continue
 		case known:
 			gone = append(gone, old)
@@ -206,14 +210,14 @@ func (t *table) restrict(sc scope) {
 	}
 }
 
-// identity are the properties that stay what they are as long as a device is
+// lasting are the properties that stay what they are as long as a device is
 // there, and mostly differ in another one that gets its place.
-var identity = []string{"DEVNAME", "MAJOR", "MINOR", "DISKSEQ", "IFINDEX", "BUSNUM", "DEVNUM", "PRODUCT"}
+var lasting = []string{"DEVNAME", "MAJOR", "MINOR", "DISKSEQ", "IFINDEX", "BUSNUM", "DEVNUM", "PRODUCT"}
 
 // sameAs reports whether d and other, which have the same path, can be the
 // same device.
 func (d *device) sameAs(other *device) bool {
-	for _, name := range identity {
+	for _, name := range lasting {
 		a, inA := d.lookup(name)
 		b, inB := other.lookup(name)
 		if inA && inB && a != b {
@@ -221,6 +225,14 @@ func (d *device) sameAs(other *device) bool {
 		}
 	}
 	return d.subsystem == other.subsystem
+}
+
+// known returns all fields of d. The result is not to be changed.
+func (d *device) known() []sources.Field {
+	if d.id == nil {
+		return d.fields
+	}
+	return append(slices.Clip(d.fields), d.id.fields...)
 }
 
 func (d *device) lookup(name string) (sources.Value, bool) {

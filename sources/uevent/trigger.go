@@ -7,6 +7,7 @@ package uevent
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -26,42 +27,98 @@ const (
 // again is the mark of a kernel's add that coldplug had told of.
 var again = sources.Text("again")
 
+// The stages at which an event is heard.
+const (
+	kernelStage = "kernel"
+	udevStage   = "udev"
+)
+
+// places are where in the file things stand that may be complained of.
+type places struct {
+	coldplug, identify config.Pos
+	conditions         []config.Entry
+}
+
 // trigger is one `when: {uevent: …}`.
 type trigger struct {
 	match      sources.Where
 	coldplug   bool
+	stage      string
+	identify   bool     // the device's ID_ fields are asked for
 	subsystems []string // nil for any
 	key        string   // the same for triggers with the same conditions
-	stage      stage
+	service    service
 	since      uint64 // the table's stamp when it began to wait
 }
 
-// stage is how far coldplug has come for a trigger.
-type stage uint8
+// service is how far coldplug has come for a trigger.
+type service uint8
 
 const (
-	waiting stage = iota
+	waiting service = iota
 	serving
 	served
 )
 
-func (tr *trigger) waits() bool { return tr.coldplug && tr.stage == waiting }
+func (tr *trigger) waits() bool { return tr.coldplug && tr.service == waiting }
 
-func (tr *trigger) compile(t *sources.Trigger, coldplugAt config.Pos, ps *config.Problems) {
+func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 	tr.subsystems = tr.match.Exact("SUBSYSTEM")
 	states := tr.match.Exact("ACTION")
-	if tr.coldplug && states != nil && !slices.Contains(states, "add") {
-		ps.Errorf(coldplugAt, "coldplug brings ACTION=add, which this trigger does not take")
+	tr.checkColdplug(states, at, ps)
+	kind := "uevent"
+	if tr.stage == udevStage {
+		kind = "udev"
 	}
 	for _, name := range orAny(tr.subsystems) {
 		for _, state := range orAny(states) {
-			t.Topics = append(t.Topics, sources.Topic{Kind: "uevent", Name: name, State: state})
+			t.Topics = append(t.Topics, sources.Topic{Kind: kind, Name: name, State: state})
 		}
 	}
 	tr.key = fmt.Sprintf("%#v %#v", tr.match, t.Where)
 	t.Restrict(tr.match.Match)
+	if tr.stage == udevStage {
+		return
+	}
+	tr.checkIDs(at.conditions, t, ps)
+	t.Named = tr.named
 	t.Restrict(tr.hears)
 }
+
+func (tr *trigger) checkColdplug(states []string, at places, ps *config.Problems) {
+	switch {
+	case tr.coldplug && states != nil && !slices.Contains(states, "add"):
+		ps.Errorf(at.coldplug, "coldplug brings ACTION=add, which this trigger does not take")
+	case tr.coldplug && tr.stage == udevStage:
+		ps.Errorf(at.coldplug, "coldplug brings what the kernel knows, without udev's properties: it goes with stage: kernel; `udevadm trigger` makes udevd tell of all devices again")
+	}
+	if tr.identify && tr.stage == udevStage {
+		ps.Errorf(at.identify, "udev's events have their ID_ fields: identify goes with stage: kernel")
+	}
+}
+
+// checkIDs complains of ID_ fields that nobody makes, and has those looked up
+// that there are.
+func (tr *trigger) checkIDs(conditions []config.Entry, t *sources.Trigger, ps *config.Problems) {
+	for _, e := range conditions {
+		tr.checkID(e.Key, e.At, ps)
+	}
+	for _, name := range t.Where.Fields() {
+		tr.checkID(name, t.Pos, ps)
+	}
+}
+
+func (tr *trigger) checkID(name string, at config.Pos, ps *config.Problems) {
+	tr.named(name)
+	if isID(name) && !slices.Contains(idFields, name) {
+		ps.Errorf(at, "events of the kernel's stage have no %s%s; udev's own are at `stage: udev`", name, config.Suggest(name, idFields))
+	}
+}
+
+// named is told of each field that a condition or a text of the rule names.
+func (tr *trigger) named(field string) { tr.identify = tr.identify || isID(field) }
+
+func isID(field string) bool { return strings.HasPrefix(field, "ID_") }
 
 func orAny(texts []string) []string {
 	if texts == nil {
@@ -75,12 +132,15 @@ func orAny(texts []string) []string {
 // own add comes after all, because we found the device before the kernel had
 // announced it, it is for those that coldplug did not serve.
 func (tr *trigger) hears(e *sources.Event) bool {
+	if _, requested := e.Lookup(requestedField); requested {
+		return true
+	}
 	mark, ok := e.Lookup(coldplugField)
 	switch {
 	case !ok:
 		return true
 	case mark == again:
-		return !tr.coldplug || tr.stage == waiting
+		return !tr.coldplug || tr.service == waiting
 	}
-	return tr.coldplug && tr.stage == serving
+	return tr.coldplug && tr.service == serving
 }

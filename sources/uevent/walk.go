@@ -20,6 +20,8 @@ import (
 type walk struct {
 	sys, dev string
 	scope    scope
+	ids      scope    // the subsystems whose devices are asked what they are
+	hung     int      // how many of these did not say
 	known    []string // devpaths of which to tell whether they are still there
 	since    uint64   // the table's stamp when it began
 	upsets   int      // the source's count when it began
@@ -84,5 +86,23 @@ func (w *walk) read(dir string) *device {
 			d.fields = append(d.fields, f)
 		}
 	}
+	if w.ids.has(d.subsystem) {
+		d.id = w.identify(d.path)
+	}
 	return d
+}
+
+// mostHung is how many devices that do not answer a walk waits for.
+const mostHung = 3
+
+func (w *walk) identify(path string) *identity {
+	if w.hung == mostHung {
+		return nil
+	}
+	fields, ok := identifyWithin(lookupPatience, w.sys, path)
+	if !ok {
+		w.hung++
+		return nil
+	}
+	return &identity{devpath: path, fields: fields, asked: true, begun: true, done: true}
 }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+
+// The verb trigger: devices that are there, told again.
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"reflexd/agent"
+	"reflexd/agent/control"
+	"reflexd/config"
+	"reflexd/sources/uevent"
+)
+
+func triggerVerb(c *command) func([]string) int {
+	socket := c.socketFlag()
+	r := agent.TriggerRequest{Action: "add"}
+	c.flags.StringVar(&r.Subsystem, "subsystem", "", "only devices of this subsystem, a `glob`")
+	c.flags.Func("match", "only devices whose field matches, `KEY=GLOB`; may be repeated, all must hold", func(s string) error {
+		m, err := uevent.ParseMatch(s)
+		r.Match = append(r.Match, m)
+		return err
+	})
+	c.flags.StringVar(&r.Action, "action", r.Action, "`ACTION` of the events: add or change")
+	kernel := c.flags.Bool("kernel", false, "have the kernel announce the devices: everyone hears it who listens to uevents, not only this agent")
+	dryRun := c.flags.Bool("dry-run", false, "print the devices, and tell nobody")
+	return func([]string) int {
+		if !slices.Contains(agent.TriggerActions, r.Action) {
+			fmt.Fprintf(c.stderr, "reflexd trigger: --action: expected add or change, found %q%s\n", r.Action, config.Suggest(r.Action, agent.TriggerActions))
+			return wrong
+		}
+		if *kernel || *dryRun {
+			return c.triggerDirectly(r, *dryRun)
+		}
+		arguments, err := json.Marshal(r)
+		if err != nil {
+			return c.fail(err)
+		}
+		var told agent.Triggered
+		if err := control.Call(*socket, control.Request{Verb: "trigger", Arguments: arguments}, &told, patience); err != nil {
+			return c.fail(err)
+		}
+		fmt.Fprintf(c.stdout, "the rules are told of %s\n", devices(told.Devices))
+		return done
+	}
+}
+
+// triggerDirectly does what needs no agent.
+func (c *command) triggerDirectly(r agent.TriggerRequest, dryRun bool) int {
+	found, err := uevent.Find("/sys", "/dev", r.Selection)
+	if err != nil {
+		return c.fail(err)
+	}
+	if dryRun {
+		for _, path := range found {
+			fmt.Fprintln(c.stdout, path)
+		}
+		fmt.Fprintf(c.stdout, "%s, nobody was told\n", devices(len(found)))
+		return done
+	}
+	count, err := uevent.Announce("/sys", found, r.Action)
+	if err != nil {
+		return c.fail(err)
+	}
+	fmt.Fprintf(c.stdout, "the kernel announced %s to everyone who listens, udevd too if it runs\n", devices(count))
+	return done
+}
+
+func devices(n int) string {
+	if n == 1 {
+		return "1 device"
+	}
+	return fmt.Sprintf("%d devices", n)
+}

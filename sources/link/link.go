@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+
+// Package link is the source of network links: cables plugged in and pulled,
+// interfaces that come, go and are renamed, and their addresses. It listens to
+// what the kernel tells on rtnetlink(7) and keeps a table, so that a rule hears
+// of changes and not of the messages that repeat what was known.
+package link
+
+import (
+	"slices"
+	"strings"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Kind is the source in the agent's list.
+var Kind = sources.Kind{
+	Name: "link",
+	Plan: func() sources.Plan { return &Plan{} },
+	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+}
+
+// What can happen to a link, as Topic.State.
+const (
+	added          = "added"
+	removed        = "removed"
+	up             = "up"
+	down           = "down"
+	renamed        = "renamed"
+	changed        = "changed"
+	addressAdded   = "address-added"
+	addressRemoved = "address-removed"
+)
+
+// fields are the names of the event fields.
+var fields = []string{
+	"IFNAME", "INDEX", "STATE", "MAC", "MTU", "PREVIOUS", "ADDRESS", "PREFIX", "FAMILY", "SCOPE", "RESCAN",
+}
+
+// Plan is what a configuration asks of links.
+type Plan struct {
+	// Everything asks for all events, triggers or not.
+	Everything bool
+
+	names []string // globs
+}
+
+// Sections implements sources.Plan: there is none.
+func (p *Plan) Sections() []config.Field { return nil }
+
+// Check implements sources.Plan: triggers are complained of where they are
+// read.
+func (p *Plan) Check(*config.Problems) {}
+
+// Triggers implements sources.Plan.
+func (p *Plan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{{
+		Key:    "link",
+		Doc:    "a network link or its addresses",
+		Fields: fields,
+		New:    p.newTrigger,
+	}}
+}
+
+func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var (
+		names, states []string
+		at            config.Pos
+	)
+	name := func(s *string) config.Value { return config.Word(s, "the name of a link") }
+	state := func(s *string) config.Value {
+		return config.OneOf(s, up, down, added, removed, renamed, changed, addressAdded, addressRemoved)
+	}
+	yaml := []config.Field{
+		{Name: "link", Required: true, Value: config.At(&at, config.OneOrMore(&names, name)),
+			Doc: "the name, such as eth0: a glob, one or a list"},
+		{Name: "is", Required: true, Value: config.OneOrMore(&states, state),
+			Doc: "`up`: it has a carrier and can be used; `changed`: its MAC address, MTU or bridge"},
+	}
+	return yaml, func(t *sources.Trigger, ps *config.Problems) {
+		for _, n := range names {
+			checkName(n, at, ps)
+		}
+		for _, s := range states {
+			t.Topics = append(t.Topics, sources.Topic{Kind: "link", State: s})
+		}
+		t.Restrict(func(e *sources.Event) bool { return hears(names, e) })
+		p.names = append(p.names, names...)
+	}
+}
+
+// hears reports whether e is of a link that one of the globs names; one that
+// was renamed is named by either name.
+func hears(globs []string, e *sources.Event) bool {
+	before := ""
+	if v, ok := e.Lookup("PREVIOUS"); ok {
+		before = v.String()
+	}
+	return slices.ContainsFunc(globs, func(g string) bool {
+		return sources.Glob(g, e.Topic.Name) || before != "" && sources.Glob(g, before)
+	})
+}
+
+// checkName complains of what no link can be called: dev_valid_name of the
+// kernel's net/core/dev.c.
+func checkName(name string, at config.Pos, ps *config.Problems) {
+	switch {
+	case isGlob(name):
+	case len(name) > nameMost:
+		ps.Errorf(at, "no link has a name of more than %d bytes, as %q", nameMost, name)
+	case name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r"):
+		ps.Errorf(at, "no link can be called %q", name)
+	}
+}
+
+func isGlob(name string) bool { return strings.ContainsAny(name, "*?[") }
+
+// wanted reports whether there is anything to listen for.
+func (p *Plan) wanted() bool { return p.Everything || len(p.names) > 0 }

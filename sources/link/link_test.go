@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: MIT
+
+package link
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent/loop"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// TestMain runs the tests in a network of their own, where that may be made:
+// other links come and go as they like.
+func TestMain(m *testing.M) {
+	if os.Getenv("REFLEXD_LINK_TEST") != "" || os.Geteuid() != 0 {
+		os.Exit(m.Run())
+	}
+	c := exec.Command("/proc/self/exe", os.Args[1:]...)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.Env = append(os.Environ(), "REFLEXD_LINK_TEST=1")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	err := c.Run()
+	if c.ProcessState == nil {
+		fmt.Fprintln(os.Stderr, "no network of our own:", err)
+		os.Exit(m.Run())
+	}
+	os.Exit(c.ProcessState.ExitCode())
+}
+
+// rig runs one source on a loop. All but its methods belong to the loop's
+// thread.
+type rig struct {
+	t        *testing.T
+	loop     *loop.Loop
+	source   *Source
+	triggers []*sources.Trigger
+	heard    []string
+	losses   int
+	waiting  func() bool
+	reached  chan struct{}
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, loop: l}
+	r.source = Open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Emit: r.take})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		if err := l.Run(r.turn); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		r.on(r.source.Close)
+		l.Stop()
+		ended.Wait()
+		l.Close()
+	})
+	return r
+}
+
+func (r *rig) take(e *sources.Event) {
+	if e.Topic.Kind == "loss" {
+		r.losses++
+	}
+	for i, t := range r.triggers {
+		for _, topic := range t.Topics {
+			if topic.Kind == e.Topic.Kind && topic.State == e.Topic.State && t.Accepts(e) {
+				r.heard = append(r.heard, fmt.Sprintf("%d %s", i, line(e)))
+			}
+		}
+	}
+}
+
+// line writes an event as "eth0 address-added ADDRESS=10.0.0.1".
+func line(e *sources.Event) string {
+	s := e.Topic.Name + " " + e.Topic.State
+	for _, name := range []string{"PREVIOUS", "ADDRESS", "PREFIX", "FAMILY", "SCOPE", "RESCAN"} {
+		if v, ok := e.Lookup(name); ok {
+			s += " " + name + "=" + v.String()
+		}
+	}
+	return s
+}
+
+func (r *rig) turn() {
+	if r.waiting != nil && r.waiting() {
+		r.waiting = nil
+		close(r.reached)
+	}
+}
+
+func (r *rig) on(f func()) {
+	done := make(chan struct{})
+	r.loop.Post(func() {
+		f()
+		close(done)
+	})
+	<-done
+}
+
+func (r *rig) await(what string, cond func() bool) {
+	r.t.Helper()
+	reached := make(chan struct{})
+	r.on(func() { r.waiting, r.reached = cond, reached })
+	select {
+	case <-reached:
+	case <-time.After(20 * time.Second):
+		r.on(func() { r.t.Logf("heard: %q", r.heard) })
+		r.t.Fatalf("no %s", what)
+	}
+}
+
+// expect waits for as many events and compares them.
+func (r *rig) expect(want ...string) {
+	r.t.Helper()
+	r.await("events", func() bool { return len(r.heard) >= len(want) })
+	r.on(func() {
+		if diff := cmp.Diff(want, r.heard); diff != "" {
+			r.t.Errorf("heard (-want +got):\n%s", diff)
+		}
+		r.heard = nil
+	})
+}
+
+func (r *rig) apply(triggers ...string) {
+	r.t.Helper()
+	plan := &Plan{}
+	var ps config.Problems
+	var all []*sources.Trigger
+	for _, text := range triggers {
+		all = append(all, compile(plan, text, &ps))
+	}
+	if ps.Failed() {
+		r.t.Fatal(&ps)
+	}
+	r.on(func() {
+		r.triggers = all
+		r.source.Apply(plan)
+	})
+	r.await("the table", func() bool { return r.source.known || !plan.wanted() })
+}
+
+func compile(p *Plan, text string, ps *config.Problems) *sources.Trigger {
+	fields, compile := p.Triggers()[0].New()
+	n, _ := config.Parse("f", []byte(text), ps)
+	config.Object(fields...).Read(n, ps)
+	t := &sources.Trigger{}
+	compile(t, ps)
+	return t
+}
+
+const everything = "{link: ['rf*'], is: [up, down, added, removed, renamed, changed, address-added, address-removed]}"
+
+// tap is a link that we made: an Ethernet card whose cable we hold.
+type tap struct {
+	t    *testing.T
+	name string
+	fd   int
+}
+
+func newTap(t *testing.T, name string) *tap {
+	t.Helper()
+	if os.Getenv("REFLEXD_LINK_TEST") == "" {
+		t.Skip("only in a network of our own")
+	}
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+		t.Skip(err)
+	}
+	p := &tap{t, name, fd}
+	t.Cleanup(p.remove)
+	p.cable(false)
+	return p
+}
+
+func (p *tap) remove() {
+	if p.fd >= 0 {
+		unix.Close(p.fd)
+		p.fd = -1
+	}
+}
+
+// cable plugs it in or pulls it.
+func (p *tap) cable(in bool) {
+	p.t.Helper()
+	carrier := 0
+	if in {
+		carrier = 1
+	}
+	const tunSetCarrier = 0x400454e2
+	if err := unix.IoctlSetPointerInt(p.fd, tunSetCarrier, carrier); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// do makes one of the ioctls of netdevice(7).
+func (p *tap) do(number uint, fill func(*unix.Ifreq)) {
+	p.t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq(p.name)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	fill(request)
+	if err := unix.IoctlIfreq(fd, number, request); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *tap) admin(up bool) {
+	p.t.Helper()
+	p.do(unix.SIOCSIFFLAGS, func(r *unix.Ifreq) {
+		if up {
+			r.SetUint16(unix.IFF_UP)
+		}
+	})
+}
+
+func (p *tap) mtu(n uint32) { p.do(unix.SIOCSIFMTU, func(r *unix.Ifreq) { r.SetUint32(n) }) }
+
+func (p *tap) address(ip [4]byte) {
+	p.do(unix.SIOCSIFADDR, func(r *unix.Ifreq) {
+		if err := r.SetInet4Addr(ip[:]); err != nil {
+			p.t.Error(err)
+		}
+	})
+}
+
+func (p *tap) rename(name string) {
+	p.do(unix.SIOCSIFNAME, func(r *unix.Ifreq) {
+		// struct ifreq: the name, and then what is asked for.
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(r)), 2*unix.IFNAMSIZ)[unix.IFNAMSIZ:], name+"\x00")
+	})
+	p.name = name
+}
+
+// A card from its being plugged in to its being pulled out. Up is what has a
+// carrier: that somebody switched it on does not count.
+func TestLifeOfALink(t *testing.T) {
+	r := newRig(t)
+	r.apply(everything, "{link: rf1, is: renamed}", "{link: rf0, is: [renamed, up]}")
+	p := newTap(t, "rf0")
+	r.expect("0 rf0 added")
+	p.admin(true)
+	p.cable(true)
+	r.await("up", func() bool { return len(r.heard) >= 2 && strings.Contains(strings.Join(r.heard, " "), "up") })
+	r.on(func() {
+		// An address of IPv6 comes by itself, some time.
+		r.triggers = r.triggers[:0]
+		r.heard = nil
+	})
+	r.apply("{link: rf0, is: [down, up, changed]}", "{link: 'rf*', is: [address-added, address-removed, removed, renamed, down]}", "{link: rf0, is: renamed}")
+	p.address([4]byte{10, 9, 8, 7})
+	r.await("address", func() bool {
+		return strings.Contains(fmt.Sprint(r.heard), "ADDRESS=10.9.8.7 PREFIX=8 FAMILY=inet SCOPE=global")
+	})
+	r.on(func() { r.heard = nil })
+	r.apply("{link: rf0, is: [down, up, changed]}", "{link: 'rf*', is: [removed, renamed]}", "{link: rf0, is: renamed}")
+	r.on(func() { r.heard = nil })
+	p.cable(false)
+	r.expect("0 rf0 down")
+	p.cable(true)
+	r.expect("0 rf0 up")
+	p.mtu(1400)
+	r.expect("0 rf0 changed")
+	p.admin(false)
+	r.expect("0 rf0 down")
+	p.rename("rf1")
+	r.expect("1 rf1 renamed PREVIOUS=rf0", "2 rf1 renamed PREVIOUS=rf0")
+	p.remove()
+	r.expect("1 rf1 removed")
+}
+
+// The state at start is no news, and known: what is told is a change of it.
+func TestStateAtStart(t *testing.T) {
+	p := newTap(t, "rf0")
+	p.admin(true)
+	p.address([4]byte{10, 0, 0, 1})
+	r := newRig(t)
+	r.apply("{link: rf0, is: [up, down, added, removed, changed]}", "{link: rf0, is: address-removed, }", "{link: rf9, is: up}")
+	r.on(func() {
+		states := r.source.Status()
+		got := fmt.Sprint(states[0].OK, states[1:])
+		want := "true [{rf0 down, 10.0.0.1/8 true } {rf9  false there is no such link}]"
+		if got != want {
+			t.Errorf("status is %s, want %s", got, want)
+		}
+	})
+	p.cable(true)
+	r.expect("0 rf0 up")
+	p.remove()
+	r.await("end", func() bool { return strings.Contains(fmt.Sprint(r.heard), "removed]") })
+	r.on(func() {
+		all := strings.Join(r.heard, "\n")
+		if !strings.HasPrefix(all, "0 rf0 down\n") || !strings.Contains(all, "ADDRESS=10.0.0.1") {
+			t.Errorf("heard %q", all)
+		}
+	})
+}
+
+// The same plan again, and a wider one, ask nothing and tell nothing.
+func TestReload(t *testing.T) {
+	newTap(t, "rf0")
+	r := newRig(t)
+	r.apply(everything)
+	var fd int
+	r.on(func() { fd = r.source.fd })
+	r.apply(everything, "{link: '*', is: up}")
+	r.on(func() {
+		if r.source.fd != fd || len(r.heard) > 0 {
+			t.Errorf("socket %d then %d, heard %q", fd, r.source.fd, r.heard)
+		}
+	})
+	r.apply()
+	r.on(func() {
+		if r.source.fd >= 0 || r.source.Status() != nil {
+			t.Error("nobody asks, and the socket is open")
+		}
+	})
+}
+
+// A socket that overflows while the loop is held up: one loss, and then what
+// is different.
+func TestOverflowRepaired(t *testing.T) {
+	p := newTap(t, "rf0")
+	gone := newTap(t, "rf1")
+	r := newRig(t)
+	r.apply("{link: 'rf*', is: [up, down, added, removed, changed, renamed]}")
+	r.on(func() {
+		if err := unix.SetsockoptInt(r.source.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
+			t.Error(err)
+		}
+		for i := range 100 {
+			p.mtu(1000 + uint32(i))
+		}
+		gone.remove()
+		newTap(t, "rf2")
+		p.admin(true)
+		p.cable(true)
+	})
+	r.await("loss", func() bool { return r.losses > 0 })
+	r.await("the difference", func() bool { return len(r.heard) >= 4 })
+	r.on(func() {
+		all := strings.Join(r.heard, "\n")
+		for _, want := range []string{"rf1 removed RESCAN=1", "rf0 changed RESCAN=1", "rf2 added RESCAN=1"} {
+			if !strings.Contains(all, want) {
+				t.Errorf("no %q in\n%s", want, all)
+			}
+		}
+		r.heard = nil
+	})
+	r.await("up", func() bool { return r.source.table.up("rf0") })
+	p.mtu(1500)
+	r.await("what comes after", func() bool { return len(r.heard) > 0 })
+	r.on(func() {
+		if r.losses != 1 {
+			t.Errorf("%d losses", r.losses)
+		}
+	})
+}
+
+func (t *table) up(name string) bool {
+	for _, l := range t.links {
+		if l.name == name {
+			return l.up
+		}
+	}
+	return false
+}
+
+func TestComplaints(t *testing.T) {
+	for text, want := range map[string]string{
+		"{link: eth0, is: upp}":                 `f:1:18: expected up, down, added, removed, renamed, changed, address-added or address-removed, found "upp"; did you mean "up"?`,
+		"{link: eth0}":                          `f:1:1: the key "is" is missing`,
+		"{link: a-name-of-17bytes, is: up}":     `f:1:8: no link has a name of more than 15 bytes, as "a-name-of-17bytes"`,
+		"{link: [eth0, eth/0], is: up}":         `f:1:8: no link can be called "eth/0"`,
+		"{link: 'enx0123456789ab*', is: added}": "",
+	} {
+		var ps config.Problems
+		compile(&Plan{}, text, &ps)
+		if diff := cmp.Diff(want, ps.Error()); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+
+// The source itself: the socket in the loop, and the table beside it.
+
+package link
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// batch is how many datagrams one call of ready takes.
+const batch = 32
+
+// retryAfter is how long to wait before trying again what failed.
+const retryAfter = 10 * time.Second
+
+// knob says what would help against lost messages.
+const knob = "raise net.core.rmem_max, or give CAP_NET_ADMIN to the agent"
+
+// Source tells of links. The socket is open only while a plan asks for it.
+//
+// Asking which links there are may block, so that is done beside the loop. In
+// the meantime the socket keeps what the kernel tells, and after that it is
+// read: what was told before the answer was made is known by then or, if it
+// was undone since, is told with its being undone. So nothing is missed, and
+// in the end the table is right.
+type Source struct {
+	host  sources.Host
+	plan  *Plan
+	fd    int // -1 while it is not open
+	watch sources.Watch
+	retry sources.Timer // nil unless it is to be tried again
+	err   error
+	table table
+	known bool // the table was filled since the socket was opened
+	asked int  // counts the questions, of which only the last counts
+	count struct{ received, foreign, malformed, lost uint64 }
+
+	buf    [maxDatagram]byte
+	event  sources.Event
+	fields []sources.Field
+}
+
+// Open returns a source that does nothing until a plan asks for links.
+func Open(host sources.Host) *Source {
+	return &Source{host: host, fd: -1, plan: &Plan{}, table: newTable()}
+}
+
+// Apply implements sources.Source.
+func (s *Source) Apply(plan sources.Plan) {
+	s.plan = plan.(*Plan)
+	switch {
+	case !s.plan.wanted():
+		s.Close()
+	case s.fd < 0 && s.retry == nil:
+		s.open()
+	}
+}
+
+// Close implements sources.Source.
+func (s *Source) Close() {
+	s.shut()
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	s.retry, s.err = nil, nil
+	s.table, s.known = newTable(), false
+}
+
+func (s *Source) shut() {
+	s.asked++
+	if s.fd >= 0 {
+		s.watch.Close()
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+// Status implements sources.Source: the links that rules name, and all in all.
+func (s *Source) Status() []sources.State {
+	if !s.plan.wanted() {
+		return nil
+	}
+	all := sources.State{Name: "link", OK: s.fd >= 0 && s.known}
+	all.Detail = fmt.Sprintf("%d links, %d messages, %d malformed, %d from others, %d losses",
+		len(s.table.links), s.count.received, s.count.malformed, s.count.foreign, s.count.lost)
+	if s.err != nil {
+		all.Error = s.err.Error()
+	}
+	states := []sources.State{all}
+	var told []string
+	for _, name := range s.plan.names {
+		if s.known && !isGlob(name) && !slices.Contains(told, name) {
+			told = append(told, name)
+			states = append(states, s.state(name))
+		}
+	}
+	return states
+}
+
+// state tells of the link with the name.
+func (s *Source) state(name string) sources.State {
+	for _, l := range s.table.links {
+		if l.name != name {
+			continue
+		}
+		words := []string{down}
+		if l.up {
+			words[0] = up
+		}
+		for _, a := range s.table.sortedAddresses() {
+			if a.index == l.index {
+				words = append(words, fmt.Sprintf("%s/%d", a.ip, a.prefix))
+			}
+		}
+		return sources.State{Name: name, OK: true, Detail: strings.Join(words, ", ")}
+	}
+	return sources.State{Name: name, Error: "there is no such link"}
+}
+
+func (s *Source) open() {
+	fd, err := openSocket(unix.SOCK_NONBLOCK, groups)
+	if err == nil {
+		s.watch, err = s.host.Loop.Watch(fd, 0, s.ready)
+		if err != nil {
+			unix.Close(fd)
+		}
+	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.fd, s.err = fd, nil
+	s.ask()
+}
+
+// fail gives the socket up for a while. The table stays, to tell then what is
+// different.
+func (s *Source) fail(err error) {
+	s.shut()
+	s.err = err
+	s.host.Log.Error("links are not heard", "error", err, "again_in", retryAfter)
+	s.retry = s.host.Loop.After(retryAfter, func() {
+		s.retry = nil
+		s.open()
+	})
+}
+
+// ask has the table become what there is. Until it knows, the socket is not
+// read.
+func (s *Source) ask() {
+	if err := s.watch.Events(0); err != nil {
+		s.fail(err)
+		return
+	}
+	s.asked++
+	question := s.asked
+	var there table
+	var err error
+	s.host.Loop.Beside(func() { there, err = snapshot() }, func() {
+		if s.asked == question {
+			s.answered(there, err)
+		}
+	})
+}
+
+func (s *Source) answered(there table, err error) {
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	events := s.table.become(there)
+	if s.known { // what was there at start is no news
+		s.tell(events, true)
+	}
+	s.known = true
+	if err := s.watch.Events(unix.EPOLLIN); err != nil {
+		s.fail(err)
+	}
+}
+
+func (s *Source) ready(uint32) {
+	for range batch {
+		b, port, err := receive(s.fd, s.buf[:])
+		switch {
+		case err == nil && port == 0:
+			s.take(b)
+		case err == nil:
+			s.count.foreign++
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return
+		case err == unix.ENOBUFS, err == unix.EMSGSIZE:
+			s.lose()
+			return
+		default:
+			s.fail(fmt.Errorf("read rtnetlink socket: %w", err))
+			return
+		}
+	}
+}
+
+// lose tells that messages were lost, and asks what there is. A new socket
+// has none of the messages that are older than the answer.
+func (s *Source) lose() {
+	s.count.lost++
+	s.host.Lost("link", "", 0, knob)
+	s.shut()
+	s.open()
+}
+
+// take handles one datagram of the kernel's.
+func (s *Source) take(b []byte) {
+	s.count.received++
+	for len(b) > 0 {
+		m, rest, err := next(b)
+		var events []event
+		if err == nil {
+			events, err = s.table.take(&m)
+		}
+		if err != nil {
+			s.count.malformed++
+			s.host.Log.Debug("malformed message on links", "error", err, "length", len(b))
+		}
+		s.tell(events, false)
+		b = rest
+	}
+}
+
+// tell emits events; rescan marks those that stand for messages that were
+// lost. The kernel's messages bear no stamp.
+func (s *Source) tell(events []event, rescan bool) {
+	now := s.host.Loop.Now()
+	for i := range events {
+		e := &events[i]
+		s.fields = e.fill(s.fields)
+		if rescan {
+			s.fields = append(s.fields, sources.Field{Name: "RESCAN", Value: sources.Text("1")})
+		}
+		s.event = sources.Event{
+			Time:   now,
+			Topic:  sources.Topic{Kind: "link", Name: e.link.name, State: e.state},
+			Source: "link:" + e.link.name,
+			Fields: s.fields,
+		}
+		s.host.Emit(&s.event)
+	}
+}

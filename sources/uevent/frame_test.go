@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+
+// udevd's frames, and who may send them.
+
+package uevent
+
+import (
+	"encoding/binary"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// udevFrame makes a message as udevd sends it.
+func udevFrame(pairs ...string) []byte {
+	props := strings.Join(pairs, "\x00") + "\x00"
+	b := binary.BigEndian.AppendUint32([]byte(framePrefix), frameMagic)
+	for _, n := range []uint32{frameHeader, frameHeader, uint32(len(props))} {
+		b = binary.NativeEndian.AppendUint32(b, n)
+	}
+	b = append(b, make([]byte, frameHeader-len(b))...) // hashes for filters in the kernel
+	return append(b, props...)
+}
+
+func TestParseFrame(t *testing.T) {
+	var m message
+	b := udevFrame("ACTION=add", "DEVPATH=/devices/a", "SUBSYSTEM=block", "DEVNAME=/dev/sda1", "TAGS=:systemd:", "ID_FS_LABEL_ENC=a\\x20b", "x=y")
+	if err := m.parseFrame(string(b), "/dev"); err != nil || m.action != "add" || m.subsystem != "block" || len(m.fields) != 6 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	spoil := func(at int, with ...byte) string {
+		c := append([]byte(nil), b...)
+		copy(c[at:], with)
+		return string(c)
+	}
+	full := []byte{0xff, 0xff, 0xff, 0xff}
+	for what, text := range map[string]string{
+		"nothing":               "",
+		"the kernel's":          string(kernelMessage("add", "/devices/a")),
+		"short":                 string(b[:frameHeader-1]),
+		"header only":           string(b[:frameHeader]),
+		"cut":                   string(b[:len(b)-1]),
+		"prefix":                spoil(7, 'x'),
+		"magic":                 spoil(8, 0xca),
+		"magic turned":          spoil(8, 0xfe, 0xca, 0xed, 0xfe),
+		"header size 0":         spoil(frameHeaderSize, 0, 0, 0, 0),
+		"header size huge":      spoil(frameHeaderSize, full...),
+		"properties in header":  spoil(framePropsFrom, 0, 0, 0, 0),
+		"properties far away":   spoil(framePropsFrom, full...),
+		"properties too long":   spoil(framePropsSize, full...),
+		"no properties":         spoil(framePropsSize, 0, 0, 0, 0),
+		"no NUL":                spoil(len(b)-1, 'x'),
+		"no ACTION":             string(udevFrame("DEVPATH=/devices/a")),
+		"no DEVPATH":            string(udevFrame("ACTION=add")),
+		"DEVPATH not a path":    string(udevFrame("ACTION=add", "DEVPATH=a")),
+		"nothing but NUL bytes": string(make([]byte, 100)),
+	} {
+		if m.parseFrame(text, "/dev") == nil {
+			t.Errorf("%s was taken", what)
+		}
+	}
+}
+
+func FuzzParseFrame(f *testing.F) {
+	f.Add(udevFrame("ACTION=add", "DEVPATH=/devices/a", "SUBSYSTEM=block"))
+	f.Add(udevFrame())
+	f.Add([]byte(framePrefix))
+	f.Add(kernelMessage("add", "/devices/a"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var m message
+		if m.parseFrame(string(b), "/dev") != nil {
+			return
+		}
+		if m.action == "" || m.devpath == "" || m.devpath[0] != '/' {
+			t.Errorf("action %q, path %q", m.action, m.devpath)
+		}
+		for _, field := range m.fields {
+			if !validKey(field.Name) || strings.Contains(field.Value.String(), "\x00") {
+				t.Errorf("field %q is %q", field.Name, field.Value)
+			}
+		}
+	})
+}
+
+// send sends a message to udev's group as this process.
+func sendToUdevGroup(t *testing.T, b []byte) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: udevGroup}); err != nil {
+		t.Skipf("cannot send to udev's group: %v", err)
+	}
+}
+
+func TestUdevStage(t *testing.T) {
+	r := newRig(t, fakeSys(t), defaultBuffer)
+	control := filepath.Join(t.TempDir(), "control")
+	r.on(func() { r.source.udev.control = control })
+	r.apply("{uevent: {ID_FS_TYPE: vfat, ACTION: add, SUBSYSTEM: mine, STAGE: udev}, stage: udev}", "uevent: {SUBSYSTEM: mine}")
+	state := func() (st sources.State) {
+		r.on(func() { st = r.source.Status()[1] })
+		return st
+	}
+	if st := state(); st.OK || !strings.Contains(st.Error, "no udevd") {
+		t.Errorf("status is %+v", st)
+	}
+	if err := unix.Mknod(control, unix.S_IFREG|0o600, 0); err != nil {
+		t.Fatal(err)
+	}
+	sendToUdevGroup(t, []byte("libudev\x00 but no more"))
+	sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/x", "SUBSYSTEM=mine", "ID_FS_TYPE=ext4"))
+	sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/y", "SUBSYSTEM=mine", "ID_FS_TYPE=vfat"))
+	r.await("event", func() bool { return len(r.heard) > 0 })
+	r.expect("0 add /devices/y")
+	if st := state(); !st.OK || !strings.Contains(st.Detail, "3 received, 1 malformed") {
+		t.Errorf("status is %+v", st)
+	}
+	r.apply(warm)
+	r.on(func() {
+		if r.source.udev.socket != nil || len(r.source.Status()) != 1 {
+			t.Error("udev's socket stays open")
+		}
+	})
+}
+
+func TestByRoot(t *testing.T) {
+	for uid, want := range map[uint32]bool{0: true, 1000: false} {
+		if got := byRoot(unix.UnixCredentials(&unix.Ucred{Pid: 1, Uid: uid})); got != want {
+			t.Errorf("uid %d: %v", uid, got)
+		}
+	}
+	if byRoot(nil) || byRoot([]byte{1, 2, 3}) {
+		t.Error("nobody is root")
+	}
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+// Looking up what a device is, beside the loop, while its event and those that
+// come after it wait.
+
+package uevent
+
+import (
+	"slices"
+	"time"
+
+	"reflexd/sources"
+)
+
+// lookupPatience is how long an event may be held for its device's sake. A
+// device that hangs hangs for five seconds and more (USB_CTRL_GET_TIMEOUT, once
+// a string).
+const lookupPatience = time.Second
+
+// mostLookups run at a time; those of devices that hang are among them.
+const mostLookups = 16
+
+// mostHeld is how many events are held before the rest stays in the socket.
+const mostHeld = 4096
+
+// identity is what was found out about a device. All that is known of one
+// device shares it.
+type identity struct {
+	devpath string
+	fields  []sources.Field
+	asked   bool // it is to be looked up
+	begun   bool
+	done    bool // the fields are all there will be
+	late    bool // an event went without them already: nothing waits any more
+}
+
+func (id *identity) ready() bool { return id == nil || id.done || id.late }
+
+// lookups is the part of the source that holds events until it is known what
+// their devices are. All events leave in the order in which they came.
+type lookups struct {
+	held    []heldEvent
+	waiting []*identity // not begun
+	busy    int         // under way
+	timer   sources.Timer
+	// drained are called, once, when nothing is held any more; until then the
+	// socket is not read.
+	drained []func()
+}
+
+// heldEvent is an event whose turn has not come.
+type heldEvent struct {
+	time              time.Duration // when it was read: CLOCK_MONOTONIC
+	action, subsystem string
+	fields            []sources.Field
+	id                *identity
+}
+
+// identityOf returns where to find what the device is that m is about: now as
+// the table has it after m, old before. It is nil if nobody asks.
+func (s *Source) identityOf(m *message, old, now *device) *identity {
+	switch {
+	case !s.plan.ids.has(m.subsystem):
+		return nil
+	case m.action == "remove" && !m.synthetic:
+		if old != nil {
+			return old.id
+		}
+		return nil
+	case now == nil:
+		return &identity{devpath: m.devpath}
+	case now.id == nil || m.action == "add" && !m.synthetic:
+		now.id = &identity{devpath: m.devpath}
+	}
+	return now.id
+}
+
+// hand emits the fields in s.fields and those of id, or holds them until those
+// are there and nothing that came before is held.
+func (s *Source) hand(action, subsystem string, id *identity) {
+	if len(s.held) == 0 && id.ready() {
+		s.emitIdentified(s.host.Loop.Now(), action, subsystem, id)
+		return
+	}
+	s.held = append(s.held, heldEvent{s.host.Loop.Now(), action, subsystem, slices.Clone(s.fields), id})
+	if id != nil && !id.asked {
+		id.asked = true
+		s.waiting = append(s.waiting, id)
+		s.begin()
+	}
+	if s.timer == nil {
+		s.timer = s.host.Loop.After(lookupPatience, s.drain)
+	}
+	s.listen()
+}
+
+func (s *Source) emitIdentified(at time.Duration, action, subsystem string, id *identity) {
+	if id != nil {
+		s.fields = append(s.fields, id.fields...)
+	}
+	s.emit(at, action, subsystem)
+}
+
+// begin begins as many lookups as may run.
+func (s *Source) begin() {
+	for len(s.waiting) > 0 && s.busy < mostLookups {
+		id := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		if id.done {
+			continue
+		}
+		id.begun = true
+		s.busy++
+		var found []sources.Field
+		s.host.Loop.Beside(func() { found = Identify(s.host.Sys, id.devpath) }, func() {
+			id.fields, id.done = found, true
+			s.busy--
+			s.begin()
+			s.drain()
+		})
+	}
+}
+
+// drain emits what need not be held any more, a bounded part at a time.
+func (s *Source) drain() {
+	stop(s.timer)
+	s.timer = nil
+	now := s.host.Loop.Now()
+	for n := 0; len(s.held) > 0; n++ {
+		h := s.held[0]
+		wait := h.time + lookupPatience - now
+		switch {
+		case n == tellAtOnce:
+			wait = 0
+		case !h.id.ready() && wait > 0:
+		default:
+			s.giveUp(h.id)
+			s.held[0] = heldEvent{}
+			s.held = s.held[1:]
+			s.fields = append(s.fields[:0], h.fields...)
+			s.emitIdentified(h.time, h.action, h.subsystem, h.id)
+			continue
+		}
+		s.timer = s.host.Loop.After(wait, s.drain)
+		break
+	}
+	for len(s.drained) > 0 && len(s.held) == 0 {
+		f := s.drained[0]
+		s.drained = s.drained[1:]
+		f()
+	}
+	s.listen()
+}
+
+// giveUp has nothing wait for id any more, if it is not there yet. If it comes
+// later, the device's next events have it.
+func (s *Source) giveUp(id *identity) {
+	if id.ready() {
+		return
+	}
+	id.late = true
+	s.count.late++
+	s.host.Log.Warn("a device does not say what it is: its events go without ID_ fields",
+		"device", id.devpath, "waited", lookupPatience, "lookups", s.busy)
+	if !id.begun {
+		id.done = true // all lookups hang; there is no use in another one
+		s.waiting = slices.DeleteFunc(s.waiting, func(o *identity) bool { return o == id })
+	}
+}
+
+// whenDrained calls f when nothing is held, now or later. Until then the
+// socket is not read.
+func (s *Source) whenDrained(f func()) {
+	if len(s.held) == 0 {
+		f()
+		return
+	}
+	s.drained = append(s.drained, f)
+	s.listen()
+}
+
+// forgetHeld drops all that is held. Lookups that are under way end some time.
+func (s *Source) forgetHeld() {
+	stop(s.timer)
+	s.lookups = lookups{busy: s.busy}
+}
+
+// identifyWithin is Identify for a goroutine that must not wait longer than
+// the patience. The lookup itself ends when the device answers or goes.
+func identifyWithin(patience time.Duration, sys, devpath string) (fields []sources.Field, ok bool) {
+	result := make(chan []sources.Field, 1)
+	go func() { result <- Identify(sys, devpath) }()
+	select {
+	case fields = <-result:
+		return fields, true
+	case <-time.After(patience):
+		return nil, false
+	}
+}

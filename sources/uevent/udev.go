@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+
+// The events of udev's stage: what udevd tells on group 2 when its rules have
+// dealt with an event of the kernel's.
+
+package uevent
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// udevControl is there while udevd runs.
+const udevControl = "/run/udev/control"
+
+// stageField is udev in the events of udev's stage. The kernel's have none.
+const stageField = "STAGE"
+
+// udevListener hears udevd. Its socket is open only while a rule asks for it.
+type udevListener struct {
+	host    *sources.Host
+	control string // a file that is there while udevd runs
+	socket  *socket
+	watch   sources.Watch
+	retry   sources.Timer
+	err     error
+	count   counts
+	message message
+	event   sources.Event
+	fields  []sources.Field
+}
+
+// listen opens the socket, if it is not open.
+func (u *udevListener) listen() {
+	if u.socket != nil || u.retry != nil {
+		return
+	}
+	if !u.running() {
+		u.host.Log.Warn("rules ask for udev's stage, and no udevd runs here: they hear nothing until one does",
+			"missing", u.control, "knob", "stage: kernel")
+	}
+	socket, err := openSocket(defaultBuffer, udevGroup)
+	if err == nil {
+		u.watch, err = u.host.Loop.Watch(socket.fd, unix.EPOLLIN, u.ready)
+		if err != nil {
+			socket.close()
+		}
+	}
+	if err != nil {
+		u.fail(err)
+		return
+	}
+	u.socket, u.err = socket, nil
+}
+
+func (u *udevListener) running() bool {
+	_, err := os.Stat(u.control)
+	return err == nil
+}
+
+func (u *udevListener) fail(err error) {
+	u.close()
+	u.err = err
+	u.host.Log.Error("udev's events are not received", "error", err, "again_in", retryAfter)
+	u.retry = u.host.Loop.After(retryAfter, func() {
+		u.retry = nil
+		u.listen()
+	})
+}
+
+func (u *udevListener) close() {
+	if u.socket != nil {
+		u.watch.Close()
+		u.socket.close()
+		u.socket = nil
+	}
+	stop(u.retry)
+	u.retry, u.err = nil, nil
+}
+
+// status tells the state; waiting for an udevd is one too.
+func (u *udevListener) status() sources.State {
+	c := &u.count
+	st := sources.State{Name: "udev", OK: u.socket != nil && u.running()}
+	st.Detail = fmt.Sprintf("%d received, %d malformed, %d from others, %d losses", c.received, c.malformed, c.foreign, c.lost)
+	switch {
+	case u.err != nil:
+		st.Error = u.err.Error()
+	case !u.running():
+		st.Error = "no udevd runs here: there is no " + u.control
+	}
+	return st
+}
+
+// ready takes a batch of messages.
+func (u *udevListener) ready(uint32) {
+	for range batch {
+		b, trusted, err := u.socket.receiveTrusted()
+		switch {
+		case err == nil && trusted:
+			u.take(b)
+		case err == nil:
+			u.count.foreign++
+			u.host.Log.Debug("message on udev's group that is not root's")
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return
+		case err == unix.ENOBUFS, err == unix.EMSGSIZE:
+			u.count.lost++
+			u.host.Lost("uevent", "udev", 0, u.socket.knob())
+		default:
+			u.fail(fmt.Errorf("read udev's socket: %w", err))
+			return
+		}
+	}
+}
+
+// take tells of one message.
+func (u *udevListener) take(b []byte) {
+	m := &u.message
+	u.count.received++
+	if err := m.parseFrame(string(b), u.host.Dev); err != nil {
+		u.count.malformed++
+		u.host.Log.Debug("malformed event of udev's", "error", err, "length", len(b))
+		return
+	}
+	u.fields = append(u.fields[:0], sources.Field{Name: stageField, Value: sources.Text(udevStage)})
+	u.fields = append(u.fields, m.fields...)
+	u.event = sources.Event{
+		Time:   u.host.Loop.Now(),
+		Topic:  sources.Topic{Kind: "udev", Name: m.subsystem, State: m.action},
+		Source: "uevent:udev",
+		Fields: u.fields,
+	}
+	u.host.Emit(&u.event)
+}
