@@ -98,7 +98,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source), Emit: a.emit,
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source), Emit: a.emit, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, opts.DryRun)
@@ -133,6 +133,16 @@ func (a *Agent) source(name string) sources.Source {
 		}
 	}
 	return nil
+}
+
+// switchSource opens or closes the file or socket of that name.
+func (a *Agent) switchSource(name string, open bool) error {
+	for _, s := range a.sources {
+		if sw, ok := s.(sources.Switcher); ok && sw.Has(name) {
+			return sw.Switch(name, open)
+		}
+	}
+	return fmt.Errorf("no file or socket is called %q any more", name)
 }
 
 // Run serves until Stop, SIGTERM or SIGINT. It must be called on the main

@@ -11,6 +11,7 @@ import (
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/signal"
@@ -24,6 +25,7 @@ var kinds = []sources.Kind{
 	input.Kind,
 	uevent.Kind,
 	signal.Kind,
+	file.Kind,
 	timer.Kind,
 	ownKind,
 }
@@ -91,14 +93,26 @@ func (c *Configuration) compile(ps *config.Problems) {
 		p.Check(ps)
 	}
 	lines := c.plan("gpio").(*gpio.Plan)
-	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs()}
+	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(), Switchable: c.switchable()}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
 	}
+	c.plan("file").(*file.Plan).CheckSignals(c.plan("signal").(*signal.Plan).Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 	}
+}
+
+// switchable returns the names of all files and sockets that can be closed.
+func (c *Configuration) switchable() []string {
+	var names []string
+	for _, p := range c.plans {
+		if s, ok := p.(sources.SwitchPlan); ok {
+			names = append(names, s.Switchable()...)
+		}
+	}
+	return names
 }
 
 func (c *Configuration) plan(name string) sources.Plan {

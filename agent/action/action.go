@@ -25,6 +25,7 @@ var kinds = []Kind{
 	emitKind,
 	waitKind,
 	signalKind,
+	sourceKind,
 }
 
 // Kind declares one kind of action.
@@ -63,6 +64,8 @@ type Env struct {
 	Spawn *spawn.Starter
 	Lines Lines
 	Emit  func(*sources.Event)
+	// Switch opens or closes a file or socket of that name.
+	Switch func(name string, open bool) error
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -83,6 +86,8 @@ type Check struct {
 	// that name; Outputs are all of them.
 	Output  func(name string) bool
 	Outputs []string
+	// Switchable are the names of files and sockets that can be closed.
+	Switchable []string
 	// Fields are the names that the rule's events have, nil if that cannot
 	// be known.
 	Fields []string

@@ -83,7 +83,9 @@ type Compiler struct {
 	Problems *config.Problems
 	Output   func(name string) bool // is there an output line of that name
 	Outputs  []string
-	names    map[string]config.Pos
+	// Switchable are the names that the action source takes.
+	Switchable []string
+	names      map[string]config.Pos
 }
 
 // Triggers compiles the triggers of s. It comes before Rule for all rules,
@@ -112,7 +114,7 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Fields: fieldsOf(triggers)}
+	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Switchable: c.Switchable, Fields: fieldsOf(triggers)}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}
