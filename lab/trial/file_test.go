@@ -119,3 +119,103 @@ func expectSamples(t *testing.T, log string, want int) {
 		t.Errorf("sample %d is missing", next)
 	}
 }
+
+// A driver's signals with data reach rules that it was told to call, by the
+// main thread and by the process.
+func TestSignalsOfADriver(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		b.sh(t, "insmod "+b.module(t, "caller"))
+		a := b.start(t, `
+rules:
+  - name: introduce ourselves
+    when: {agent: started}
+    do: {write: {path: /proc/sensor_owner, text: "${PID}"}}
+  - name: threshold
+    when: {signal: SIGRTMIN+2, where: {VALUE: 1234}}
+    do: {log: "threshold ${VALUE} ${CODE} by ${SENDER_PID} of ${SENDER_UID}"}
+  - name: call
+    when: {signal: SIGRTMIN+3}
+    do: {log: "call ${VALUE} ${CODE} by ${SENDER_PID}"}
+`)
+		a.expect("fired rule=.introduce ourselves")
+		if err := b.awaitOwner(t); err != nil {
+			t.Fatal(err)
+		}
+		b.sh(t, "echo 36 1233 > /proc/sensor_call; echo 36 1234 > /proc/sensor_call")
+		a.expect(`msg="threshold 1234 queue by 0 of 0"`)
+		b.sh(t, "echo 37 > /proc/sensor_call")
+		a.expect(`msg="call 0 kernel by 0"`)
+		if n := count(a.log(), `msg="threshold `); n != 1 {
+			t.Errorf("threshold was told %d times", n)
+		}
+	})
+}
+
+// awaitOwner waits until the driver knows whom to call: the PID is written
+// beside the loop.
+func (b *board) awaitOwner(t *testing.T) error {
+	t.Helper()
+	_, err := b.Shell(t.Context(), "i=0; until echo 0 > /proc/sensor_call; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")
+	return err
+}
+
+func TestFilesByPriority(t *testing.T) {
+	b := on(t, lab.Virt)
+	a := b.start(t, `
+files:
+  mounts: {path: /proc/self/mountinfo, watch: priority, max: 8192}
+  busy: {path: /proc/pressure/cpu, watch: priority, arm: "some 50000 500000"}
+  unarmed: {path: /proc/pressure/io, watch: priority}
+rules:
+  - {name: mounts, when: {file: mounts, where: {TEXT: "*/tmp/trial*"}}, do: {log: "it is mounted"}}
+  - {name: busy, when: {file: busy, is: urgent}, cooldown: 10s, do: {log: "busy: ${TEXT}"}}
+`)
+	a.expect("cannot use file.*file=unarmed.*wants `arm:`")
+	b.sh(t, "mkdir -p /tmp/trial && mount -t tmpfs trial /tmp/trial")
+	a.expect("it is mounted")
+	b.sh(t, "umount /tmp/trial")
+	b.sh(t, "for i in 1 2 3 4 5 6; do timeout 4 sh -c 'while :; do :; done' & done; wait; true")
+	a.expect("busy: some avg10=")
+}
+
+func TestFilesThatComeAndGo(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.sh(t, "rm -rf /tmp/app /tmp/fifo")
+	a := b.start(t, `
+files:
+  fifo: {path: /tmp/fifo, read: line}
+  mute: {path: `+b.header.Device+`}
+  settings: {path: /tmp/app/settings, watch: changes, read: all}
+rules:
+  - {name: line, when: {file: fifo}, do: {log: "line ${TEXT}"}}
+  - {name: gone, when: {file: fifo, is: hung-up}, do: {log: "the writer left"}}
+  - {name: settings, when: {file: settings, where: {EVENT: [written, moved-in]}}, do: {log: "settings ${EVENT} ${TEXT}"}}
+`)
+	a.expect("cannot use file.*file=mute.*use `watch: epoll`")
+	b.sh(t, "mkfifo /tmp/fifo")
+	a.expect("file opened.*file=fifo")
+	for _, text := range []string{"one", "two"} {
+		b.sh(t, "echo "+text+" > /tmp/fifo")
+		a.expect("line " + text)
+		a.expect("the writer left")
+	}
+	wakeups := a.wakeups()
+	b.sh(t, "mkdir /tmp/app; echo first > /tmp/app/settings")
+	a.expect("settings written first")
+	b.sh(t, "echo second > /tmp/app/new; mv /tmp/app/new /tmp/app/settings")
+	a.expect("settings moved-in second")
+	if n := a.wakeups() - wakeups; n > 50 {
+		t.Errorf("%d wake-ups: something spins", n)
+	}
+}
+
+// wakeups returns how often the agent's loop woke up.
+func (a *agent) wakeups() (n int) {
+	a.t.Helper()
+	st := a.verb("status")
+	i := strings.Index(st, " events in ")
+	if _, err := fmt.Sscanf(st[max(0, i):], " events in %d wake-ups", &n); err != nil {
+		a.t.Fatalf("%v in:\n%s", err, st)
+	}
+	return n
+}

@@ -95,8 +95,12 @@ type mark struct {
 
 func markOf(path string) (m mark) {
 	var st unix.Stat_t
-	if unix.Stat(path, &st) == nil {
-		m = mark{true, uint64(st.Dev), st.Ino, st.Size, int64(st.Mtim.Sec), int64(st.Mtim.Nsec)}
+	if unix.Stat(path, &st) != nil {
+		return mark{}
+	}
+	m = mark{there: true, device: uint64(st.Dev), inode: st.Ino}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		m.size, m.changedSec, m.changedNsec = st.Size, int64(st.Mtim.Sec), int64(st.Mtim.Nsec)
 	}
 	return m
 }
@@ -182,18 +186,18 @@ func (c *changeWatch) afresh(overflow bool) {
 		f := c.files[name]
 		before := f.seen
 		f.seen = markOf(f.path)
-		kind := ""
+		var kind uint32
 		switch {
 		case f.shut || before == f.seen:
 		case !before.there:
-			kind = "created"
+			kind = unix.IN_CREATE
 		case !f.seen.there:
-			kind = "deleted"
+			kind = unix.IN_DELETE
 		default:
-			kind = "written"
+			kind = unix.IN_CLOSE_WRITE
 		}
-		if kind != "" {
-			c.begin(f, f.path, kind, true)
+		if word := kindWord(kind & f.kinds); word != "" {
+			c.begin(f, f.path, word, true)
 		}
 	}
 }

@@ -53,7 +53,6 @@ type node struct {
 	since   time.Duration
 
 	fd     int // -1 unless open
-	old    int // -1, or the FIFO that fd is to take the place of
 	fifo   bool
 	target string        // where the path led
 	polls  bool          // poll(2) can be trusted
@@ -105,12 +104,7 @@ func (n *node) take(o *opened) {
 		n.failed(advise(err, n.path, o.mode), true)
 		return
 	}
-	if n.old >= 0 {
-		unix.Close(n.old)
-		n.old = -1
-	} else {
-		n.source.host.Log.Info("file opened", "file", n.name, "path", n.path, "watch", n.how())
-	}
+	n.source.host.Log.Info("file opened", "file", n.name, "path", n.path, "watch", n.how())
 	n.since, n.err = n.source.host.Loop.Now(), nil
 	n.start()
 	n.look()
@@ -152,8 +146,12 @@ func (n *node) epollEvents() uint32 {
 }
 
 // watchFor has the loop watch the file. One that announces itself by signal is
-// watched too, for its hanging up.
+// watched too, for its hanging up. A FIFO that its writers have left stays as
+// it is until the next one comes: it is announced when that changes.
 func (n *node) watchFor(events uint32) (err error) {
+	if n.fifo {
+		events |= unix.EPOLLET
+	}
 	n.watch, err = n.source.host.Loop.Watch(n.fd, events, n.ready)
 	if errors.Is(err, unix.EPERM) {
 		if n.settings.watch != bySignal {
@@ -185,7 +183,6 @@ func advise(err error, path string, mode uint32) error {
 
 // failed notes why a file could not be opened, and plans the next try.
 func (n *node) failed(err error, hopeless bool) {
-	n.closeOld()
 	n.tries++
 	n.err = fmt.Errorf("open %s: %w", n.path, err)
 	missing := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
@@ -219,22 +216,9 @@ func (n *node) retryLater() {
 	}
 }
 
-// lost is called when the open file has hung up or failed. A FIFO is opened
-// again at once, before the old descriptor is closed: so nothing that the next
-// writer writes gets lost, and it does not hang up again before there was one.
+// lost is called when the open file has hung up or failed.
 func (n *node) lost(err error) {
-	n.finish()
-	if !n.mute || n.fifo {
-		n.mute = true
-		n.tell(hungUp, unix.POLLHUP, nil)
-	}
-	if n.fifo && n.old < 0 {
-		n.source.host.Log.Debug("FIFO hung up", "file", n.name)
-		n.old, n.fd = n.disarm(), -1
-		n.attempt++
-		n.open()
-		return
-	}
+	n.tellHungUp()
 	n.source.host.Log.Info("file lost", "file", n.name, "path", n.path, "cause", err)
 	if n.source.host.Loop.Now()-n.since > settled {
 		n.tries = 0
@@ -245,42 +229,26 @@ func (n *node) lost(err error) {
 	n.retryLater()
 }
 
-// disarm keeps the file from announcing itself, and returns its descriptor.
-func (n *node) disarm() int {
+// release lets go of the descriptor. It reports whether the file is closed
+// now, and not only when a read of it returns.
+func (n *node) release() bool {
+	n.attempt++
+	if n.fd < 0 {
+		return true
+	}
 	if n.watch != nil {
 		n.watch.Close()
 		n.watch = nil
 	}
 	stop(&n.more)
-	if n.source.byNumber[n.fd] == n {
-		delete(n.source.byNumber, n.fd)
-	}
-	return n.fd
-}
-
-// release lets go of the descriptor. It reports whether the file is closed
-// now, and not only when a read of it returns.
-func (n *node) release() bool {
-	n.closeOld()
-	if n.fd < 0 {
-		n.attempt++
-		return true
-	}
-	fd := n.disarm()
+	delete(n.source.byNumber, n.fd)
+	fd := n.fd
 	n.fd = -1
-	n.attempt++
 	if n.reading {
 		return false // it closes what it reads from
 	}
 	unix.Close(fd)
 	return true
-}
-
-func (n *node) closeOld() {
-	if n.old >= 0 {
-		unix.Close(n.old)
-		n.old = -1
-	}
 }
 
 // drop gives the file up for good.

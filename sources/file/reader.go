@@ -59,7 +59,7 @@ func (n *node) ready(events uint32) {
 	}
 	n.vain++ // until something is told
 	n.look()
-	if n.fd >= 0 && n.vain > patience {
+	if n.fd >= 0 && n.vain > patience && !n.fifo {
 		n.lost(errRestive)
 	}
 }
@@ -88,7 +88,7 @@ func (n *node) look() {
 		return // it is announced
 	case n.read == readNone || n.read == readAll:
 		if n.hasEnded() {
-			n.lost(errHungUp)
+			n.ended()
 		} else if n.read == readAll {
 			n.readBeside()
 		}
@@ -113,6 +113,29 @@ func (n *node) hasEnded() bool {
 	return n.polls && poll(n.fd, 0) != 0
 }
 
+// ended is called when poll(2) says that the file has hung up. A FIFO does so
+// when its last writer leaves, and is none the worse for it.
+func (n *node) ended() {
+	if n.fifo {
+		n.tellHungUp()
+	} else {
+		n.lost(errHungUp)
+	}
+}
+
+// tellHungUp tells of a last line that had no end, and of the hanging up, once
+// until something comes again.
+func (n *node) tellHungUp() {
+	if line := n.lines.rest(); n.read == readLine && len(line) > 0 {
+		n.tell(readable, unix.POLLHUP, &text{line, false})
+		n.mute = false
+	}
+	if !n.mute {
+		n.mute = true
+		n.tell(hungUp, unix.POLLHUP, nil)
+	}
+}
+
 // readOnce reads if poll(2) says that there is something, so that a driver
 // which heeds no O_NONBLOCK does not hold up the loop. It reports whether it
 // did.
@@ -120,7 +143,7 @@ func (n *node) readOnce() bool {
 	band := poll(n.fd, unix.POLLIN)
 	if band&unix.POLLIN == 0 {
 		if band != 0 {
-			n.lost(errHungUp)
+			n.ended()
 		}
 		return false
 	}
@@ -158,13 +181,6 @@ func (n *node) stateRead() string {
 		return changed
 	}
 	return readable
-}
-
-// finish tells of a last line that had no end.
-func (n *node) finish() {
-	if line := n.lines.rest(); n.read == readLine && len(line) > 0 {
-		n.tell(readable, unix.POLLHUP, &text{line, false})
-	}
 }
 
 // readBeside reads beside the loop: attributes, whose drivers may talk to the

@@ -57,7 +57,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 	for name, f := range s.plan.files {
 		if f.watch != changes && s.nodes[name] == nil {
-			s.nodes[name] = &node{source: s, name: name, settings: f.settings, fd: -1, old: -1}
+			s.nodes[name] = &node{source: s, name: name, settings: f.settings, fd: -1}
 		}
 	}
 	s.watchFolders()
