@@ -121,6 +121,13 @@ func readWhole(fd int, b []byte) (int, error) {
 	return total, nil
 }
 
+// isAt reports whether path still leads to the open file.
+func isAt(fd int, path string) bool {
+	var open, there unix.Stat_t
+	return unix.Fstat(fd, &open) == nil && unix.Stat(path, &there) == nil &&
+		open.Dev == there.Dev && open.Ino == there.Ino
+}
+
 // opened is what opening a file found out.
 type opened struct {
 	fd     int    // -1 without

@@ -5,6 +5,7 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -113,15 +114,17 @@ func (s *Source) nameChanged(dir, name string, mask uint32) {
 		if n.path != path {
 			return
 		}
-		// Another file stands in its place, or none.
-		if n.fd >= 0 && mask&(unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_DELETE) != 0 {
-			n.lost(unix.ENODEV)
+		if n.fd >= 0 && mask&(unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_DELETE) != 0 && !isAt(n.fd, path) {
+			n.lost(errReplaced)
 		}
-		if mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) == 0 {
+		if n.fd < 0 && mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) == 0 {
 			n.visit()
 		}
 	})
 }
+
+// errReplaced is the end of a file in whose place another stands, or none.
+var errReplaced = errors.New("its name is gone or means another file")
 
 // Hear implements sources.Hearer.
 func (s *Source) Hear(e *sources.Event) {

@@ -294,6 +294,28 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
+// A device of the kernel's that is announced to be there, and gone.
+func TestUevents(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {a: {path: /dev/ptmx, watch: epoll}}") // the multiplexer: its uevents can be made
+	if st := r.status("a"); !st.OK {
+		t.Skip("no /dev/ptmx: ", st.Error)
+	}
+	r.uevent("remove")
+	r.expect("hung-up a")
+	r.do(func() { stop(&r.source.nodes["a"].retry) }) // so that it is the uevent that opens it
+	r.uevent("change")
+	r.await("it is open again", func() bool { return strings.Count(r.log.String(), "file opened") == 2 })
+}
+
+// uevent has the kernel tell of /dev/ptmx.
+func (r *rig) uevent(action string) {
+	r.t.Helper()
+	if err := os.WriteFile("/sys/class/tty/ptmx/uevent", []byte(action), 0); err != nil {
+		r.t.Skip("cannot make uevents: ", err)
+	}
+}
+
 func TestMounts(t *testing.T) {
 	r := newRig(t)
 	r.apply("files: {m: {path: /proc/self/mountinfo, watch: priority, read: none}}")
