@@ -104,7 +104,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
-		Vars: a.source("vars").(*vars.Source), Emit: a.emit, EnableRule: a.enableRule,
+		Vars: a.source("vars").(*vars.Source), Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
@@ -139,6 +139,16 @@ func (a *Agent) source(name string) sources.Source {
 		}
 	}
 	return nil
+}
+
+// switchSource opens or closes the file or socket of that name.
+func (a *Agent) switchSource(name string, open bool) error {
+	for _, s := range a.sources {
+		if sw, ok := s.(sources.Switcher); ok && sw.Has(name) {
+			return sw.Switch(name, open)
+		}
+	}
+	return fmt.Errorf("no file or socket is called %q any more", name)
 }
 
 // Run serves until Stop, SIGTERM or SIGINT. It must be called on the main

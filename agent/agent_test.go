@@ -69,11 +69,13 @@ rules:
   - {name: parallel, when: {event: parallel}, mode: parallel, max: 2, do: [{log: "parallel ${N}"}, {wait: 10s}]}
   - {name: coalesce, when: {event: coalesce}, mode: coalesce, do: [{log: "coalesce ${N}"}, {wait: 30ms}]}
 `)
-	for n := range 5 {
-		for _, mode := range []string{"queued", "single", "parallel", "coalesce"} {
-			r.send(mode, fmt.Sprint("N=", n))
+	r.do(func() { // all at once: none of them is over before the last one
+		for n := range 5 {
+			for _, mode := range []string{"queued", "single", "parallel", "coalesce"} {
+				r.emit(mode, fmt.Sprint("N=", n))
+			}
 		}
-	}
+	})
 	r.send("restart", "N=0", "FOR=30")
 	r.send("restart", "N=1", "FOR=0")
 	r.expect(`msg="restart over 1"`)

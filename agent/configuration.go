@@ -14,6 +14,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -29,6 +30,7 @@ var kinds = []sources.Kind{
 	uevent.Kind,
 	link.Kind,
 	signal.Kind,
+	file.Kind,
 	timer.Kind,
 	vars.Kind,
 	ownKind,
@@ -104,12 +106,15 @@ func (c *Configuration) compile(ps *config.Problems) {
 		p.Check(ps)
 	}
 	lines := c.plan("gpio").(*gpio.Plan)
-	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(), Uses: &c.uses,
-		Vars: c.plan("vars").(*vars.Plan), Rules: rule.Names(c.specs)}
+	compiler := rule.Compiler{Problems: ps, Known: action.Known{
+		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.plan("vars").(*vars.Plan),
+		Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+	}}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
 	}
+	c.plan("file").(*file.Plan).CheckSignals(c.plan("signal").(*signal.Plan).Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 	}
@@ -124,6 +129,17 @@ func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
 	}
 	lines, before := c.plan("gpio").(*gpio.Plan), old.plan("gpio").(*gpio.Plan)
 	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)
+}
+
+// switchable returns the names of all files and sockets that can be closed.
+func (c *Configuration) switchable() []string {
+	var names []string
+	for _, p := range c.plans {
+		if s, ok := p.(sources.SwitchPlan); ok {
+			names = append(names, s.Switchable()...)
+		}
+	}
+	return names
 }
 
 func (c *Configuration) plan(name string) sources.Plan {

@@ -99,14 +99,17 @@ func (r *rig) do(f func()) {
 // send sends `event: NAME` with fields NAME=value.
 func (r *rig) send(name string, fields ...string) {
 	r.t.Helper()
-	r.do(func() {
-		e := &sources.Event{Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "event", Name: name, State: "sent"}, Source: "test"}
-		for _, f := range fields {
-			key, value, _ := strings.Cut(f, "=")
-			e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
-		}
-		r.agent.emit(e)
-	})
+	r.do(func() { r.emit(name, fields...) })
+}
+
+// emit is send on the loop's thread.
+func (r *rig) emit(name string, fields ...string) {
+	e := &sources.Event{Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "event", Name: name, State: "sent"}, Source: "test"}
+	for _, f := range fields {
+		key, value, _ := strings.Cut(f, "=")
+		e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
+	}
+	r.agent.emit(e)
 }
 
 // expect waits for a line of the log with all the words and returns it.

@@ -109,6 +109,25 @@ type Hearer interface {
 	Hear(e *Event)
 }
 
+// Switcher is a Source whose sockets or files can be closed and opened by name
+// while the plan stands: an open one pins the module that serves it.
+type Switcher interface {
+	Source
+	// Has reports whether the plan has a socket or file of that name.
+	Has(name string) bool
+	// Switch opens or closes it. What cannot be opened yet is waited for, and
+	// is no error. What is closed stays so until it is opened, also over a
+	// reload that asks for it in the same words.
+	Switch(name string, open bool) error
+}
+
+// SwitchPlan is the Plan of a Switcher.
+type SwitchPlan interface {
+	Plan
+	// Switchable returns the names that Switch will take.
+	Switchable() []string
+}
+
 // State is the state of one line, device or socket, as `reflexd status` tells
 // it.
 type State struct {

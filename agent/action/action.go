@@ -33,6 +33,7 @@ var kinds = []Kind{
 	signalKind,
 	varKind,
 	ruleKind,
+	sourceKind,
 }
 
 // Kind declares one kind of action.
@@ -75,6 +76,8 @@ type Env struct {
 	Emit    func(*sources.Event)
 	// EnableRule has the rule of that name fire, or not.
 	EnableRule func(name string, on bool) error
+	// Switch opens or closes a file or socket of that name.
+	Switch func(name string, open bool) error
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -83,17 +86,24 @@ type Env struct {
 // Check is what actions are checked against while they are built.
 type Check struct {
 	Problems *config.Problems
-	// Output reports whether the configuration declares an output line of
-	// that name; Outputs are all of them.
-	Output  func(name string) bool
-	Outputs []string
-	Vars    *vars.Plan
-	Rules   []string // the names that rules were given
+	Known
 	// Fields are the names that the rule's events have, nil if that cannot
 	// be known.
 	Fields []string
 	// Named, if not nil, is told of each field that a text names.
 	Named func(field string)
+}
+
+// Known is what a configuration declares, by the names that actions use.
+type Known struct {
+	// Output reports whether there is an output line of that name; Outputs
+	// are all of them.
+	Output  func(name string) bool
+	Outputs []string
+	Vars    *vars.Plan
+	Rules   []string // the names that rules were given
+	// Switchable are the names of files and sockets that can be closed.
+	Switchable []string
 	// Uses is what is noted for those who must know beforehand.
 	Uses *Uses
 }

@@ -13,7 +13,6 @@ import (
 	"unicode"
 
 	"reflexd/agent/action"
-	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -85,13 +84,8 @@ func (t *triggerSpec) value(kinds []sources.TriggerKind) config.Value {
 // Compiler turns Specs into Rules.
 type Compiler struct {
 	Problems *config.Problems
-	Output   func(name string) bool // is there an output line of that name
-	Outputs  []string
-	Uses     *action.Uses
-	Vars     *vars.Plan
-	// Rules are the names that rules were given: see Names.
-	Rules []string
-	names map[string]config.Pos
+	Known    action.Known
+	names    map[string]config.Pos
 }
 
 // Names returns the names that specs have; those that are called by their
@@ -132,8 +126,7 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Vars: c.Vars, Rules: c.Rules,
-		Fields: fieldsOf(triggers), Uses: c.Uses, Named: namedBy(triggers)}
+	check := &action.Check{Problems: c.Problems, Known: c.Known, Fields: fieldsOf(triggers), Named: namedBy(triggers)}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}

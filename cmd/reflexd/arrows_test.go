@@ -52,7 +52,8 @@ var arrows = map[string][]string{
 	"reflexd/agent/spawn":   {"reflexd/sources"},
 	"reflexd/agent/control": {"reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
-	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board"},
+	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify"},
+	"reflexd/sources/file":  {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},
 	"reflexd/config":        {},
 	"reflexd/board":         {},
 }

@@ -3,7 +3,6 @@
 package input
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"testing"
@@ -11,8 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-var ne = binary.NativeEndian
 
 // The numbers are those that a C program prints.
 func TestIoctlNumbers(t *testing.T) {

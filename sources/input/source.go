@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/inotify"
 )
 
 // source implements sources.Source.
@@ -26,7 +27,7 @@ type source struct {
 	kernel  kernel
 	dir     string // where the nodes are
 	plan    *Plan
-	folders *folders // nil while the plan asks for nothing
+	folders *inotify.Folders // nil while the plan asks for nothing
 	nodes   map[string]*node
 	// What is known of the declared inputs, and which of them are watched for
 	// silence, by name.
@@ -56,14 +57,16 @@ func (s *source) Apply(plan sources.Plan) {
 		return
 	}
 	if s.folders == nil {
-		f, err := watchFolders(&s.host, s.changed, s.rescan)
+		f, err := inotify.Watch(&s.host, inotify.Spec{
+			For: "input devices", Changed: s.changed, Afresh: func(bool) { s.rescan() },
+		})
 		if err != nil {
 			s.host.Log.Warn("input devices that are plugged in later will not be seen", "error", err)
 		}
 		s.folders = f
 	}
 	if s.folders != nil {
-		s.folders.set(s.watched())
+		s.folders.Set(s.watched(), inotify.Names)
 	}
 	for _, n := range s.nodes {
 		if n.device != nil {
@@ -97,7 +100,7 @@ func (s *source) closeNodes() {
 	}
 	s.vigils = nil
 	if s.folders != nil {
-		s.folders.close()
+		s.folders.Close()
 		s.folders = nil
 	}
 	for path := range s.nodes {

@@ -96,9 +96,9 @@ func realTime(name, full string) (int, error) {
 	return from + by, nil
 }
 
-// numberForRule is Number for a signal that the agent is to receive; what it
+// Receivable is Number for a signal that the agent is to receive; what it
 // cannot is refused with what to do instead.
-func numberForRule(name string) (int, error) {
+func Receivable(name string) (int, error) {
 	n, err := Number(name)
 	if err != nil || isTaken(n) {
 		return n, err

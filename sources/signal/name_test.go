@@ -49,11 +49,11 @@ func TestRefusals(t *testing.T) {
 		"SIGKILL": "no process", "SIGSEGV": "fault", "SIGCHLD": "use SIGUSR1", "SIGPIPE": "use SIGUSR1",
 		"SIGRTMIN": "SIGRTMIN+1", "32": "SIGRTMIN+1",
 	} {
-		if _, err := numberForRule(name); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("numberForRule(%q): %v, want %q in it", name, err, want)
+		if _, err := Receivable(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Receivable(%q): %v, want %q in it", name, err, want)
 		}
 	}
-	if n, err := numberForRule("SIGRTMIN+1"); n != 35 || err != nil {
-		t.Errorf("numberForRule(SIGRTMIN+1) = %d, %v", n, err)
+	if n, err := Receivable("SIGRTMIN+1"); n != 35 || err != nil {
+		t.Errorf("Receivable(SIGRTMIN+1) = %d, %v", n, err)
 	}
 }

@@ -33,6 +33,9 @@ type Plan struct {
 	wanted [rtMax + 1]bool // by number
 }
 
+// Wants reports whether a rule waits for the signal.
+func (p *Plan) Wants(number int) bool { return p.wanted[number] }
+
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
@@ -53,7 +56,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var numbers []int
 	number := func(n *int) config.Value {
-		return config.Parsed(n, "signal", numberForRule)
+		return config.Parsed(n, "signal", Receivable)
 	}
 	yaml := []config.Field{{
 		Name: "signal", Doc: "SIGUSR1, SIGRTMIN+2, …: one or a list", Required: true,

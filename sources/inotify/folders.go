@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// folders: watching folders that may not exist yet, by inotify(7).
-
-package input
+// Package inotify watches folders that may not exist yet, by inotify(7), for
+// sources whose files come and go.
+package inotify
 
 import (
 	"encoding/binary"
@@ -16,34 +16,48 @@ import (
 	"reflexd/sources"
 )
 
-const folderMask = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE |
-	unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+// Names are the events that tell that a name appeared in a folder, went away,
+// or has other permissions.
+const Names = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE
 
-// folders watches a set of folders. In place of one that is missing it watches
-// the nearest that exists above it.
-type folders struct {
+// always is watched for whatever the user of Folders wants, so as to follow
+// folders that come and go.
+const always = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+
+// Folders watches a set of folders. In place of one that is missing, or that
+// is no folder, it watches the nearest that exists above it. Its methods are
+// for the loop's thread.
+type Folders struct {
 	host  *sources.Host
 	fd    int
 	watch sources.Watch
-	// changed tells of a name in a watched folder and the IN_ bits that say
-	// what became of it.
-	changed func(dir, name string, mask uint32)
-	// afresh is called when changes may have been missed: a folder appeared
-	// with what was in it, or the kernel's queue was full.
-	afresh func()
+	spec  Spec
 
 	want   []string
+	mask   uint32
 	armed  map[int32]string // watch descriptor → folder
 	warned bool
 	buf    [4096]byte
 }
 
-func watchFolders(host *sources.Host, changed func(dir, name string, mask uint32), afresh func()) (*folders, error) {
+// Spec says what the watching is for.
+type Spec struct {
+	For string // what is looked for, as messages name it: "input devices"
+	// Changed tells of a name in a watched folder and the IN_ bits that say
+	// what became of it.
+	Changed func(dir, name string, mask uint32)
+	// Afresh is called when changes may have been missed: a folder appeared
+	// with what was in it, or, with overflow, the kernel's queue was full.
+	Afresh func(overflow bool)
+}
+
+// Watch returns a Folders that watches none yet.
+func Watch(host *sources.Host, spec Spec) (*Folders, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("create inotify descriptor: %w", err)
 	}
-	f := &folders{host: host, fd: fd, changed: changed, afresh: afresh}
+	f := &Folders{host: host, fd: fd, spec: spec}
 	if f.watch, err = host.Loop.Watch(fd, unix.EPOLLIN, f.ready); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -51,18 +65,20 @@ func watchFolders(host *sources.Host, changed func(dir, name string, mask uint32
 	return f, nil
 }
 
-func (f *folders) close() {
+// Close ends the watching.
+func (f *Folders) Close() {
 	f.watch.Close()
 	unix.Close(f.fd)
 }
 
-// set says which folders to watch. Watches that stay are not interrupted.
-func (f *folders) set(dirs []string) {
-	f.want = dirs
+// Set says which folders to watch, and for which IN_ events. Watches that
+// stay are not interrupted.
+func (f *Folders) Set(dirs []string, mask uint32) {
+	f.want, f.mask = dirs, mask|always
 	f.arm()
 }
 
-func (f *folders) arm() {
+func (f *Folders) arm() {
 	old := f.armed
 	f.armed = map[int32]string{}
 	for _, dir := range f.want {
@@ -76,7 +92,7 @@ func (f *folders) arm() {
 	}
 }
 
-func (f *folders) armNearest(dir string) {
+func (f *Folders) armNearest(dir string) {
 	if f.add(dir) || dir == filepath.Dir(dir) {
 		return
 	}
@@ -85,55 +101,56 @@ func (f *folders) armNearest(dir string) {
 }
 
 // add begins to watch dir, if it exists.
-func (f *folders) add(dir string) bool {
-	wd, err := unix.InotifyAddWatch(f.fd, dir, folderMask)
+func (f *Folders) add(dir string) bool {
+	wd, err := unix.InotifyAddWatch(f.fd, dir, f.mask)
 	if err == nil {
 		f.armed[int32(wd)] = dir
 		return true
 	}
 	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) && !f.warned {
 		f.warned = true
-		f.host.Log.Warn("cannot watch a folder for input devices", "folder", dir, "error", err,
+		f.host.Log.Warn("cannot watch a folder for "+f.spec.For, "folder", dir, "error", err,
 			"knob", "fs.inotify.max_user_watches, if no space is left")
 	}
 	return false
 }
 
-func (f *folders) ready(uint32) {
+func (f *Folders) ready(uint32) {
 	n, err := unix.Read(f.fd, f.buf[:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil:
-		f.host.Log.Warn("cannot watch for input devices any more", "error", err)
+		f.host.Log.Warn("cannot watch for "+f.spec.For+" any more", "error", err)
 		f.watch.Close()
 	default:
 		eachChange(f.buf[:n], f.take)
 	}
 }
 
-func (f *folders) take(wd int32, mask uint32, name string) {
+func (f *Folders) take(wd int32, mask uint32, name string) {
 	dir, ok := f.armed[wd]
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
 		f.arm()
-		f.afresh()
+		f.spec.Afresh(true)
 	case !ok:
 	case mask&unix.IN_MOVE_SELF != 0:
 		_, _ = unix.InotifyRmWatch(f.fd, uint32(wd)) // IN_IGNORED follows
 	case mask&unix.IN_IGNORED != 0:
 		delete(f.armed, wd)
 		f.arm()
-		f.afresh()
-	case mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && f.leadsToWanted(filepath.Join(dir, name)):
-		f.arm()
-		f.afresh()
+		f.spec.Afresh(false)
 	case name != "":
-		f.changed(dir, name, mask)
+		f.spec.Changed(dir, name, mask)
+		if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && f.leadsToWanted(filepath.Join(dir, name)) {
+			f.arm()
+			f.spec.Afresh(false)
+		}
 	}
 }
 
 // leadsToWanted reports whether path is a wanted folder or one above it.
-func (f *folders) leadsToWanted(path string) bool {
+func (f *Folders) leadsToWanted(path string) bool {
 	for _, dir := range f.want {
 		if dir == path || strings.HasPrefix(dir, path+"/") {
 			return true

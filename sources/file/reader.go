@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+
+// reader: what is read of an open file, and when.
+
+package file
+
+import (
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// batch is how many reads one turn of the loop does of a file.
+const batch = 32
+
+// A file that is announced vainly, or anew as soon as it was looked at, so
+// many times in a row is taken to be broken.
+const patience = 200
+
+// reader is the part of a node that reads.
+type reader struct {
+	lines   splitter
+	more    sources.Timer // the rest of a burst is to be read; nil without
+	reading bool          // beside the loop
+	rereads bool          // announced while reading
+	vain    int           // announcements in a row that brought nothing
+	// urgencies counts how often in a row the file was urgent again when it
+	// was read.
+	urgencies int
+	events    uint64 // told since start
+}
+
+var (
+	errHungUp  = errors.New("it hung up")
+	errRestive = errors.New("it announces itself without end, and there is nothing to read")
+	errUrgent  = errors.New("it is urgent without end")
+)
+
+// start makes the reader that of a file that was just opened.
+func (n *node) start() {
+	n.lines, n.vain, n.urgencies = splitter{max: n.max}, 0, 0
+}
+
+// ready is called by the loop.
+func (n *node) ready(events uint32) {
+	band := int16(events)
+	switch n.settings.watch {
+	case urgently:
+		// It stays urgent until it is read, which is done beside the loop.
+		n.watch.Close()
+		n.watch = nil
+		n.readBeside()
+		return
+	case byEpoll:
+		n.tellBand(band)
+	}
+	n.vain++ // until something is told
+	n.look()
+	if n.fd >= 0 && n.vain > patience && !n.fifo {
+		n.lost(errRestive)
+	}
+}
+
+// tellBand tells of what is not read: of all that poll says, but readable data
+// where these are read.
+func (n *node) tellBand(band int16) {
+	if band&unix.POLLIN != 0 && n.read == readNone {
+		n.tell(readable, band, nil)
+	}
+	if band&unix.POLLPRI != 0 {
+		n.tell(urgent, band, nil)
+	}
+	if band&unix.POLLOUT != 0 && n.writable {
+		n.tell(writable, band, nil)
+	}
+}
+
+// look reads what is there. What is more than a batch is left for the next
+// turn of the loop.
+func (n *node) look() {
+	switch {
+	case n.fd < 0 || n.more != nil:
+		return
+	case n.settings.watch == urgently:
+		return // it is announced
+	case n.read == readNone || n.read == readAll:
+		if n.hasEnded() {
+			n.ended()
+		} else if n.read == readAll {
+			n.readBeside()
+		}
+		return
+	case !n.polls:
+		n.readBeside()
+		return
+	}
+	for range batch {
+		if !n.readOnce() {
+			return
+		}
+	}
+	n.more = n.source.host.Loop.After(0, func() {
+		n.more = nil
+		n.look()
+	})
+}
+
+// hasEnded reports whether the file has hung up, where poll(2) can tell.
+func (n *node) hasEnded() bool {
+	return n.polls && poll(n.fd, 0) != 0
+}
+
+// ended is called when poll(2) says that the file has hung up. A FIFO does so
+// when its last writer leaves, and is none the worse for it.
+func (n *node) ended() {
+	if n.fifo {
+		n.tellHungUp()
+	} else {
+		n.lost(errHungUp)
+	}
+}
+
+// tellHungUp tells of a last line that had no end, and of the hanging up, once
+// until something comes again.
+func (n *node) tellHungUp() {
+	if line := n.lines.rest(); n.read == readLine && len(line) > 0 {
+		n.tell(readable, unix.POLLHUP, &text{line, false})
+		n.mute = false
+	}
+	if !n.mute {
+		n.mute = true
+		n.tell(hungUp, unix.POLLHUP, nil)
+	}
+}
+
+// readOnce reads if poll(2) says that there is something, so that a driver
+// which heeds no O_NONBLOCK does not hold up the loop. It reports whether it
+// did.
+func (n *node) readOnce() bool {
+	band := poll(n.fd, unix.POLLIN)
+	if band&unix.POLLIN == 0 {
+		if band != 0 {
+			n.ended()
+		}
+		return false
+	}
+	b := n.source.scratch(n.max)
+	k, err := read(n.fd, b, -1)
+	switch {
+	case err == unix.EAGAIN:
+		return false
+	case err != nil:
+		n.lost(err)
+		return false
+	case k == 0:
+		n.lost(io.EOF)
+		return false
+	}
+	n.took(band, b[:k], false)
+	return n.fd >= 0
+}
+
+// took tells of what was read. cut is set if there was more than max bytes.
+func (n *node) took(band int16, b []byte, cut bool) {
+	n.mute = false
+	if n.read != readLine {
+		n.tell(n.stateRead(), band, &text{b, cut})
+		return
+	}
+	n.lines.split(b, func(line []byte, cut bool) {
+		n.tell(readable, band, &text{line, cut})
+	})
+}
+
+// stateRead is the state of which something that was read tells.
+func (n *node) stateRead() string {
+	if n.settings.watch == urgently {
+		return changed
+	}
+	return readable
+}
+
+// readBeside reads beside the loop: attributes, whose drivers may talk to the
+// hardware, and files that have no poll method, whose drivers may wait.
+func (n *node) readBeside() {
+	if n.reading {
+		n.rereads = true
+		return
+	}
+	n.reading, n.rereads = true, false
+	fd, attempt, whole := n.fd, n.attempt, n.settings.watch == urgently || n.read == readAll
+	// A byte more shows whether there is more.
+	b := make([]byte, n.max+1)
+	var k int
+	var err error
+	n.source.host.Loop.Beside(func() {
+		if whole {
+			k, err = readWhole(fd, b)
+		} else {
+			k, err = read(fd, b[:len(b)-1], -1)
+		}
+	}, func() {
+		n.reading = false
+		if n.attempt != attempt {
+			n.source.discard(fd)
+			n.resume()
+			return
+		}
+		n.tookBeside(b, k, err)
+	})
+}
+
+// resume looks at a file that was opened again before a read of the old
+// descriptor returned.
+func (n *node) resume() {
+	if n.fd >= 0 && n.rereads {
+		n.readBeside()
+	} else {
+		n.look()
+	}
+}
+
+// tookBeside goes on with what readBeside has read.
+func (n *node) tookBeside(b []byte, k int, err error) {
+	if err != nil && err != unix.EAGAIN {
+		n.lost(err)
+		return
+	}
+	cut := k > n.max
+	switch {
+	case n.settings.watch == urgently && n.read == readNone:
+		n.tell(changed, unix.POLLPRI, nil)
+	case n.settings.watch == urgently:
+		n.took(unix.POLLPRI, b[:min(k, n.max)], cut)
+	case k > 0:
+		n.took(unix.POLLIN, b[:min(k, n.max)], cut)
+	}
+	switch {
+	case n.settings.watch == urgently:
+		n.rearm()
+	case n.read == readAll && n.rereads, n.read != readAll && (k > 0 || n.rereads):
+		n.readBeside()
+	}
+}
+
+// rearm waits for a file to become urgent again. One that is so at once, again
+// and again, is given up for a while.
+func (n *node) rearm() {
+	if poll(n.fd, unix.POLLPRI) == 0 {
+		n.urgencies = 0
+	} else if n.urgencies++; n.urgencies > patience {
+		n.lost(errUrgent)
+		return
+	}
+	if err := n.watchFor(unix.EPOLLPRI); err != nil {
+		n.lost(err)
+	}
+}
+
+// text is what was read.
+type text struct {
+	b   []byte
+	cut bool
+}
+
+// tell sends an event. t is nil if nothing was read.
+func (n *node) tell(state string, band int16, t *text) {
+	n.events++
+	n.vain = 0
+	s := n.source
+	s.fields = append(s.fields[:0],
+		sources.Field{Name: "FILE", Value: sources.Text(n.name)},
+		sources.Field{Name: "PATH", Value: sources.Text(n.path)},
+		sources.Field{Name: "BAND", Value: sources.Int(int64(uint16(band)))},
+		sources.Field{Name: "CODE", Value: sources.Text(codeOf(state))})
+	if t != nil {
+		s.addText(t)
+	}
+	if s.afresh {
+		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Text("1")})
+	}
+	s.emit(n.name, state)
+}
+
+// codeOf returns the code that a signal has which tells of the state.
+func codeOf(state string) string {
+	switch state {
+	case writable:
+		return "POLL_OUT"
+	case urgent, changed:
+		return "POLL_PRI"
+	case hungUp:
+		return "POLL_HUP"
+	}
+	return "POLL_IN"
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+
+// The section `files` of the configuration.
+
+package file
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reflexd/config"
+	"reflexd/sources"
+	"reflexd/sources/signal"
+)
+
+// defaultSignal is SIGRTMAX-2: far from those that drivers and programs choose
+// for themselves, which count from the other end.
+const defaultSignal = 62
+
+// defaultMax and largest are bytes of one record, line or text.
+const (
+	defaultMax = 4096
+	largest    = 65536
+)
+
+// File is one entry of `files`, or one that `monitor` was told of.
+type File struct {
+	settings
+	at, pathAt, readAt, armAt, signalAt, eventsAt config.Pos
+	events                                        []string
+}
+
+// settings are what a file is opened and watched with: where they are the
+// same in two plans, the file stays open.
+type settings struct {
+	path, watch, read, arm string
+	max, signal            int
+	kinds                  uint32 // the IN_ events of `events`
+	writable, urgent       bool   // rules wait for it
+}
+
+func (p *Plan) entry(_ string, f *File) config.Value {
+	f.watch, f.max, f.signal = bySignal, defaultMax, defaultSignal
+	return config.Object(
+		config.Field{Name: "path", Required: true, Doc: "the absolute path of the file or, for `watch: changes`, folder; it need not be there yet",
+			Value: config.At(&f.pathAt, config.Word(&f.path, "an absolute path"))},
+		config.Field{Name: "watch", Default: bySignal, Doc: "how it announces itself: by a signal, by poll(2), by POLLPRI, or by what others do to it (inotify)",
+			Value: config.OneOf(&f.watch, bySignal, byEpoll, urgently, changes)},
+		config.Field{Name: "read", Default: "record; all with priority; none with changes",
+			Doc:   "what an event is: one read(2), a line, the whole file read afresh, or the announcement alone",
+			Value: config.At(&f.readAt, config.OneOf(&f.read, readRecord, readLine, readAll, readNone))},
+		config.Field{Name: "max", Default: "4096", Doc: "bytes of a record, line or text; what is longer is cut", Value: config.Int(&f.max, 1, largest)},
+		config.Field{Name: "arm", Doc: "with priority: a text to be written first, as pressure files want it",
+			Value: config.At(&f.armAt, config.Word(&f.arm, "a text"))},
+		config.Field{Name: "signal", Default: "SIGRTMAX-2", Doc: "with sigio: which signal the kernel is to use",
+			Value: config.At(&f.signalAt, config.Parsed(&f.signal, "real-time signal", signal.Receivable))},
+		config.Field{Name: "events", Default: "created written moved-in moved-out deleted", Doc: "with changes: which",
+			Value: config.At(&f.eventsAt, config.OneOrMore(&f.events, kindValue))},
+	)
+}
+
+// Plan is what a configuration asks of files.
+type Plan struct {
+	files map[string]*File
+}
+
+// Sections implements sources.Plan.
+func (p *Plan) Sections() []config.Field {
+	return []config.Field{{
+		Name: "files", Doc: "files that announce themselves, under the names that rules use",
+		Value: config.MapOf(&p.files, func(f *File) *config.Pos { return &f.at }, p.entry),
+	}}
+}
+
+// names returns the names of the files, in order.
+func (p *Plan) names() []string { return slices.Sorted(maps.Keys(p.files)) }
+
+// Switchable implements sources.SwitchPlan.
+func (p *Plan) Switchable() []string { return p.names() }
+
+// Overhears implements sources.Overhearer: the signals by which files announce
+// themselves, and the uevents of devices that come and go.
+func (p *Plan) Overhears() []string {
+	var kinds []string
+	for _, f := range p.files {
+		if f.watch != changes && !slices.Contains(kinds, "uevent") {
+			kinds = append(kinds, "uevent")
+		}
+		if f.watch == bySignal && !slices.Contains(kinds, "signal") {
+			kinds = append(kinds, "signal")
+		}
+	}
+	return kinds
+}
+
+// Check implements sources.Plan.
+func (p *Plan) Check(ps *config.Problems) {
+	for _, name := range p.names() {
+		f := p.files[name]
+		if name == "" || strings.ContainsAny(name, "*?[") {
+			ps.Errorf(f.at, "file %q: a name with *, ? or [ could not be told from a pattern", name)
+		}
+		f.check(ps)
+	}
+}
+
+// check complains of what can never work, and fills in what was left out.
+func (f *File) check(ps *config.Problems) {
+	if f.path == "" {
+		return // complained of already
+	}
+	if !filepath.IsAbs(f.path) {
+		ps.Errorf(f.pathAt, "the path must be absolute")
+	}
+	f.path = filepath.Clean(f.path)
+	virtual := strings.HasPrefix(f.path, "/sys/") || strings.HasPrefix(f.path, "/proc/")
+	if f.watch == bySignal && virtual {
+		ps.Errorf(f.pathAt, "files of /sys and /proc send no SIGIO: use `watch: priority`")
+	}
+	if f.read == "" {
+		f.read = usualRead(f.watch)
+	}
+	f.checkRead(ps)
+	if f.arm != "" && f.watch != urgently {
+		ps.Errorf(f.armAt, "arm goes with `watch: priority`")
+	}
+	if f.signalAt.Line != 0 && f.watch != bySignal {
+		ps.Errorf(f.signalAt, "signal goes with `watch: sigio`")
+	}
+	if f.signal != 0 && f.signal <= lastStandard {
+		ps.Errorf(f.signalAt, "%s does not queue up, and bears no descriptor: use a real-time signal", signal.Name(f.signal))
+	}
+	if f.events != nil && f.watch != changes {
+		ps.Errorf(f.eventsAt, "events goes with `watch: changes`")
+	}
+	f.kinds = kindMask(f.events)
+}
+
+// lastStandard is the last signal that is none of the real-time ones.
+const lastStandard = 31
+
+func usualRead(watch string) string {
+	switch watch {
+	case urgently:
+		return readAll
+	case changes:
+		return readNone
+	}
+	return readRecord
+}
+
+func (f *File) checkRead(ps *config.Problems) {
+	whole := f.read == readAll || f.read == readNone
+	switch {
+	case !whole && (f.watch == urgently || f.watch == changes):
+		ps.Errorf(f.readAt, "with `watch: %s` read is all or none", f.watch)
+	case f.read == readAll && f.watch == byEpoll:
+		ps.Errorf(f.readAt, "reading a file afresh does not make it unreadable: it would be announced for ever; use `watch: sigio` or `watch: priority`")
+	}
+}
+
+// CheckSignals warns of rules that wait for the signals of files. wanted tells
+// whether a rule waits for the one with that number.
+func (p *Plan) CheckSignals(wanted func(number int) bool, ps *config.Problems) {
+	for _, name := range p.names() {
+		if f := p.files[name]; f.watch == bySignal && wanted(f.signal) {
+			ps.Warnf(f.at, "%s announces the file %q, and a rule waits for that signal: it fires for the file too; choose another with `signal:`",
+				signal.Name(f.signal), name)
+		}
+	}
+}
+
+var _ sources.Overhearer = (*Plan)(nil)

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+
+// The source itself: which files are open, and what it hears from others.
+
+package file
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+	"reflexd/sources/inotify"
+	"reflexd/sources/signal"
+)
+
+// Source implements sources.Source, sources.Hearer and sources.Switcher.
+type Source struct {
+	host     sources.Host
+	plan     *Plan
+	nodes    map[string]*node // by declared name
+	byNumber map[int]*node    // those that announce themselves by signal, by descriptor
+	number   int              // what the next of these gets, at least
+	folders  *inotify.Folders // of the nodes; nil without any
+	changes  changeWatch
+
+	// Losses of signals come in storms; one is told in lossPause.
+	losses   sources.Timer // nil when none was told lately
+	lostMore bool          // since then
+	afresh   bool          // what is told follows from a state that is read afresh
+
+	buf    []byte // for reading
+	event  sources.Event
+	fields []sources.Field
+}
+
+// Open returns a source that does nothing until a plan asks for files.
+func Open(host sources.Host) *Source {
+	s := &Source{host: host, plan: &Plan{}, nodes: map[string]*node{}, byNumber: map[int]*node{}}
+	s.changes = changeWatch{source: s, files: map[string]*changing{}}
+	return s
+}
+
+// Apply implements sources.Source.
+func (s *Source) Apply(plan sources.Plan) {
+	s.plan = plan.(*Plan)
+	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
+		if f := s.plan.files[name]; f == nil || f.settings != s.nodes[name].settings {
+			s.nodes[name].drop()
+			delete(s.nodes, name)
+		}
+	}
+	for name, f := range s.plan.files {
+		if f.watch != changes && s.nodes[name] == nil {
+			s.nodes[name] = &node{source: s, name: name, settings: f.settings, fd: -1}
+		}
+	}
+	s.watchFolders()
+	s.changes.apply(s.plan)
+	s.visitAll()
+}
+
+// watchFolders watches the folders that the files are in. Those of sysfs and
+// procfs tell inotify nothing; there uevents help.
+func (s *Source) watchFolders() {
+	var dirs []string
+	for _, n := range s.nodes {
+		if dir := filepath.Dir(n.path); !isVirtual(n.path) && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	if s.folders == nil && len(dirs) > 0 {
+		f, err := inotify.Watch(&s.host, inotify.Spec{
+			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.visitAll() },
+		})
+		if err != nil {
+			s.host.Log.Warn("files that come later may not be seen", "error", err)
+			return
+		}
+		s.folders = f
+	}
+	if s.folders != nil {
+		s.folders.Set(dirs, inotify.Names|unix.IN_MOVED_FROM)
+	}
+}
+
+func isVirtual(path string) bool {
+	return strings.HasPrefix(path, "/sys/") || strings.HasPrefix(path, "/proc/")
+}
+
+// each calls f for the nodes in the order of their names.
+func (s *Source) each(f func(n *node)) {
+	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
+		f(s.nodes[name])
+	}
+}
+
+// visitAll tries to open whatever is not open.
+func (s *Source) visitAll() {
+	s.each((*node).visit)
+}
+
+// nameChanged is told by inotify what became of a name.
+func (s *Source) nameChanged(dir, name string, mask uint32) {
+	path := filepath.Join(dir, name)
+	s.each(func(n *node) {
+		if n.path != path {
+			return
+		}
+		if n.fd >= 0 && mask&(unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_DELETE) != 0 && !isAt(n.fd, path) {
+			n.lost(errReplaced)
+		}
+		if n.fd < 0 && mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) == 0 {
+			n.visit()
+		}
+	})
+}
+
+// errReplaced is the end of a file in whose place another stands, or none.
+var errReplaced = errors.New("its name is gone or means another file")
+
+// Hear implements sources.Hearer.
+func (s *Source) Hear(e *sources.Event) {
+	switch e.Topic.Kind {
+	case "signal":
+		s.hearSignal(e)
+	case "uevent":
+		s.hearUevent(e)
+	}
+}
+
+func field(e *sources.Event, name string) string {
+	v, ok := e.Lookup(name)
+	if !ok {
+		return ""
+	}
+	return v.String()
+}
+
+// hearUevent opens what came and closes what went.
+func (s *Source) hearUevent(e *sources.Event) {
+	action, name := e.Topic.State, field(e, "DEVNAME")
+	device := filepath.Join(s.host.Sys, field(e, "DEVPATH"))
+	s.each(func(n *node) {
+		switch {
+		case action != "remove":
+			if n.fd < 0 && (n.path == name || isVirtual(n.path) && action != "change") {
+				n.visit()
+			}
+		case n.fd >= 0 && n.target != "" && (n.target == name || strings.HasPrefix(n.target, device+"/")):
+			n.lost(unix.ENODEV)
+		}
+	})
+}
+
+// lossPause is how long after a loss of signals further ones are not told.
+const lossPause = time.Second
+
+// hearSignal looks at the file that a signal is about. The plain SIGIO, which
+// stands for a full queue of signals, or comes from a driver that cannot say
+// which file it means, has all be looked at.
+func (s *Source) hearSignal(e *sources.Event) {
+	if e.Topic.Name == "SIGIO" {
+		if field(e, "CODE") == "kernel" && len(s.byNumber) > 0 {
+			s.lose()
+		}
+		s.lookAtAll()
+		return
+	}
+	fd, ok := e.Lookup("FD")
+	number, _ := fd.Int()
+	n := s.byNumber[int(number)]
+	if !ok || n == nil || field(e, "SIGNAL") != signal.Name(n.signal) {
+		return
+	}
+	band, _ := e.Lookup("BAND")
+	bits, _ := band.Int()
+	n.hear(field(e, "CODE"), int16(bits))
+}
+
+// hear is told that the file sent a signal.
+func (n *node) hear(code string, band int16) {
+	switch {
+	case code == "POLL_PRI":
+		n.tell(urgent, band, nil)
+	case code == "POLL_OUT":
+		n.tell(writable, band, nil)
+	case n.read == readNone && (code == "POLL_IN" || code == "POLL_MSG"):
+		n.tell(readable, band, nil)
+	default:
+		n.look()
+	}
+}
+
+// lookAtAll looks at all files that announce themselves by signal.
+func (s *Source) lookAtAll() {
+	s.afresh = true
+	defer func() { s.afresh = false }()
+	s.each(func(n *node) {
+		if n.settings.watch != bySignal {
+			return
+		}
+		n.look()
+		if n.fd >= 0 && n.read == readNone && n.polls {
+			n.tellBand(poll(n.fd, unix.POLLIN|unix.POLLPRI))
+		}
+	})
+}
+
+// lose tells that signals were lost: the queue of our user's signals was full.
+// What the files have to be read is read all the same.
+func (s *Source) lose() {
+	if s.losses != nil {
+		s.lostMore = true
+		return
+	}
+	s.host.Lost("file", "", 0, "RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i)")
+	s.lostMore = false
+	s.losses = s.host.Loop.After(lossPause, func() {
+		s.losses = nil
+		if s.lostMore {
+			s.lose()
+		}
+	})
+}
+
+// emit sends the fields that are in s.fields.
+func (s *Source) emit(name, state string) {
+	s.event = sources.Event{
+		Time:   s.host.Loop.Now(), // files give no stamps
+		Topic:  sources.Topic{Kind: "file", Name: name, State: state},
+		Source: "file:" + name,
+		Fields: s.fields,
+	}
+	s.host.Emit(&s.event)
+}
+
+// scratch returns a buffer of the size.
+func (s *Source) scratch(size int) []byte {
+	if len(s.buf) < size {
+		s.buf = make([]byte, size)
+	}
+	return s.buf[:size]
+}
+
+// discard closes a descriptor that nobody wants, beside the loop: a driver's
+// release may take its time.
+func (s *Source) discard(fd int) {
+	if fd >= 0 {
+		s.host.Loop.Beside(func() { unix.Close(fd) }, func() {})
+	}
+}
+
+// Has implements sources.Switcher.
+func (s *Source) Has(name string) bool { return s.plan.files[name] != nil }
+
+// Switch implements sources.Switcher. Closing returns when the driver's
+// release has, so that its module can be unloaded then; it fails if a read of
+// the file is under way that does not return.
+func (s *Source) Switch(name string, open bool) error {
+	n := s.nodes[name]
+	switch {
+	case n == nil:
+		s.changes.shut(name, !open)
+	case open:
+		n.shut = false
+		n.visit()
+	default:
+		n.shut = true
+		stop(&n.retry)
+		if !n.release() {
+			return fmt.Errorf("close %s: a read of it is under way; it is closed when that returns", n.path)
+		}
+		s.host.Log.Info("file closed", "file", name, "path", n.path)
+	}
+	return nil
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	var states []sources.State
+	for _, name := range s.plan.names() {
+		if n := s.nodes[name]; n != nil {
+			states = append(states, n.state())
+		} else {
+			states = append(states, s.changes.state(name))
+		}
+	}
+	return states
+}
+
+// Close implements sources.Source.
+func (s *Source) Close() {
+	s.each((*node).drop)
+	clear(s.nodes)
+	if s.folders != nil {
+		s.folders.Close()
+		s.folders = nil
+	}
+	s.changes.close()
+	stop(&s.losses)
+}
+
+var (
+	_ sources.Hearer   = (*Source)(nil)
+	_ sources.Switcher = (*Source)(nil)
+)

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT
+
+package file
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// both runs a test with the two ways of announcing data.
+func both(t *testing.T, test func(t *testing.T, r *rig, watch string)) {
+	for _, watch := range []string{bySignal, byEpoll} {
+		t.Run(watch, func(t *testing.T) { test(t, newRig(t), watch) })
+	}
+}
+
+func TestLinesOfAFIFO(t *testing.T) {
+	both(t, func(t *testing.T, r *rig, watch string) {
+		r.apply("files: {a: {path: DIR/a, read: line, max: 8, watch: " + watch + "}}")
+		if st := r.status("a"); st.OK || !strings.Contains(st.Error, "no such file") {
+			t.Errorf("status is %+v", st)
+		}
+		r.fifo("a")
+		r.logged("file opened")
+		w := r.writer("a")
+		r.write(w, "one\ntw")
+		r.expect("readable a TEXT=one")
+		r.write(w, "o\r\nmuch longer than that\n\nrest")
+		r.expect("readable a TEXT=two", "readable a TEXT=much lon TRUNCATED=1", "readable a TEXT=")
+		w.Close()
+		r.expect("readable a TEXT=rest", "hung-up a")
+		// The next writer is heard as well, and one that is there before the
+		// file is opened again.
+		for i := range 50 {
+			w := r.writer("a")
+			r.write(w, fmt.Sprintf("%d\n", i))
+			w.Close()
+			r.expect(fmt.Sprintf("readable a TEXT=%d", i), "hung-up a")
+		}
+		before := r.wakeups()
+		r.quiet()
+		if n := r.wakeups() - before; n > 20 {
+			t.Errorf("%d wake-ups while nobody writes", n)
+		}
+	})
+}
+
+// quiet lets some time pass in which nothing is to happen.
+func (r *rig) quiet() {
+	done := make(chan struct{})
+	r.do(func() { r.loop.After(100*time.Millisecond, func() { close(done) }) })
+	<-done
+}
+
+func TestRecords(t *testing.T) {
+	both(t, func(t *testing.T, r *rig, watch string) {
+		master, slave := terminal(t)
+		r.apply("files: {a: {path: " + slave + ", watch: " + watch + "}}")
+		r.write(master, "first\nsecond\n") // its line discipline gives a line each read
+		r.expect("readable a TEXT=first", "readable a TEXT=second")
+		master.Close()
+		r.expect("hung-up a")
+		r.logged("file lost")
+		before := r.wakeups()
+		r.quiet()
+		if n := r.wakeups() - before; n > 30 {
+			t.Errorf("%d wake-ups for a dead terminal", n)
+		}
+		if st := r.status("a"); st.OK || st.Error == "" {
+			t.Errorf("status is %+v", st)
+		}
+	})
+}
+
+// terminal returns the master of a pseudo-terminal and the path of its slave.
+func terminal(t *testing.T) (*os.File, string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals: ", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, fmt.Sprint("/dev/pts/", number)
+}
+
+func TestBurst(t *testing.T) {
+	both(t, func(t *testing.T, r *rig, watch string) {
+		r.fifo("a")
+		r.apply("files: {a: {path: DIR/a, read: line, watch: " + watch + "}}")
+		w := r.writer("a")
+		const count = 5000
+		for i := range count {
+			r.write(w, fmt.Sprintf("%d\n", i))
+		}
+		r.await("all lines", func() bool { return len(r.heard) == count })
+		for i, line := range describe(r.heard) {
+			if line != fmt.Sprintf("readable a TEXT=%d", i) {
+				t.Fatalf("line %d is %q", i, line)
+			}
+		}
+	})
+}
+
+// The queue of signals is full: the kernel sends a plain SIGIO instead.
+func TestFullQueueOfSignals(t *testing.T) {
+	r := newRig(t)
+	r.fifo("a")
+	r.fifo("b")
+	r.apply("files: {a: {path: DIR/a}, b: {path: DIR/b}}")
+	a, b := r.writer("a"), r.writer("b")
+	limitSignals(t, 0)
+	r.write(a, "x")
+	r.await("a loss and the data", func() bool { return len(r.heard) >= 2 })
+	r.mu.Lock()
+	got := strings.Join(describe(r.heard), ", ")
+	r.taken = len(r.heard)
+	r.mu.Unlock()
+	if !strings.Contains(got, "lost file") || !strings.Contains(got, "readable a TEXT=x SYNTHETIC=1") {
+		t.Errorf("got %s", got)
+	}
+	r.write(b, "y")
+	r.expect("readable b TEXT=y SYNTHETIC=1") // the loss was told already
+}
+
+// limitSignals sets RLIMIT_SIGPENDING for the time of the test.
+func limitSignals(t *testing.T, n uint64) {
+	t.Helper()
+	var before unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_SIGPENDING, &before)
+	if err == nil {
+		err = unix.Setrlimit(unix.RLIMIT_SIGPENDING, &unix.Rlimit{Cur: n, Max: before.Max})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_SIGPENDING, &before) })
+}
+
+// A plain SIGIO, of a driver that cannot say which file it means.
+func TestPlainSIGIO(t *testing.T) {
+	r := newRig(t)
+	r.fifo("a")
+	r.apply("files: {a: {path: DIR/a}}")
+	r.do(func() { r.hearing = false })
+	w := r.writer("a")
+	r.write(w, "x")
+	r.quiet()
+	tid := 0
+	r.do(func() { r.hearing, tid = true, unix.Gettid() })
+	if err := unix.Tgkill(os.Getpid(), tid, unix.SIGIO); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("readable a TEXT=x SYNTHETIC=1")
+}
+
+// A signal that was sent for a closed descriptor is for nobody.
+func TestNumbersAreNotUsedAgain(t *testing.T) {
+	r := newRig(t)
+	r.fifo("a")
+	r.apply("files: {a: {path: DIR/a, read: none}}")
+	seen := map[int]bool{}
+	for range 20 {
+		r.do(func() {
+			n := r.source.nodes["a"]
+			if n.fd < lowest || seen[n.fd] {
+				t.Errorf("descriptor %d again", n.fd)
+			}
+			seen[n.fd] = true
+			if err := r.source.Switch("a", false); err != nil {
+				t.Error(err)
+			}
+			if err := r.source.Switch("a", true); err != nil {
+				t.Error(err)
+			}
+		})
+		r.settled()
+	}
+}
+
+func TestUnable(t *testing.T) {
+	r := newRig(t)
+	r.must(os.WriteFile(r.path("plain"), []byte("x"), 0o600))
+	r.must(os.Mkdir(r.path("folder"), 0o700))
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	r.must(err)
+	defer unix.Close(socket)
+	r.must(unix.Bind(socket, &unix.SockaddrUnix{Name: r.path("socket")}))
+	r.fifo("fifo")
+	r.apply(`files:
+  plain: {path: DIR/plain}
+  polled: {path: DIR/plain, watch: epoll}
+  null: {path: /dev/null}
+  folder: {path: DIR/folder}
+  socket: {path: DIR/socket}
+  fifo: {path: DIR/fifo, read: all}
+  pressure: {path: /proc/pressure/io, watch: priority}
+  wrong: {path: /proc/pressure/io, watch: priority, arm: nonsense}
+`)
+	for name, want := range map[string]string{
+		"plain":    "it cannot send SIGIO (its driver has no fasync): use `watch: changes` for an ordinary file",
+		"polled":   "use `watch: changes`",
+		"null":     "use `watch: epoll`",
+		"folder":   "it is a folder: use `watch: changes`",
+		"socket":   "it is a socket",
+		"fifo":     "cannot be read from its beginning",
+		"pressure": "wants `arm:`",
+		"wrong":    `arm it with "nonsense": invalid argument: a pressure file wants`,
+	} {
+		if _, err := os.Stat("/proc/pressure/io"); err != nil && (name == "pressure" || name == "wrong") {
+			continue
+		}
+		if st := r.status(name); st.OK || !strings.Contains(st.Error, want) {
+			t.Errorf("%s: %+v lacks %q", name, st, want)
+		}
+	}
+	before := r.wakeups()
+	r.quiet()
+	if n := r.wakeups() - before; n > 5 {
+		t.Errorf("%d wake-ups for files that are of no use", n)
+	}
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// A reload keeps open what is the same, and closes what is not asked for.
+func TestReload(t *testing.T) {
+	r := newRig(t)
+	r.fifo("a")
+	r.fifo("b")
+	r.apply("files: {a: {path: DIR/a}, b: {path: DIR/b, max: 10}}")
+	numbers := func() (a, b int) {
+		r.do(func() { a, b = r.source.nodes["a"].fd, r.source.nodes["b"].fd })
+		return a, b
+	}
+	a, b := numbers()
+	r.apply("files: {a: {path: DIR/a}, b: {path: DIR/b, max: 11}}")
+	a2, b2 := numbers()
+	if a2 != a || b2 == b {
+		t.Errorf("descriptors %d, %d became %d, %d", a, b, a2, b2)
+	}
+	w := r.writer("b")
+	r.write(w, "x")
+	r.expect("readable b TEXT=x")
+	r.do(func() { r.must(r.source.Switch("a", false)) })
+	r.apply("files: {a: {path: DIR/a}}")
+	if st := r.status("a"); st.Error != errClosed.Error() {
+		t.Errorf("status is %+v", st)
+	}
+	if _, err := w.WriteString("y"); err == nil {
+		t.Error("b is still open")
+	}
+	r.apply("files: {}")
+	if n := len(r.source.Status()); n != 0 {
+		t.Errorf("%d states are left", n)
+	}
+}
+
+// A FIFO that another takes the place of.
+func TestReplaced(t *testing.T) {
+	r := newRig(t)
+	r.fifo("a")
+	r.apply("files: {a: {path: DIR/a}}")
+	r.fifo("b")
+	r.must(os.Rename(r.path("b"), r.path("a")))
+	r.expect("hung-up a")
+	r.settled()
+	w := r.writer("a")
+	r.write(w, "new")
+	r.expect("readable a TEXT=new")
+	w.Close()
+	r.expect("hung-up a")
+	r.must(os.Remove(r.path("a"))) // which is no news to rules
+	r.logged("file is not there yet")
+	if st := r.status("a"); st.OK {
+		t.Errorf("status is %+v", st)
+	}
+}
+
+// A device of the kernel's that is announced to be there, and gone.
+func TestUevents(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {a: {path: /dev/ptmx, watch: epoll}}") // the multiplexer: its uevents can be made
+	if st := r.status("a"); !st.OK {
+		t.Skip("no /dev/ptmx: ", st.Error)
+	}
+	r.uevent("remove")
+	r.expect("hung-up a")
+	r.do(func() { stop(&r.source.nodes["a"].retry) }) // so that it is the uevent that opens it
+	r.uevent("change")
+	r.await("it is open again", func() bool { return strings.Count(r.log.String(), "file opened") == 2 })
+}
+
+// uevent has the kernel tell of /dev/ptmx.
+func (r *rig) uevent(action string) {
+	r.t.Helper()
+	if err := os.WriteFile("/sys/class/tty/ptmx/uevent", []byte(action), 0); err != nil {
+		r.t.Skip("cannot make uevents: ", err)
+	}
+}
+
+func TestMounts(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {m: {path: /proc/self/mountinfo, watch: priority, read: none}}")
+	at := r.path("mount")
+	r.must(os.Mkdir(at, 0o700))
+	if err := unix.Mount("none", at, "tmpfs", 0, ""); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	r.expect("changed m")
+	r.must(unix.Unmount(at, 0))
+	r.expect("changed m")
+}
+
+func TestChanges(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {s: {path: DIR/app/settings, watch: changes, read: all}, d: {path: DIR/app, watch: changes, events: [created, moved-in]}}")
+	r.must(os.Mkdir(r.path("app"), 0o700))
+	r.expect("changed d EVENT=created NAME=app")
+	r.quiet() // the folder is watched by now
+	file := filepath.Join("app", "settings")
+	r.must(os.WriteFile(r.path(file), []byte("one\n"), 0o600))
+	r.await("three events", func() bool { return len(r.heard)-r.taken >= 3 })
+	r.takeAny("changed d EVENT=created NAME=settings", "changed s TEXT=one EVENT=written NAME=settings")
+	r.must(os.WriteFile(r.path("app/new"), []byte("two\n"), 0o600))
+	r.expect("changed d EVENT=created NAME=new")
+	r.must(os.Rename(r.path("app/new"), r.path(file)))
+	r.await("two events", func() bool { return len(r.heard)-r.taken >= 2 })
+	r.takeAny("changed s TEXT=two EVENT=moved-in NAME=settings", "changed d EVENT=moved-in NAME=settings")
+	r.must(os.Remove(r.path(file)))
+	r.expect("changed s EVENT=deleted NAME=settings")
+	r.do(func() { r.must(r.source.Switch("s", false)) })
+	r.must(os.WriteFile(r.path(file), nil, 0o600))
+	r.expect("changed d EVENT=created NAME=settings")
+	r.do(func() { r.must(r.source.Switch("s", true)) })
+	r.must(os.RemoveAll(r.path("app")))
+	r.expect("changed s EVENT=deleted NAME=settings")
+}
+
+// takeAny takes the events that came, which must have these among them.
+func (r *rig) takeAny(want ...string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := strings.Join(describe(r.heard[r.taken:]), "\n") + "\n"
+	r.taken = len(r.heard)
+	for _, w := range want {
+		if !strings.Contains(got, w+"\n") {
+			r.t.Errorf("no %q in:\n%s", w, got)
+		}
+	}
+}
+
+func TestChangesOverflow(t *testing.T) {
+	r := newRig(t)
+	r.must(os.WriteFile(r.path("s"), []byte("one"), 0o600))
+	r.apply("files: {s: {path: DIR/s, watch: changes}}")
+	r.do(func() {
+		r.must(os.WriteFile(r.path("s"), []byte("longer"), 0o600))
+		r.source.changes.afresh(true)
+	})
+	r.expect("lost file", "changed s EVENT=written NAME=s SYNTHETIC=1")
+}
+
+func FuzzSplit(f *testing.F) {
+	f.Add([]byte("one\ntwo"), 1, 10)
+	f.Add([]byte("\n\n"), 2, 1)
+	f.Add([]byte("no end"), 3, 2)
+	f.Fuzz(func(t *testing.T, b []byte, step, most int) {
+		step, most = max(1, step), min(max(1, most), largest)
+		s := splitter{max: most}
+		var got []string
+		tell := func(line []byte, cut bool) {
+			if len(line) > most {
+				t.Fatalf("a line of %d bytes", len(line))
+			}
+			got = append(got, string(line))
+		}
+		for rest := b; len(rest) > 0; rest = rest[min(step, len(rest)):] {
+			s.split(rest[:min(step, len(rest))], tell)
+		}
+		got = append(got, string(s.rest()))
+		want := strings.Split(string(b), "\n")
+		if len(got) != len(want) {
+			t.Fatalf("%d lines, want %d", len(got), len(want))
+		}
+		for i := range want {
+			if want[i][:min(most, len(want[i]))] != got[i] {
+				t.Errorf("line %d is %q of %q", i, got[i], want[i])
+			}
+		}
+	})
+}
