@@ -53,6 +53,8 @@ var arrows = map[string][]string{
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board"},
 	"reflexd/config":        {},
 	"reflexd/board":         {},
+
+	"reflexd/agent/mount/blkid": {},
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {

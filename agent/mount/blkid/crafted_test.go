@@ -37,8 +37,21 @@ func crafted() []*image {
 			put(1024, "\x00\x00\x00\x01\x00\x00\x00\xff"),
 		craft("swap without pages", mib, Content{}).put(4086, "SWAPSPACE2").put(1024, "\x01\x00\x00\x00"),
 		craft("tuxonice", mib, Content{Type: "swsuspend"}).put(0, tuxOnIce).put(4086, "SWAPSPACE2"),
+		craft("fat", mib, Content{Type: "vfat"}).put(0, fat16).put(510, "\x55\xaa"),
+		craft("fat without a signature", mib, Content{}).put(0, fat16),
+		craft("fat with sectors of 256 bytes", mib, Content{}).put(0, fat16).put(510, "\x55\xaa").put(fatSectorSize, "\x00\x01"),
+		craft("fat with sectors of 8 KiB", mib, Content{}).put(0, fat16).put(510, "\x55\xaa").put(fatSectorSize, "\x00\x20"),
+		craft("fat without a table", mib, Content{}).put(0, fat16).put(510, "\x55\xaa").put(fatTables, "\x00"),
+		craft("fat with more tables than sectors", mib, Content{}).put(0, fat16).put(510, "\x55\xaa").put(fatSectors16, "\x10\x00\xf8\x20"),
+		fat32(0x0fffffff).named("fat32", Content{Type: "vfat"}).put(fatInfoSector, "\x01").put(512, "RRaA").put(512+484, "rrAa"),
+		fat32(0x0fffffff).named("fat32 with another second sector", Content{}).put(fatInfoSector, "\x01").put(512, "RRaA").put(512+484, "rrAx"),
 		craft("hpfs", mib, Content{}).put(0, fat16).put(fatName16, "HPFS    "),
 	}
+}
+
+func (m *image) named(name string, want Content) *image {
+	m.Name, m.Want = name, want
+	return m
 }
 
 func craft(name string, size int64, want Content) *image {

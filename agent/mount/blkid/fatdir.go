@@ -8,7 +8,7 @@ package blkid
 
 const (
 	fatEntrySize = 32
-	maxDirectory = 1 << 20 // bytes of a root directory that are searched
+	maxDirectory = 1 << 20 // bytes that are read of a root directory
 )
 
 // A fatChain is where the clusters of a directory are.
@@ -22,9 +22,9 @@ type fatChain struct {
 
 // search gives the entries of a directory to match until it has enough.
 func (c fatChain) search(d *disk, match func(entry []byte) (enough bool)) {
-	searched := int64(0)
-	for next := c.first; next >= 2 && next < c.end && searched < maxDirectory; searched += c.cluster {
-		size := min(c.cluster, maxDirectory-searched)
+	left := int64(maxDirectory)
+	for next := c.first; next >= 2 && next < c.end && left > 0; left -= max(c.cluster, page) {
+		size := min(c.cluster, left)
 		if searchRun(d, c.data+(next-2)*c.cluster, size, match) {
 			return
 		}

@@ -29,7 +29,7 @@ func (c *Content) table(d *disk) {
 		}
 	}
 	switch {
-	case c.hasBootSector():
+	case c.hasBootSector(boot):
 	case mbrProtects(boot):
 		c.Table = "PMBR"
 	case isMBR(boot):
@@ -40,11 +40,12 @@ func (c *Content) table(d *disk) {
 	}
 }
 
-// hasBootSector tells whether the content begins with a boot sector, which
-// has the signature of a master boot record, and code where that has its
-// table.
-func (c *Content) hasBootSector() bool {
-	return c.Type == "vfat" || c.Type == "exfat" || c.Type == "ntfs" || c.Type == "BitLocker"
+// hasBootSector tells whether the disk begins with a boot sector, which has
+// the signature of a master boot record, and code where that has its table. A
+// FAT that is otherwise broken has one too.
+func (c *Content) hasBootSector(boot []byte) bool {
+	_, fat := readFAT(boot)
+	return fat || c.Type == "exfat" || c.Type == "ntfs" || c.Type == "BitLocker"
 }
 
 // isMBR tells a table from what else could stand there: a partition is marked
