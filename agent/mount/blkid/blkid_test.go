@@ -95,7 +95,7 @@ func TestFATChain(t *testing.T) {
 		"to itself":          fat32(2).put(cluster(2), full),
 		"out of the table":   fat32(0x0ffffff7).put(cluster(2), full),
 		"out of the disk":    fat32(8100).put(cluster(2), full),
-		"to a reserved one":  fat32(1).put(cluster(2), full),
+		"to a reserved one":  fat32(1).put(cluster(2), full).put(cluster(1), volume),
 		"nowhere":            fat32(0).put(cluster(2), full),
 		"of an empty volume": fat32(0x0fffffff),
 	} {
@@ -115,6 +115,25 @@ func TestFATDirty(t *testing.T) {
 		m := fat32(0x0fffffff).put(2*512+4, string(le.AppendUint32(nil, mark)))
 		if got := probe(t, m); got.Dirty != want {
 			t.Errorf("mark %#x: Dirty %v, want %v", mark, got.Dirty, want)
+		}
+	}
+}
+
+// TestNTFSDirty sets the flag in the record of the volume, where the version
+// of the format stands before it.
+func TestNTFSDirty(t *testing.T) {
+	for _, m := range loadImages(t) {
+		if m.Name != "ntfs" {
+			continue
+		}
+		for _, p := range m.Pieces {
+			const version = "\x00\x00\x00\x00\x00\x00\x00\x00\x03\x01\x00\x00"
+			if at := strings.Index(string(p.Data), version); strings.HasPrefix(string(p.Data), "FILE") && at > 0 {
+				m.put(p.Offset+int64(at)+10, "\x01")
+			}
+		}
+		if got := probe(t, &m); !got.Dirty {
+			t.Errorf("%+v, want it dirty", got)
 		}
 	}
 }
