@@ -119,22 +119,98 @@ func TestFATDirty(t *testing.T) {
 	}
 }
 
-// TestNTFSDirty sets the flag in the record of the volume, where the version
-// of the format stands before it.
-func TestNTFSDirty(t *testing.T) {
+// stored returns the recorded image of a name, and the offset in it of the
+// first text.
+func stored(t *testing.T, name, text string) (*image, int64) {
+	t.Helper()
 	for _, m := range loadImages(t) {
-		if m.Name != "ntfs" {
+		if m.Name != name {
 			continue
 		}
 		for _, p := range m.Pieces {
-			const version = "\x00\x00\x00\x00\x00\x00\x00\x00\x03\x01\x00\x00"
-			if at := strings.Index(string(p.Data), version); strings.HasPrefix(string(p.Data), "FILE") && at > 0 {
-				m.put(p.Offset+int64(at)+10, "\x01")
+			if at := strings.Index(string(p.Data), text); at >= 0 {
+				return &m, p.Offset + int64(at)
 			}
 		}
-		if got := probe(t, &m); !got.Dirty {
-			t.Errorf("%+v, want it dirty", got)
+	}
+	t.Fatalf("no %q in a recorded image %q", text, name)
+	return nil, 0
+}
+
+// TestNTFSDirty sets the flag in the record of the volume, where the version
+// of the format stands before it.
+func TestNTFSDirty(t *testing.T) {
+	version := strings.Repeat("\x00", 8) + "\x03\x01"
+	m, at := stored(t, "ntfs", version+"\x00\x00")
+	if got := probe(t, m.put(at+int64(len(version)), "\x01")); !got.Dirty {
+		t.Errorf("%+v, want it dirty", got)
+	}
+}
+
+// TestNTFSLies makes nonsense of the lengths in the attribute with the label.
+func TestNTFSLies(t *testing.T) {
+	const header = 24 // bytes, before the label
+	for _, lie := range []struct {
+		offset int64
+		value  string
+	}{
+		{4, "\x00\x00\x00\x00"}, {4, "\x10\x00\x00\x00"}, {4, "\xff\xff\xff\xff"}, {4, "\x00\x10\x00\x00"},
+		{16, "\xff\xff\xff\xff"}, {16, "\x00\x10\x00\x00"}, {20, "\xff\xff"},
+	} {
+		m, at := stored(t, "ntfs label", "G\x00r\x00")
+		if got := probe(t, m.put(at-header+lie.offset, lie.value)); got.Type != "ntfs" || got.Label != "" {
+			t.Errorf("%x at %d: %+v", lie.value, lie.offset, got)
 		}
+	}
+}
+
+func TestExfatLies(t *testing.T) {
+	m, at := stored(t, "exfat label", "\x83\x04B\x00")
+	if got := probe(t, m.put(at+1, "\xff")); got.Type != "exfat" || got.Label != "Bü/漢" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestUDFDirty(t *testing.T) {
+	closed := string(le.AppendUint32(nil, 1))
+	m, at := stored(t, "udf", "\x09\x00\x03\x00") // integrity descriptor, and the version of its tag
+	if !m.has(at+udfIsClosed, closed) {
+		t.Fatal("made open")
+	}
+	if got := probe(t, m.put(at+udfIsClosed, "\x00")); got.Type != "udf" || !got.Dirty {
+		t.Errorf("%+v, want it dirty", got)
+	}
+}
+
+// TestF2FSDirty writes a checkpoint that is not from umount, as the newest
+// and as one that is not.
+func TestF2FSDirty(t *testing.T) {
+	for version, want := range map[uint64]bool{1 << 40: true, 0: false} {
+		m, at := stored(t, "f2fs", f2fsMagic)
+		block := make([]byte, 4)
+		m.ReadAt(block, at+f2fsCheckpoint)
+		second := int64(le.Uint32(block))*4096 + 512*4096
+		m.put(second, string(le.AppendUint64(nil, version))).put(second+f2fsFlags, "\x00")
+		if got := probe(t, m); got.Dirty != want {
+			t.Errorf("checkpoint %d: %+v", version, got)
+		}
+	}
+}
+
+// TestExtSize counts blocks in 64 bits where the filesystem does.
+func TestExtSize(t *testing.T) {
+	m := craft("", mib, Content{}).put(extStart+extMagic, "\x53\xef").put(extStart+extBlocks, "\x05").
+		put(extStart+extBlocksHigh, "\x01").put(extStart+extBlockShift, "\x02")
+	if got := probe(t, m); got.Type != "ext2" || got.Size != 5*4096 {
+		t.Errorf("32 bits: %+v", got)
+	}
+	m.put(extStart+extIncompatible, "\x80")
+	if got := probe(t, m); got.Type != "ext4" || got.Size != (1<<32+5)*4096 {
+		t.Errorf("64 bits: %+v", got)
+	}
+	m.put(extStart+extBlockShift, "\xff")
+	if got := probe(t, m); got.Size != 0 {
+		t.Errorf("blocks of an impossible size: %+v", got)
 	}
 }
 

@@ -8,7 +8,7 @@ package blkid
 func crafted() []*image {
 	return []*image{
 		craft("nothing", mib, Content{}),
-		craft("too small", 1024, Content{}).put(0, "XFSB"),
+		craft("too small", 1024, Content{}).put(0, "hsqs").put(28, "\x04"),
 		craft("md 0.90", mib*2, Content{Type: "linux_raid_member"}).put(mib*2-64*kib, md0(le.AppendUint32)),
 		craft("md 0.90 of a big-endian machine", mib*2, Content{Type: "linux_raid_member"}).put(mib*2-64*kib, md0(be.AppendUint32)),
 		craft("md 1.0", mib*2+512, Content{Type: "linux_raid_member"}).put(mib*2-8*kib, md1(mib*2-8*kib)),
@@ -27,6 +27,8 @@ func crafted() []*image {
 		craft("bitlocker of vista", mib*2, Content{Type: "BitLocker"}).put(0, "\xeb\x52\x90-FVE-FS-"),
 		craft("bitlocker", mib*2, Content{Type: "BitLocker"}).put(0, "\xeb\x58\x90-FVE-FS-").
 			put(176, "\x00\x00\x10").put(mib, "-FVE-FS-\x20\x00\x02\x00"),
+		craft("bitlocker that points nowhere", mib*2, Content{}).put(0, "\xeb\x58\x90-FVE-FS-").
+			put(176, "\x00\xff\xff\xff\xff\xff\xff\xff"),
 		craft("bitlocker to go", mib*2, Content{Type: "BitLocker"}).put(0, "\xeb\x58\x90MSWIN4.1").
 			put(440, "\x00\x00\x10").put(mib, "-FVE-FS-\x20\x00\x02\x00"),
 		craft("high sierra", mib, Content{Type: "iso9660"}).put(isoStart+9, "CDROM").put(isoStart+48, "OLD DISC   "),

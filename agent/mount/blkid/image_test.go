@@ -9,6 +9,7 @@ import (
 	"compress/gzip"
 	"encoding/gob"
 	"io"
+	"io/fs"
 	"os"
 	"testing"
 )
@@ -38,7 +39,10 @@ func (m *image) put(offset int64, data string) *image {
 }
 
 func (m *image) ReadAt(b []byte, offset int64) (int, error) {
-	if offset >= m.Size {
+	switch {
+	case offset < 0:
+		return 0, fs.ErrInvalid
+	case offset >= m.Size:
 		return 0, io.EOF
 	}
 	n := int(min(int64(len(b)), m.Size-offset))
@@ -57,6 +61,13 @@ func (m *image) ReadAt(b []byte, offset int64) (int, error) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// has tells whether the image has text at offset.
+func (m *image) has(offset int64, text string) bool {
+	b := make([]byte, len(text))
+	_, err := m.ReadAt(b, offset)
+	return err == nil && string(b) == text
 }
 
 // file writes the image into a file with holes.

@@ -95,13 +95,15 @@ var samples = []sample{
 	{name: "iso9660 joliet only", commands: []string{"xorriso -as mkisofs -quiet -J -V # -o % testdata"}, label: "ünicode disc"},
 	{name: "iso9660 hybrid", commands: []string{"xorriso -as mkisofs -quiet -J -V # -append_partition 2 0xef testdata/../image_test.go -o % testdata"}, label: "HYBRID"},
 	{name: "iso9660 gpt", commands: []string{"xorriso -as mkisofs -quiet -V # -appended_part_as_gpt -append_partition 2 0xef testdata/../image_test.go -o % testdata"}, label: "HYBRID2"},
-	{name: "iso9660 and udf", commands: []string{"genisoimage -quiet -udf -V # -o % testdata"}, label: "BRIDGE", readOnly: true},
+	{name: "iso9660 and udf", commands: []string{"genisoimage -quiet -udf -V # -o % testdata", "truncate -s 4M %"}, label: "BRIDGE", readOnly: true},
 
 	{name: "udf", size: 16 * mib, commands: []string{"mkudffs -b512 %"}},
 	{name: "udf label", size: 16 * mib, commands: []string{"mkudffs --utf8 -b512 -l # %"}, label: "Wörter"},
 	{name: "udf wide label", size: 16 * mib, commands: []string{"mkudffs --utf8 -b2048 -l # -r0x0201 %"}, label: "漢字 disc"},
 	{name: "udf 4096", size: 16 * mib, commands: []string{"mkudffs -b4096 -r0x0102 --uuid=0123456789abcdef %"}},
-	{name: "udf odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --vsid=xyz %"}},
+	{name: "udf odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid=# %"}, label: "Not hexadecimal digits"},
+	{name: "udf half odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid=# %"}, label: "0123ABCDnot these"},
+	{name: "udf short id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid=# %"}, label: "0123abcd9"},
 
 	{name: "btrfs", size: 128 * mib, commands: []string{"mkfs.btrfs -q %"}},
 	{name: "btrfs label", size: 128 * mib, commands: []string{"mkfs.btrfs -q --csum xxhash -L # %"}, label: "a b/c ü"},
@@ -114,6 +116,9 @@ var samples = []sample{
 		patch: func(m *image) { m.put(xfsLabel, "torn") }},
 	{name: "f2fs", size: 64 * mib, commands: []string{"mkfs.f2fs -q %"}},
 	{name: "f2fs label", size: 128 * mib, commands: []string{"mkfs.f2fs -q -l # %"}, label: "Flash ü/漢"},
+	{name: "f2fs checksum", size: 64 * mib, commands: []string{"mkfs.f2fs -q -O extra_attr,sb_checksum %"}},
+	{name: "f2fs broken superblock", unlike: checksum, size: 64 * mib, commands: []string{"mkfs.f2fs -q -O extra_attr,sb_checksum %"},
+		patch: func(m *image) { m.put(f2fsStart+f2fsLabel, "t\x00o\x00r\x00n") }},
 	{name: "squashfs", commands: []string{"mksquashfs image_test.go % -quiet -no-progress"}},
 
 	{name: "swap", size: mib, commands: []string{"mkswap %"}},
@@ -179,9 +184,12 @@ func TestLikeBlkid(t *testing.T) {
 			if m.Want.Type == "zfs_member" {
 				difference = member
 			}
-			if got := likeBlkid(t, path, difference); got.Type != m.Want.Type {
+			got := likeBlkid(t, path, difference)
+			if got.Type != m.Want.Type {
 				t.Errorf("Type %q, want %q", got.Type, m.Want.Type)
 			}
+			m.Want = got
+			images = append(images, *m)
 		})
 	}
 	if *record && !t.Failed() {

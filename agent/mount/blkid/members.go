@@ -114,24 +114,32 @@ func probeBcache(d *disk) (Content, bool) {
 // first label starts with the pool's version, and four of the 128 uberblocks
 // are there. Layout: "ZFS On-Disk Specification", chapter 1.
 func probeZFS(d *disk) (Content, bool) {
-	const pairs, uberblocks, uberblock, magic, want = 16 << 10, 128 << 10, 1024, 0x00bab10c, 4
+	const pairs, uberblocks, want = 16 << 10, 128 << 10, 4
 	if d.size < 64<<20 || !d.has(pairs+20, "\x00\x00\x00\x07version\x00") {
 		return Content{}, false
 	}
 	found, version := 0, uint64(0)
-	for i := range int64(128) {
-		block := d.at(uberblocks+i*uberblock, 16)
-		switch {
-		case block == nil:
-			return Content{}, false
-		case le.Uint64(block) == magic:
-			version = le.Uint64(block[8:])
-		case be.Uint64(block) == magic:
-			version = be.Uint64(block[8:])
+	for offset := int64(uberblocks); offset < 2*uberblocks; offset += maxPiece {
+		n, v := countUberblocks(d.at(offset, maxPiece))
+		found, version = found+n, max(version, v)
+	}
+	return Content{Type: "zfs_member", Usage: RAID, Version: fmt.Sprint(version)}, found >= want
+}
+
+// countUberblocks counts those in a part of a label, and tells the pool's
+// version by them. They are in the byte order of the machine that wrote them.
+func countUberblocks(area []byte) (n int, version uint64) {
+	const size, magic = 1024, uint64(0x00bab10c)
+	for ; len(area) >= size; area = area[size:] {
+		switch magic {
+		case le.Uint64(area):
+			version = le.Uint64(area[8:])
+		case be.Uint64(area):
+			version = be.Uint64(area[8:])
 		default:
 			continue
 		}
-		found++
+		n++
 	}
-	return Content{Type: "zfs_member", Usage: RAID, Version: fmt.Sprint(version)}, found >= want
+	return n, version
 }
