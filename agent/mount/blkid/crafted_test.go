@@ -11,6 +11,8 @@ func crafted() []*image {
 		craft("too small", 1024, Content{}).put(0, "hsqs").put(28, "\x04"),
 		craft("md 0.90", mib*2, Content{Type: "linux_raid_member"}).put(mib*2-64*kib, md0(le.AppendUint32)),
 		craft("md 0.90 of a big-endian machine", mib*2, Content{Type: "linux_raid_member"}).put(mib*2-64*kib, md0(be.AppendUint32)),
+		craft("md 0.42", mib*2, Content{Type: "linux_raid_member"}).put(mib*2-64*kib, md0(le.AppendUint32)).put(mib*2-64*kib+8, "\x2a"),
+		craft("md of a larger device", mib*2, Content{}).put(mib*2-64*kib, md0(le.AppendUint32)).put(mib*2-64*kib+32, "\xff\xff"),
 		craft("md 1.0", mib*2+512, Content{Type: "linux_raid_member"}).put(mib*2-8*kib, md1(mib*2-8*kib)),
 		craft("md 1.1", mib*2, Content{Type: "linux_raid_member"}).put(0, md1(0)),
 		craft("md 1.2 and a table", mib*2, Content{Type: "linux_raid_member"}).put(510, "\x55\xaa").put(4096, md1(4096)),
@@ -38,6 +40,8 @@ func crafted() []*image {
 		craft("swap of a big-endian machine", mib, Content{Type: "swap"}).put(64*kib-10, "SWAPSPACE2").
 			put(1024, "\x00\x00\x00\x01\x00\x00\x00\xff"),
 		craft("swap without pages", mib, Content{}).put(4086, "SWAPSPACE2").put(1024, "\x01\x00\x00\x00"),
+		craft("swap with a boot loader", mib, Content{Type: "swap"}).put(4086, "SWAPSPACE2").
+			put(swapVersion, "\x01\x00\x00\x00\xff").put(swapUUID, id+"not a label").put(swapPadding, "code"),
 		craft("tuxonice", mib, Content{Type: "swsuspend"}).put(0, tuxOnIce).put(4086, "SWAPSPACE2"),
 		craft("fat", mib, Content{Type: "vfat"}).put(0, fat16).put(510, "\x55\xaa"),
 		craft("fat without a signature", mib, Content{}).put(0, fat16),

@@ -101,9 +101,9 @@ var samples = []sample{
 	{name: "udf label", size: 16 * mib, commands: []string{"mkudffs --utf8 -b512 -l # %"}, label: "Wörter"},
 	{name: "udf wide label", size: 16 * mib, commands: []string{"mkudffs --utf8 -b2048 -l # -r0x0201 %"}, label: "漢字 disc"},
 	{name: "udf 4096", size: 16 * mib, commands: []string{"mkudffs -b4096 -r0x0102 --uuid=0123456789abcdef %"}},
-	{name: "udf odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid=# %"}, label: "Not hexadecimal digits"},
-	{name: "udf half odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid=# %"}, label: "0123ABCDnot these"},
-	{name: "udf short id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid=# %"}, label: "0123abcd9"},
+	{name: "udf odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid # %"}, label: "Not hexadecimal digits"},
+	{name: "udf half odd id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid # %"}, label: "0123ABCDnot these"},
+	{name: "udf short id", size: 16 * mib, commands: []string{"mkudffs -b512 --fullvsid # %"}, label: "0123abcd9"},
 
 	{name: "btrfs", size: 128 * mib, commands: []string{"mkfs.btrfs -q %"}},
 	{name: "btrfs label", size: 128 * mib, commands: []string{"mkfs.btrfs -q --csum xxhash -L # %"}, label: "a b/c ü"},

@@ -10,7 +10,7 @@ package blkid
 import "strconv"
 
 func probeLUKS(d *disk) (Content, bool) {
-	const version, text, id, offset, length = 6, 24, 168, 256, 264
+	const version, text, id, length = 6, 24, 168, 208
 	header := d.at(0, length)
 	if header == nil || string(header[:6]) != "LUKS\xba\xbe" {
 		return Content{}, false
@@ -21,9 +21,6 @@ func probeLUKS(d *disk) (Content, bool) {
 		UUID:    plain(label(header[id:][:40])),
 	}
 	if c.Version == "2" {
-		if be.Uint64(header[offset:]) != 0 {
-			return Content{}, false
-		}
 		c.Label = label(header[text:][:48])
 	}
 	return c, true
