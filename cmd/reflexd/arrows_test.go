@@ -56,6 +56,8 @@ var arrows = map[string][]string{
 	"reflexd/sources/file":  {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},
 	"reflexd/config":        {},
 	"reflexd/board":         {},
+
+	"reflexd/agent/mount/blkid": {},
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
