@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+
+// A device and those that it hangs on, as sysfs has them, and reading their
+// attributes.
+
+package uevent
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// mostParents bounds how far up a device is looked for what it hangs on; the
+// deepest trees of hubs and bridges have about twenty.
+const mostParents = 64
+
+// maxAttribute is more than any attribute that we ask for has. The kernel
+// gives a page at most; a folder that only stands for sysfs may hold more.
+const maxAttribute = 4096
+
+// ancestor is one device of a lineage.
+type ancestor struct {
+	dir       string // its folder
+	name      string // the last part of its path: "1-1.2:1.0"
+	subsystem string
+	devtype   string // DEVTYPE, "" for none
+}
+
+// lineage returns the device with the path and what it hangs on, the nearest
+// first. Folders on the way that are no devices are passed over. A path that
+// is none below /devices has no lineage.
+func lineage(sys, devpath string) []ancestor {
+	rest, ok := strings.CutPrefix(devpath, "/devices/")
+	if !ok || !filepath.IsLocal(rest) {
+		return nil
+	}
+	var all []ancestor
+	for range mostParents {
+		dir := filepath.Join(sys, "devices", rest)
+		if link, err := os.Readlink(filepath.Join(dir, "subsystem")); err == nil {
+			all = append(all, ancestor{dir, filepath.Base(dir), filepath.Base(link), devtype(dir)})
+		}
+		rest = filepath.Dir(rest)
+		if rest == "." {
+			break
+		}
+	}
+	return all
+}
+
+// devtype returns what the kernel would say in DEVTYPE.
+func devtype(dir string) string {
+	for line := range strings.Lines(readAttribute(dir, "uevent")) {
+		if t, ok := strings.CutPrefix(line, "DEVTYPE="); ok {
+			return strings.TrimSpace(t)
+		}
+	}
+	return ""
+}
+
+func (a *ancestor) attribute(name string) string { return readAttribute(a.dir, name) }
+
+func (a *ancestor) is(subsystem, devtype string) bool {
+	return a.subsystem == subsystem && a.devtype == devtype
+}
+
+// readAttribute returns an attribute up to its first NUL and without the line
+// break at its end; "" if it cannot be read. Where the driver has to ask the
+// device for it, this may block.
+func readAttribute(dir, name string) string {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxAttribute))
+	if err != nil {
+		return ""
+	}
+	text, _, _ := strings.Cut(string(b), "\x00")
+	return strings.TrimRight(text, "\n")
+}
