@@ -21,6 +21,7 @@ import (
 	"reflexd/agent/control"
 	"reflexd/agent/gesture"
 	"reflexd/agent/loop"
+	"reflexd/agent/mount"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
 	"reflexd/sources"
@@ -98,7 +99,8 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source), Emit: a.emit,
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source),
+		Mounts: a.source("mount").(*mount.Source), Emit: a.emit,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, opts.DryRun)
@@ -225,6 +227,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 	for _, h := range a.hearers[e.Topic.Kind] {
 		h.Hear(e)
 	}
+	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
+		a.stopFor(e)
+	}
 	a.show(e)
 	if e.Press == sources.NoPress {
 		return
@@ -241,6 +246,13 @@ func (a *Agent) dispatch(e *sources.Event) {
 		a.gesture.Fields = a.released
 	}
 	a.show(&a.gesture)
+}
+
+// stopFor stops what rules do because a device was mounted that is now gone.
+func (a *Agent) stopFor(yanked *sources.Event) {
+	a.runner.StopWhere(func(e *sources.Event) bool {
+		return e.Topic.Kind == "mount" && e.Topic.State == mount.Mounted && e.Source == yanked.Source && e.Topic.Name == yanked.Topic.Name
+	})
 }
 
 func (a *Agent) button(e *sources.Event) *gesture.Button {

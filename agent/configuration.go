@@ -8,6 +8,7 @@ package agent
 import (
 	"slices"
 
+	"reflexd/agent/mount"
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
@@ -25,6 +26,7 @@ var kinds = []sources.Kind{
 	uevent.Kind,
 	signal.Kind,
 	timer.Kind,
+	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	ownKind,
 }
 
@@ -99,6 +101,8 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 	}
+	mounts := func(r *rule.Rule) bool { return r.Does("mount") }
+	c.plan("mount").(*mount.Plan).Acts = slices.ContainsFunc(c.Rules, mounts)
 }
 
 func (c *Configuration) plan(name string) sources.Plan {

@@ -25,6 +25,9 @@ var kinds = []Kind{
 	emitKind,
 	waitKind,
 	signalKind,
+	mountKind,
+	unmountKind,
+	ejectKind,
 }
 
 // Kind declares one kind of action.
@@ -58,11 +61,12 @@ type Pending interface {
 
 // Env is what actions work with. It outlives configurations.
 type Env struct {
-	Loop  sources.Loop
-	Log   *slog.Logger
-	Spawn *spawn.Starter
-	Lines Lines
-	Emit  func(*sources.Event)
+	Loop   sources.Loop
+	Log    *slog.Logger
+	Spawn  *spawn.Starter
+	Lines  Lines
+	Mounts Mounts
+	Emit   func(*sources.Event)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is

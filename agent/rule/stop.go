@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+
+// Stopping the runs whose reason has gone.
+
+package rule
+
+import (
+	"slices"
+
+	"reflexd/agent/action"
+	"reflexd/sources"
+)
+
+// Does reports whether r has an action of the kind.
+func (r *Rule) Does(kind string) bool {
+	is := func(s action.Step) bool { return s.Kind == kind }
+	return slices.ContainsFunc(r.Do, is) || slices.ContainsFunc(r.OnFailure, is)
+}
+
+// StopWhere stops the runs of all rules whose event match holds for, and
+// drops the firings that wait with such an event.
+func (r *Runner) StopWhere(match func(*sources.Event) bool) {
+	for _, p := range r.perRule {
+		before := len(p.waiting)
+		p.waiting = slices.DeleteFunc(p.waiting, match)
+		p.Dropped += before - len(p.waiting)
+		for _, run := range slices.Clone(p.runs) {
+			if match(run.Event) {
+				r.env.Log.Info("stopped", "rule", run.Rule, "event", run.Event.Describe())
+				run.Stop()
+			}
+		}
+	}
+}
