@@ -177,7 +177,8 @@ func (s *Source) hearBlock(e *sources.Event) {
 	known := s.devices[id.name]
 	switch e.Topic.State {
 	case "remove":
-		if known != nil && !heardBefore(known, id) {
+		// Who writes to a uevent file takes nothing away.
+		if _, synthetic := e.Lookup("SYNTH_UUID"); known != nil && !synthetic && !heardBefore(known, id) {
 			s.remove(known)
 		}
 	case "move":
