@@ -70,7 +70,7 @@ func octal(s string) (value byte, ok bool) {
 		if digit < '0' || digit > '7' {
 			return 0, false
 		}
-		value = value<<3 | digit - '0'
+		value = value<<3 | (digit - '0')
 	}
 	return value, true
 }

@@ -36,12 +36,12 @@ func (t *template) check(n config.Node, ps *config.Problems) {
 	}
 	root, rest := split(t.text)
 	switch {
-	case !strings.HasPrefix(root, "/"):
+	case !strings.HasPrefix(t.text.Prefix(), "/"):
 		ps.Errorf(n.Pos, "a mount point is absolute, and its first folder a fixed one: /media/…")
-	case root == "/" && (rest == "" || t.text.HasFields()):
-		ps.Errorf(n.Pos, "a mount point stands below a fixed folder, such as /media/${LABEL:-${UUID}}")
 	case slices.Contains(strings.Split(t.text.Prefix(), "/"), ".."):
 		ps.Errorf(n.Pos, "a mount point has no .. in it")
+	case root == "" || root == "/" && (rest == "" || t.text.HasFields()):
+		ps.Errorf(n.Pos, "a mount point stands below a fixed folder, such as /media/${LABEL:-${UUID}}")
 	}
 }
 
@@ -132,7 +132,7 @@ func shorten(s string) string {
 	for !utf8.RuneStart(s[end]) {
 		end--
 	}
-	return s[:end]
+	return strings.TrimSpace(s[:end])
 }
 
 // suffixed returns the nth name to try, n from 1, for one that is taken.
