@@ -158,6 +158,7 @@ func (a *Agent) Run() error {
 func (a *Agent) apply(c *Configuration) {
 	if a.opts.DryRun {
 		c.plan("gpio").(*gpio.Plan).DryRun = true
+		c.plan("mount").(*mount.Plan).DryRun = true
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)

@@ -18,7 +18,7 @@ import (
 // consider has the device looked at, and mounted if a policy is for it. With
 // media its medium may be another one.
 func (s *Source) consider(d *device, media bool) {
-	policies := s.plan.policies
+	policies, dry := s.plan.policies, s.plan.DryRun
 	if s.adopting || len(policies) == 0 || d.released || d.mount != nil && !media {
 		return
 	}
@@ -32,7 +32,9 @@ func (s *Source) consider(d *device, media bool) {
 				revalidate(d.name)
 			}
 			f = s.machine.look(d.identity, interesting)
-			watchMedium(f, interesting)
+			if !dry {
+				watchMedium(f, interesting)
+			}
 		}, func() {
 			s.looked(d, f, policies, s.ending(d, done))
 		})
@@ -147,6 +149,11 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 			done(d.problem)
 			return
 		}
+	}
+	if s.plan.DryRun {
+		s.host.Log.Info("would mount", "device", d.name, "at", point, "type", w.kind.Name)
+		done(nil)
+		return
 	}
 	s.points[point], d.policy = d, w.policy
 	var result *mounted

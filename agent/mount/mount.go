@@ -42,6 +42,8 @@ const (
 type Plan struct {
 	// Acts is set if some rule has the action mount.
 	Acts bool
+	// DryRun tells what would be mounted instead of mounting it.
+	DryRun bool
 
 	policies []*policy
 	heard    bool // some rule has a trigger

@@ -76,6 +76,8 @@ func (s *Source) Apply(plan sources.Plan) {
 		d.handled = ""
 	}
 	switch {
+	case p.DryRun:
+		s.list(true)
 	case !s.started:
 		s.started, s.adopting = true, true
 		s.checkNamespace()
