@@ -12,6 +12,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := armv6 armv7 arm64 riscv64 amd64
 FUZZTIME    := 10s
 
+# The programs that make the images which agent/mount/blkid and the real blkid
+# must read alike, and Debian's packages of them. Members of arrays and volume
+# groups take devices: the tests make those by hand.
+IMAGE_TOOLS    := blkid mkswap sfdisk mkfs.vfat mkfs.exfat mke2fs mkntfs mkfs.btrfs mkfs.xfs mkfs.f2fs mksquashfs \
+                  genisoimage xorriso mkudffs cryptsetup
+IMAGE_PACKAGES := util-linux fdisk dosfstools exfatprogs e2fsprogs ntfs-3g btrfs-progs xfsprogs f2fs-tools \
+                  squashfs-tools genisoimage xorriso udftools cryptsetup-bin
+
 # What `go env` calls each of TARGETS.
 env_armv6   := GOARCH=arm GOARM=6
 env_armv7   := GOARCH=arm GOARM=7
@@ -19,7 +27,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build demo test unit layout cross lint lab lab-test bench dist fuzz tools clean help
+.PHONY: build demo test unit layout cross lint lab lab-test bench dist fuzz tools image-tools clean help
 .DELETE_ON_ERROR:
 
 build: ## the program for this machine, in build/
@@ -28,8 +36,11 @@ build: ## the program for this machine, in build/
 demo: tools build/arm64/reflexd ## boot an emulated Raspberry Pi and show the main job (INTERACTIVE=1 to play with it)
 	go run ./lab/demo -reflexd build/arm64/reflexd $(if $(INTERACTIVE),-interactive)
 
-test: tools lint unit layout cross lab-test ## everything that proves that it works
+test: tools image-tools lint unit layout cross lab-test ## everything that proves that it works
 	@echo "make test: all of it passed"
+
+# Without this, a test that misses a program is skipped.
+test: export REFLEXD_TOOLS = all
 
 unit: ## unit tests, under the race detector; they try all fuzz seeds and examples too
 	go test -race ./...
@@ -85,6 +96,13 @@ tools:
 		if [ $$(id -u) = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev; \
 		else echo "as root: apt-get update && apt-get install -y gcc libc6-dev $$(go run ./lab/warm --packages)"; exit 1; fi; \
 	fi
+
+image-tools:
+	@PATH=$$PATH:/usr/sbin:/sbin; for tool in $(IMAGE_TOOLS); do \
+		command -v $$tool >/dev/null && continue; \
+		if [ $$(id -u) = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends $(IMAGE_PACKAGES); exit; \
+		else echo "as root: apt-get update && apt-get install -y $(IMAGE_PACKAGES)"; exit 1; fi; \
+	done
 
 clean: ## remove what was built; the lab's cache stays
 	rm -rf build dist

@@ -47,15 +47,17 @@ var arrows = map[string][]string{
 	"reflexd/agent/gesture": {"reflexd/sources"},
 	"reflexd/agent/rule":    {"reflexd/agent/action", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/action":  {"reflexd/agent/mount/fstype", "reflexd/agent/spawn", "reflexd/config", "reflexd/sources", "reflexd/sources/signal"},
+	"reflexd/agent/spawn":   {"reflexd/sources"},
+	"reflexd/agent/control": {"reflexd/sources"},
+	"reflexd/sources":       {"reflexd/config"},
+	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board"},
+	"reflexd/config":        {},
+	"reflexd/board":         {},
+
+	"reflexd/agent/mount/blkid":  {},
+	"reflexd/agent/mount/fstype": {},
 	"reflexd/agent/mount": {"reflexd/agent/action", "reflexd/agent/mount/...", "reflexd/agent/spawn", "reflexd/config", "reflexd/sources",
 		"reflexd/sources/uevent"},
-	"reflexd/agent/mount/...": {},
-	"reflexd/agent/spawn":     {"reflexd/sources"},
-	"reflexd/agent/control":   {"reflexd/sources"},
-	"reflexd/sources":         {"reflexd/config"},
-	"reflexd/sources/...":     {"reflexd/sources", "reflexd/config", "reflexd/board"},
-	"reflexd/config":          {},
-	"reflexd/board":           {},
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {

@@ -46,8 +46,9 @@ type Content struct {
 	Dirty bool
 	// ReadOnly says that nothing can be written to this filesystem.
 	ReadOnly bool
-	// Table is the kind of partition table: "dos", "gpt" or empty. A device
-	// may have a table and a Type: an ISO image made for sticks does.
+	// Table is the kind of partition table: "dos", "gpt", "PMBR" (which
+	// protects a GPT that is broken) or empty. A device may have a table and
+	// a Type: an ISO image made for sticks does.
 	Table     string
 	TableUUID string
 }
@@ -62,42 +63,67 @@ type prober struct {
 // probers are asked in this order. Those of arrays and encryption come first:
 // what such a device holds besides is not its own.
 var probers = [...]prober{
+	{probe: probeMD},
+	{probe: probeZFS},
+	{probe: probeLVM},
+	{probe: probeLUKS},
+	{probe: probeBitLocker},
+	{probe: probeBcache},
 	{probe: probeFAT},
+	{probe: probeSwap},
+	{probe: probeXFS},
 	{probe: probeExt},
+	{probe: probeUDF, tolerant: true},
+	{probe: probeISO9660, tolerant: true},
+	{probe: probeNTFS},
+	{probe: probeSquashfs},
+	{probe: probeBtrfs},
+	{probe: probeExfat},
+	{probe: probeF2FS},
 }
 
-// tooSmall is the size up to which a device holds nothing: an extended
-// partition has 1024 bytes.
-const tooSmall = 1024
+const (
+	// tooSmall is the size up to which a device holds nothing: an extended
+	// partition has 1024 bytes.
+	tooSmall = 1024
+	// floppy is the size up to which a device is no part of an array, and
+	// whatever is found first is what it holds.
+	floppy = 1440 << 10
+)
 
 // Probe reads the superblocks of r, which is size bytes long. Its error is
 // that of a read, with the offset, or says that several types of content lay
 // claim to the device, so that mounting it as either could destroy it.
 func Probe(r io.ReaderAt, size int64) (Content, error) {
+	if size <= tooSmall {
+		return Content{}, nil
+	}
 	d := &disk{r: r, size: size}
-	content, err := d.content()
+	content, err := d.superblock()
 	if err != nil {
 		return Content{}, err
+	}
+	if content.Usage != RAID { // the table in a mirror's member is the array's
+		content.table(d)
+	}
+	if d.err != nil {
+		return Content{}, d.err
 	}
 	return content, nil
 }
 
-// content finds the superblock that counts.
-func (d *disk) content() (Content, error) {
-	if d.size <= tooSmall {
-		return Content{}, nil
-	}
+// superblock finds the superblock that counts.
+func (d *disk) superblock() (Content, error) {
 	var found []Content
 	tolerant := true
 	for _, p := range probers {
 		content, ok := p.probe(d)
-		if d.err != nil {
+		switch {
+		case d.err != nil:
 			return Content{}, d.err
-		}
-		if !ok {
+		case !ok, content.Usage == RAID && d.size <= floppy:
 			continue
-		}
-		if content.Usage == RAID || content.Usage == Crypto {
+		case content.Usage == RAID, content.Usage == Crypto, d.size <= floppy:
 			return content, nil
 		}
 		found = append(found, content)

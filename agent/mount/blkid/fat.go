@@ -61,7 +61,7 @@ type fatGeometry struct {
 func probeFAT(d *disk) (Content, bool) {
 	boot := d.at(0, 512)
 	g, ok := readFAT(boot)
-	if !ok || isBitLocker(boot) || g.fat32 && !fatInfoFits(d, boot, g) {
+	if !ok || g.fat32 && !fatInfoFits(d, boot, g) {
 		return Content{}, false
 	}
 	c := Content{Type: "vfat", Usage: Filesystem, Version: g.version(), Size: g.sectors * g.sector}

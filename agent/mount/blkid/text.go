@@ -35,6 +35,10 @@ func untilNUL(field []byte) string {
 
 // label16 is the text of a field of UTF-16 that a NUL may end.
 func label16(field []byte, order binary.ByteOrder) string {
+	return strings.TrimRight(utf16Text(field, order), spaces)
+}
+
+func utf16Text(field []byte, order binary.ByteOrder) string {
 	var text []byte
 	for len(field) >= 2 {
 		unit := rune(order.Uint16(field))
@@ -49,7 +53,18 @@ func label16(field []byte, order binary.ByteOrder) string {
 		}
 		text = utf8.AppendRune(text, unit)
 	}
-	return strings.TrimRight(string(text), spaces)
+	return string(text)
+}
+
+// plain is an ID that is stored as text; empty if there is anything in it
+// that has no place in an ID, let alone in a path.
+func plain(id string) string {
+	for _, c := range []byte(id) {
+		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return ""
+		}
+	}
+	return id
 }
 
 // uuid writes 16 bytes as 8-4-4-4-12 digits, in the order in which they
