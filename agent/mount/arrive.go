@@ -63,10 +63,9 @@ func (q *policy) mayTake(f *facts) bool {
 func (s *Source) looked(d *device, f *facts, policies []*policy, done func()) {
 	switch {
 	case d.gone:
+	case f.size == 0 && f.part == 0:
+		s.emptied(d)
 	case d.mount != nil:
-		if f.size == 0 { // the card was pulled out of its reader
-			s.yank(d)
-		}
 	case f.claim != "" || f.reserved != "":
 		s.host.Log.Debug("left alone", "device", d.name, "why", f.claim+f.reserved)
 	default:

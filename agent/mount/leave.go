@@ -5,6 +5,7 @@
 package mount
 
 import (
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,22 @@ func (s *Source) remove(d *device) {
 		return
 	}
 	s.host.Loop.After(hangs, func() { s.yank(d) })
+}
+
+// emptied is called for a drive that has no medium (any more): what is mounted
+// of it is gone. The kernel keeps partitions as long as they are mounted, and
+// looks for them again when the drive is opened.
+func (s *Source) emptied(drive *device) {
+	found := false
+	for _, d := range s.devices {
+		if d.mount != nil && (d == drive || strings.HasPrefix(d.path, drive.path+"/")) {
+			found = true
+			s.yank(d)
+		}
+	}
+	if found {
+		s.host.Loop.After(hangs, func() { s.host.Loop.Beside(func() { revalidate(drive.name) }, func() {}) })
+	}
 }
 
 // yank takes away what is mounted of a device that was pulled. Its mount

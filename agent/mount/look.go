@@ -77,6 +77,8 @@ func (f *facts) text(name string) string {
 func (m *machine) look(id identity, interesting func(*facts) bool) *facts {
 	f := m.hardware(id)
 	switch {
+	case !interesting(f):
+		f.claim = "no policy is for it"
 	case f.size == 0:
 		f.claim = "there is no medium in it"
 	case f.part == 0 && hasPartitions(f.folder):
@@ -84,7 +86,7 @@ func (m *machine) look(id identity, interesting func(*facts) bool) *facts {
 	default:
 		f.claim, f.reserved = m.inUse(f)
 	}
-	if f.claim != "" || !interesting(f) {
+	if f.claim != "" {
 		return f
 	}
 	if f.content, f.err = probe(id.name, f.size); f.err != nil {
