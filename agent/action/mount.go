@@ -76,7 +76,9 @@ type mount struct {
 func (a *mount) check(c *Check) Action {
 	c.Text(a.device)
 	c.absolute(a.device, "device")
-	c.absolute(a.At, "at")
+	if !strings.HasPrefix(a.At.Prefix(), "/") {
+		c.Problems.Errorf(a.At.Pos, "at must be absolute, and its first folder a fixed one: /mnt/…")
+	}
 	with := *c
 	if with.Fields != nil {
 		with.Fields = append(append([]string{}, c.Fields...), MountFields...)

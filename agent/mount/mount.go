@@ -47,7 +47,6 @@ type Plan struct {
 
 	policies []*policy
 	heard    bool // some rule has a trigger
-	declared config.Pos
 }
 
 // Sections implements sources.Plan.
