@@ -254,10 +254,16 @@ func (r *rig) pull(d *stick) {
 // image makes a filesystem in a file, by the tool that formats real ones.
 func image(t testing.TB, tool string, args ...string) string {
 	t.Helper()
+	const size = 32 << 20
+	return imageOf(t, size, tool, args...)
+}
+
+func imageOf(t testing.TB, size int64, tool string, args ...string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "stick.img")
 	f, err := os.Create(path)
 	if err == nil {
-		err = f.Truncate(32 << 20)
+		err = f.Truncate(size)
 		f.Close()
 	}
 	if err != nil {
