@@ -53,7 +53,11 @@ func (b *board) plugImage(t *testing.T, id, image string) {
 
 // settle gives the emulated controller of the Pi its time between plugging
 // and pulling.
-func (b *board) settle() { time.Sleep(time.Second) }
+func (b *board) settle(t *testing.T) {
+	if strings.Contains(t.Name(), lab.Pi3.String()) {
+		time.Sleep(time.Second)
+	}
+}
 
 // nothingMounted waits until neither a mount, a folder nor a record of ours is left.
 func (b *board) nothingMounted(t *testing.T) {
@@ -80,7 +84,7 @@ func TestMountStickOfEveryKind(t *testing.T) {
 					t.Errorf("%s: %s %v", kind, out, err)
 				}
 				if !partition {
-					b.settle()
+					b.settle(t)
 					b.unplug(t, "stick")
 					a.expect("mount /media/" + label + " yanked")
 					b.nothingMounted(t)
@@ -91,7 +95,7 @@ func TestMountStickOfEveryKind(t *testing.T) {
 				}
 				a.expect("mount /media/" + label + " unmounted")
 				b.nothingMounted(t)
-				b.settle()
+				b.settle(t)
 				b.unplug(t, "stick")
 			}
 		}
@@ -108,10 +112,10 @@ func TestMountTwoOfOneLabel(t *testing.T) {
 		if status := a.verb("status"); !strings.Contains(status, "/media/TWIN-2") {
 			t.Error(status)
 		}
-		b.settle()
+		b.settle(t)
 		b.unplug(t, "one")
 		a.expect("mount /media/TWIN yanked")
-		b.settle()
+		b.settle(t)
 		b.unplug(t, "two")
 		a.expect("mount /media/TWIN-2 yanked")
 		b.nothingMounted(t)
@@ -126,7 +130,7 @@ func TestMountLockedAndDirty(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.expect("mount /media/LOCKED mounted .* ro=1 usb the device is write-protected")
-		b.settle()
+		b.settle(t)
 		b.unplug(t, "locked")
 		a.expect("mount /media/LOCKED yanked")
 
@@ -134,7 +138,7 @@ func TestMountLockedAndDirty(t *testing.T) {
 		setByte(t, dirty, 0x25, 1) // of a FAT16 boot sector: not unmounted
 		b.plugImage(t, "dirty", dirty)
 		a.expect("mount /media/DIRTY mounted .* ro=1 usb it was not unmounted when it was used last")
-		b.settle()
+		b.settle(t)
 		b.unplug(t, "dirty")
 		a.expect("mount /media/DIRTY yanked")
 		b.nothingMounted(t)
@@ -168,7 +172,7 @@ func TestMountIsTakenOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.unplug(t, "other")
-		b.settle()
+		b.settle(t)
 		next := b.start(t, automounting)
 		next.expect("still mounted.*at=/media/STAYS")
 		next.expect("mount /media/GOES yanked")
@@ -235,7 +239,7 @@ func TestMountYankedWhileCopying(t *testing.T) {
 			for range c.times {
 				b.plugImage(t, "stick", image)
 				a.expect("copying from /dev/sd[a-z]1")
-				b.settle()
+				b.settle(t)
 				b.unplug(t, "stick")
 				a.expect("msg=stopped rule=copy")
 				a.expect("pulled /dev/sd[a-z]1")
@@ -298,7 +302,7 @@ func TestMountPhotoAppliance(t *testing.T) {
 		if err := b.AwaitText(t.Context(), "/srv/photos/DCIM/1.JPG", "a photo"); err != nil {
 			t.Error(err)
 		}
-		b.settle()
+		b.settle(t)
 		b.unplug(t, "stick")
 		b.nothingMounted(t)
 		if n := count(a.log(), "was pulled while mounted"); n != 0 {
@@ -311,7 +315,7 @@ func TestMountPhotoAppliance(t *testing.T) {
 		b.nothingMounted(t)
 		b.press(t, 27)
 		a.expect("fired rule=\"stop and let go\"")
-		b.settle()
+		b.settle(t)
 		b.unplug(t, "empty")
 	})
 }
