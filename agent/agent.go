@@ -22,10 +22,13 @@ import (
 	"reflexd/agent/gesture"
 	"reflexd/agent/loop"
 	"reflexd/agent/mount"
+	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
+	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
 	"reflexd/sources/uevent"
 )
 
@@ -39,6 +42,8 @@ type Options struct {
 	Socket string
 	// Observe is shown every event, on the loop's thread; nil for nobody.
 	Observe func(*sources.Event)
+	// Wall is the board's clock in its zone; nil for time.Now.
+	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
 }
@@ -50,19 +55,18 @@ type Agent struct {
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
 	spawn   *spawn.Starter
+	outputs *output.Panel
 	runner  *rule.Runner
 	control *control.Server
 
-	config  *Configuration
-	book    *rule.Book
-	hearers map[string][]sources.Hearer // by the kinds of events that they overhear
-	buttons map[button]*gesture.Button
+	config   *Configuration
+	book     *rule.Book
+	hearers  map[string][]sources.Hearer // by the kinds of events that they overhear
+	gestures *gesture.Recogniser
 
 	incoming, current queue
-	gesture           sources.Event   // scratch: what the recogniser made
-	released          []sources.Field // scratch: its fields
-	firing            *sources.Event
-	fire              func(*rule.Rule)
+	hearing           []*rule.Rule // scratch: the rules that hear an event
+	hear              func(*rule.Rule)
 
 	started   time.Duration // CLOCK_MONOTONIC
 	events    uint64
@@ -71,19 +75,19 @@ type Agent struct {
 	reloads   int
 }
 
-// button names one button: a line, or one key of one device.
-type button struct{ name, source string }
-
 // New opens the loop, the control socket and the sources, and makes them do
 // what c asks.
 func New(c *Configuration, opts Options) (*Agent, error) {
 	opts.Dev, opts.Sys, opts.Proc = or(opts.Dev, "/dev"), or(opts.Sys, "/sys"), or(opts.Proc, "/proc")
+	if opts.Wall == nil {
+		opts.Wall = time.Now
+	}
 	l, err := loop.New()
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, buttons: map[button]*gesture.Button{}, started: l.Now()}
-	a.fire = func(r *rule.Rule) { a.runner.Fire(r, a.firing) }
+	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
+	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
 			l.Close()
@@ -98,12 +102,13 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
+	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source),
-		Mounts: a.source("mount").(*mount.Source), Emit: a.emit,
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
+		Mounts: a.source("mount").(*mount.Source), Vars: a.source("vars").(*vars.Source), Emit: a.emit, EnableRule: a.enableRule,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
-	a.runner = rule.NewRunner(env, opts.DryRun)
+	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
 	return a, nil
 }
 
@@ -158,11 +163,15 @@ func (a *Agent) Run() error {
 func (a *Agent) apply(c *Configuration) {
 	if a.opts.DryRun {
 		c.plan("gpio").(*gpio.Plan).DryRun = true
+		c.plan("vars").(*vars.Plan).DryRun = true
+		c.plan("input").(*input.Plan).DryRun = true
 		c.plan("mount").(*mount.Plan).DryRun = true
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
+	a.recognise(c)
+	a.outputs.Keep(func(o output.Output) bool { return c.keeps(o, a.config) })
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
@@ -185,8 +194,26 @@ func (a *Agent) overhear(c *Configuration) map[string][]sources.Hearer {
 	return hearers
 }
 
+// recognise has the gestures found that the rules of c wait for.
+func (a *Agent) recognise(c *Configuration) {
+	var wants []sources.Want
+	for _, r := range c.Rules {
+		for _, t := range r.Triggers {
+			wants = append(wants, t.Wants...)
+		}
+	}
+	before := a.gestures
+	a.gestures = gesture.New(wants, c.timing, a.show)
+	if before != nil {
+		a.gestures.Adopt(before, a.loop.Now())
+	}
+}
+
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
+
+// enableRule has a rule fire, or not.
+func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
 
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
@@ -201,25 +228,34 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 	}
 }
 
-// turn acts upon what the wake-up brought. Events that the actions emit have
-// their turn next time, so that rules that set each other off cannot keep the
-// sources from being read.
+// turn acts upon what the wake-up brought, and upon what time brought. Events
+// that the actions emit have their turn next time, so that rules that set each
+// other off cannot keep the sources from being read.
 func (a *Agent) turn() {
-	if len(a.incoming.events) == 0 {
+	a.loop.WakeBy(0)
+	if len(a.incoming.events) > 0 {
+		a.current, a.incoming = a.incoming, a.current
+		a.current.sort()
+		for i := range a.current.events {
+			a.dispatch(&a.current.events[i])
+		}
+		a.current.clear()
+	}
+	if a.stopping {
 		return
 	}
-	a.current, a.incoming = a.incoming, a.current
-	a.current.sort()
-	for i := range a.current.events {
-		a.dispatch(&a.current.events[i])
+	// Not to now: an edge that was not read yet may be older.
+	a.gestures.Advance(a.loop.Woke())
+	if at, ok := a.gestures.Due(); ok {
+		a.loop.WakeBy(at)
 	}
-	a.current.clear()
 	if len(a.incoming.events) > 0 {
-		a.loop.After(0, func() {})
+		a.loop.WakeBy(a.loop.Now())
 	}
 }
 
-// dispatch shows e to the rules, and what the recogniser makes of it.
+// dispatch shows e to who overhears it, to the rules, and to the recogniser.
+// Gestures that were complete before come before it.
 func (a *Agent) dispatch(e *sources.Event) {
 	a.events++
 	if a.stopping {
@@ -231,22 +267,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
 		a.stopFor(e)
 	}
+	a.gestures.Advance(min(e.Time, a.loop.Woke()))
 	a.show(e)
-	if e.Press == sources.NoPress {
-		return
-	}
-	g := a.button(e).Next(e.Press, e.Time)
-	if g.State == "" {
-		return
-	}
-	a.gesture = *e
-	a.gesture.Topic.State = g.State
-	if g.State == sources.Released {
-		held := sources.Field{Name: sources.HeldMS, Value: sources.Int(g.Held.Milliseconds())}
-		a.released = append(append(a.released[:0], e.Fields...), held)
-		a.gesture.Fields = a.released
-	}
-	a.show(&a.gesture)
+	a.gestures.Next(e)
 }
 
 // stopFor stops what rules do because a device was mounted that is now gone.
@@ -254,16 +277,6 @@ func (a *Agent) stopFor(yanked *sources.Event) {
 	a.runner.StopWhere(func(e *sources.Event) bool {
 		return e.Topic.Kind == "mount" && e.Topic.State == mount.Mounted && e.Source == yanked.Source && e.Topic.Name == yanked.Topic.Name
 	})
-}
-
-func (a *Agent) button(e *sources.Event) *gesture.Button {
-	key := button{e.Topic.Name, e.Source}
-	b := a.buttons[key]
-	if b == nil {
-		b = &gesture.Button{}
-		a.buttons[key] = b
-	}
-	return b
 }
 
 // show lets the log, the observer and the rules see e. An event without a
@@ -278,12 +291,16 @@ func (a *Agent) show(e *sources.Event) {
 	if a.opts.Observe != nil {
 		a.opts.Observe(e)
 	}
-	a.firing = e
-	a.book.Find(e, a.fire)
+	a.hearing = a.hearing[:0]
+	a.book.Find(e, a.hear)
+	a.runner.Fire(a.hearing, e)
 }
 
 // close lets go of everything, outputs as their on_exit says.
 func (a *Agent) close() {
+	if a.outputs != nil {
+		a.outputs.Rest()
+	}
 	for _, s := range a.sources {
 		s.Close()
 	}

@@ -8,8 +8,11 @@ package agent
 import (
 	"slices"
 
+	"reflexd/agent/action"
 	"reflexd/agent/mount"
+	"reflexd/agent/output"
 	"reflexd/agent/rule"
+	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
@@ -26,6 +29,7 @@ var kinds = []sources.Kind{
 	uevent.Kind,
 	signal.Kind,
 	timer.Kind,
+	vars.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	ownKind,
 }
@@ -38,6 +42,8 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
+	gesture gestures
+	uses    action.Uses
 	version int
 	specs   []*rule.Spec
 }
@@ -75,14 +81,19 @@ func (c *Configuration) root() config.Value {
 		{Name: "version", Doc: "the version of this language", Default: "1", Value: config.Int(&c.version, 1, 1)},
 		{Name: "pid_file", Doc: "a file that holds the PID while reflexd runs", Value: config.Word(&c.PidFile, "a path")},
 	}
+	fields = append(fields, c.gesture.section())
 	var triggers []sources.TriggerKind
+	var conditions []sources.ConditionKind
 	for _, p := range c.plans {
 		fields = append(fields, p.Sections()...)
 		triggers = append(triggers, p.Triggers()...)
+		if asked, ok := p.(sources.Conditional); ok {
+			conditions = append(conditions, asked.Conditions()...)
+		}
 	}
 	rules := config.ListOf(&c.specs, func(s **rule.Spec) config.Value {
 		*s = &rule.Spec{}
-		return (*s).Value(triggers)
+		return (*s).Value(triggers, conditions)
 	})
 	return config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
 }
@@ -93,7 +104,8 @@ func (c *Configuration) compile(ps *config.Problems) {
 		p.Check(ps)
 	}
 	lines := c.plan("gpio").(*gpio.Plan)
-	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs()}
+	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(), Uses: &c.uses,
+		Vars: c.plan("vars").(*vars.Plan), Rules: rule.Names(c.specs)}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
@@ -101,8 +113,18 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 	}
-	mounts := func(r *rule.Rule) bool { return r.Does("mount") }
-	c.plan("mount").(*mount.Plan).Acts = slices.ContainsFunc(c.Rules, mounts)
+	c.plan("input").(*input.Plan).Virtual = c.uses.Keys
+	c.plan("mount").(*mount.Plan).Acts = c.uses.Mounts
+}
+
+// keeps reports whether c declares o as old did, so that what plays there may
+// go on. A LED, which nothing declares, must be one that some rule names.
+func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
+	if o.Line == "" {
+		return slices.Contains(c.uses.LEDs, o.LED)
+	}
+	lines, before := c.plan("gpio").(*gpio.Plan), old.plan("gpio").(*gpio.Plan)
+	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)
 }
 
 func (c *Configuration) plan(name string) sources.Plan {

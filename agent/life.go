@@ -141,9 +141,10 @@ func (a *Agent) stop(why string) {
 	a.leaveWhenAlone()
 }
 
-// leaveWhenAlone stops the loop as soon as no rule and no program runs.
+// leaveWhenAlone stops the loop as soon as no rule and no program runs, and no
+// output plays any more.
 func (a *Agent) leaveWhenAlone() {
-	if a.runner.Running() == 0 && a.spawn.Left() == 0 {
+	if a.runner.Running() == 0 && a.spawn.Left() == 0 && a.outputs.Rest() {
 		a.loop.Stop()
 		return
 	}

@@ -32,7 +32,7 @@ const patience = 20 * time.Second
 
 // start runs an agent with the configuration yaml, in which DIR stands for a
 // folder of the test's own.
-func start(t testing.TB, yaml string) *rig {
+func start(t testing.TB, yaml string, more ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: newLogBuffer(), ended: make(chan error, 1)}
 	r.file = filepath.Join(r.dir, "reflexd.yaml")
@@ -42,7 +42,11 @@ func start(t testing.TB, yaml string) *rig {
 		t.Fatal(err, ps)
 	}
 	handler := slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})
-	r.agent, err = New(c, Options{Log: slog.New(handler), Version: "test", Socket: filepath.Join(r.dir, "socket")})
+	opts := Options{Log: slog.New(handler), Version: "test", Socket: filepath.Join(r.dir, "socket")}
+	for _, change := range more {
+		change(&opts)
+	}
+	r.agent, err = New(c, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

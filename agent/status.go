@@ -54,6 +54,9 @@ func (a *Agent) Status() Status {
 			s.Sources = append(s.Sources, SourceStatus{k.Name, states})
 		}
 	}
+	if playing := a.outputs.Status(); len(playing) > 0 {
+		s.Sources = append(s.Sources, SourceStatus{"outputs", playing})
+	}
 	return s
 }
 
@@ -62,7 +65,7 @@ func (a *Agent) Status() Status {
 const mostComplaints = 200
 
 // verbs are what the control socket understands.
-var verbs = []string{"status", "reload"}
+var verbs = []string{"status", "reload", "enable", "disable"}
 
 // answer implements control.Handler.
 func (a *Agent) answer(r control.Request, reply func(any, error)) {
@@ -76,6 +79,8 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 			}
 			reply(nil, err)
 		})
+	case "enable", "disable":
+		reply(nil, a.enableRule(r.Name, r.Verb == "enable"))
 	default:
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, verbs)))
 	}

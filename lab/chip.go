@@ -164,9 +164,12 @@ func (c *Chip) Play(ctx context.Context, pulls ...Pull) error {
 	return nil
 }
 
+// ValueFile is the path of the file that Value reads.
+func (c *Chip) ValueFile(offset int) string { return c.line(offset, "value") }
+
 // Value reads a line from outside: what an output drives, or what an input is pulled to.
 func (c *Chip) Value(ctx context.Context, offset int) (bool, error) {
-	text, err := c.attribute(ctx, c.line(offset, "value"))
+	text, err := c.attribute(ctx, c.ValueFile(offset))
 	return text == "1", err
 }
 
@@ -176,7 +179,7 @@ func (c *Chip) AwaitValue(ctx context.Context, offset int, high bool) error {
 	if high {
 		want = "1"
 	}
-	return c.board.AwaitText(ctx, c.line(offset, "value"), want)
+	return c.board.AwaitText(ctx, c.ValueFile(offset), want)
 }
 
 // line is the path of an attribute of our end of a line.

@@ -24,7 +24,8 @@ type Press uint8
 
 // The meanings of Press. The Starts values tell the recogniser of a level that
 // was found, when a device was opened or its state read afresh, rather than
-// seen to change; no rule hears of them.
+// seen to change; no rule hears of them. Ended is a release that nobody saw:
+// the device went away, or was found released after a loss.
 const (
 	NoPress Press = iota
 	Down
@@ -32,6 +33,20 @@ const (
 	Repeat
 	StartsDown
 	StartsUp
+	Ended
+)
+
+// Phase is what an event means to the encoder that it comes from: the levels
+// of its two lines after an edge.
+type Phase uint8
+
+// The bits of Phase. PhaseSeen is set in an edge that was seen and not in
+// levels that were found.
+const (
+	PhaseB Phase = 1 << iota // line B is active
+	PhaseA                   // line A is active
+	PhaseSeen
+	PhaseKnown // it is an event of an encoder at all
 )
 
 // Event is one thing that happened. It is a plain value; Names and Fields
@@ -40,8 +55,8 @@ type Event struct {
 	// Time is the kernel's stamp of the event where it gives one, else when
 	// it was read: nanoseconds of CLOCK_MONOTONIC.
 	Time time.Duration
-	// Topic finds the rules. An event without a State finds none; its Press
-	// may make one that does.
+	// Topic finds the rules. An event without a State finds none; its Press or
+	// Phase may make one that does.
 	Topic Topic
 	// Source names the device or line that spoke: "gpio:power",
 	// "input:/dev/input/event3", "uevent".
@@ -49,8 +64,9 @@ type Event struct {
 	// Names are the names by which the configuration knows the device: what
 	// `from` asks for.
 	Names []string
-	// Press is set for lines and keys.
+	// Press is set for lines and keys, Phase for encoders.
 	Press Press
+	Phase Phase
 	// Fields are what rules see, under upper-case names.
 	Fields []Field
 }

@@ -64,6 +64,8 @@ type Trigger struct {
 	// the loop's thread and allocates nothing.
 	Match func(*Event) bool
 	Where Where
+	// Wants are what the recogniser must find out so that the Topics occur.
+	Wants []Want
 }
 
 // Accepts reports whether e, which has one of the trigger's topics, fires it.

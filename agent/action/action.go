@@ -10,7 +10,9 @@ import (
 	"slices"
 	"time"
 
+	"reflexd/agent/output"
 	"reflexd/agent/spawn"
+	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -20,11 +22,16 @@ var kinds = []Kind{
 	runKind,
 	shellKind,
 	setKind,
+	pulseKind,
+	blinkKind,
+	keyKind,
 	logKind,
 	writeKind,
 	emitKind,
 	waitKind,
 	signalKind,
+	varKind,
+	ruleKind,
 	mountKind,
 	unmountKind,
 	ejectKind,
@@ -61,23 +68,19 @@ type Pending interface {
 
 // Env is what actions work with. It outlives configurations.
 type Env struct {
-	Loop   sources.Loop
-	Log    *slog.Logger
-	Spawn  *spawn.Starter
-	Lines  Lines
-	Mounts Mounts
-	Emit   func(*sources.Event)
+	Loop    sources.Loop
+	Log     *slog.Logger
+	Spawn   *spawn.Starter
+	Outputs *output.Panel
+	Mounts  Mounts
+	Keys    Keys
+	Vars    *vars.Source
+	Emit    func(*sources.Event)
+	// EnableRule has the rule of that name fire, or not.
+	EnableRule func(name string, on bool) error
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
-}
-
-// Lines are the output lines. The GPIO source is one.
-type Lines interface {
-	// Set drives the output, on meaning its active level.
-	Set(name string, on bool) error
-	// Toggle drives it to what it is not.
-	Toggle(name string) error
 }
 
 // Check is what actions are checked against while they are built.
@@ -87,9 +90,21 @@ type Check struct {
 	// that name; Outputs are all of them.
 	Output  func(name string) bool
 	Outputs []string
+	Vars    *vars.Plan
+	Rules   []string // the names that rules were given
 	// Fields are the names that the rule's events have, nil if that cannot
 	// be known.
 	Fields []string
+	// Uses is what is noted for those who must know beforehand.
+	Uses *Uses
+}
+
+// Uses is what the actions of a configuration will use that nothing declares.
+type Uses struct {
+	LEDs []string            // names and patterns
+	Keys map[string][]uint16 // the keys that each virtual device must have
+	// Mounts is set if something is mounted, and so may be pulled.
+	Mounts bool
 }
 
 // everyEvent are the fields that every event has.
@@ -280,6 +295,25 @@ func (r *Run) Finish(err error) {
 		r.step++
 	}
 	r.advance()
+}
+
+// await turns a call that tells what came of it now or later into what Start
+// returns.
+func (r *Run) await(call func(done func(error))) (Pending, error) {
+	returned, over := false, false
+	var failure error
+	call(func(err error) {
+		if returned {
+			r.Finish(err)
+			return
+		}
+		over, failure = true, err
+	})
+	returned = true
+	if over {
+		return nil, failure
+	}
+	return unstoppable{}, nil
 }
 
 func (r *Run) advance() {

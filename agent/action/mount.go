@@ -74,6 +74,7 @@ type mount struct {
 }
 
 func (a *mount) check(c *Check) Action {
+	c.Uses.Mounts = true
 	c.Text(a.device)
 	c.absolute(a.device, "device")
 	if !strings.HasPrefix(a.At.Prefix(), "/") {

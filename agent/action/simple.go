@@ -65,7 +65,7 @@ func (l List) Emits() []string {
 		switch a := step.Action.(type) {
 		case *emit:
 			names = append(names, a.name)
-		case *logLine, *set:
+		case *logLine, *set, *pulse, *blink, *setVars, *switchRule:
 		default:
 			return names
 		}

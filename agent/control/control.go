@@ -30,6 +30,7 @@ const (
 // Request is what a client asks.
 type Request struct {
 	Verb string `json:"verb"`
+	Name string `json:"name,omitempty"` // of what the verb is about
 }
 
 // Answer is what it is told.

@@ -38,6 +38,8 @@ type Loop struct {
 	base    time.Duration // … this on CLOCK_MONOTONIC
 	beside  int           // calls of Beside that are not done
 	wakeups uint64
+	woke    time.Duration // when epoll_wait returned last
+	wakeBy  time.Duration // 0 for never
 
 	mu      sync.Mutex
 	posted  []func()
@@ -87,6 +89,14 @@ func (l *Loop) Close() {
 // Now implements sources.Loop. Go's monotonic clock is CLOCK_MONOTONIC with
 // another origin, and reading it costs no system call.
 func (l *Loop) Now() time.Duration { return l.base + time.Since(l.start) }
+
+// Woke is when epoll_wait returned last: whatever happened before it can be
+// read by now.
+func (l *Loop) Woke() time.Duration { return l.woke }
+
+// WakeBy ends the next wait at the time at, if nothing else does; 0 takes
+// that back. It costs no allocation, and is for whoever has turn.
+func (l *Loop) WakeBy(at time.Duration) { l.wakeBy = at }
 
 // Wakeups is the number of times that epoll_wait returned.
 func (l *Loop) Wakeups() uint64 { return l.wakeups }
@@ -217,6 +227,7 @@ func (l *Loop) Run(turn func()) error {
 			return fmt.Errorf("wait for descriptors: %w", err)
 		}
 		l.wakeups++
+		l.woke, l.wakeBy = l.Now(), 0
 		for i := range max(0, n) {
 			l.serve(&events[i])
 		}

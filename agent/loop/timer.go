@@ -26,13 +26,17 @@ func (t *timer) Stop() bool {
 	return pending
 }
 
-// timeout returns the milliseconds until the first timer is due, rounded up
-// so that it never fires early, or -1 without timers.
+// timeout returns the milliseconds until the first timer or WakeBy is due,
+// rounded up so that it never fires early, or -1 without either.
 func (l *Loop) timeout() int {
-	if len(l.timers) == 0 {
+	due := l.wakeBy
+	if len(l.timers) > 0 && (due == 0 || l.timers[0].due < due) {
+		due = l.timers[0].due
+	}
+	if due == 0 {
 		return -1
 	}
-	wait := l.timers[0].due - l.Now()
+	wait := due - l.Now()
 	const longest = time.Hour // well inside of an int32 of milliseconds
 	return int((min(max(0, wait), longest) + time.Millisecond - 1) / time.Millisecond)
 }

@@ -21,14 +21,18 @@ type Rule struct {
 	Name     string
 	Pos      config.Pos
 	Triggers []sources.Trigger
-	Do       action.List
+	// If must hold for the rule to fire.
+	If allOf
+	Do action.List
 	// OnFailure is done when an action of Do fails.
 	OnFailure action.List
 	Mode      Mode
 	Max       int // runs waiting (Queued) or under way (Parallel)
 	Cooldown  time.Duration
 	Limit     Limit
-	Disabled  bool
+	// Disabled is what the configuration says; a Runner may have been told
+	// otherwise since.
+	Disabled bool
 }
 
 // Mode says what happens when a rule fires while it is still running.
@@ -66,7 +70,7 @@ func ParseLimit(s string) (Limit, error) {
 	return Limit{n, d}, err
 }
 
-// Book finds the rules that an event fires. It does not change after NewBook.
+// Book finds the rules that hear an event. It does not change after NewBook.
 type Book struct {
 	Rules []*Rule
 	index map[sources.Topic][]entry
@@ -83,9 +87,6 @@ type entry struct {
 func NewBook(rules []*Rule) *Book {
 	b := &Book{Rules: rules, index: map[sources.Topic][]entry{}}
 	for i, r := range rules {
-		if r.Disabled {
-			continue
-		}
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
 			for _, topic := range t.Topics {
@@ -96,7 +97,7 @@ func NewBook(rules []*Rule) *Book {
 	return b
 }
 
-// Find calls fire for each rule that e fires, in the order of the
+// Find calls fire for each rule that hears e, in the order of the
 // configuration and once, however many of its triggers match. It looks only
 // at rules that are indexed under e's topic, and allocates nothing.
 func (b *Book) Find(e *sources.Event, fire func(*Rule)) {

@@ -5,6 +5,8 @@
 package rule
 
 import (
+	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -16,8 +18,10 @@ import (
 // cooldown and its limit go on over a reload, found by the rule's name.
 type Runner struct {
 	env     *action.Env
+	world   *World
 	dryRun  bool
 	perRule map[string]*progress
+	due     []*Rule // scratch
 }
 
 // progress is what there is to know of one rule at run time.
@@ -27,6 +31,7 @@ type progress struct {
 	waiting []*sources.Event
 	recent  []time.Duration // when it fired, the last Limit.Count times
 	last    time.Duration   // when it fired last; 0 never
+	switched
 	Counts
 }
 
@@ -35,12 +40,13 @@ type Counts struct {
 	Fired   int `json:"fired"`
 	Dropped int `json:"dropped"` // by cooldown, limit, mode, or a full queue
 	Failed  int `json:"failed"`
+	Unmet   int `json:"unmet"` // an event came, but a condition did not hold
 }
 
-// NewRunner returns a Runner without rules. With dryRun it only tells what
-// it would do.
-func NewRunner(env *action.Env, dryRun bool) *Runner {
-	return &Runner{env: env, dryRun: dryRun, perRule: map[string]*progress{}}
+// NewRunner returns a Runner without rules, whose conditions look at world.
+// With dryRun it only tells what it would do.
+func NewRunner(env *action.Env, world *World, dryRun bool) *Runner {
+	return &Runner{env: env, world: world, dryRun: dryRun, perRule: map[string]*progress{}}
 }
 
 // Adopt makes rules the ones that run. Rules that are gone finish what they
@@ -50,7 +56,9 @@ func (r *Runner) Adopt(rules []*Rule) {
 		p.rule = nil
 	}
 	for _, rule := range rules {
-		r.of(rule).rule = rule
+		p := r.of(rule)
+		p.rule = rule
+		p.follow(rule)
 	}
 	for name, p := range r.perRule {
 		if p.rule != nil {
@@ -66,14 +74,55 @@ func (r *Runner) Adopt(rules []*Rule) {
 func (r *Runner) of(rule *Rule) *progress {
 	p := r.perRule[rule.Name]
 	if p == nil {
-		p = &progress{rule: rule}
+		p = &progress{rule: rule, switched: switched{rule.Disabled, rule.Disabled}}
 		r.perRule[rule.Name] = p
 	}
 	return p
 }
 
-// Fire is called for each rule that e fires. e is copied where it is kept.
-func (r *Runner) Fire(rule *Rule, e *sources.Event) {
+// Fire is called with the rules that hear e. Those fire that are enabled and
+// whose conditions hold, as things are before the first of them acts: of two
+// rules that toggle a variable, one for each of its values, one fires. e is
+// copied where it is kept.
+func (r *Runner) Fire(rules []*Rule, e *sources.Event) {
+	r.due = r.due[:0]
+	for _, rule := range rules {
+		if r.may(rule, e) {
+			r.due = append(r.due, rule)
+		}
+	}
+	for _, rule := range r.due {
+		r.fire(rule, e)
+	}
+}
+
+// may reports whether the rule is enabled and its conditions hold.
+func (r *Runner) may(rule *Rule, e *sources.Event) bool {
+	p := r.of(rule)
+	switch {
+	case p.off:
+		return false
+	case len(rule.If) == 0 || rule.If.holds(r.world, e) == sources.Yes:
+		return true
+	}
+	p.Unmet++
+	r.tellUnmet(rule, e)
+	return false
+}
+
+// tellUnmet logs what kept a rule from firing: in a dry run, where that is
+// what the reader wants to know, more loudly.
+func (r *Runner) tellUnmet(rule *Rule, e *sources.Event) {
+	level, message := slog.LevelDebug, "condition does not hold"
+	if r.dryRun {
+		level, message = slog.LevelInfo, "would not fire: a condition does not hold"
+	}
+	if log := r.env.Log; log.Enabled(context.Background(), level) {
+		log.Log(context.Background(), level, message, "rule", rule.Name, "event", e.Describe(), "if", rule.If.unmet(r.world, e))
+	}
+}
+
+func (r *Runner) fire(rule *Rule, e *sources.Event) {
 	p := r.of(rule)
 	if why := p.refuses(rule, e.Time); why != "" {
 		r.drop(p, e, why)
@@ -94,11 +143,31 @@ func (r *Runner) Fire(rule *Rule, e *sources.Event) {
 		p.waiting = append(p.waiting, e.Clone())
 	default: // Restart and Coalesce keep the newest
 		p.Dropped += len(p.waiting)
-		p.waiting = append(p.waiting[:0], e.Clone())
+		newest := e.Clone()
+		if rule.Mode == Coalesce && len(p.waiting) > 0 {
+			gather(newest, p.waiting[0])
+		}
+		p.waiting = append(p.waiting[:0], newest)
 		if rule.Mode == Restart {
 			for _, run := range slices.Clone(p.runs) {
 				run.Stop()
 			}
+		}
+	}
+}
+
+// gather adds the steps of a firing that is replaced to those of the one that
+// takes its place: a knob that is turned while its rule runs loses none.
+func gather(newest, replaced *sources.Event) {
+	before, ok := replaced.Lookup(sources.Steps)
+	if !ok || newest.Topic != replaced.Topic {
+		return
+	}
+	for i := range newest.Fields {
+		if f := &newest.Fields[i]; f.Name == sources.Steps {
+			was, _ := before.Int()
+			is, _ := f.Value.Int()
+			f.Value = sources.Int(was + is)
 		}
 	}
 }
@@ -211,7 +280,7 @@ func (r *Runner) Status(rules []*Rule) []Status {
 	var all []Status
 	for _, rule := range rules {
 		p := r.of(rule)
-		s := Status{Name: rule.Name, At: rule.Pos.String(), Enabled: !rule.Disabled, Waiting: len(p.waiting), Counts: p.Counts}
+		s := Status{Name: rule.Name, At: rule.Pos.String(), Enabled: !p.off, Waiting: len(p.waiting), Counts: p.Counts}
 		for _, run := range p.runs {
 			s.Running = append(s.Running, run.Doing())
 		}

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"reflexd/agent/action"
+	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -23,6 +24,7 @@ type Spec struct {
 	name      string
 	namePos   config.Pos
 	triggers  []*triggerSpec
+	ifs       []*ifSpec
 	do        action.Spec
 	onFailure action.Spec
 	mode      string
@@ -41,8 +43,9 @@ type triggerSpec struct {
 	compile func(*sources.Trigger, *config.Problems)
 }
 
-// Value returns the Value that reads s. kinds are the triggers there are.
-func (s *Spec) Value(kinds []sources.TriggerKind) config.Value {
+// Value returns the Value that reads s. kinds are the triggers there are,
+// conditions what sources can be asked.
+func (s *Spec) Value(kinds []sources.TriggerKind, conditions []sources.ConditionKind) config.Value {
 	s.mode, s.enabled = string(Queued), true
 	when := func(p **triggerSpec) config.Value {
 		*p = &triggerSpec{}
@@ -51,6 +54,7 @@ func (s *Spec) Value(kinds []sources.TriggerKind) config.Value {
 	return config.At(&s.pos, config.Object(
 		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
+		config.Field{Name: "if", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, conditions)},
 		config.Field{Name: "do", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
 		config.Field{Name: "on_failure", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
@@ -83,7 +87,23 @@ type Compiler struct {
 	Problems *config.Problems
 	Output   func(name string) bool // is there an output line of that name
 	Outputs  []string
-	names    map[string]config.Pos
+	Uses     *action.Uses
+	Vars     *vars.Plan
+	// Rules are the names that rules were given: see Names.
+	Rules []string
+	names map[string]config.Pos
+}
+
+// Names returns the names that specs have; those that are called by their
+// place are not among them.
+func Names(specs []*Spec) []string {
+	var names []string
+	for _, s := range specs {
+		if s.name != "" {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 // Triggers compiles the triggers of s. It comes before Rule for all rules,
@@ -112,7 +132,8 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Fields: fieldsOf(triggers)}
+	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Vars: c.Vars, Rules: c.Rules,
+		Fields: fieldsOf(triggers), Uses: c.Uses}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}
@@ -123,6 +144,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Name:      c.nameOf(s),
 		Pos:       s.pos,
 		Triggers:  triggers,
+		If:        compileAll(s.ifs, c, triggers),
 		Do:        s.do.Build(check),
 		OnFailure: s.onFailure.BuildOnFailure(check),
 		Mode:      Mode(s.mode),

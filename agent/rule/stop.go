@@ -7,15 +7,8 @@ package rule
 import (
 	"slices"
 
-	"reflexd/agent/action"
 	"reflexd/sources"
 )
-
-// Does reports whether r has an action of the kind.
-func (r *Rule) Does(kind string) bool {
-	is := func(s action.Step) bool { return s.Kind == kind }
-	return slices.ContainsFunc(r.Do, is) || slices.ContainsFunc(r.OnFailure, is)
-}
 
 // StopWhere stops the runs of all rules whose event match holds for, and
 // drops the firings that wait with such an event.

@@ -44,6 +44,8 @@ func verbs() []verb {
 		{"inputs", "", "list the input devices of this board", inputsVerb},
 		{"status", "", "tell the state of the running agent", statusVerb},
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
+		{"enable", "RULE ...", "have rules of the running agent fire again", enableVerb},
+		{"disable", "RULE ...", "keep rules of the running agent from firing, until it is told otherwise or restarted", disableVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the language of the configuration", helpVerb},
 	}

@@ -63,7 +63,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 			fmt.Fprintf(table, "%s\t%s\t%s\t\n", source.Source, state.Name, detail)
 		}
 	}
-	fmt.Fprintln(table, "\nRULE\tFIRED\tDROPPED\tFAILED\tNOW\t")
+	fmt.Fprintln(table, "\nRULE\tFIRED\tDROPPED\tUNMET\tFAILED\tNOW\t")
 	for _, r := range s.Rules {
 		now := strings.Join(r.Running, "; ")
 		if r.Waiting > 0 {
@@ -72,6 +72,6 @@ func writeStatus(w io.Writer, s agent.Status) {
 		if !r.Enabled {
 			now = "disabled"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Failed, now)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
 	}
 }

@@ -5,6 +5,7 @@
 //	probe hello                  says for which architecture it was built
 //	probe follow CHIP IN OUT     prints the edges of line IN, and sets line OUT to its level
 //	probe keys DEVICE            prints what a key of an input device does
+//	probe watch FILE             prints when a short file changes, in microseconds of CLOCK_MONOTONIC, and what to
 package main
 
 import (
@@ -14,6 +15,8 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,8 +38,10 @@ func run(args []string, out io.Writer) error {
 		return follow(args[1], args[2], args[3], out)
 	case len(args) == 2 && args[0] == "keys":
 		return keys(args[1], out)
+	case len(args) == 2 && args[0] == "watch":
+		return watch(args[1], out)
 	}
-	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE")
+	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | watch FILE")
 }
 
 // follow prints edges of one line and repeats them on another, for ever.
@@ -91,6 +96,34 @@ func keys(device string, w io.Writer) error {
 		}
 	}
 }
+
+// watch reads a file, such as one of sysfs, again and again, and tells of each change, for ever.
+func watch(path string, w io.Writer) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64)
+	for last := ""; ; time.Sleep(pollEvery) {
+		n, err := f.ReadAt(buf, 0)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		text := strings.TrimSpace(string(buf[:n]))
+		if text == last {
+			continue
+		}
+		last = text
+		var now unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "at %d: %s\n", now.Nano()/1000, text)
+	}
+}
+
+// pollEvery is short beside all that is watched, and leaves the CPU to others.
+const pollEvery = 200 * time.Microsecond
 
 const evKey = 1
 

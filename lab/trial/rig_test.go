@@ -55,11 +55,21 @@ func boot(m lab.Machine) (*board, error) {
 		return nil, errors.New("REFLEXD_BUILD must name the folder with arm64/reflexd and armv6/reflexd; `make lab-test` sets it")
 	}
 	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "trial")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	probe := filepath.Join(dir, "probe")
+	if err := lab.Build(ctx, "arm64", "reflexd/lab/probe", probe); err != nil {
+		return nil, err
+	}
 	b, err := lab.Boot(ctx, lab.Config{
 		Machine: m,
 		Files: map[string]lab.File{
 			"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
 			"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
+			"/usr/bin/probe":    lab.Executable(probe),
 			// What the examples call, told by a file of its calls.
 			"/usr/bin/aplay":  told,
 			"/usr/bin/mpc":    told,

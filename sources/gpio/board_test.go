@@ -57,7 +57,9 @@ type fakeLine struct {
 	request uapi.LineRequest
 	outside *os.File
 	high    bool
+	highB   bool // of the second line
 	seqno   uint32
+	seqnoB  uint32
 }
 
 func newBench(t *testing.T) *bench {
@@ -141,10 +143,16 @@ func (b *bench) nothing() {
 
 // told writes events as "name state press", with an S for synthetic ones.
 func told(events []*sources.Event) []string {
-	presses := []string{"", "Down", "Up", "Repeat", "StartsDown", "StartsUp"}
+	presses := []string{"", "Down", "Up", "Repeat", "StartsDown", "StartsUp", "Ended"}
 	words := []string{}
 	for _, e := range events {
 		w := fmt.Sprintf("%s %s %s", e.Topic.Name, e.Topic.State, presses[e.Press])
+		if e.Phase != 0 {
+			w = fmt.Sprintf("%s %d%d", e.Topic.Name, b2i(e.Phase&sources.PhaseA), b2i(e.Phase&sources.PhaseB))
+			if e.Phase&sources.PhaseSeen == 0 {
+				w += " found"
+			}
+		}
 		if e.Topic.Kind == "loss" {
 			n, _ := e.Lookup("COUNT")
 			w = "lost " + n.String()
@@ -156,6 +164,8 @@ func told(events []*sources.Event) []string {
 	}
 	return words
 }
+
+func b2i(p sources.Phase) int { return min(1, int(p)) }
 
 // states returns the error of every line, "" for those that are open.
 func (b *bench) states() map[string]string {
@@ -210,6 +220,7 @@ func (b *bench) line(c *fakeChip, offset uint32) *fakeLine {
 // edge is one record to be written.
 type edge struct {
 	high bool
+	b    bool          // it is the second line's
 	skip uint32        // records lost before it
 	at   time.Duration // 0 for now
 }
@@ -220,12 +231,20 @@ func (b *bench) write(l *fakeLine, edges ...edge) {
 	var buf []byte
 	b.do(func() {
 		for _, e := range edges {
-			l.seqno += e.skip + 1
+			seqno := &l.seqno
+			if e.b {
+				seqno = &l.seqnoB
+			}
+			*seqno += e.skip + 1
 			if e.at == 0 {
 				e.at = b.loop.Now()
 			}
-			l.high = e.high
-			buf = append(buf, rawEdge(e.at, e.high, l.request.Offsets[0], l.seqno)...)
+			level, offset := &l.high, l.request.Offsets[0]
+			if e.b {
+				level, offset = &l.highB, l.request.Offsets[1]
+			}
+			*level = e.high
+			buf = append(buf, rawEdge(e.at, e.high, offset, *seqno)...)
 		}
 		if _, err := l.outside.Write(buf); err != nil {
 			b.Error(err)
@@ -260,6 +279,12 @@ func (b *bench) kernel() *kernel {
 			}
 			return false, unix.ENODEV
 		},
+		levels: func(fd int) (bool, bool, error) {
+			if l := b.lines[fd]; !l.gone {
+				return l.high, l.highB, nil
+			}
+			return false, false, unix.ENODEV
+		},
 		set: func(fd int, high bool) error {
 			l := b.lines[fd]
 			if l.gone {
@@ -267,6 +292,10 @@ func (b *bench) kernel() *kernel {
 			}
 			l.high = high
 			b.calls = append(b.calls, fmt.Sprintf("set %d %v", l.request.Offsets[0], high))
+			return nil
+		},
+		toInput: func(fd int, bias uapi.LineFlagV2) error {
+			b.calls = append(b.calls, fmt.Sprintf("input %d %#x", b.lines[fd].request.Offsets[0], uint64(bias)))
 			return nil
 		},
 	}
@@ -325,7 +354,7 @@ func (b *bench) request(fd int, r *uapi.LineRequest) error {
 		}
 	}
 	if r.Config.Flags.IsInput() && r.Config.Flags.IsBiasPullUp() {
-		l.high = true
+		l.high, l.highB = true, true
 	}
 	b.lines[int(r.Fd)] = l
 	b.requests = append(b.requests, l)
@@ -356,7 +385,7 @@ func read(text string) (*Plan, []*sources.Trigger, *config.Problems) {
 	p := &Plan{}
 	var compile []func(*config.Problems)
 	var triggers []*sources.Trigger
-	one := config.Choice("trigger", []config.Variant{{Key: "line"}, {Key: "button"}}, nil,
+	one := config.Choice("trigger", []config.Variant{{Key: "line"}, {Key: "lines"}, {Key: "button"}, {Key: "encoder"}}, nil,
 		func(key string, at config.Pos) []config.Field {
 			kinds := p.Triggers()
 			i := slices.IndexFunc(kinds, func(k sources.TriggerKind) bool { return k.Key == key })

@@ -23,7 +23,9 @@ type kernel struct {
 	lineInfo func(chip, offset int) (uapi.LineInfoV2, error)
 	request  func(chip int, r *uapi.LineRequest) error // sets r.Fd, O_CLOEXEC but blocking
 	get      func(line int) (high bool, err error)
-	set      func(line int, high bool) error // allocates nothing
+	levels   func(line int) (a, b bool, err error) // of a request for two lines
+	set      func(line int, high bool) error       // allocates nothing
+	toInput  func(line int, bias uapi.LineFlagV2) error
 }
 
 // cdev is the kernel's own character device.
@@ -43,8 +45,16 @@ var cdev = kernel{
 		err := uapi.GetLineValuesV2(uintptr(line), &v)
 		return v.Bits&1 != 0, err
 	},
+	levels: func(line int) (a, b bool, err error) {
+		v := uapi.LineValues{Mask: 3}
+		err = uapi.GetLineValuesV2(uintptr(line), &v)
+		return v.Bits&1 != 0, v.Bits&2 != 0, err
+	},
 	set: func(line int, high bool) error {
 		return uapi.SetLineValuesV2(uintptr(line), uapi.LineValues{Bits: bit(high), Mask: 1})
+	},
+	toInput: func(line int, bias uapi.LineFlagV2) error {
+		return uapi.SetLineConfigV2(uintptr(line), &uapi.LineConfig{Flags: uapi.LineFlagV2Input | bias})
 	},
 }
 
@@ -168,7 +178,9 @@ type record struct {
 	time   time.Duration // CLOCK_MONOTONIC
 	id     uapi.LineEventID
 	offset uint32
-	seqno  uint32 // line_seqno: the first edge after the request is 1
+	// seqno is line_seqno, whose first is 1. The seqno of a request for several
+	// lines has gaps, too, where an interrupt came again before it was served.
+	seqno uint32
 }
 
 // decode reads the first recordSize bytes of b.
@@ -182,10 +194,10 @@ func decode(b []byte) record {
 	}
 }
 
-// valid reports whether r is an edge of the line at offset.
-func (r *record) valid(offset int) bool {
+// valid reports whether r is an edge of l.
+func (r *record) valid(l *line) bool {
 	known := r.id == uapi.LineEventRisingEdge || r.id == uapi.LineEventFallingEdge
-	return known && int64(r.offset) == int64(offset)
+	return known && (int64(r.offset) == int64(l.offset) || l.knob != nil && int64(r.offset) == int64(l.knob.offset))
 }
 
 // refusal turns the kernel's answer to a request into words, where they say

@@ -42,10 +42,13 @@ type line struct {
 	// edges, readAt when it was last read rather than seen to change.
 	high   bool
 	readAt time.Duration
+	shown  bool   // it is active as far as the rules have heard: see Hear
 	seqno  uint32 // of the last edge
 	// stale is set after a loss until the level has been read afresh.
 	stale   bool
 	garbage int // records that made no sense
+
+	knob *knob // of an encoder
 
 	event  sources.Event
 	names  [1]string
@@ -62,6 +65,9 @@ const (
 
 func newLine(s *Source, decl *Line) *line {
 	l := &line{source: s, fd: -1, settings: decl.settings(), on: decl.Initial}
+	if decl.Kind == Knob {
+		l.knob = &knob{}
+	}
 	l.rename(decl)
 	return l
 }
@@ -92,7 +98,7 @@ func (l *line) stateful() bool { return l.edges == bothEdges }
 
 // pressed reports whether an open input with both edges is active.
 func (l *line) pressed() bool {
-	return l.fd >= 0 && l.stateful() && l.high != l.activeLow()
+	return l.fd >= 0 && l.stateful() && l.knob == nil && l.high != l.activeLow()
 }
 
 // open requests the line on one of the chips of s, and tells of its level.
@@ -105,11 +111,20 @@ func (l *line) open(s *survey) error {
 		return fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, other.decl.Name)
 	}
 	r := lineRequest(offset, l.settings, l.on)
+	if l.knob != nil {
+		if err := l.resolveB(s, chip); err != nil {
+			return err
+		}
+		l.knob.addLineB(r)
+	}
 	if err := l.source.kernel.request(chip.fd, r); err != nil {
 		return fmt.Errorf("request %s:%d: %w", chip.Name, offset, l.source.explain(chip, offset, err))
 	}
 	l.fd, l.node, l.label, l.offset = int(r.Fd), chip.Name, chip.Label, offset
 	l.seqno, l.stale, l.settled = 0, false, true
+	if l.knob != nil {
+		l.knob.seqnoB = 0
+	}
 	if err := l.begin(); err != nil {
 		l.release()
 		return fmt.Errorf("open %s:%d: %w", chip.Name, offset, err)
@@ -132,6 +147,12 @@ func (l *line) begin() error {
 	}
 	l.watch = watch
 	l.describe()
+	if l.knob != nil {
+		if err := l.findPhase(); err != nil {
+			return fmt.Errorf("read levels: %w", err)
+		}
+		return nil
+	}
 	if !l.stateful() {
 		return nil
 	}
@@ -190,11 +211,15 @@ func (l *line) ready(events uint32) {
 func (l *line) take(b []byte) {
 	for ; len(b) >= recordSize; b = b[recordSize:] {
 		r := decode(b)
-		if !r.valid(l.offset) {
+		if !r.valid(l) {
 			l.dropped()
 			continue
 		}
-		l.count(r.seqno)
+		if l.knob != nil {
+			l.knobEdge(&r)
+			continue
+		}
+		l.count(&l.seqno, r.seqno)
 		l.edge(r.time, r.id == uapi.LineEventRisingEdge)
 	}
 	if len(b) > 0 {
@@ -211,11 +236,12 @@ func (l *line) dropped() {
 	}
 }
 
-// count looks for gaps in the numbers of edges. The kernel's queue drops the
+// count looks for gaps in the numbers of a line's edges, of which last is the
+// last one. The kernel's queue drops the
 // oldest edges when it is full.
-func (l *line) count(seqno uint32) {
-	gap := seqno - l.seqno - 1
-	l.seqno = seqno
+func (l *line) count(last *uint32, seqno uint32) {
+	gap := seqno - *last - 1
+	*last = seqno
 	if gap == 0 {
 		return
 	}
@@ -259,14 +285,18 @@ func (l *line) pending() bool {
 // been told, and makes up for an edge if it is not what was told last.
 func (l *line) readAfresh() {
 	told := l.high
-	switch err := l.read(); {
+	read := l.read
+	if l.knob != nil {
+		read = l.readPhase
+	}
+	switch err := read(); {
 	case err == unix.ENODEV:
 		l.gone(err)
 	case err != nil: // after the next edge it is tried again
 		l.source.host.Log.Warn("level was not read after a loss", "line", l.decl.Name, "cause", err)
 	default:
 		l.stale = false
-		if l.high != told {
+		if l.knob == nil && l.high != told {
 			l.emit(l.readAt, l.high, true)
 		}
 	}
@@ -279,11 +309,14 @@ func (l *line) emit(t time.Duration, high, synthetic bool) {
 		state, level = rising, 1
 	}
 	press := sources.NoPress
-	if l.stateful() {
+	switch {
+	case !l.stateful():
+	case high != l.activeLow():
+		press = sources.Down
+	case synthetic:
+		press = sources.Ended
+	default:
 		press = sources.Up
-		if high != l.activeLow() {
-			press = sources.Down
-		}
 	}
 	l.fields[levelField].Value = sources.Int(level)
 	l.fields[edgeField].Value = sources.Text(state)
@@ -327,7 +360,7 @@ func (l *line) gone(err error) {
 		l.high = !l.high
 		now := l.source.host.Loop.Now()
 		l.fields[edgeField] = l.fields[syntheticField]
-		l.tell(now, "", sources.Up, l.fields[:syntheticField])
+		l.tell(now, "", sources.Ended, l.fields[:syntheticField])
 		l.describe()
 	}
 	l.source.backoff = firstRetry
@@ -372,11 +405,22 @@ func (l *line) release() {
 
 // close leaves an output as its on_exit says, and closes the request.
 func (l *line) close() {
-	if l.output && l.fd >= 0 && l.decl.OnExit != "keep" {
-		on := l.decl.OnExit == "on"
-		if err := l.source.kernel.set(l.fd, on != l.activeLow()); err != nil {
+	if l.output && l.fd >= 0 {
+		if err := l.leave(); err != nil {
 			l.source.host.Log.Error("line was not left as on_exit says", "line", l.decl.Name, "on_exit", l.decl.OnExit, "cause", err)
 		}
 	}
 	l.release()
+}
+
+// leave makes of an open output what its on_exit says.
+func (l *line) leave() error {
+	switch l.decl.OnExit {
+	case "keep":
+		return nil
+	case "input":
+		return l.source.kernel.toInput(l.fd, biasFlags[l.bias])
+	}
+	on := l.decl.OnExit == "on"
+	return l.source.kernel.set(l.fd, on != l.activeLow())
 }

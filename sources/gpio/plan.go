@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 // What a line can be declared as. A button is an input with other defaults.
@@ -35,15 +36,19 @@ type Line struct {
 	Name string     // what rules call it
 	At   config.Pos // where it is declared
 	Spec string     // LINE: which line of which chip it is
-	Kind string     // Input, Output or Button
+	Kind string     // Input, Output, Button or Knob
 
-	Bias     string        // pull-up, pull-down, disabled, as-is
-	Active   string        // high or low: the physical level that counts as on or pressed
-	Drive    string        // push-pull, open-drain, open-source; of an output
-	Edges    string        // both, rising, falling; of an input
-	Debounce time.Duration // by the kernel; of an input
-	Initial  bool          // logical level of an output when it is first opened
-	OnExit   string        // keep, on, off: what an output is left as
+	SpecB   string          // LINE B of an encoder
+	Encoder sources.Encoder // its make
+
+	Bias     string         // pull-up, pull-down, disabled, as-is
+	Active   string         // high or low: the physical level that counts as on or pressed
+	Drive    string         // push-pull, open-drain, open-source; of an output
+	Edges    string         // both, rising, falling; of an input
+	Debounce time.Duration  // by the kernel; of an input
+	Initial  bool           // logical level of an output when it is first opened
+	OnExit   string         // keep, on, off, input: what an output is left as
+	Timing   sources.Timing // by which gestures of an input are told apart
 }
 
 // NewLine returns a line of the kind with its defaults.
@@ -71,15 +76,21 @@ type Plan struct {
 	DryRun bool
 
 	declared map[string]*Line
+	encoders map[string]*Line
 	buttons  []*inPlace
+	asked    bool    // conditions ask for lines
+	source   *Source // that serves it, once it is applied
 }
 
-// Lines returns the declared lines by place, and those without a place by name.
+// Lines returns the declared lines and encoders by place, and those without a
+// place by name.
 func (p *Plan) Lines() []*Line {
 	var lines []*Line
-	for _, l := range p.declared {
-		if l.Spec != "" { // what was complained about has none
-			lines = append(lines, l)
+	for _, all := range []map[string]*Line{p.declared, p.encoders} {
+		for _, l := range all {
+			if l.Spec != "" && (l.Kind != Knob || l.SpecB != "") { // else it was complained about
+				lines = append(lines, l)
+			}
 		}
 	}
 	slices.SortFunc(lines, func(a, b *Line) int {
@@ -107,6 +118,22 @@ func (p *Plan) names(want func(*Line) bool) []string {
 func (p *Plan) Output(name string) bool {
 	l := p.declared[name]
 	return l != nil && l.Kind == Output
+}
+
+// Timing returns the times of its own that the line called name has.
+func (p *Plan) Timing(name string) sources.Timing {
+	if l := p.declared[name]; l != nil {
+		return l.Timing
+	}
+	return sources.Timing{}
+}
+
+// Spec returns the LINE that is declared as name, "" for none.
+func (p *Plan) Spec(name string) string {
+	if l := p.declared[name]; l != nil {
+		return l.Spec
+	}
+	return ""
 }
 
 // Add declares l, as a configuration would.
@@ -138,10 +165,10 @@ func (p *Plan) put(l *Line) {
 	p.declared[l.Name] = l
 }
 
-// bySpec returns the line that is declared for exactly this LINE.
+// bySpec returns what is declared for exactly this LINE.
 func (p *Plan) bySpec(spec string) *Line {
 	for _, l := range p.Lines() {
-		if l.Spec == spec {
+		if l.Spec == spec || l.SpecB == spec {
 			return l
 		}
 	}
@@ -152,7 +179,11 @@ func (p *Plan) bySpec(spec string) *Line {
 // declare in place.
 func (p *Plan) Check(ps *config.Problems) {
 	bySpec := map[string]*Line{}
+	p.checkEncoders(ps)
 	for _, l := range p.Lines() {
+		if l.Kind == Knob {
+			continue
+		}
 		if err := l.check(); err != nil {
 			ps.Errorf(l.At, "%v", err)
 		}
@@ -190,10 +221,11 @@ type settings struct {
 	output                     bool
 	bias, active, drive, edges string
 	debounce                   time.Duration
+	specB                      string
 }
 
 func (l *Line) settings() settings {
-	return settings{l.Kind == Output, l.Bias, l.Active, l.Drive, l.Edges, l.Debounce}
+	return settings{l.Kind == Output, l.Bias, l.Active, l.Drive, l.Edges, l.Debounce, l.SpecB}
 }
 
 func (s *settings) activeLow() bool { return s.active == "low" }

@@ -17,7 +17,7 @@ func (p *Plan) Sections() []config.Field {
 		Name:  "lines",
 		Doc:   "GPIO lines, under the names that the rules use",
 		Value: config.MapOf(&p.declared, func(l *Line) *config.Pos { return &l.At }, lineValue),
-	}}
+	}, p.encodersField()}
 }
 
 // lineValue returns the Value that reads one line into l.
@@ -39,11 +39,13 @@ func lineValue(name string, l *Line) config.Value {
 
 // goesWith says which keys go with some kinds of line only.
 var goesWith = map[string][]string{
-	"debounce": {Input, Button},
-	"edges":    {Input},
-	"drive":    {Output},
-	"initial":  {Output},
-	"on_exit":  {Output},
+	"debounce":  {Input, Button},
+	"click_gap": {Input, Button},
+	"hold":      {Input, Button},
+	"edges":     {Input},
+	"drive":     {Output},
+	"initial":   {Output},
+	"on_exit":   {Output},
 }
 
 // withoutMisplaced takes the keys out of n that go with another kind of line,
@@ -96,6 +98,7 @@ func kindFields(kind string, l *Line) []config.Field {
 		Name: "debounce", Default: debounce, Value: config.Duration(&l.Debounce),
 		Doc: "how long the level must be steady before the kernel tells of an edge",
 	})
+	fields = append(fields, l.Timing.ButtonFields()...)
 	if kind == Input {
 		fields = append(fields, config.Field{
 			Name: "edges", Default: bothEdges, Value: config.OneOf(&l.Edges, bothEdges, rising, falling),
@@ -111,8 +114,8 @@ func outputFields(l *Line) []config.Field {
 			Value: config.OneOf(&l.Drive, "push-pull", "open-drain", "open-source")},
 		{Name: "initial", Default: "off", Doc: "what it is when it is first opened; a reload does not move it",
 			Value: config.Bool(&l.Initial)},
-		{Name: "on_exit", Default: "keep", Doc: "what it is set to before it is closed; with keep the driver decides what it does then",
-			Value: config.OneOf(&l.OnExit, "keep", "on", "off")},
+		{Name: "on_exit", Default: "keep", Doc: "what is made of it before it is closed; with keep nothing is, and the driver decides what it does then",
+			Value: config.OneOf(&l.OnExit, "keep", "on", "off", "input")},
 	}
 }
 

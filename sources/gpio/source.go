@@ -46,6 +46,7 @@ func open(h sources.Host, k *kernel) *Source {
 // know are closed as the old plan's on_exit says.
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
+	p.source = s
 	s.dryRun = p.DryRun
 	old := s.lines
 	s.lines, s.byName = nil, map[string]*line{}
@@ -56,7 +57,9 @@ func (s *Source) Apply(plan sources.Plan) {
 			old = append(old[:i:i], old[i+1:]...)
 		}
 		s.lines = append(s.lines, l)
-		s.byName[decl.Name] = l
+		if decl.Kind != Knob {
+			s.byName[decl.Name] = l
+		}
 	}
 	for _, l := range old {
 		l.close()
@@ -64,6 +67,9 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.watchHotplug()
 	s.backoff = firstRetry
 	s.openWaiting()
+	for _, l := range s.lines {
+		l.shown = l.pressed()
+	}
 }
 
 func find(lines []*line, spec string) int {
@@ -92,7 +98,7 @@ func (l *line) succeed(next *line) *line {
 	}
 	renamed := l.decl.Name != next.decl.Name
 	l.rename(&next.decl)
-	if renamed && l.fd >= 0 && l.stateful() {
+	if renamed && l.fd >= 0 && l.stateful() && l.knob == nil {
 		l.announce() // nobody knows the level of a line of this name
 	}
 	return l
@@ -148,7 +154,7 @@ func (s *Source) anyWaiting() bool {
 // holder returns our line that has the line of the chip.
 func (s *Source) holder(node string, offset int) *line {
 	for _, l := range s.lines {
-		if l.fd >= 0 && l.node == node && l.offset == offset {
+		if l.fd >= 0 && l.node == node && (l.offset == offset || l.knob != nil && l.knob.offset == offset) {
 			return l
 		}
 	}
@@ -172,6 +178,9 @@ func (s *Source) Status() []sources.State {
 // button, off".
 func (l *line) detail() string {
 	text := l.decl.Spec
+	if l.knob != nil {
+		text += " and " + l.decl.SpecB
+	}
 	if l.fd >= 0 {
 		text += ", " + l.at()
 	}

@@ -3,6 +3,7 @@
 package gpio
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
@@ -88,7 +90,7 @@ func TestEdgeBeforeTheFirstReadingIsInIt(t *testing.T) {
 func TestEqualEdgesAreMadeUpFor(t *testing.T) {
 	b, l := pressable(t)
 	b.write(l, edge{high: false}, edge{high: false}, edge{high: true})
-	b.expect("power falling Down", "power rising Up S", "power falling Down", "power rising Up")
+	b.expect("power falling Down", "power rising Ended S", "power falling Down", "power rising Up")
 }
 
 func TestOneEdgeIsNotMadeUpFor(t *testing.T) {
@@ -109,7 +111,7 @@ func TestOneEdgeIsNotMadeUpFor(t *testing.T) {
 func TestGapIsToldAndRepaired(t *testing.T) {
 	b, l := pressable(t)
 	b.write(l, edge{high: false}, edge{high: false, skip: 3})
-	b.expect("power falling Down", "lost 3", "power rising Up S", "power falling Down")
+	b.expect("power falling Down", "lost 3", "power rising Ended S", "power falling Down")
 	// The level afresh is not what the last edge in the queue said.
 	b.do(func() {
 		l.seqno += 3
@@ -165,7 +167,7 @@ func TestHangUpEndsThePress(t *testing.T) {
 	b.write(l, edge{high: false})
 	b.expect("power falling Down")
 	b.do(func() { b.chips["gpiochip0"].refusal = unix.ENODEV; l.outside.Close() })
-	b.expect("power  Up S")
+	b.expect("power  Ended S")
 	if s := b.states()["power"]; !strings.Contains(s, "waiting for the chip: gpiochip0 (pinctrl) went away") {
 		t.Error(s)
 	}
@@ -197,7 +199,7 @@ func TestChipComesAndGoes(t *testing.T) {
 	b.do(func() { _ = b.Set("led", false) })
 
 	b.unplug(c)
-	b.expect("power  Up S")
+	b.expect("power  Ended S")
 	b.await("all lines closed", func() bool { return b.Source.lines[0].fd < 0 && b.Source.lines[1].fd < 0 })
 	b.do(func() {
 		b.Source.openWaiting() // the timer's try: it finds nothing, and is the last
@@ -393,6 +395,25 @@ func TestReloadHandsOver(t *testing.T) {
 	}
 }
 
+func TestOnExit(t *testing.T) {
+	b := newBench(t)
+	b.plug("gpiochip0", "main", "A", "B", "C", "D", "E")
+	b.apply(plan(t, `
+lines:
+  a: {output: A}
+  b: {output: B, on_exit: on, active: low}
+  c: {output: C, on_exit: off}
+  d: {output: D, on_exit: input}
+  e: {output: E, on_exit: input, bias: pull-down}
+`))
+	b.called()
+	b.do(b.Source.Close)
+	pull := fmt.Sprintf("input 4 %#x", uint64(uapi.LineFlagV2BiasPullDown))
+	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false", "set 2 false", "input 3 0x0", pull}) {
+		t.Errorf("the end did %q", calls)
+	}
+}
+
 func TestReloadRenamesAPressedButton(t *testing.T) {
 	b, l := pressable(t)
 	b.write(l, edge{high: false})
@@ -558,10 +579,9 @@ func TestEdgesAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		for i := range batch {
 			seqno++
-			buf[i*recordSize+20] = seqno
-			buf[i*recordSize+21], buf[i*recordSize+22], buf[i*recordSize+23] = 0, 0, 0
+			binary.NativeEndian.PutUint32(buf[i*recordSize+20:], uint32(seqno))
 		}
-		l.seqno = uint32(buf[20]) - 1
+		l.seqno = binary.NativeEndian.Uint32(buf[20:]) - 1
 		if seqno > 255-batch {
 			seqno = 0
 		}

@@ -16,16 +16,18 @@ import (
 const changed = "changed"
 
 // states are the words of `is`.
-var states = []string{rising, falling, changed, sources.Pressed, sources.Released}
+var states = append([]string{rising, falling, changed}, sources.ButtonStates...)
 
 // The fields of a line's events.
-var eventFields = []string{"LINE", "CHIP", "OFFSET", "LEVEL", "EDGE", "SYNTHETIC", sources.HeldMS}
+var eventFields = []string{"LINE", "CHIP", "OFFSET", "LEVEL", "EDGE", "SYNTHETIC", sources.HeldMS, sources.Clicks}
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
 		{Key: "line", Doc: "an edge of a declared line, or what it means to a button", Fields: eventFields, New: p.newOnLine},
+		{Key: "lines", Doc: "several lines that act as one: a chord or a sequence", Fields: eventFields, New: p.newOnLines},
 		{Key: "button", Doc: "the same, of a button that is declared here", Fields: eventFields, New: p.newInPlace},
+		{Key: "encoder", Doc: "a turn of a rotary encoder", Fields: encoderFields, New: p.newOnEncoder},
 	}
 }
 
@@ -51,11 +53,12 @@ func (g *edges) compile(t *sources.Trigger, names []string, ps *config.Problems)
 		g.Is = slices.DeleteFunc(g.Is, func(s string) bool { return s == changed || s == rising || s == falling })
 		g.Is = append(g.Is, rising, falling)
 	}
-	g.Button.Compile(t, "line", names, ps)
+	g.Button.Compile(t, "line", names, "", ps)
 }
 
 // check complains of states that l never comes to.
 func (g *edges) check(l *Line, ps *config.Problems) {
+	g.CheckHold(l.Debounce, ps)
 	if l.Edges == bothEdges {
 		return
 	}
@@ -83,13 +86,15 @@ type ref struct {
 	at   config.Pos
 }
 
+func refValue(r *ref) config.Value {
+	return config.At(&r.at, config.Word(&r.name, "the name of a line"))
+}
+
 func (p *Plan) newOnLine() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	o := &onLine{plan: p}
 	line := config.Field{
 		Name: "line", Required: true, Doc: "the name of a declared line, a pattern of names, or a list of them",
-		Value: config.OneOrMore(&o.refs, func(r *ref) config.Value {
-			return config.At(&r.at, config.Word(&r.name, "the name of a line"))
-		}),
+		Value: config.OneOrMore(&o.refs, refValue),
 	}
 	return append([]config.Field{line}, o.fields()...), o.compile
 }
@@ -108,7 +113,7 @@ func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
 
 // find returns the names that r means.
 func (o *onLine) find(r ref, ps *config.Problems) []string {
-	inputs := o.plan.names(func(l *Line) bool { return l.Kind != Output })
+	inputs := o.plan.names(func(l *Line) bool { return l.Kind == Input || l.Kind == Button })
 	l := o.plan.declared[r.name]
 	switch {
 	case r.name == "", l != nil && l.Spec == "": // complained about already
@@ -128,6 +133,34 @@ func (o *onLine) find(r ref, ps *config.Problems) []string {
 		ps.Errorf(r.at, "no declared input or button matches %q", r.name)
 	}
 	return matching
+}
+
+// onLines is a trigger on several declared lines that act as one.
+type onLines struct {
+	onLine
+	sources.GroupTrigger
+}
+
+func (p *Plan) newOnLines() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	o := &onLines{onLine: onLine{plan: p}}
+	lines := config.Field{
+		Name: "lines", Required: true, Doc: "the names of declared lines, a list",
+		Value: config.ListOf(&o.refs, refValue),
+	}
+	return append([]config.Field{lines}, o.GroupTrigger.Fields()...), o.compile
+}
+
+func (o *onLines) compile(t *sources.Trigger, ps *config.Problems) {
+	var names []string
+	o.Is, o.isAt = []string{sources.Pressed}, t.Pos // needs both edges
+	for _, r := range o.refs {
+		found := o.find(r, ps)
+		if found == nil {
+			return // complained of
+		}
+		names = append(names, found...)
+	}
+	o.GroupTrigger.Compile(t, "lines", "line", names, "", ps)
 }
 
 // inPlace is a trigger that declares its button.
@@ -160,6 +193,9 @@ func (b *inPlace) declare(p *Plan, ps *config.Problems) {
 	}
 	l := p.bySpec(b.spec)
 	switch named := p.declared[b.spec]; {
+	case l != nil && l.Kind == Knob:
+		ps.Errorf(b.at, "line %s is one of the encoder %s, declared at %s", b.spec, l.Name, l.At)
+		return
 	case l != nil && l.Kind == Output:
 		ps.Errorf(b.at, "line %s is declared as the output %s at %s", b.spec, l.Name, l.At)
 		return

@@ -29,15 +29,19 @@ type device struct {
 
 	names    []string // by which the configuration knows it
 	wanted   codes    // what rules ask for
-	heard    codes    // what the kernel lets through
+	heard    codes    // what is let through for them or for a grab
+	extra    codes    // what is let through only to see life: see vigil
 	levels   levels   // of what is heard; the axes as last seen
 	dropping bool     // events were lost: skip to the next SYN_REPORT
 	closed   bool
 	grab     grab
+	shown    [keyBytes]byte // the keys that are down as far as the rules have heard: see Hear
+	vigils   []*vigil       // that want to know of any event
+	blinking bool
 
 	buf    []byte // shared with the source's other devices
 	event  sources.Event
-	fields [7]sources.Field
+	fields [8]sources.Field
 }
 
 // start watches a descriptor that was just opened, whose state is in d.levels
@@ -80,6 +84,7 @@ func (d *device) read() bool {
 // take acts upon the events in buf and returns the number of bytes that are
 // left over.
 func (d *device) take(buf []byte) (rest int) {
+	d.alive(buf)
 	stale := false
 	for ; len(buf) >= eventSize && !d.closed; buf = buf[eventSize:] {
 		switch r := decode(buf); {
@@ -239,10 +244,14 @@ func (d *device) hear() {
 	if d.grab.needsKeys() {
 		want.keys = everyCode.keys
 	}
-	if want == d.heard {
+	extra := d.overheard()
+	if want == d.heard && extra == d.extra {
 		return
 	}
-	if err := d.kernel.mask(d.fd, &want); err != nil {
+	d.extra = extra
+	pass := want
+	pass.union(&extra)
+	if err := d.kernel.mask(d.fd, &pass); err != nil {
 		// Kernels before 4.4 have no masks. What comes unasked is dropped.
 		d.host.Log.Debug("input events are not masked", "device", d.path, "error", err)
 	}

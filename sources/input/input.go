@@ -14,6 +14,7 @@ package input
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -34,10 +35,23 @@ type Plan struct {
 	// Everything opens every device, without event mask or grab, and emits
 	// all that they send.
 	Everything bool
+	// Virtual are the keys of each virtual device that actions press, by its
+	// name.
+	Virtual map[string][]uint16
+	// DryRun has no virtual device made.
+	DryRun bool
 
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
 	wants map[string]*codes
+	// silences are the times after which rules want to hear that an input is
+	// idle, ascending, by its name.
+	silences map[string][]time.Duration
+	// comings are the names of the inputs of which rules want to hear that
+	// they come or go.
+	comings []string
+	asked   bool    // conditions ask for keys
+	source  *source // that serves it, once it is applied
 }
 
 // Sections implements sources.Plan.
@@ -71,6 +85,12 @@ func (p *Plan) want(from string, typ uint16, list ...uint16) {
 	for _, code := range list {
 		p.wants[from].add(typ, code)
 	}
+}
+
+// wantKeys has all keys heard from the device declared as from, or from any.
+func (p *Plan) wantKeys(from string) {
+	p.want(from, evKey)
+	p.wants[from].keys = everyCode.keys
 }
 
 // idle reports whether p asks for nothing.

@@ -39,6 +39,7 @@ type node struct {
 	err     error // what keeps it from being known
 	// id is what device it is, open or not; nil while that is unknown.
 	id     *identity
+	names  []string      // by which the configuration knows it, once id is known
 	since  time.Duration // when it was opened
 	device *device       // nil unless open
 }
@@ -98,6 +99,7 @@ func (s *source) examine(n *node) {
 		default:
 			s.failed(n, o.err)
 		}
+		s.notice()
 	})
 }
 
@@ -139,7 +141,7 @@ func (s *source) retryLater(n *node) {
 func (s *source) meet(n *node, o *opened) {
 	n.id, n.err = &o.id, nil
 	names, wanted, mode := s.asked(n)
-	if !s.worth(n.id, &wanted, mode) {
+	if !s.worth(n, &wanted, mode) {
 		s.discard(o.fd)
 		return
 	}
@@ -154,6 +156,7 @@ func (s *source) meet(n *node, o *opened) {
 	}
 	n.device, n.since = d, s.host.Loop.Now()
 	s.logAbout(n, names, "input device opened")
+	d.vigils = s.vigilsOf(names)
 	d.adopt(names, wanted, mode)
 }
 
@@ -167,14 +170,16 @@ func (s *source) lost(n *node, err error) {
 	n.tries++
 	n.device, n.id, n.err = nil, nil, fmt.Errorf("read %s: %w", n.path, err)
 	s.retryLater(n)
+	s.notice()
 }
 
 // settle opens, closes or adapts a node whose device is known as the plan now
 // asks.
 func (s *source) settle(n *node) {
 	names, wanted, mode := s.asked(n)
-	switch keep := s.worth(n.id, &wanted, mode); {
+	switch keep := s.worth(n, &wanted, mode); {
 	case keep && n.device != nil:
+		n.device.vigils = s.vigilsOf(names)
 		n.device.adopt(names, wanted, mode)
 	case keep:
 		s.examine(n)
@@ -193,15 +198,25 @@ func (s *source) shut(n *node) {
 	n.device = nil
 }
 
-// asked returns what the plan asks of a node whose device is known.
+// asked returns what the plan asks of a node whose device is known, and notes
+// its names. Of our own virtual devices it asks nothing.
 func (s *source) asked(n *node) (names []string, wanted codes, mode Grab) {
+	n.names = nil
+	if n.id.phys == ownPhys() {
+		return nil, codes{}, GrabOff
+	}
 	names = s.plan.namesOf(n.path, n.id)
+	n.names = names
 	return names, s.plan.wanted(names), s.plan.grabOf(names)
 }
 
-// worth reports whether a device is to be kept open.
-func (s *source) worth(id *identity, wanted *codes, mode Grab) bool {
-	return s.plan.Everything || mode != GrabOff || wanted.meets(&id.has)
+// worth reports whether a device is to be kept open. Our own virtual ones are
+// not, nor are they ever grabbed: they are opened to be asked what they are.
+func (s *source) worth(n *node, wanted *codes, mode Grab) bool {
+	if n.id.phys == ownPhys() {
+		return false
+	}
+	return s.plan.Everything || mode != GrabOff || wanted.meets(&n.id.has) || s.plan.watches(n.names)
 }
 
 // logAbout tells of a device: loudly if it is a declared one.

@@ -415,7 +415,7 @@ func (r *rig) isOpen(f *fake) {
 
 // line describes an event in one line.
 func line(e *sources.Event) string {
-	press := [...]string{"", " down", " up", " repeat", " starts-down", " starts-up"}[e.Press]
+	press := [...]string{"", " down", " up", " repeat", " starts-down", " starts-up", " up"}[e.Press]
 	s := e.Describe() + press
 	if _, ok := e.Lookup("SYNTHETIC"); ok {
 		s += " synthetic"

@@ -28,21 +28,31 @@ type source struct {
 	plan    *Plan
 	folders *folders // nil while the plan asks for nothing
 	nodes   map[string]*node
-	buf     [batch * eventSize]byte // for reading
+	// What is known of the declared inputs, and which of them are watched for
+	// silence, by name.
+	presences map[string]*presence
+	vigils    map[string]*vigil
+
+	virtuals    map[string]*virtualDevice // by name
+	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
+
+	buf [batch * eventSize]byte // for reading
 }
 
 func open(host sources.Host, k kernel) *source {
 	return &source{
 		host: host, kernel: k, dir: filepath.Join(host.Dev, "input"),
-		plan: &Plan{}, nodes: map[string]*node{},
+		plan: &Plan{}, nodes: map[string]*node{}, makeVirtual: makeVirtual,
 	}
 }
 
 // Apply implements sources.Source.
 func (s *source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
+	s.plan.source = s
+	s.applyVirtual()
 	if s.plan.idle() {
-		s.Close()
+		s.closeNodes()
 		return
 	}
 	if s.folders == nil {
@@ -60,12 +70,32 @@ func (s *source) Apply(plan sources.Plan) {
 			n.device.grab.err = nil
 		}
 	}
+	s.expect()
+	s.keepVigil()
 	s.rematch()
 	s.scan()
+	s.notice()
+	for _, n := range s.nodes {
+		if n.device != nil {
+			n.device.shown = n.device.levels.keys
+		}
+	}
 }
 
 // Close implements sources.Source.
 func (s *source) Close() {
+	closeVirtual(s.virtuals)
+	s.virtuals = nil
+	s.closeNodes()
+}
+
+// closeNodes lets go of all devices, but for our virtual ones.
+func (s *source) closeNodes() {
+	s.presences = nil
+	for _, v := range s.vigils {
+		v.stop()
+	}
+	s.vigils = nil
 	if s.folders != nil {
 		s.folders.close()
 		s.folders = nil
@@ -84,6 +114,7 @@ func (s *source) drop(path string) {
 	delete(s.nodes, path)
 	n.stopRetry()
 	s.shut(n)
+	s.notice()
 }
 
 // watched returns the folders to watch: that of the nodes, and those of the
@@ -182,6 +213,7 @@ func (s *source) changed(dir, name string, mask uint32) {
 	isLink := func(in *Input) bool { return in.Path != "" && sources.Glob(in.Path, path) }
 	if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && slices.ContainsFunc(slices.Collect(maps.Values(s.plan.Inputs)), isLink) {
 		s.rematch()
+		s.notice()
 	}
 }
 

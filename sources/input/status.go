@@ -22,6 +22,9 @@ func (s *source) Status() []sources.State {
 		in := s.plan.Inputs[name]
 		states = append(states, s.state(name, func(n *node) bool { return in.matches(n.path, n.id) }))
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.virtuals)) {
+		states = append(states, s.virtuals[name].state())
+	}
 	return states
 }
 
@@ -52,6 +55,8 @@ func (n *node) describe() string {
 		return text + n.device.grab.String()
 	case n.opening:
 		return text + ", being opened"
+	case n.id.phys == ownPhys():
+		return text + ", closed: it is our own"
 	}
 	return text + ", closed: no rule asks for what it has"
 }

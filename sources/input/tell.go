@@ -16,6 +16,9 @@ var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
 func (d *device) tellKey(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evKey, code) {
 		d.event.Press = keyPress[value]
+		if synthetic && value == 0 {
+			d.event.Press = sources.Ended
+		}
 		d.tell(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
 	}
 }
@@ -36,8 +39,14 @@ func (d *device) tellSwitch(at time.Duration, code uint16, value int32, syntheti
 func (d *device) tellAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
 	if d.wanted.has(a.typ, a.code) {
 		d.event.Press = sources.NoPress
+		topic := sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}
 		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
-		d.tell(at, sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}, "AXIS", a.code, value, synthetic, previous)
+		if a.typ == evRel {
+			steps := sources.Field{Name: sources.Steps, Value: sources.Int(int64(value))}
+			d.tell(at, topic, "AXIS", a.code, value, synthetic, previous, steps)
+			return
+		}
+		d.tell(at, topic, "AXIS", a.code, value, synthetic, previous)
 	}
 }
 

@@ -14,21 +14,33 @@ import (
 	"reflexd/sources"
 )
 
+// keyFields are the fields of a key's events; of several keys', those of the
+// one pressed last.
+var keyFields = []string{"KEY", "CODE", "VALUE", "DEVICE", "NAME", "SYNTHETIC", sources.HeldMS, sources.Others}
+
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
 		{
 			Key: "key", Doc: "a key or button of an input device",
-			Fields: []string{"KEY", "CODE", "VALUE", "DEVICE", "NAME", sources.HeldMS, "SYNTHETIC"},
+			Fields: append(slices.Clone(keyFields), sources.Clicks),
 			New:    p.newKey,
+		}, {
+			Key: "keys", Doc: "several keys that act as one: a chord or a sequence",
+			Fields: keyFields,
+			New:    p.newKeys,
 		}, {
 			Key: "switch", Doc: "a switch of an input device, such as a laptop's lid",
 			Fields: []string{"SWITCH", "CODE", "VALUE", "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newSwitch,
 		}, {
 			Key: "axis", Doc: "an axis or wheel of an input device",
-			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", "DEVICE", "NAME", "SYNTHETIC"},
+			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", sources.Steps, "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newAxis,
+		}, {
+			Key: "input", Doc: "a declared device came, went, fell silent or was used again",
+			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS},
+			New:    p.newInput,
 		},
 	}
 }
@@ -52,25 +64,77 @@ func (p *Plan) restrict(t *sources.Trigger, o *origin, ps *config.Problems) {
 func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var keys []uint16
 	var button sources.Button
+	var exact exact
 	var from origin
-	key := func(k *uint16) config.Value { return config.Parsed(k, "key name", KeyCode) }
 	fields := []config.Field{{
 		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT; one or a list", Required: true,
-		Value: config.OneOrMore(&keys, key),
+		Value: config.OneOrMore(&keys, keyValue),
 	}}
-	fields = append(fields, button.Fields(sources.Pressed, sources.Released, sources.Repeated)...)
-	fields = append(fields, from.field())
+	fields = append(fields, button.Fields(append(slices.Clone(sources.ButtonStates), sources.Repeated)...)...)
+	fields = append(fields, exact.field(), from.field())
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		var names []string
-		for _, k := range keys {
-			if name := KeyName(k); !slices.Contains(names, name) {
+		for _, name := range keyList(keys) {
+			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
-		button.Compile(t, "key", names, ps)
+		button.Compile(t, "key", names, from.name, ps)
 		p.restrict(t, &from, ps)
 		p.want(from.name, evKey, keys...)
+		exact.restrict(p, t, from.name)
 	}
+}
+
+func (p *Plan) newKeys() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var keys []uint16
+	var group sources.GroupTrigger
+	var exact exact
+	var from origin
+	fields := []config.Field{{
+		Name: "keys", Doc: "their names, a list", Required: true, Value: config.ListOf(&keys, keyValue),
+	}}
+	fields = append(fields, group.Fields()...)
+	fields = append(fields, exact.field(), from.field())
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		group.Compile(t, "keys", "key", keyList(keys), from.name, ps)
+		p.restrict(t, &from, ps)
+		p.want(from.name, evKey, keys...)
+		if exact.on && group.InOrder() {
+			ps.Errorf(t.Pos, "exact goes with `together`: other keys do not disturb a sequence")
+		}
+		exact.restrict(p, t, from.name)
+	}
+}
+
+func keyValue(k *uint16) config.Value { return config.Parsed(k, "key name", KeyCode) }
+
+func keyList(keys []uint16) []string {
+	var names []string
+	for _, k := range keys {
+		names = append(names, KeyName(k))
+	}
+	return names
+}
+
+// exact is the field `exact`: no other key is down.
+type exact struct{ on bool }
+
+func (x *exact) field() config.Field {
+	return config.Field{Name: "exact", Doc: "only if no other key of the device is down; all its keys are listened to then",
+		Default: "off", Value: config.Bool(&x.on)}
+}
+
+func (x *exact) restrict(p *Plan, t *sources.Trigger, from string) {
+	if !x.on {
+		return
+	}
+	p.wantKeys(from)
+	t.Restrict(func(e *sources.Event) bool {
+		v, _ := e.Lookup(sources.Others)
+		n, ok := v.Int()
+		return ok && n == 0
+	})
 }
 
 func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Problems)) {

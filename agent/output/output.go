@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+
+// Package output holds what plays on outputs: pulses and blinking of GPIO
+// lines and of LEDs of the kernel's LED class
+// (Documentation/leds/leds-class.rst).
+//
+// Each output obeys the last order that it was given, by whatever rule. What
+// plays is computed from the time at which it began: an edge that comes late
+// does not put off the next one, and a wake-up that is later than several
+// edges makes up for none of them.
+package output
+
+import (
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"reflexd/sources"
+)
+
+// Output names an output: a declared line or, if Line is empty, a LED.
+type Output struct {
+	Line string
+	LED  string // its name in /sys/class/leds, or a pattern that matches one of them
+}
+
+// String returns the output as the log calls it.
+func (o Output) String() string {
+	if o.Line != "" {
+		return "line " + o.Line
+	}
+	return "LED " + o.LED
+}
+
+// Lines are the output lines. The GPIO source is one. Levels are logical: on
+// is what the line's `active` says. While a line is not open, Set and Toggle
+// fail, and it begins with the level when it opens.
+type Lines interface {
+	Set(name string, on bool) error
+	Toggle(name string) error
+	// Level returns the level that was set last; ok tells that the line is
+	// open.
+	Level(name string) (on, ok bool)
+}
+
+// Panel is all outputs. It outlives configurations. All its methods are for
+// the loop's thread; a done that they take is called there once, perhaps
+// before they return, with what came of the order.
+type Panel struct {
+	loop   sources.Loop
+	log    *slog.Logger
+	lines  Lines
+	leds   string // the folder of LEDs
+	stages []*stage
+}
+
+// New returns a Panel on which nothing plays. sys is where /sys is.
+func New(loop sources.Loop, log *slog.Logger, lines Lines, sys string) *Panel {
+	return &Panel{loop: loop, log: log, lines: lines, leds: filepath.Join(sys, "class/leds")}
+}
+
+// SetLine drives a line to on or off and ends what plays on it. It allocates
+// nothing.
+func (p *Panel) SetLine(name string, on bool) error {
+	if s := p.find(Output{Line: name}); s != nil {
+		s.stop()
+	}
+	return p.lines.Set(name, on)
+}
+
+// ToggleLine drives a line to what it is not. What plays on it is ended and
+// counts as on, be it just then on or off.
+func (p *Panel) ToggleLine(name string) error {
+	if s := p.find(Output{Line: name}); s != nil && s.play != nil {
+		return p.SetLine(name, false)
+	}
+	return p.lines.Toggle(name)
+}
+
+// SetLED does what s asks of a LED and ends what plays on it, which a toggle
+// takes for on.
+func (p *Panel) SetLED(name string, s Setting, done func(error)) {
+	st := p.stage(Output{LED: name})
+	if st.play != nil && s.To == "toggle" {
+		s.To = "off"
+	}
+	st.stop()
+	st.face.(*led).set(s, done)
+}
+
+// Blink plays r. When its rounds are over, the output becomes what it was
+// before anything played on it.
+func (p *Panel) Blink(o Output, r Rhythm, done func(error)) {
+	s := p.stage(o)
+	s.begin(&play{stage: s, rhythm: r, end: s.face.rest}, done)
+}
+
+// Pulse drives o to a level for a while, and then to the other one.
+func (p *Panel) Pulse(o Output, to bool, r Rhythm, done func(error)) {
+	s := p.stage(o)
+	s.begin(&play{stage: s, rhythm: r, inverted: !to, end: func(done func(error)) { s.face.settle(!to, done) }}, done)
+}
+
+// Keep ends what plays on outputs for which kept is false.
+func (p *Panel) Keep(kept func(Output) bool) {
+	p.stages = slices.DeleteFunc(p.stages, func(s *stage) bool {
+		if kept(s.output) {
+			return false
+		}
+		s.finish()
+		return true
+	})
+}
+
+// Rest ends everything that plays. It reports whether all outputs have become
+// what they are to be then; if not, they are about to.
+func (p *Panel) Rest() bool {
+	all := true
+	for _, s := range p.stages {
+		s.finish()
+		all = all && !s.face.busy()
+	}
+	return all
+}
+
+// Status tells what plays.
+func (p *Panel) Status() []sources.State {
+	var states []sources.State
+	for _, s := range p.stages {
+		if s.play == nil {
+			continue
+		}
+		state := sources.State{Name: s.output.String(), Detail: s.play.String(), OK: s.err == nil}
+		if s.err != nil {
+			state.Error = s.err.Error()
+		}
+		states = append(states, state)
+	}
+	return states
+}
+
+// stage returns the stage of an output that something is to be played on.
+func (p *Panel) stage(o Output) *stage {
+	s := p.find(o)
+	if s == nil {
+		s = &stage{panel: p}
+		if o.Line != "" {
+			s.face = &line{lines: p.lines, name: o.Line}
+		} else {
+			s.face = newLED(p, o.LED)
+		}
+		p.stages = append(p.stages, s)
+	}
+	s.output = o
+	if l, ok := s.face.(*led); ok {
+		l.pattern = o.LED
+	}
+	return s
+}
+
+// find returns the stage of o, nil if nothing was played there yet. Two
+// patterns that match the same LED are the same output.
+func (p *Panel) find(o Output) *stage {
+	for _, s := range p.stages {
+		if s.output == o {
+			return s
+		}
+	}
+	if o.Line != "" {
+		return nil
+	}
+	name := p.ledName(o.LED)
+	for _, s := range p.stages {
+		if l, ok := s.face.(*led); ok && name != "" && l.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// ledName returns the name of the LED that pattern is or matches now, "" if
+// there is none, of which the order to it will complain. Listing a folder of
+// sysfs asks no driver.
+func (p *Panel) ledName(pattern string) string {
+	if !isPattern(pattern) {
+		return pattern
+	}
+	name, _ := findLED(p.leds, pattern)
+	return name
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+
+// stage: one output, and what plays on it.
+
+package output
+
+import (
+	"time"
+
+	"reflexd/sources"
+)
+
+// stage is an output that something was played on.
+type stage struct {
+	panel  *Panel
+	output Output // as it was called last
+	face   face
+	play   *play // nil when nothing plays
+	err    error // of the last level that was to be shown
+}
+
+// face is the driver of one output. A done is called once, perhaps before the
+// method returns.
+type face interface {
+	// show drives the output to a level for the time being. At the first
+	// time it notes what the output was.
+	show(on bool, done func(error))
+	// rest makes it what it was before it showed something.
+	rest(done func(error))
+	// settle makes a level the one that it is from then on.
+	settle(on bool, done func(error))
+	// busy reports whether orders are still being carried out.
+	busy() bool
+}
+
+// play is a rhythm under way.
+type play struct {
+	stage    *stage
+	rhythm   Rhythm
+	inverted bool              // off first
+	end      func(func(error)) // makes the output what it is afterwards
+	start    time.Duration     // CLOCK_MONOTONIC
+	on       bool              // what is shown,
+	shown    bool              // once anything is
+	timer    sources.Timer
+}
+
+// begin plays p instead of what plays.
+func (s *stage) begin(p *play, done func(error)) {
+	s.stop()
+	s.play = p
+	p.start = s.panel.loop.Now()
+	p.step(func(err error) {
+		s.err = err // whoever gave the order hears of it
+		done(err)
+	})
+}
+
+// stop ends what plays and leaves the output as it is just then.
+func (s *stage) stop() {
+	if s.play != nil {
+		s.play.timer.Stop()
+		s.play = nil
+	}
+}
+
+// finish ends what plays as if it were over.
+func (s *stage) finish() {
+	if p := s.play; p != nil {
+		s.stop()
+		p.end(s.report)
+	}
+}
+
+// step shows what is to be shown now, and comes back when that changes.
+func (p *play) step(done func(error)) {
+	elapsed := p.stage.panel.loop.Now() - p.start
+	on, until, over := p.rhythm.at(elapsed)
+	if over {
+		p.stage.finish()
+		return
+	}
+	p.timer = p.stage.panel.loop.After(until-elapsed, func() { p.step(p.stage.report) })
+	if p.shown && p.on == on {
+		return
+	}
+	p.on, p.shown = on, true
+	p.stage.face.show(on != p.inverted, done)
+}
+
+// report logs when an output stops to follow, and when it follows again.
+func (s *stage) report(err error) {
+	switch {
+	case err != nil && s.err == nil:
+		s.panel.log.Warn("output does not follow; what plays goes on for when it does", "output", s.output.String(), "error", err)
+	case err == nil && s.err != nil:
+		s.panel.log.Info("output follows again", "output", s.output.String())
+	}
+	s.err = err
+}
+
+// String tells what is played.
+func (p *play) String() string {
+	if len(p.rhythm.Spans) == 1 {
+		return "pulse of " + p.rhythm.Spans[0].String()
+	}
+	return "blinks: " + p.rhythm.String()
+}
+
+// line is the face of a GPIO line.
+type line struct {
+	lines   Lines
+	name    string
+	showing bool
+	before  bool // what it was, while showing
+}
+
+func (l *line) show(on bool, done func(error)) {
+	if !l.showing {
+		l.showing = true
+		l.before, _ = l.lines.Level(l.name)
+	}
+	done(l.lines.Set(l.name, on))
+}
+
+func (l *line) rest(done func(error)) {
+	if !l.showing {
+		done(nil)
+		return
+	}
+	l.settle(l.before, done)
+}
+
+func (l *line) settle(on bool, done func(error)) {
+	l.showing = false
+	done(l.lines.Set(l.name, on))
+}
+
+func (l *line) busy() bool { return false }

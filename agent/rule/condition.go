@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+
+// Conditions: the `if` of rules, as it is read and as it is asked.
+
+package rule
+
+import (
+	"slices"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// condition is one `if`. Asking it allocates nothing.
+type condition interface {
+	holds(w *World, e *sources.Event) sources.Truth
+}
+
+// allOf holds if all of it does: the zero value does.
+type allOf []condition
+
+func (all allOf) holds(w *World, e *sources.Event) sources.Truth {
+	least := sources.Yes
+	for _, c := range all {
+		least = min(least, c.holds(w, e))
+	}
+	return least
+}
+
+type anyOf []condition
+
+func (all anyOf) holds(w *World, e *sources.Event) sources.Truth {
+	most := sources.No
+	for _, c := range all {
+		most = max(most, c.holds(w, e))
+	}
+	return most
+}
+
+type not struct{ condition }
+
+func (n not) holds(w *World, e *sources.Event) sources.Truth { return -n.condition.holds(w, e) }
+
+// where asks for fields of the event.
+type where struct{ sources.Where }
+
+func (c where) holds(_ *World, e *sources.Event) sources.Truth { return sources.Whether(c.Match(e)) }
+
+// question asks a source.
+type question func() sources.Truth
+
+func (ask question) holds(*World, *sources.Event) sources.Truth { return ask() }
+
+// ifSpec is a condition as it is read, before names can be resolved.
+type ifSpec struct {
+	pos     config.Pos
+	compile func(c *Compiler, triggers []sources.Trigger) condition
+}
+
+// value returns the Value that reads s. kinds are what the sources answer.
+func (s *ifSpec) value(kinds []sources.ConditionKind) config.Value {
+	variants := []config.Variant{
+		{Key: "where", Doc: "what the event's fields must be", Fields: whereFields(new(sources.Where))},
+		{Key: "time", Doc: "what time of the day it must be, by the board's clock and zone", Fields: new(hours).fields()},
+		{Key: "any", Doc: "one of several conditions must hold", Fields: nestedFields("any", nil)},
+		{Key: "not", Doc: "a condition must not hold; one of which nothing is known fails either way", Fields: nestedFields("not", nil)},
+	}
+	for _, k := range kinds {
+		fields, _ := k.New()
+		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
+	}
+	return config.Choice("condition", variants, nil, func(key string, at config.Pos) []config.Field {
+		s.pos = at
+		return s.begin(key, kinds)
+	})
+}
+
+// begin returns the fields of the kind of condition that key tells, and has s
+// compile it.
+func (s *ifSpec) begin(key string, kinds []sources.ConditionKind) []config.Field {
+	switch key {
+	case "where":
+		var w sources.Where
+		s.compile = func(c *Compiler, triggers []sources.Trigger) condition {
+			checkFields(c.Problems, s.pos, w, fieldsOf(triggers))
+			return where{w}
+		}
+		return whereFields(&w)
+	case "time":
+		h := &hours{}
+		s.compile = func(*Compiler, []sources.Trigger) condition {
+			h.check()
+			return h
+		}
+		return h.fields()
+	case "any", "not":
+		return s.nested(key, kinds)
+	}
+	for _, k := range kinds {
+		if k.Key == key {
+			fields, compile := k.New()
+			s.compile = func(c *Compiler, _ []sources.Trigger) condition { return question(compile(c.Problems)) }
+			return fields
+		}
+	}
+	return nil
+}
+
+// nested is begin for the conditions that hold others.
+func (s *ifSpec) nested(key string, kinds []sources.ConditionKind) []config.Field {
+	var inner []*ifSpec
+	s.compile = func(c *Compiler, triggers []sources.Trigger) condition {
+		parts := compileAll(inner, c, triggers)
+		if key == "any" {
+			return anyOf(parts)
+		}
+		return not{parts}
+	}
+	return nestedFields(key, func(n config.Node, ps *config.Problems) {
+		switch isList := n.Kind == config.List; {
+		case key == "any" && !isList:
+			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Kind)
+		case key == "not" && isList:
+			ps.Errorf(n.Pos, "expected one condition; that none of a list holds is not: {any: […]}")
+		default:
+			ifValue(&inner, kinds).Read(n, ps)
+		}
+	})
+}
+
+// ifValue returns the Value that reads one condition or a list of them.
+func ifValue(all *[]*ifSpec, kinds []sources.ConditionKind) config.Value {
+	return config.OneOrMore(all, func(p **ifSpec) config.Value {
+		*p = &ifSpec{}
+		return (*p).value(kinds)
+	})
+}
+
+// nestedFields returns the key of a condition that holds others. Its Shape
+// does not go on: it would never end.
+func nestedFields(key string, read func(config.Node, *config.Problems)) []config.Field {
+	shape := "condition"
+	if key == "any" {
+		shape = "list of conditions"
+	}
+	return []config.Field{{Name: key, Doc: "as in `if`", Required: true, Value: config.Func(config.Shape{Type: shape}, read)}}
+}
+
+func whereFields(w *sources.Where) []config.Field {
+	return []config.Field{{Name: "where", Doc: "fields and what they must be, as in `when`", Required: true, Value: sources.WhereValue(w)}}
+}
+
+// compileAll makes the conditions of specs, all of which must hold.
+func compileAll(specs []*ifSpec, c *Compiler, triggers []sources.Trigger) allOf {
+	var all allOf
+	for _, s := range specs {
+		if s.compile != nil { // else complained of while reading
+			all = append(all, placed{s.compile(c, triggers), s.pos})
+		}
+	}
+	return all
+}
+
+// placed is a condition that knows where it stands.
+type placed struct {
+	condition
+	at config.Pos
+}
+
+// unmet returns where the first of all stands that does not hold, for the log.
+func (all allOf) unmet(w *World, e *sources.Event) string {
+	for _, c := range all {
+		if p, ok := c.(placed); ok && p.holds(w, e) != sources.Yes {
+			return p.at.String()
+		}
+	}
+	return ""
+}
+
+// checkFields complains of fields in w that are not among the known ones, nil
+// if any may occur.
+func checkFields(ps *config.Problems, at config.Pos, w sources.Where, known []string) {
+	for _, name := range w.Fields() {
+		if known != nil && !slices.Contains(known, name) {
+			ps.Errorf(at, "no event of this rule has a field %s%s", name, config.Suggest(name, known))
+		}
+	}
+}

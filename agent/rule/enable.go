@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+// Enabling and disabling rules while the agent runs.
+
+package rule
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"reflexd/config"
+)
+
+// switched is whether a rule fires. What it was told at run time holds until
+// the configuration changes its mind about the rule.
+type switched struct {
+	off    bool
+	byFile bool // what the configuration said of off when it was last looked at
+}
+
+// follow takes over what the configuration says, if that is something else
+// than before.
+func (s *switched) follow(rule *Rule) {
+	if rule.Disabled != s.byFile {
+		s.off, s.byFile = rule.Disabled, rule.Disabled
+	}
+}
+
+// Enable has the rule of that name fire, or not. What a rule that is disabled
+// is doing it finishes; what waits is dropped.
+func (r *Runner) Enable(name string, on bool) error {
+	p := r.perRule[name]
+	if p == nil || p.rule == nil {
+		return fmt.Errorf("no rule is called %q%s", name, config.Suggest(name, slices.Sorted(maps.Keys(r.perRule))))
+	}
+	if p.off == !on {
+		return nil
+	}
+	p.off = !on
+	if p.off {
+		p.Dropped += len(p.waiting)
+		p.waiting = nil
+	}
+	r.env.Log.Info("rule switched", "rule", name, "enabled", on)
+	return nil
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+
+// What rules ask of variables: the trigger and the condition `var`.
+
+package vars
+
+import (
+	"slices"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// asked is a variable with what it must be.
+type asked struct {
+	plan   *Plan
+	name   string
+	nameAt config.Pos
+	is     sources.Test
+	isAt   config.Pos // without a line if anything will do
+}
+
+// fields returns the YAML fields of a. what says when `is` is looked at.
+func (a *asked) fields(what string, isNeeded bool) []config.Field {
+	return []config.Field{
+		{Name: "var", Doc: "the name of a variable under `vars`", Required: true,
+			Value: config.At(&a.nameAt, config.Word(&a.name, "the name of a variable"))},
+		{Name: "is", Doc: what + ": a value, a pattern, a list, {not: …}, {above: N}, {below: N}", Required: isNeeded,
+			Value: config.At(&a.isAt, sources.TestValue(&a.is))},
+	}
+}
+
+// check complains of names and values that nothing declares, and of a test
+// that none of the variable's values passes.
+func (a *asked) check(ps *config.Problems) {
+	if a.name == "" {
+		return // complained of while reading
+	}
+	if err := a.plan.Declares(a.name); err != nil {
+		ps.Errorf(a.nameAt, "%v", err)
+		return
+	}
+	v := a.plan.vars[a.name]
+	if v.values == nil || a.isAt.Line == 0 {
+		return
+	}
+	known := true
+	for _, text := range a.is.Literals() {
+		if err := v.allows(text); err != nil {
+			ps.Errorf(a.isAt, "%s: %v", a.name, err)
+			known = false
+		}
+	}
+	if known && !slices.ContainsFunc(v.values, a.is.Holds) {
+		ps.Errorf(a.isAt, "%s: none of its values is meant: %q", a.name, v.values)
+	}
+}
+
+// Triggers implements sources.Plan.
+func (p *Plan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{{
+		Key: "var", Doc: "a variable changed; setting it to what it is already is no change",
+		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
+		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+			a := &asked{plan: p}
+			return a.fields("what it became, anything without it", false), a.trigger
+		},
+	}}
+}
+
+func (a *asked) trigger(t *sources.Trigger, ps *config.Problems) {
+	a.check(ps)
+	t.Topics = []sources.Topic{{Kind: "var", Name: a.name, State: "changed"}}
+	if a.isAt.Line == 0 {
+		return
+	}
+	t.Restrict(func(e *sources.Event) bool {
+		value, _ := e.Lookup("VALUE")
+		return a.is.Holds(value.String())
+	})
+}
+
+// Conditions implements sources.Conditional.
+func (p *Plan) Conditions() []sources.ConditionKind {
+	return []sources.ConditionKind{{
+		Key: "var", Doc: "what a variable is",
+		New: func() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+			a := &asked{plan: p}
+			return a.fields("what it must be", true), func(ps *config.Problems) func() sources.Truth {
+				a.check(ps)
+				return a.holds
+			}
+		},
+	}}
+}
+
+func (a *asked) holds() sources.Truth {
+	s := a.plan.source
+	if s == nil {
+		return sources.Unknown
+	}
+	value, ok := s.values[a.name]
+	if !ok {
+		return sources.Unknown
+	}
+	return sources.Whether(a.is.Holds(value))
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+// keeper: when the file of kept variables is written.
+
+package vars
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"reflexd/sources"
+)
+
+const (
+	// settle is how long changes are waited for before a write, so that those
+	// that belong together cost one.
+	settle = 100 * time.Millisecond
+	// spacing is the least time between two writes: flash wears out.
+	spacing = time.Second
+	// retry is how long a write that failed is not tried again.
+	retry = time.Minute
+	// lastWrite is how long the agent waits for the disk before it ends.
+	lastWrite = 2 * time.Second
+)
+
+// keeper brings the file to say what it is asked to. Its methods are called
+// on the loop's thread; the disk is written beside it.
+type keeper struct {
+	host    *sources.Host
+	path    string
+	saved   string // what the file says, as far as known
+	wanted  string // what it is to say
+	timer   sources.Timer
+	writing chan struct{} // closed when the write under way is over; nil without
+	began   time.Duration // when the last write did
+	err     error         // of the last write
+}
+
+// use makes path the file, and returns what it holds. What cannot be read is
+// set aside, but not in a dry run. A file that is in use already is not read
+// again: what it holds came from here.
+func (k *keeper) use(path string, dryRun bool) map[string]string {
+	if path == k.path {
+		return nil
+	}
+	k.path, k.saved, k.wanted, k.err = path, "", "", nil
+	values, err := read(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return values
+	}
+	aside := "left as it is in a dry run"
+	if !dryRun {
+		aside = path + ".damaged"
+		if err := setAside(path, aside); err != nil {
+			aside = err.Error()
+		}
+	}
+	k.host.Log.Warn("the file of kept variables cannot be used: they begin with their initial values",
+		"file", path, "error", err, "set_aside", aside)
+	return nil
+}
+
+// agrees tells that nothing has to be written as long as the file is to say
+// text.
+func (k *keeper) agrees(text string) { k.saved, k.wanted = text, text }
+
+// put has the file say text, soon.
+func (k *keeper) put(text string) {
+	k.wanted = text
+	k.schedule()
+}
+
+func (k *keeper) schedule() {
+	if k.wanted == k.saved || k.writing != nil || k.timer != nil {
+		return
+	}
+	wait := settle
+	if k.began > 0 {
+		wait = max(wait, k.began+spacing-k.host.Loop.Now())
+	}
+	if k.err != nil {
+		wait = retry
+	}
+	k.timer = k.host.Loop.After(wait, k.write)
+}
+
+func (k *keeper) write() {
+	k.timer = nil
+	if k.wanted == k.saved {
+		return
+	}
+	path, text, over := k.path, k.wanted, make(chan struct{})
+	k.writing, k.began = over, k.host.Loop.Now()
+	var err error
+	k.host.Loop.Beside(func() {
+		err = save(path, text)
+		close(over)
+	}, func() {
+		k.writing = nil
+		if path == k.path {
+			k.written(text, err)
+		}
+		k.schedule()
+	})
+}
+
+// written notes how a write ended. Only the first failure in a row is told.
+func (k *keeper) written(text string, err error) {
+	switch {
+	case err == nil:
+		k.saved = text
+		if k.err != nil {
+			k.host.Log.Info("variables are kept again", "file", k.path)
+		}
+	case k.err == nil:
+		k.host.Log.Warn("variables are not kept: a restart loses them; tried again every minute", "error", err)
+	}
+	k.err = err
+}
+
+// state tells of the file.
+func (k *keeper) state() sources.State {
+	s := sources.State{Name: "state_file", Detail: k.path, OK: k.err == nil}
+	if k.err != nil {
+		s.Error = k.err.Error()
+	}
+	return s
+}
+
+// close writes what is still to be written, and waits for that for as long as
+// a disk that works may take.
+func (k *keeper) close() {
+	if k.timer != nil {
+		k.timer.Stop()
+		k.timer = nil
+	}
+	if k.writing == nil && k.wanted == k.saved {
+		return
+	}
+	path, text, before := k.path, k.wanted, k.writing
+	done := make(chan error, 1)
+	go func() {
+		if before != nil {
+			<-before
+		}
+		done <- save(path, text)
+	}()
+	var err error
+	select {
+	case err = <-done:
+		k.saved = text
+	case <-time.After(lastWrite):
+		err = errors.New("the disk does not answer")
+	}
+	if err != nil {
+		k.host.Log.Warn("the last values of variables were not kept", "file", path, "error", err)
+	}
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+// Package vars holds the variables that rules set and ask for. It has the
+// form of a source, since it owns a section of the configuration, outlives
+// reloads and emits events: a change of a variable is one.
+//
+// Variables declared with keep survive a restart in a small file, which is
+// written beside the loop and replaced as a whole: see file.go.
+package vars
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Kind is this source.
+var Kind = sources.Kind{
+	Name: "vars",
+	Plan: func() sources.Plan { return &Plan{file: DefaultFile} },
+	Open: func(host sources.Host) (sources.Source, error) { return open(host), nil },
+}
+
+// DefaultFile is where kept variables are if the configuration names no file.
+const DefaultFile = "/var/lib/reflexd/state"
+
+// maxValue is the length in bytes of the longest value: what an event brings
+// may be long, and all values are written whenever one changes.
+const maxValue = 4096
+
+// Plan is what one configuration says of variables. The zero value has none.
+type Plan struct {
+	// DryRun has the file left alone, but for reading it.
+	DryRun bool
+
+	vars   map[string]*variable
+	file   string
+	source *Source // that serves it, once it is applied
+}
+
+// variable is one declared variable.
+type variable struct {
+	at        config.Pos
+	values    []string // that it may have; nil for any text
+	initial   string
+	initialAt config.Pos // without a line if it was left out
+	keep      bool
+}
+
+// Sections implements sources.Plan.
+func (p *Plan) Sections() []config.Field {
+	elem := func(_ string, v *variable) config.Value { return config.Object(v.fields()...) }
+	return []config.Field{
+		{Name: "vars", Doc: "variables, which rules set and ask for",
+			Value: config.MapOf(&p.vars, func(v *variable) *config.Pos { return &v.at }, elem)},
+		{Name: "state_file", Doc: "where variables with `keep` survive a restart; made at first need", Default: DefaultFile,
+			Value: config.Parsed(&p.file, "a path", parsePath)},
+	}
+}
+
+func parsePath(s string) (string, error) {
+	if !strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") {
+		return "", fmt.Errorf("expected the path of a file from / on, found %q", s)
+	}
+	return s, nil
+}
+
+func (v *variable) fields() []config.Field {
+	return []config.Field{
+		{Name: "values", Doc: "the values that it may have; any text without it", Value: config.ListOf(&v.values, config.Text)},
+		{Name: "initial", Doc: "what it is at first; without it the first of `values`, or empty",
+			Value: config.At(&v.initialAt, config.Text(&v.initial))},
+		{Name: "keep", Doc: "it survives a restart, in `state_file`", Default: "off", Value: config.Bool(&v.keep)},
+	}
+}
+
+// Check implements sources.Plan.
+func (p *Plan) Check(ps *config.Problems) {
+	for _, name := range p.Names() {
+		v := p.vars[name]
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			ps.Errorf(v.at, "%+q cannot name a variable: letters, digits, - and _ can", name)
+		}
+		v.check(ps)
+	}
+}
+
+// check completes v, and complains of what contradicts itself.
+func (v *variable) check(ps *config.Problems) {
+	for i, value := range v.values {
+		if slices.Contains(v.values[:i], value) {
+			ps.Errorf(v.at, "the value %q stands twice in `values`", value)
+		}
+		if len(value) > maxValue {
+			ps.Errorf(v.at, "a value is longer than %d bytes", maxValue)
+		}
+	}
+	switch {
+	case v.initialAt.Line != 0:
+		if err := v.allows(v.initial); err != nil {
+			ps.Errorf(v.initialAt, "%v", err)
+		}
+	case len(v.values) > 0:
+		v.initial = v.values[0]
+	}
+}
+
+// allows returns why v cannot have the value, nil if it can.
+func (v *variable) allows(value string) error {
+	switch {
+	case v.values != nil && !slices.Contains(v.values, value):
+		return fmt.Errorf("%q is none of its values%s", value, v.suggest(value))
+	case len(value) > maxValue:
+		return fmt.Errorf("a value of %d bytes is too long: %d are allowed", len(value), maxValue)
+	}
+	return nil
+}
+
+func (v *variable) suggest(value string) string {
+	if s := config.Suggest(value, v.values); s != "" {
+		return s
+	}
+	return ": " + strings.Join(v.values, ", ")
+}
+
+// Names returns the names of the declared variables, sorted.
+func (p *Plan) Names() []string { return slices.Sorted(maps.Keys(p.vars)) }
+
+// Allows returns why the variable cannot be set to value: it is not declared,
+// or that is none of its values.
+func (p *Plan) Allows(name, value string) error {
+	if err := p.Declares(name); err != nil {
+		return err
+	}
+	return p.vars[name].allows(value)
+}
+
+// Declares returns an error unless there is a variable of that name.
+func (p *Plan) Declares(name string) error {
+	switch {
+	case p.vars[name] != nil:
+		return nil
+	case len(p.vars) == 0:
+		return fmt.Errorf("no variable %q is declared: write `vars: {%s: {}}`", name, name)
+	}
+	return fmt.Errorf("no variable %q is declared%s", name, config.Suggest(name, p.Names()))
+}
+
+// keeps reports whether some variable survives a restart.
+func (p *Plan) keeps() bool {
+	for _, v := range p.vars {
+		if v.keep {
+			return true
+		}
+	}
+	return false
+}

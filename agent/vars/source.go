@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+
+// Source: the values of the variables, over reloads and restarts.
+
+package vars
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"reflexd/sources"
+)
+
+// Source holds the variables of the plan in force. It implements
+// sources.Source; all its methods are called on the loop's thread.
+type Source struct {
+	host   sources.Host
+	plan   *Plan
+	values map[string]string
+	keeper keeper
+
+	fields [3]sources.Field // of the event that is being emitted
+}
+
+func open(host sources.Host) *Source {
+	return &Source{host: host, plan: &Plan{}, keeper: keeper{host: &host}}
+}
+
+// Apply implements sources.Source. A variable that the plan before had keeps
+// its value; one that is new has the one that was kept, or its initial one. A
+// value that is no longer allowed becomes the initial one.
+func (s *Source) Apply(plan sources.Plan) {
+	p := plan.(*Plan)
+	p.source = s
+	before := s.values
+	kept := map[string]string{}
+	if p.keeps() {
+		kept = s.keeper.use(p.file, p.DryRun)
+	}
+	s.plan, s.values = p, map[string]string{}
+	replaced := false
+	for _, name := range p.Names() {
+		v := p.vars[name]
+		value, known := before[name]
+		if !known && v.keep {
+			value, known = kept[name]
+		}
+		switch err := v.allows(value); {
+		case !known:
+			s.values[name] = v.initial
+		case err != nil:
+			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value, "initial", v.initial, "cause", err)
+			s.values[name] = v.initial
+			replaced = true
+			if previous, ok := before[name]; ok {
+				s.tell(name, previous)
+			}
+		default:
+			s.values[name] = value
+		}
+	}
+	if before == nil && !replaced {
+		s.keeper.agrees(s.kept())
+	}
+	s.keep()
+}
+
+// Allows returns why the variable cannot be set to value, nil if it can.
+func (s *Source) Allows(name, value string) error {
+	if err := s.plan.Allows(name, value); err != nil {
+		return fmt.Errorf("set variable %s: %w", name, err)
+	}
+	return nil
+}
+
+// Set gives a variable its value. Where that is another one it emits an event.
+func (s *Source) Set(name, value string) error {
+	if err := s.Allows(name, value); err != nil {
+		return err
+	}
+	previous := s.values[name]
+	if value == previous {
+		return nil
+	}
+	s.values[name] = value
+	s.tell(name, previous)
+	if s.plan.vars[name].keep {
+		s.keep()
+	}
+	return nil
+}
+
+// tell emits the event that a variable changed.
+func (s *Source) tell(name, previous string) {
+	s.fields = [...]sources.Field{
+		{Name: "VAR", Value: sources.Text(name)},
+		{Name: "VALUE", Value: sources.Text(s.values[name])},
+		{Name: "PREVIOUS", Value: sources.Text(previous)},
+	}
+	s.host.Emit(&sources.Event{
+		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name, State: "changed"},
+		Source: "var:" + name, Fields: s.fields[:],
+	})
+}
+
+// kept returns the text of the file that holds what is to be kept.
+func (s *Source) kept() string {
+	values := maps.Clone(s.values)
+	maps.DeleteFunc(values, func(name, _ string) bool { return !s.plan.vars[name].keep })
+	return format(values)
+}
+
+// keep has the file say what the variables are.
+func (s *Source) keep() {
+	if s.plan.keeps() && !s.plan.DryRun {
+		s.keeper.put(s.kept())
+	}
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	var states []sources.State
+	for _, name := range slices.Sorted(maps.Keys(s.values)) {
+		detail := fmt.Sprintf("%q", s.values[name])
+		if s.plan.vars[name].keep {
+			detail += ", kept"
+		}
+		states = append(states, sources.State{Name: name, Detail: detail, OK: true})
+	}
+	if s.plan.keeps() {
+		states = append(states, s.keeper.state())
+	}
+	return states
+}
+
+// Close implements sources.Source. It waits for what is to be kept to be on
+// the disk, but not for ever.
+func (s *Source) Close() { s.keeper.close() }
+
+var _ sources.Conditional = (*Plan)(nil)

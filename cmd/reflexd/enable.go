@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+
+// The verbs enable and disable: rules of the running agent.
+
+package main
+
+import (
+	"fmt"
+
+	"reflexd/agent/control"
+)
+
+func enableVerb(c *command) func([]string) int  { return switchVerb(c, "enable") }
+func disableVerb(c *command) func([]string) int { return switchVerb(c, "disable") }
+
+func switchVerb(c *command, verb string) func([]string) int {
+	socket := c.socketFlag()
+	return func(rules []string) int {
+		if len(rules) == 0 {
+			fmt.Fprintf(c.stderr, "reflexd %s: which rule? `reflexd status` lists them\n", verb)
+			return wrong
+		}
+		for _, name := range rules {
+			if err := control.Call(*socket, control.Request{Verb: verb, Name: name}, nil, patience); err != nil {
+				return c.fail(err)
+			}
+		}
+		return done
+	}
+}

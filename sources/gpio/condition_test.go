@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+package gpio
+
+import (
+	"testing"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// ask makes a condition of the plan.
+func ask(t *testing.T, p *Plan, text string) func() sources.Truth {
+	t.Helper()
+	ps := &config.Problems{}
+	n, _ := config.Parse("f", []byte(text), ps)
+	fields, compile := p.Conditions()[0].New()
+	config.Object(fields...).Read(n, ps)
+	question := compile(ps)
+	if ps.Failed() {
+		t.Fatal(ps)
+	}
+	return question
+}
+
+func TestConditionsOnLines(t *testing.T) {
+	b := newBench(t)
+	p := plan(t, "lines: {bell: {button: BELL}, door: {button: DOOR}, lamp: {output: LAMP, initial: on}, far: {input: FAR}}")
+	var questions []func() sources.Truth
+	for _, text := range []string{
+		"{line: bell, is: pressed}", "{line: door, is: off}", "{line: lamp, is: on}", "{line: far, is: released}",
+	} {
+		questions = append(questions, ask(t, p, text))
+	}
+	answers := func(when string, want ...sources.Truth) {
+		t.Helper()
+		b.do(func() {
+			for i, question := range questions {
+				if got := question(); got != want[i] {
+					t.Errorf("%s: answer %d is %d, want %d", when, i, got, want[i])
+				}
+			}
+		})
+	}
+	answers("before anything is known", 0, 0, 0, 0)
+	c := b.plug("gpiochip0", "pinctrl", "BELL", "DOOR", "LAMP")
+	b.apply(p)
+	b.expect("bell  StartsUp", "door  StartsUp")
+	answers("at first; far is not there", sources.No, sources.Yes, sources.Yes, 0)
+	b.do(func() {
+		if err := b.Set("lamp", false); err != nil {
+			t.Error(err)
+		}
+	})
+	// One wake-up reads that the bell was pressed and let go. Each edge finds
+	// it as it was.
+	b.write(b.line(c, 0), edge{high: false}, edge{high: true})
+	b.await("both edges", func() bool { return len(b.events) == 2 })
+	b.do(func() { b.Hear(b.events[0]) })
+	answers("after the first edge", sources.Yes, sources.Yes, sources.No, 0)
+	b.do(func() { b.Hear(b.events[1]) })
+	answers("after the second", sources.No, sources.Yes, sources.No, 0)
+	b.expect("bell falling Down", "bell rising Up")
+	b.unplug(c)
+	b.await("the chip to be missed", func() bool { return b.byName["bell"].fd < 0 })
+	answers("without the chip", 0, 0, 0, 0)
+}
+
+// A line that only a condition asks for is requested.
+func TestConditionsOverhearTheirLines(t *testing.T) {
+	p := plan(t, "lines: {bell: {button: BELL}}")
+	if p.Overhears() != nil {
+		t.Error("without a condition it overhears")
+	}
+	ask(t, p, "{line: bell, is: off}")
+	if got := p.Overhears(); len(got) != 1 || got[0] != "line" {
+		t.Errorf("it overhears %q", got)
+	}
+}

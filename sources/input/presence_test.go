@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+
+package input
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+const comings = "inputs: {remote: {name: Remote*}, pad: {name: Pad}}\nrules: [{input: [remote, pad], is: [present, absent]}]"
+
+func TestInputsComeAndGo(t *testing.T) {
+	r := newRig(t)
+	first := r.plug("Remote", "KEY_A")
+	r.plug("Other", "KEY_A")
+	r.apply(comings)
+	r.until("the first look is over", func() bool {
+		_, ok := r.source.isPresent("pad")
+		return ok
+	})
+	r.expect() // what was there at start is no news
+	pad := r.plug("Pad", "BTN_SOUTH")
+	r.expect("input pad present")
+	second := r.plug("Remote 2", "KEY_A")
+	r.quiet()
+	r.unplug(first)
+	r.quiet()
+	r.expect() // another one of that name is still there
+	r.unplug(second)
+	e := r.expect("input remote absent")[0]
+	for name, want := range map[string]string{"INPUT": "remote", "DEVICE": first.path, "NAME": "Remote"} {
+		if v, _ := e.Lookup(name); v.String() != want {
+			t.Errorf("%s is %q, want %q", name, v, want)
+		}
+	}
+	r.unplug(pad)
+	r.expect("input pad absent")
+}
+
+// A reload fires nothing, whatever it says of which device is which.
+func TestInputsStayPresentOverAReload(t *testing.T) {
+	r := newRig(t)
+	f := r.plug("Remote", "KEY_A")
+	r.apply(comings)
+	r.quiet()
+	r.apply(strings.Replace(comings, "Pad}", "R*}", 1))
+	r.apply(comings)
+	r.quiet()
+	r.expect()
+	r.unplug(f)
+	r.expect("input remote absent")
+}
+
+// A device whose opening hangs keeps others from being found absent, not from
+// being found present.
+func TestPresenceWhileADeviceHangs(t *testing.T) {
+	r := newRig(t)
+	f := r.plug("Remote", "KEY_A")
+	r.apply(comings)
+	r.quiet()
+	hangs := &fake{opening: make(chan struct{})}
+	func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		hangs.path, hangs.fd, hangs.write = r.dev+"/input/event77", -1, -1
+		hangs.id.name = "Hangs"
+		r.devices[hangs.path] = hangs
+	}()
+	r.node(hangs.path)
+	r.until("it is being opened", func() bool { return r.source.nodes[hangs.path] != nil })
+	r.plug("Pad", "KEY_A")
+	r.expect("input pad present")
+	r.unplug(f)
+	r.until("it is gone", func() bool { return r.source.nodes[f.path] == nil })
+	r.expect()
+	close(hangs.opening)
+	r.expect("input remote absent")
+}
+
+// now returns an event of now.
+func (r *rig) now(name string, value int32) []byte {
+	var at time.Duration
+	r.do(func() { at = r.loop.Now() })
+	return ev(r.t, at.Milliseconds(), name, value)
+}
+
+func TestSilenceOfAKeyboard(t *testing.T) {
+	r := newRig(t)
+	f := r.plug("Keyboard", "KEY_A", "KEY_B")
+	c := r.apply(`inputs: {kbd: {name: Keyboard}}
+rules:
+  - {input: kbd, is: [idle, active], for: 250ms}
+  - {input: kbd, is: idle, for: 500ms}
+  - {input: kbd, is: active, for: 500ms}
+  - {key: KEY_B, is: pressed}`)
+	r.isOpen(f)
+	first := r.expect("input kbd idle", "input kbd idle")
+	var accepted [3]int
+	count := func(events []*sources.Event) {
+		for _, e := range events {
+			for i := range accepted {
+				if c.triggers[i].Topics[0].State == e.Topic.State || c.triggers[i].Topics[len(c.triggers[i].Topics)-1].State == e.Topic.State {
+					if c.triggers[i].Accepts(e) {
+						accepted[i]++
+					}
+				}
+			}
+		}
+	}
+	count(first)
+	wakeups := func() (n uint64) {
+		r.do(func() { n = r.loop.Wakeups() })
+		return n
+	}
+	r.send(f, r.now("KEY_A", 1), report) // which no rule wants
+	count(r.expect("input kbd active"))
+	if accepted != [3]int{2, 1, 1} {
+		t.Errorf("accepted %v", accepted)
+	}
+	// Life goes on: nothing is told, and no timer is set for each event.
+	before := wakeups()
+	var sent uint64
+	for end := time.Now().Add(600 * time.Millisecond); time.Now().Before(end); sent++ {
+		r.send(f, r.now("KEY_A", 2), report)
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := wakeups() - before; n > 2*sent+sent/2+10 { // one for the event, one for the test's own question
+		t.Errorf("%d wake-ups for %d events", n, sent)
+	}
+	if strings.Contains(r.told(), "idle") && !strings.Contains(r.told(), "active") {
+		t.Errorf("told %q", r.told())
+	}
+}
+
+// Wheels and axes that nobody wants are let through from time to time.
+func TestSilenceOfAMouse(t *testing.T) {
+	r := newRig(t)
+	f := r.plug("Mouse", "REL_X", "BTN_LEFT")
+	r.apply("inputs: {mouse: {name: Mouse}}\nrules: [{input: mouse, is: [idle, active], for: 2s}]")
+	r.isOpen(f)
+	passes := func() bool { return see(r, f, func(f *fake) bool { return f.mask.has(evRel, 0) || !f.masked }) }
+	if !passes() {
+		t.Fatal("nothing would be heard of it")
+	}
+	r.send(f, r.now("REL_X", 1), report)
+	r.until("it is held back", func() bool { return !passes() })
+	if see(r, f, func(f *fake) bool { return !f.mask.has(evKey, 0x110) }) {
+		t.Error("its buttons are held back too")
+	}
+	r.until("it is let through again", passes)
+	r.expect("input mouse idle")
+	r.send(f, r.now("REL_X", 1), report)
+	e := r.expect("input mouse active")[0]
+	v, _ := e.Lookup("IDLE_MS")
+	if ms, _ := v.Int(); ms < 2000 || ms > 15_000 {
+		t.Errorf("IDLE_MS %d", ms)
+	}
+}
+
+// Time goes on over a reload, and what a new rule missed does not fire.
+func TestSilenceOverAReload(t *testing.T) {
+	r := newRig(t)
+	f := r.plug("Keyboard", "KEY_A")
+	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{input: kbd, is: idle, for: 100ms}]")
+	r.isOpen(f)
+	r.expect("input kbd idle")
+	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{input: kbd, is: idle, for: 50ms}, {input: kbd, is: idle, for: 300ms}, {input: kbd, is: active, for: 50ms}]")
+	e := r.expect("input kbd idle")[0]
+	if v, _ := e.Lookup("IDLE_MS"); v.String() != "300" {
+		t.Errorf("IDLE_MS %s", v)
+	}
+	r.send(f, r.now("KEY_A", 1), report)
+	r.expect("input kbd active", "input kbd idle", "input kbd idle")
+	r.apply("{}")
+	r.do(func() {
+		if len(r.source.vigils) != 0 || len(r.source.presences) != 0 {
+			t.Error("it watches on")
+		}
+	})
+}
+
+// ask makes a condition of the plan.
+func ask(t *testing.T, p *Plan, kind, text string) func() sources.Truth {
+	t.Helper()
+	ps := &config.Problems{}
+	n, _ := config.Parse("f", []byte(text), ps)
+	for _, k := range p.Conditions() {
+		if k.Key == kind {
+			fields, compile := k.New()
+			config.Object(fields...).Read(n, ps)
+			if question := compile(ps); !ps.Failed() {
+				return question
+			}
+		}
+	}
+	t.Fatal(ps)
+	return nil
+}
+
+func TestConditionsOnKeysAndInputs(t *testing.T) {
+	r := newRig(t)
+	c, ps := compile("inputs: {kbd: {name: Keyboard}}\nrules: [{key: KEY_B, is: pressed}]")
+	if ps.Failed() {
+		t.Fatal(ps)
+	}
+	down := ask(t, c.plan, "key", "{key: KEY_A, is: pressed}")
+	up := ask(t, c.plan, "key", "{key: KEY_A, is: released, from: kbd}")
+	here := ask(t, c.plan, "input", "{input: kbd, is: present}")
+	away := ask(t, c.plan, "input", "{input: kbd, is: absent}")
+	answers := func(when string, want ...sources.Truth) {
+		t.Helper()
+		r.do(func() {
+			for i, question := range []func() sources.Truth{down, up, here, away} {
+				if got := question(); got != want[i] {
+					t.Errorf("%s: answer %d is %d, want %d", when, i, got, want[i])
+				}
+			}
+		})
+	}
+	answers("before anything is known", 0, 0, 0, 0)
+	r.do(func() { r.source.Apply(c.plan) })
+	r.quiet()
+	answers("without a device", 0, 0, sources.No, sources.Yes)
+	f := r.plug("Keyboard", "KEY_A", "KEY_B")
+	r.isOpen(f)
+	answers("at first", sources.No, sources.Yes, sources.Yes, sources.No)
+	// One batch holds the whole chord. Each event finds the key as it was.
+	r.send(f, ev(t, 1, "KEY_A", 1), ev(t, 2, "KEY_B", 1), ev(t, 3, "KEY_A", 0), report)
+	var seen []sources.Truth
+	for _, e := range r.expect("key KEY_A down", "key KEY_B down", "key KEY_A up") {
+		r.do(func() {
+			r.source.Hear(e)
+			seen = append(seen, down())
+		})
+	}
+	if seen[0] != sources.Yes || seen[1] != sources.Yes || seen[2] != sources.No {
+		t.Errorf("in the events' turns the key was %d", seen)
+	}
+	r.unplug(f)
+	r.quiet()
+	answers("after it went", 0, 0, sources.No, sources.Yes)
+}

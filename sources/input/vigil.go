@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+
+// vigil: how long nothing has come of an input.
+
+package input
+
+import (
+	"slices"
+	"time"
+
+	"reflexd/sources"
+)
+
+// vigil watches one declared input. No timer is set or stopped when an event
+// comes: the one that is set asks, when it fires, how long ago the last event
+// was, and is set again for what is missing.
+type vigil struct {
+	source *source
+	name   string
+	spans  []time.Duration // after which to tell, ascending
+	told   int             // how many of them have been since the last event
+	last   time.Duration   // when that was, CLOCK_MONOTONIC
+	timer  sources.Timer   // nil if none is set
+}
+
+// keepVigil has the inputs watched that the plan wants watched. Time goes on
+// over a reload; what a new rule would have heard of before does not fire.
+func (s *source) keepVigil() {
+	old := s.vigils
+	s.vigils = map[string]*vigil{}
+	now := s.host.Loop.Now()
+	for _, v := range old {
+		v.stop()
+	}
+	for name, spans := range s.plan.silences {
+		v := old[name]
+		if v == nil {
+			v = &vigil{source: s, name: name, last: now}
+		}
+		v.spans, v.told = spans, 0
+		for v.told < len(spans) && now-v.last >= spans[v.told] {
+			v.told++
+		}
+		v.arm()
+		s.vigils[name] = v
+	}
+}
+
+func (v *vigil) stop() {
+	if v.timer != nil {
+		v.timer.Stop()
+		v.timer = nil
+	}
+}
+
+// arm sets the timer for the next of the spans, if there is one.
+func (v *vigil) arm() {
+	if v.timer == nil && v.told < len(v.spans) {
+		v.timer = v.source.host.Loop.After(v.last+v.spans[v.told]-v.source.host.Loop.Now(), v.due)
+	}
+}
+
+func (v *vigil) due() {
+	v.timer = nil
+	now := v.source.host.Loop.Now()
+	for v.told < len(v.spans) && now-v.last >= v.spans[v.told] {
+		v.source.tellInput(now, v.name, idle, v.spans[v.told])
+		v.told++
+	}
+	v.arm()
+}
+
+// life notes a batch of events by the time stamps of its first and last.
+func (v *vigil) life(first, last time.Duration) {
+	silent := first - v.last
+	v.last = max(v.last, first, last)
+	if v.told == 0 {
+		return
+	}
+	// An event that came just before idle was told may be read just after.
+	silent = max(silent, v.spans[v.told-1])
+	v.source.tellInput(first, v.name, active, silent)
+	v.told = 0
+	v.stop() // it was set for a longer span
+	v.arm()
+}
+
+// vigilsOf returns those that a device declared by names is to tell of its
+// events.
+func (s *source) vigilsOf(names []string) []*vigil {
+	var all []*vigil
+	for _, name := range names {
+		if v := s.vigils[name]; v != nil {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// alive tells the vigils of the events in buf.
+func (d *device) alive(buf []byte) {
+	if len(d.vigils) == 0 || len(buf) < eventSize {
+		return
+	}
+	first, last := decode(buf), decode(buf[(len(buf)/eventSize-1)*eventSize:])
+	for _, v := range d.vigils {
+		v.life(first.at, last.at)
+	}
+	d.blink()
+}
+
+// overheard returns what the kernel is to pass only so that a vigil sees life.
+func (d *device) overheard() codes {
+	switch {
+	case len(d.vigils) == 0:
+		return codes{}
+	case d.blinking:
+		return codes{keys: everyCode.keys, switches: everyCode.switches}
+	}
+	return everyCode
+}
+
+// Axes and wheels that no rule wants are let through again and again only to
+// see life, so once they showed some the kernel holds them back for this part
+// of the shortest time that somebody waits for, and not for longer than
+// longestBlink: a hand on a mouse does not wake us a thousand times a second.
+const (
+	blinkPart    = 20
+	longestBlink = 5 * time.Second
+)
+
+// blink holds back axes and wheels for a while. What they do meanwhile is
+// taken for granted when it is over: idle is told late by that, never early.
+func (d *device) blink() {
+	none := codes{}
+	if d.blinking || d.id.has.axes == none.axes && d.id.has.rels == none.rels {
+		return
+	}
+	span := longestBlink
+	for _, v := range d.vigils {
+		span = min(span, v.spans[0]/blinkPart)
+	}
+	d.blinking = true
+	d.hear()
+	d.host.Loop.After(span, func() {
+		d.blinking = false
+		if d.closed {
+			return
+		}
+		now := d.host.Loop.Now()
+		for _, v := range d.vigils {
+			v.life(now, now)
+		}
+		d.hear()
+	})
+}
+
+// watches reports whether a vigil waits for one of the names.
+func (p *Plan) watches(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return len(p.silences[name]) > 0 })
+}
