@@ -258,47 +258,24 @@ func TestMountYankedWhileCopying(t *testing.T) {
 	}
 }
 
-const appliance = `
-lines:
-  led: {output: GPIO17, on_exit: off}
-  eject: {button: GPIO27, debounce: 20ms}
-automount:
-  - match: {ID_BUS: usb}
-    types: [vfat, exfat, ext4]
-    at: /media/${LABEL:-${UUID}}
-    read_only: true
-rules:
-  - name: import
-    when: {mount: /media/*, is: mounted}
-    do:
-      - run: {command: [cp, -r, "${MOUNTPOINT}/DCIM", /srv/photos/], timeout: 30m}
-      - unmount: "${DEVNAME}"
-      - set: {line: led, to: on}
-    on_failure:
-      - log: "nothing copied from ${LABEL:-a stick without a name}"
-      - unmount: "${DEVNAME}"
-      - set: {line: led, to: off}
-  - name: pulled too early
-    when: {mount: "*", is: yanked}
-    do:
-      - log: "${DEVNAME} was pulled while mounted"
-      - set: {line: led, to: off}
-  - name: stop and let go
-    when: {line: eject, is: released}
-    do: {unmount: all}
-`
-
+// The example, as it stands: a photo is copied and the LED says that the stick
+// may be pulled; of a stick without photos it says that it was no use; and the button
+// unmounts.
 func TestMountPhotoAppliance(t *testing.T) {
+	appliance, err := os.ReadFile("../../examples/photo-appliance.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	everywhere(t, func(t *testing.T, b *board) {
 		if _, err := b.Shell(t.Context(), "rm -rf /srv/photos; mkdir -p /srv/photos"); err != nil {
 			t.Fatal(err)
 		}
 		b.pull(t, 27, true)
-		a := b.start(t, appliance)
+		a := b.start(t, string(appliance))
 		photos := volume(t, true, lab.Volume{Type: "vfat", Label: "PHOTOS", Files: map[string][]byte{"DCIM/1.JPG": []byte("a photo")}})
 		b.plugImage(t, "stick", photos)
-		b.awaitLine(t, 17, true)
 		a.expect("msg=unmounted")
+		b.awaitSteady(t, 17, true)
 		if err := b.AwaitText(t.Context(), "/srv/photos/DCIM/1.JPG", "a photo"); err != nil {
 			t.Error(err)
 		}
@@ -311,11 +288,27 @@ func TestMountPhotoAppliance(t *testing.T) {
 
 		b.plugImage(t, "empty", volume(t, true, lab.Volume{Type: "ext4"}))
 		a.expect("nothing copied from a stick without a name")
-		b.awaitLine(t, 17, false)
+		b.awaitSteady(t, 17, false) // after 20 blinks
 		b.nothingMounted(t)
 		b.press(t, 27)
 		a.expect("fired rule=\"stop and let go\"")
 		b.settle(t)
 		b.unplug(t, "empty")
 	})
+}
+
+// awaitSteady waits until a line has been high, or low, for longer than a
+// blink takes.
+func (b *board) awaitSteady(t *testing.T, offset int, high bool) {
+	t.Helper()
+	const looks, pause, patience = 10, 60 * time.Millisecond, 30 * time.Second
+	for begin, same := time.Now(), 0; same < looks; time.Sleep(pause) {
+		value, err := b.header.Value(t.Context(), offset)
+		if err != nil || time.Since(begin) > patience {
+			t.Fatalf("line %d does not stay %v: %v", offset, high, err)
+		}
+		if same++; value != high {
+			same = 0
+		}
+	}
 }
