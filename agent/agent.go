@@ -21,6 +21,7 @@ import (
 	"reflexd/agent/control"
 	"reflexd/agent/gesture"
 	"reflexd/agent/loop"
+	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
@@ -104,7 +105,8 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
-		Vars: a.source("vars").(*vars.Source), Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
+		Mounts: a.source("mount").(*mount.Source), Vars: a.source("vars").(*vars.Source),
+		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
@@ -174,6 +176,7 @@ func (a *Agent) apply(c *Configuration) {
 		c.plan("gpio").(*gpio.Plan).DryRun = true
 		c.plan("vars").(*vars.Plan).DryRun = true
 		c.plan("input").(*input.Plan).DryRun = true
+		c.plan("mount").(*mount.Plan).DryRun = true
 	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
@@ -272,9 +275,19 @@ func (a *Agent) dispatch(e *sources.Event) {
 	for _, h := range a.hearers[e.Topic.Kind] {
 		h.Hear(e)
 	}
+	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
+		a.stopFor(e)
+	}
 	a.gestures.Advance(min(e.Time, a.loop.Woke()))
 	a.show(e)
 	a.gestures.Next(e)
+}
+
+// stopFor stops what rules do because a device was mounted that is now gone.
+func (a *Agent) stopFor(yanked *sources.Event) {
+	a.runner.StopWhere(func(e *sources.Event) bool {
+		return e.Topic.Kind == "mount" && e.Topic.State == mount.Mounted && e.Source == yanked.Source && e.Topic.Name == yanked.Topic.Name
+	})
 }
 
 // show lets the log, the observer and the rules see e. An event without a

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
+	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/vars"
@@ -33,6 +34,7 @@ var kinds = []sources.Kind{
 	file.Kind,
 	timer.Kind,
 	vars.Kind,
+	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	ownKind,
 }
 
@@ -119,6 +121,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 	}
 	c.plan("input").(*input.Plan).Virtual = c.uses.Keys
+	c.plan("mount").(*mount.Plan).Acts = c.uses.Mounts
 }
 
 // keeps reports whether c declares o as old did, so that what plays there may

@@ -26,8 +26,17 @@ func (b *Board) PlugMouse(ctx context.Context, id string) error {
 
 // PlugStick plugs in a USB stick with the given image as its content, which the guest can change.
 func (b *Board) PlugStick(ctx context.Context, id, image string) error {
+	return b.plugStick(ctx, id, image, false)
+}
+
+// PlugLockedStick plugs in a USB stick whose switch says that nothing is to be written to it.
+func (b *Board) PlugLockedStick(ctx context.Context, id, image string) error {
+	return b.plugStick(ctx, id, image, true)
+}
+
+func (b *Board) plugStick(ctx context.Context, id, image string, locked bool) error {
 	err := b.execute(ctx, "blockdev-add", arguments{
-		"driver": "raw", "node-name": id, "file": arguments{"driver": "file", "filename": image},
+		"driver": "raw", "node-name": id, "read-only": locked, "file": arguments{"driver": "file", "filename": image},
 	})
 	if err != nil {
 		return fmt.Errorf("plug %s: %w", id, err)

@@ -34,6 +34,9 @@ var kinds = []Kind{
 	varKind,
 	ruleKind,
 	sourceKind,
+	mountKind,
+	unmountKind,
+	ejectKind,
 }
 
 // Kind declares one kind of action.
@@ -71,6 +74,7 @@ type Env struct {
 	Log     *slog.Logger
 	Spawn   *spawn.Starter
 	Outputs *output.Panel
+	Mounts  Mounts
 	Keys    Keys
 	Vars    *vars.Source
 	Emit    func(*sources.Event)
@@ -112,6 +116,8 @@ type Known struct {
 type Uses struct {
 	LEDs []string            // names and patterns
 	Keys map[string][]uint16 // the keys that each virtual device must have
+	// Mounts is set if something is mounted, and so may be pulled.
+	Mounts bool
 }
 
 // everyEvent are the fields that every event has.

@@ -143,6 +143,21 @@ func (t Text) HasFields() bool {
 	return slices.ContainsFunc(t.parts, func(p part) bool { return p.field != "" })
 }
 
+// Prefix returns the literal text before the first field.
+func (t Text) Prefix() string {
+	if len(t.parts) == 0 {
+		return ""
+	}
+	return t.parts[0].literal
+}
+
+// Fields returns the names of the fields, those in defaults too.
+func (t Text) Fields() []string {
+	var names []string
+	eachField(t.parts, func(name string, _ bool) { names = append(names, name) })
+	return names
+}
+
 // eachField calls f for each field that is named, and whether it has a
 // default.
 func eachField(parts []part, f func(name string, hasDefault bool)) {

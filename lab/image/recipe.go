@@ -18,7 +18,7 @@ var recipe = struct {
 		"pi3":  append([]string{"phy-generic", "dwc2", "bcm2835_wdt"}, common...),
 	},
 	Available: []string{
-		"exfat", "nls_ascii", "nls_iso8859-1", "nls_utf8", "uas", "loop", "dummy", "veth",
+		"exfat", "btrfs", "f2fs", "isofs", "udf", "squashfs", "xfs", "nls_ascii", "nls_iso8859-1", "nls_utf8", "uas", "loop", "dummy", "veth",
 		"leds-gpio", "ledtrig-timer", "ledtrig-oneshot", "ledtrig-transient",
 	},
 	Patches: simPatches,

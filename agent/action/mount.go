@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+
+// The actions mount, unmount and eject.
+
+package action
+
+import (
+	"strings"
+
+	"reflexd/agent/mount/fstype"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Mounts are the mounts of block devices. The mount source is them. What they
+// are asked to do takes its time: done is called afterwards, on the loop's
+// thread.
+type Mounts interface {
+	Mount(m MountRequest, done func(error))
+	Unmount(u UnmountRequest, done func(error))
+	// Eject unmounts all of the drive with that device name or mount point and
+	// detaches it.
+	Eject(device string, done func(error))
+}
+
+// MountRequest asks for a mount.
+type MountRequest struct {
+	Device   string // absolute
+	At       Text   // the mount point
+	Type     string // "" for what the device holds
+	Options  []string
+	ReadOnly bool
+	Event    *sources.Event // whose fields At may name
+}
+
+// UnmountRequest asks for the end of mounts.
+type UnmountRequest struct {
+	Target string // a device name, a mount point, or "all" for all that reflexd mounted
+	Lazy   bool   // at once, whoever uses it
+	Kill   bool   // end who uses it
+}
+
+// MountFields are the fields that a mount point may name beside those of the
+// event: what is found on the device.
+var MountFields = []string{"DEVNAME", "FSTYPE", "LABEL", "UUID", "SIZE"}
+
+// DefaultMountPoint is where things are mounted unless the configuration says
+// otherwise.
+const DefaultMountPoint = "/media/${LABEL:-${UUID}}"
+
+var mountKind = Kind{
+	Key: "mount",
+	Doc: "mount a block device",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &mount{}
+		a.At, _ = ParseText(DefaultMountPoint)
+		device := TextValue(&a.device)
+		option := func(s *string) config.Value { return config.Word(s, "an option") }
+		return config.Either(device, config.Object(
+			config.Field{Name: "device", Doc: "its device name: /dev/sda1", Required: true, Value: device},
+			config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: DefaultMountPoint, Value: TextValue(&a.At)},
+			config.Field{Name: "type", Doc: "the filesystem", Default: "what the device holds", Value: config.OneOf(&a.Type, fstype.Names()...)},
+			config.Field{Name: "options", Doc: "added to nosuid, nodev, noexec, relatime and the defaults of the type",
+				Value: config.At(&a.optionsAt, config.OneOrMore(&a.Options, option))},
+			config.Field{Name: "read_only", Doc: "nothing is written to it", Default: "off", Value: config.Bool(&a.ReadOnly)},
+		)), a.check
+	},
+}
+
+type mount struct {
+	device Text
+	MountRequest
+	optionsAt config.Pos
+}
+
+func (a *mount) check(c *Check) Action {
+	c.Uses.Mounts = true
+	c.Text(a.device)
+	c.absolute(a.device, "device")
+	if !strings.HasPrefix(a.At.Prefix(), "/") {
+		c.Problems.Errorf(a.At.Pos, "at must be absolute, and its first folder a fixed one: /mnt/…")
+	}
+	with := *c
+	if with.Fields != nil {
+		with.Fields = append(append([]string{}, c.Fields...), MountFields...)
+	}
+	with.Text(a.At)
+	for _, option := range a.Options {
+		if err := fstype.Check(fstype.Find(a.Type), option); err != nil {
+			c.Problems.Errorf(a.optionsAt, "%v", err)
+		}
+	}
+	return a
+}
+
+// absolute complains of a path that does not begin with a slash or a field.
+func (c *Check) absolute(t Text, what string) {
+	if len(t.parts) > 0 && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/") {
+		c.Problems.Errorf(t.Pos, "%s must be absolute: /%s", what, t.text)
+	}
+}
+
+// Describe implements Action.
+func (a *mount) Describe(e *sources.Event) string { return "mount " + a.device.Expand(e) }
+
+// Start implements Action.
+func (a *mount) Start(r *Run) (Pending, error) {
+	r.own() // the request keeps the event
+	request := a.MountRequest
+	request.Device, request.Event = a.device.Expand(r.Event), r.Event
+	r.Env.Mounts.Mount(request, r.Finish)
+	return unstoppable{}, nil
+}
+
+var unmountKind = Kind{
+	Key: "unmount",
+	Doc: "write everything back and unmount: a device, a mount point, or `all` that reflexd mounted",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &unmount{}
+		target := TextValue(&a.target)
+		return config.Either(target, config.Object(
+			config.Field{Name: "target", Doc: "a device name (of a drive: all of its partitions), a mount point, or all", Required: true, Value: target},
+			config.Field{Name: "lazy", Doc: "out of sight at once, and unmounted when nobody uses it any more", Default: "off", Value: config.Bool(&a.lazy)},
+			config.Field{Name: "kill", Doc: "programs that use it are ended: TERM, then KILL", Default: "off", Value: config.Bool(&a.kill)},
+		)), a.check
+	},
+}
+
+type unmount struct {
+	target     Text
+	lazy, kill bool
+}
+
+func (a *unmount) check(c *Check) Action {
+	c.Text(a.target)
+	if t := a.target; len(t.parts) > 0 && t.text != "all" && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/") {
+		c.Problems.Errorf(t.Pos, "expected a device name, a mount point or all, found %q%s", t.text, config.Suggest(t.text, []string{"all"}))
+	}
+	return a
+}
+
+// Describe implements Action.
+func (a *unmount) Describe(e *sources.Event) string { return "unmount " + a.target.Expand(e) }
+
+// Start implements Action.
+func (a *unmount) Start(r *Run) (Pending, error) {
+	r.Env.Mounts.Unmount(UnmountRequest{a.target.Expand(r.Event), a.lazy, a.kill}, r.Finish)
+	return unstoppable{}, nil
+}
+
+var ejectKind = Kind{
+	Key: "eject",
+	Doc: "write everything back, unmount all partitions of a drive and detach it, so that its light goes out",
+	New: func() (config.Value, func(*Check) Action) {
+		a := &eject{}
+		return TextValue(&a.device), func(c *Check) Action {
+			c.Text(a.device)
+			c.absolute(a.device, "the device name")
+			return a
+		}
+	},
+}
+
+type eject struct{ device Text }
+
+// Describe implements Action.
+func (a *eject) Describe(e *sources.Event) string { return "eject " + a.device.Expand(e) }
+
+// Start implements Action.
+func (a *eject) Start(r *Run) (Pending, error) {
+	r.Env.Mounts.Eject(a.device.Expand(r.Event), r.Finish)
+	return unstoppable{}, nil
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+// Adoption: at start, what an earlier run of ours has mounted is ours again;
+// of what it left behind otherwise nothing stays.
+
+package mount
+
+import (
+	"fmt"
+
+	"reflexd/sources"
+)
+
+// adopt reads the records, beside the loop, and then has the devices listed.
+func (s *Source) adopt() {
+	var roots []string
+	for _, q := range s.plan.policies {
+		root, _ := split(q.at.text)
+		roots = append(roots, root)
+	}
+	var kept, stale []remembered
+	var err error
+	s.host.Loop.Beside(func() { kept, stale, err = s.machine.takeStock(roots) }, func() {
+		if err != nil {
+			s.host.Log.Error("what was mounted before is not known", "error", err)
+		}
+		for _, r := range kept {
+			s.takeOver(r)
+		}
+		for _, r := range stale {
+			d := &device{identity: r.identity, gone: true}
+			d.fields = []sources.Field{{Name: "DEVNAME", Value: sources.Text(r.name)}}
+			s.host.Log.Warn("pulled while mounted, and while reflexd did not run", "device", r.name, "at", r.point)
+			s.emit(d, Yanked, r.point)
+		}
+		s.adopting = false
+		s.list(true)
+	})
+}
+
+// takeOver makes a mount of an earlier run ours. Rules do not hear of it:
+// nothing has happened.
+func (s *Source) takeOver(r remembered) {
+	d := s.devices[r.name]
+	if d == nil || !d.same(r.identity) {
+		d = &device{identity: r.identity}
+		s.devices[r.name] = d
+	}
+	mt := r.mounted
+	d.mount, d.fields = &mt, r.fields
+	s.points[mt.point] = d
+	s.table.watch(s)
+	s.host.Log.Info("still mounted", "device", r.name, "at", mt.point)
+}
+
+// takeStock tells the records of what is mounted and there from those of what
+// was pulled while nobody looked, and cleans up behind these and behind those
+// that were unmounted or never mounted.
+func (m *machine) takeStock(roots []string) (kept, stale []remembered, err error) {
+	mounts, err := readMountinfo(m.proc)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range m.recall() {
+		e := at(mounts, r.point, r.name, r.number)
+		switch {
+		case e == nil:
+			m.clean(r.identity, &r.mounted)
+		case m.isThere(r.identity):
+			r.readOnly = e.readOnly
+			r.fields = m.describe(&r)
+			kept = append(kept, r)
+		default:
+			if err := m.cut(r.identity, &r.mounted); err != nil {
+				return kept, stale, fmt.Errorf("clean up: %w", err)
+			}
+			stale = append(stale, r)
+		}
+	}
+	for _, root := range roots {
+		sweep(root)
+	}
+	return kept, stale, nil
+}
+
+// isThere reports whether the device is, and is no other one.
+func (m *machine) isThere(id identity) bool {
+	now, ok := m.identityOf(m.sys + id.path)
+	d := device{identity: id}
+	return ok && d.same(now) && now.name == id.name
+}
+
+// describe makes the fields of a mount that is taken over.
+func (m *machine) describe(r *remembered) []sources.Field {
+	f := m.hardware(r.identity)
+	f.content, f.err = probe(f.name, f.size)
+	f.describeContent()
+	return append(told(f), readOnlyField(r.readOnly))
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+
+// Arrival: a device is there, or changed; what a policy makes of it.
+
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"reflexd/agent/mount/blkid"
+	"reflexd/agent/mount/fstype"
+	"reflexd/sources"
+)
+
+// consider has the device looked at, and mounted if a policy is for it. With
+// media its medium may be another one.
+func (s *Source) consider(d *device, media bool) {
+	policies, dry := s.plan.policies, s.plan.DryRun
+	if s.adopting || len(policies) == 0 || d.released || d.mount != nil && !media {
+		return
+	}
+	interesting := func(f *facts) bool {
+		return slices.ContainsFunc(policies, func(q *policy) bool { return q.mayTake(f) })
+	}
+	d.queue.add(job{what: "looking at it", do: func(done func()) {
+		var f *facts
+		s.host.Loop.Beside(func() {
+			if media {
+				revalidate(d.name)
+			}
+			f = s.machine.look(d.identity, interesting)
+			if !dry {
+				watchMedium(f, interesting)
+			}
+		}, func() {
+			s.looked(d, f, policies, s.ending(d, done))
+		})
+	}})
+}
+
+// ending returns what to call at the end of a job: if the device was pulled
+// meanwhile, its mount goes then.
+func (s *Source) ending(d *device, done func()) func() {
+	return func() {
+		done()
+		if d.gone {
+			s.yank(d)
+		}
+	}
+}
+
+// mayTake reports whether q is about the device, or may turn out to be when
+// its content is known.
+func (q *policy) mayTake(f *facts) bool {
+	needs := func(name string) bool { return name == "FSTYPE" || name == "LABEL" || name == "UUID" }
+	return q.takes(f) || slices.ContainsFunc(q.match.Fields(), needs)
+}
+
+// looked decides what is done with a device that was looked at.
+func (s *Source) looked(d *device, f *facts, policies []*policy, done func()) {
+	switch {
+	case d.gone:
+	case f.size == 0 && f.part == 0:
+		s.emptied(d)
+	case d.mount != nil:
+	case f.claim != "" || f.reserved != "":
+		s.host.Log.Debug("left alone", "device", d.name, "why", f.claim+f.reserved)
+	default:
+		s.choose(d, f, policies, done)
+		return
+	}
+	done()
+}
+
+// choose picks the policy and has the device mounted by it.
+func (s *Source) choose(d *device, f *facts, policies []*policy, done func()) {
+	i := slices.IndexFunc(policies, func(q *policy) bool { return q.takes(f) && q.wants(f.content.Type) })
+	if i < 0 || f.err == nil && f.content.Usage != blkid.Filesystem {
+		if f.content.Type != "" && f.removable {
+			s.host.Log.Info("not mounted: no policy is for it", "device", d.name, "type", f.content.Type)
+		}
+		done()
+		return
+	}
+	q := policies[i]
+	handled := fmt.Sprint(f.content.Type, f.content.UUID, f.content.Label, f.size, f.err)
+	if d.handled == handled {
+		done()
+		return
+	}
+	d.handled, d.problem, d.crowded, d.fields = handled, nil, false, told(f)
+	w := q.wish(f)
+	switch kind := fstype.Find(f.content.Type); {
+	case f.err != nil:
+		s.fail(d, w, f.err)
+	case kind == nil:
+		s.fail(d, w, fmt.Errorf("mount %s: nothing is known of the filesystem %s", d.name, f.content.Type))
+	case q.most > 0 && s.count(q) >= q.most:
+		d.crowded = true
+		s.fail(d, w, fmt.Errorf("mount %s: max: %d are mounted already", d.name, q.most))
+	default:
+		w.kind = kind
+		s.mount(d, w, 1, func(error) { done() })
+		return
+	}
+	done()
+}
+
+// wish returns how q wants a device to be mounted.
+func (q *policy) wish(f *facts) *wish {
+	w := &wish{facts: f, readOnly: q.readOnly, sync: q.sync, write: q.write, owner: q.owner, refuse: q.refuse, policy: q}
+	if o := q.options[f.content.Type]; o != nil {
+		w.options = o.words
+	}
+	w.root, w.below = expand(q.at.text, f.fields, filepath.Base(f.name))
+	return w
+}
+
+// count returns how many devices are mounted by q, or are about to be.
+func (s *Source) count(q *policy) int {
+	n := 0
+	for _, d := range s.points {
+		if d.policy == q {
+			n++
+		}
+	}
+	return n
+}
+
+// mostNames is how many names are tried where one is taken.
+const mostNames = 100
+
+// mount mounts the device at the mount point of w, or at the first free one
+// with a suffix from try on, and tells rules how that went.
+func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
+	one, point := *w, ""
+	for ; ; try++ {
+		one.below = suffixed(w.below, try)
+		point = filepath.Join(w.root, one.below)
+		if s.points[point] == nil {
+			break
+		}
+		if w.refuse || try == mostNames {
+			s.fail(d, w, fmt.Errorf("mount %s at %s: %w", d.name, point, errTaken))
+			done(d.problem)
+			return
+		}
+	}
+	if s.plan.DryRun {
+		s.host.Log.Info("would mount", "device", d.name, "at", point, "type", w.kind.Name)
+		done(nil)
+		return
+	}
+	s.points[point], d.policy = d, w.policy
+	var result *mounted
+	var err error
+	s.host.Loop.Beside(func() { result, err = s.machine.attach(&one) }, func() {
+		delete(s.points, point)
+		switch {
+		case errors.Is(err, errTaken) && !w.refuse && try < mostNames && !d.gone:
+			s.mount(d, w, try+1, done)
+			return
+		case err != nil:
+			s.fail(d, &one, err)
+		default:
+			s.settled(d, &one, result)
+		}
+		done(err)
+	})
+}
+
+// settled takes note of a mount that was made. Of a device that is gone by
+// now, rules hear nothing.
+func (s *Source) settled(d *device, w *wish, result *mounted) {
+	d.mount, d.problem, d.released = result, nil, false
+	s.points[result.point] = d
+	s.table.watch(s)
+	d.fields = told(w.facts)
+	d.fields = append(d.fields, readOnlyField(result.readOnly))
+	if result.why != "" {
+		d.fields = append(d.fields, sources.Field{Name: "WHY", Value: sources.Text(result.why)})
+	}
+	if d.gone {
+		d.quiet = true
+		return
+	}
+	s.host.Log.Info("mounted", "device", d.name, "at", result.point, "type", w.kind.Name, "read_only", result.readOnly, "why", result.why)
+	s.emit(d, Mounted, result.point)
+}
+
+// fail takes note of a mount that was not made, and tells rules.
+func (s *Source) fail(d *device, w *wish, err error) {
+	d.problem = err
+	if d.gone {
+		return
+	}
+	s.host.Log.Warn("not mounted", "device", d.name, "error", err)
+	s.emit(d, Failed, filepath.Join(w.root, w.below), sources.Field{Name: "REASON", Value: sources.Text(err.Error())})
+}
+
+func readOnlyField(readOnly bool) sources.Field {
+	value := int64(0)
+	if readOnly {
+		value = 1
+	}
+	return sources.Field{Name: "READ_ONLY", Value: sources.Int(value)}
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+
+// Mounting: one try at one mount point, beside the loop.
+
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent/mount/fstype"
+	"reflexd/agent/spawn"
+)
+
+// wish is how a device is to be mounted.
+type wish struct {
+	facts    *facts
+	kind     *fstype.Type
+	options  []string
+	readOnly bool
+	sync     bool
+	write    bool // even if it is dirty
+	owner    string
+	root     string // the fixed folder
+	below    string // the mount point below it
+	refuse   bool   // no other name if that one is taken
+	policy   *policy
+}
+
+// mounted is what came of it.
+type mounted struct {
+	root, below string
+	point       string
+	made        bool // the folder is ours
+	readOnly    bool
+	why         string // it is read-only though nobody asked for it
+}
+
+// attach mounts the device. It fails with errTaken where another mount point
+// may do.
+func (m *machine) attach(w *wish) (*mounted, error) {
+	f, err := openFolder(w.root, w.below)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	result := &mounted{root: strings.TrimSuffix(f.point, "/"+w.below), below: w.below, point: f.point, made: f.made}
+	err = m.remember(w.facts.identity, result)
+	if err == nil {
+		err = w.mountOn(f, result)
+	}
+	if err == nil {
+		err = m.verify(w, result)
+	}
+	if err != nil {
+		m.forget(w.facts.identity)
+		removeFolder(result.root, w.below, f.made)
+		return nil, err
+	}
+	return result, nil
+}
+
+// mountOn mounts the device on the folder, read-only if it cannot be written
+// to or better is not.
+func (w *wish) mountOn(f *folder, result *mounted) error {
+	o, err := w.mountOptions()
+	if err != nil {
+		return err
+	}
+	c := &w.facts.content
+	result.readOnly = w.readOnly || w.kind.ReadOnly || c.ReadOnly
+	switch {
+	case result.readOnly:
+	case w.facts.protected:
+		result.readOnly, result.why = true, "the device is write-protected"
+	case c.Dirty && !w.kind.Journal && !w.write:
+		result.readOnly, result.why = true, "it was not unmounted when it was used last, and is not repaired by being mounted"
+	}
+	err = w.try(f, o, result.readOnly)
+	protected := errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)
+	if protected && !result.readOnly {
+		result.readOnly, result.why = true, "the device is write-protected"
+		err = w.try(f, o, true)
+	}
+	if errors.Is(err, unix.EROFS) && w.kind.NoReplay != "" {
+		o.Add(w.kind.NoReplay)
+		result.why = "the device is write-protected, and what its journal holds is not in sight"
+		err = w.try(f, o, true)
+	}
+	return w.explain(err)
+}
+
+// try calls mount(2) with each of the type's drivers until the kernel knows
+// one.
+func (w *wish) try(f *folder, o fstype.Options, readOnly bool) (err error) {
+	if readOnly {
+		o.Flags |= unix.MS_RDONLY
+	}
+	for _, driver := range w.kind.Drivers {
+		err = unix.Mount(w.facts.name, procFd(f.fd), driver, o.Flags, strings.Join(o.Data, ","))
+		if err != unix.ENODEV {
+			return err
+		}
+	}
+	return err
+}
+
+func (w *wish) mountOptions() (fstype.Options, error) {
+	o := fstype.Safe()
+	o.Add(w.kind.Defaults...)
+	if w.owner != "" && !w.kind.Owners {
+		user, group, _ := strings.Cut(w.owner, ":")
+		uid, gid, err := spawn.Ids(user, group)
+		if err != nil {
+			return o, fmt.Errorf("owner of the files: %w", err)
+		}
+		o.Add(fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid))
+		if w.kind.Name != "iso9660" {
+			o.Add("umask=022")
+		}
+	}
+	if w.sync {
+		o.Add("sync")
+		o.Data = slices.DeleteFunc(o.Data, func(s string) bool { return s == "flush" })
+	}
+	o.Add(w.options...)
+	return o, nil
+}
+
+// explain says in words what mount(2) says by a number.
+func (w *wish) explain(err error) error {
+	kind := w.kind.Name
+	switch err {
+	case nil:
+		return nil
+	case unix.ENODEV:
+		return fmt.Errorf("mount %s: this kernel has no %s, neither built in nor as a module (/proc/filesystems)", w.facts.name, kind)
+	case unix.EINVAL:
+		return fmt.Errorf("mount %s as %s: %w (a damaged filesystem, or an option that the driver does not know: dmesg says more)", w.facts.name, kind, err)
+	case unix.EPERM:
+		return fmt.Errorf("mount %s as %s: %w (only root may mount)", w.facts.name, kind, err)
+	}
+	return fmt.Errorf("mount %s as %s: %w", w.facts.name, kind, err)
+}
+
+// verify looks whether the device is where it was mounted: it may have been
+// another by then, or is gone already.
+func (m *machine) verify(w *wish, result *mounted) error {
+	mounts, err := readMountinfo(m.proc)
+	if err != nil {
+		return err
+	}
+	e := at(mounts, result.point, w.facts.name, w.facts.number)
+	if e == nil {
+		return fmt.Errorf("mount %s: it is not at %s after all", w.facts.name, result.point)
+	}
+	if e.readOnly && !result.readOnly {
+		result.readOnly, result.why = true, "the filesystem's driver writes to none like this"
+	}
+	return nil
+}

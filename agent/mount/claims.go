@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+// Claims: devices that somebody else looks after, and that are left alone.
+
+package mount
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reflexd/agent/mount/blkid"
+)
+
+// systemPoints are the mount points whose disk is the system's own.
+var systemPoints = []string{"/", "/usr", "/etc", "/var", "/home", "/boot", "/boot/efi", "/boot/firmware"}
+
+// inUse says, without reading the device, who has it, and whether it is the
+// system's: "" for no.
+func (m *machine) inUse(f *facts) (claim, reserved string) {
+	if held, _ := os.ReadDir(filepath.Join(f.folder, "holders")); len(held) > 0 {
+		return held[0].Name() + " is made of it", ""
+	}
+	if m.isSwap(f.name) {
+		return "it is used as swap", ""
+	}
+	mounts, err := readMountinfo(m.proc)
+	if err != nil {
+		return err.Error(), ""
+	}
+	reserved = m.isRoot(f)
+	for i := range mounts {
+		e := &mounts[i]
+		switch {
+		case e.of(f.name, f.number):
+			return "it is mounted at " + e.point + " already", ""
+		case slices.Contains(systemPoints, e.point) && m.disk(e.number) == f.whole:
+			reserved = "the system runs from this disk: " + e.point
+		}
+	}
+	return "", reserved
+}
+
+func (m *machine) isSwap(name string) bool {
+	text, _ := os.ReadFile(filepath.Join(m.proc, "swaps"))
+	for line := range strings.Lines(string(text)) {
+		path, _, _ := strings.Cut(line, " ")
+		if unescape(path) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// disk returns the folder in sysfs of the whole disk that the block device
+// number is of, or "".
+func (m *machine) disk(number string) string {
+	folder, err := filepath.EvalSymlinks(filepath.Join(m.sys, "dev/block", number))
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(folder, "partition")); err == nil {
+		return filepath.Dir(folder)
+	}
+	return folder
+}
+
+// isRoot finds the disk of the kernel's root=, which is not in sight where the
+// root is an overlay.
+func (m *machine) isRoot(f *facts) string {
+	text, _ := os.ReadFile(filepath.Join(m.proc, "cmdline"))
+	for _, word := range strings.Fields(string(text)) {
+		if spec, ok := strings.CutPrefix(word, "root="); ok && m.onSameDisk(spec, f) {
+			return "the system runs from this disk: root=" + spec
+		}
+	}
+	return ""
+}
+
+// onSameDisk reports whether spec names the device, or one that shares the
+// disk with it.
+func (m *machine) onSameDisk(spec string, f *facts) bool {
+	if path, ok := strings.CutPrefix(spec, "/dev/"); ok {
+		folder, err := filepath.EvalSymlinks(filepath.Join(m.sys, "class/block", filepath.Base(path)))
+		return err == nil && (folder == f.whole || filepath.Dir(folder) == f.whole)
+	}
+	id, ok := strings.CutPrefix(spec, "PARTUUID=")
+	if !ok {
+		return false
+	}
+	disk, _, _ := strings.Cut(id, "-") // of a DOS table: the disk's number and the partition's
+	const dosDigits = 8
+	return len(disk) == dosDigits && strings.EqualFold(disk, m.table(f).TableUUID) || strings.EqualFold(id, m.partUUID(f))
+}
+
+// inFstab says which line of fstab names the device.
+func (m *machine) inFstab(f *facts) string {
+	text, err := os.ReadFile(m.fstab)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) < 2 || words[0][0] == '#' || !m.names(unescape(words[0]), f) {
+			continue
+		}
+		return fmt.Sprintf("%s has it for %s", m.fstab, unescape(words[1]))
+	}
+	return ""
+}
+
+// names reports whether the first word of a line of fstab means the device.
+func (m *machine) names(spec string, f *facts) bool {
+	key, value, tagged := strings.Cut(spec, "=")
+	value = strings.Trim(value, `"`)
+	switch {
+	case tagged && key == "UUID":
+		return value != "" && strings.EqualFold(value, f.content.UUID)
+	case tagged && key == "LABEL":
+		return value != "" && value == f.content.Label
+	case tagged && key == "PARTUUID":
+		return value != "" && strings.EqualFold(value, m.partUUID(f))
+	case tagged && key == "PARTLABEL":
+		return value != "" && value == f.text("PARTNAME")
+	case !strings.HasPrefix(spec, "/"):
+		return false
+	case spec == f.name:
+		return true
+	}
+	real, err := filepath.EvalSymlinks(spec) // /dev/disk/by-…
+	return err == nil && real == f.name
+}
+
+// partUUID returns the partition's UUID: the kernel's word since Linux 6.9,
+// else made from the disk's as the kernel does for DOS tables, else udev's.
+func (m *machine) partUUID(f *facts) string {
+	if id := f.text("PARTUUID"); id != "" || f.part == 0 {
+		return id
+	}
+	if c := m.table(f); c.Table == "dos" && c.TableUUID != "" {
+		return fmt.Sprintf("%s-%02x", c.TableUUID, f.part)
+	}
+	links, _ := filepath.Glob(filepath.Join(m.dev, "disk/by-partuuid", "*"))
+	for _, link := range links {
+		if real, err := filepath.EvalSymlinks(link); err == nil && real == f.name {
+			return filepath.Base(link)
+		}
+	}
+	return ""
+}
+
+// table reads the partition table of the device's disk.
+func (m *machine) table(f *facts) blkid.Content {
+	name := filepath.Join(m.dev, strings.ReplaceAll(filepath.Base(f.whole), "!", "/"))
+	c, _ := probe(name, readNumber(f.whole, "size")*512)
+	return c
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+
+// Ejecting: a drive's partitions are unmounted, what it keeps in its own
+// memory is written, and it is detached as far as its kind allows.
+
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// drive is a whole disk.
+type drive struct {
+	identity
+	folder string // in sysfs
+	usb    string // the folder of the USB device that it is (a part of), or ""
+}
+
+// drive finds the drive that the device name is, or is a part of.
+func (m *machine) drive(name string) (*drive, error) {
+	id, ok := m.find(name)
+	if !ok {
+		return nil, fmt.Errorf("eject %s: there is no such block device", name)
+	}
+	folder := m.sys + id.path
+	if readNumber(folder, "partition") != 0 {
+		folder = filepath.Dir(folder)
+		if id, ok = m.identityOf(folder); !ok {
+			return nil, fmt.Errorf("eject %s: its drive is gone", name)
+		}
+	}
+	return &drive{identity: id, folder: folder, usb: usbDevice(folder)}, nil
+}
+
+// find returns the block device with that name, or that a link leads to.
+func (m *machine) find(name string) (identity, bool) {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	base, err := filepath.Rel(m.dev, name)
+	if err != nil {
+		return identity{}, false
+	}
+	id, ok := m.identityOf(filepath.Join(m.sys, "class/block", strings.ReplaceAll(base, "/", "!")))
+	return id, ok && id.name == name
+}
+
+// usbDevice returns the nearest folder upwards that is a USB device and can
+// be told to go.
+func usbDevice(folder string) string {
+	for ; len(folder) > 1; folder = filepath.Dir(folder) {
+		if readText(folder, "idVendor") != "" && readText(folder, "bDeviceClass") != "" {
+			return folder
+		}
+	}
+	return ""
+}
+
+// covers reports whether the device is the drive or a part of it.
+func (d *drive) covers(id *identity) bool {
+	return id.path == d.path || strings.HasPrefix(id.path, d.path+"/")
+}
+
+// eject writes everything back, unmounts what others have mounted, and
+// detaches the drive. Ours is unmounted by then.
+func (m *machine) eject(d *drive) error {
+	mounts, err := readMountinfo(m.proc)
+	if err != nil {
+		return err
+	}
+	for _, e := range mounts {
+		if m.disk(e.number) != d.folder {
+			continue
+		}
+		if err := m.release(e.point, manner{}); err != nil {
+			return fmt.Errorf("eject %s: %w", d.name, err)
+		}
+	}
+	if err := flush(d.name); err != nil {
+		return fmt.Errorf("eject %s: %w", d.name, err)
+	}
+	return m.unplug(d)
+}
+
+// flush writes back what the kernel and the drive keep in memory.
+func flush(name string) error {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Fsync(fd); err != nil {
+		return fmt.Errorf("write back: %w", err)
+	}
+	return nil
+}
+
+// unplug detaches the drive. First the SCSI layer lets go of it, which stops
+// it in good order (Documentation/scsi/scsi_mid_low_api.rst, "remove"), then
+// the USB device is removed, which switches its port off: the light goes out,
+// and it stays away until it is pulled and plugged in again
+// (Documentation/ABI/testing/sysfs-bus-usb, "remove"). The other order would
+// take the drive from the SCSI layer before it could write its cache. The
+// other slots of a card reader are one USB device with this one: it stays if
+// any of them is mounted. What is no SCSI device has nothing to be detached.
+func (m *machine) unplug(d *drive) error {
+	last := d.usb != "" && !m.shared(d)
+	detach := filepath.Join(d.folder, "device", "delete")
+	if err := writeAttribute(detach, "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("eject %s: detach it: %w", d.name, err)
+	}
+	if !last {
+		return nil
+	}
+	err := writeAttribute(filepath.Join(d.usb, "remove"), "1")
+	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("eject %s: switch its port off: %w", d.name, err)
+	}
+	return nil
+}
+
+// shared reports whether another drive of the same USB device is in use.
+func (m *machine) shared(d *drive) bool {
+	mounts, err := readMountinfo(m.proc)
+	if err != nil {
+		return true
+	}
+	for _, e := range mounts {
+		disk := m.disk(e.number)
+		if disk != "" && disk != d.folder && strings.HasPrefix(disk, d.usb+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func writeAttribute(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}

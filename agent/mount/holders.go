@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+// Holders: the processes that keep a mount busy.
+
+package mount
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// holders says who uses something below point: "cp (812), sh (790)".
+func (m *machine) holders(point string) string {
+	const most = 5
+	var names []string
+	pids := m.findHolders(point)
+	for _, pid := range pids[:min(most, len(pids))] {
+		name := readText(filepath.Join(m.proc, strconv.Itoa(pid)), "comm")
+		names = append(names, fmt.Sprintf("%s (%d)", name, pid))
+	}
+	switch {
+	case len(pids) == 0:
+		return "no process to be seen uses it: another mount, a loop device or the kernel may"
+	case len(pids) > most:
+		names = append(names, fmt.Sprintf("and %d more", len(pids)-most))
+	}
+	return "used by " + strings.Join(names, ", ")
+}
+
+// findHolders returns the processes that have an open file, their working or
+// root folder, or a mapped file below point.
+func (m *machine) findHolders(point string) []int {
+	folders, _ := os.ReadDir(m.proc)
+	var pids []int
+	for _, e := range folders {
+		pid, err := strconv.Atoi(e.Name())
+		if err == nil && holds(filepath.Join(m.proc, e.Name()), point) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// holds looks at one process. The links are read and not followed: what they
+// lead to may not answer.
+func holds(process, point string) bool {
+	for _, name := range []string{"cwd", "root", "exe"} {
+		if link, err := os.Readlink(filepath.Join(process, name)); err == nil && under(link, point) {
+			return true
+		}
+	}
+	files, _ := os.ReadDir(filepath.Join(process, "fd"))
+	for _, f := range files {
+		if link, err := os.Readlink(filepath.Join(process, "fd", f.Name())); err == nil && under(link, point) {
+			return true
+		}
+	}
+	maps, _ := os.ReadFile(filepath.Join(process, "maps"))
+	for line := range strings.Lines(string(maps)) {
+		if i := strings.IndexByte(line, '/'); i >= 0 && under(strings.TrimSuffix(line[i:], "\n"), point) {
+			return true
+		}
+	}
+	return false
+}
+
+// under reports whether path is point or below it.
+func under(path, point string) bool {
+	rest, ok := strings.CutPrefix(path, point)
+	return ok && (rest == "" || rest[0] == '/' || strings.HasPrefix(rest, " (deleted)"))
+}
+
+// evict ends the processes that keep the mount busy: first they are asked to,
+// then they are killed. Neither process 1 nor we ourselves are.
+func (m *machine) evict(point string) error {
+	for _, step := range []struct {
+		signal unix.Signal
+		grace  time.Duration
+	}{{unix.SIGTERM, termGrace}, {unix.SIGKILL, killGrace}} {
+		for _, pid := range m.findHolders(point) {
+			if pid == 1 || pid == os.Getpid() {
+				return fmt.Errorf("unmount %s: process %d is in the way, and is not ended", point, pid)
+			}
+			_ = unix.Kill(pid, step.signal) // or it has ended meanwhile
+		}
+		for waited := time.Duration(0); waited < step.grace; waited += busyPause {
+			if len(m.findHolders(point)) == 0 {
+				return nil
+			}
+			time.Sleep(busyPause)
+		}
+	}
+	return fmt.Errorf("unmount %s: killed, but still there: %s", point, m.holders(point))
+}

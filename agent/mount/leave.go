@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+// Leaving: devices that are pulled, with their mounts or without.
+
+package mount
+
+import (
+	"strings"
+	"time"
+)
+
+// hangs is how long an operation under way may keep a device that was pulled
+// from being given up, and how long taking its mount away may take before
+// rules are told all the same. The kernel fails what is under way as soon as
+// it has noticed; if it does not, nobody is to wait for it.
+const hangs = 2 * time.Second
+
+// remove is called for a device that is not there any more.
+func (s *Source) remove(d *device) {
+	d.gone = true
+	delete(s.devices, d.name)
+	d.queue.cancel()
+	if d.queue.doing == "" {
+		s.yank(d)
+		return
+	}
+	s.host.Loop.After(hangs, func() { s.yank(d) })
+}
+
+// emptied is called for a drive that has no medium (any more): what is mounted
+// of it is gone. The kernel keeps partitions as long as they are mounted, and
+// looks for them again when the drive is opened.
+func (s *Source) emptied(drive *device) {
+	found := false
+	for _, d := range s.devices {
+		if d.mount != nil && (d == drive || strings.HasPrefix(d.path, drive.path+"/")) {
+			found = true
+			s.yank(d)
+		}
+	}
+	if found {
+		s.host.Loop.After(hangs, func() { s.host.Loop.Beside(func() { revalidate(drive.name) }, func() {}) })
+	}
+}
+
+// yank takes away what is mounted of a device that was pulled. Its mount
+// point is not free before that has happened.
+func (s *Source) yank(d *device) {
+	if d.mount == nil {
+		return
+	}
+	mt := d.mount
+	d.mount = nil
+	told := d.quiet
+	tell := func() {
+		if !told {
+			told = true
+			s.host.Log.Warn("pulled while mounted", "device", d.name, "at", mt.point)
+			s.emit(d, Yanked, mt.point)
+		}
+	}
+	slow := s.host.Loop.After(hangs, tell)
+	var err error
+	s.host.Loop.Beside(func() { err = s.machine.cut(d.identity, mt) }, func() {
+		slow.Stop()
+		if err != nil {
+			s.host.Log.Error("the mount of a device that was pulled is left over", "device", d.name, "error", err)
+		}
+		tell()
+		s.vacate(d, mt)
+	})
+}
+
+// vacate frees the mount point, and the place of those that max keeps out.
+func (s *Source) vacate(d *device, mt *mounted) {
+	if s.points[mt.point] == d {
+		delete(s.points, mt.point)
+	}
+	if len(s.points) == 0 {
+		s.table.close()
+	}
+	for _, other := range s.devices {
+		if other.crowded {
+			other.crowded, other.handled = false, ""
+			s.consider(other, false)
+		}
+	}
+}
+
+// unmounted takes note of a mount that has gone in good order.
+func (s *Source) unmounted(d *device) {
+	mt := d.mount
+	d.mount, d.released = nil, true
+	s.host.Log.Info("unmounted", "device", d.name, "at", mt.point)
+	s.emit(d, Unmounted, mt.point)
+	s.vacate(d, mt)
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+
+// Package mount mounts sticks and cards when they are plugged in, and cleans
+// up after those that are pulled too early.
+//
+// It is a source: it hears the uevents of block devices, and tells rules what
+// was mounted. What touches a device, and so may hang with it, runs beside the
+// loop, in one queue for each device: a dying stick holds nobody else up.
+//
+// Mounts are made by mount(2) onto /proc/self/fd/N, with N a folder that was
+// opened by openat2(2) below the fixed part of the mount point without
+// following a link. The newer calls (fsopen, move_mount) would do the same in
+// five steps; what they have over it, the driver's own words in an error, few
+// drivers of 5.10 give. /proc/self/mountinfo has the last word on what is
+// mounted.
+package mount
+
+import (
+	"slices"
+
+	"reflexd/agent/action"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Kind is the source in the agent's list.
+var Kind = sources.Kind{
+	Name: "mount",
+	Plan: func() sources.Plan { return &Plan{} },
+	Open: func(h sources.Host) (sources.Source, error) { return newSource(h), nil },
+}
+
+// The states of a mount, as Topic.State bears them and `is` asks for them.
+const (
+	Mounted   = "mounted"
+	Unmounted = "unmounted"
+	Failed    = "failed"
+	Yanked    = "yanked"
+)
+
+// Plan is what a configuration asks of mounts.
+type Plan struct {
+	// Acts is set if some rule has the action mount.
+	Acts bool
+	// DryRun tells what would be mounted instead of mounting it.
+	DryRun bool
+
+	policies []*policy
+	heard    bool // some rule has a trigger
+}
+
+// Sections implements sources.Plan.
+func (p *Plan) Sections() []config.Field {
+	return []config.Field{{
+		Name:    "automount",
+		Doc:     "mount filesystems as they are plugged in: `true` for those of USB and card readers at " + action.DefaultMountPoint + ", or policies of which the first that fits counts",
+		Default: "off", Value: p.automountValue(),
+	}}
+}
+
+// eventFields are the fields of mount events.
+var eventFields = []string{"DEVNAME", "MOUNTPOINT", "FSTYPE", "LABEL", "UUID", "SIZE", "READ_ONLY", "WHY", "REASON"}
+
+// Triggers implements sources.Plan.
+func (p *Plan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{{
+		Key:    "mount",
+		Doc:    "a filesystem of reflexd's was mounted, unmounted, could not be mounted, or was pulled while mounted",
+		Fields: append(slices.Clone(eventFields), identityFields...),
+		New:    p.newTrigger,
+	}}
+}
+
+func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var pattern string
+	var is []string
+	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked) }
+	fields := []config.Field{
+		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Word(&pattern, `a mount point or "*"`)},
+		{Name: "is", Doc: "what must happen to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
+	}
+	return fields, func(t *sources.Trigger, _ *config.Problems) {
+		p.heard = true
+		for _, state := range is {
+			t.Topics = append(t.Topics, sources.Topic{Kind: "mount", State: state})
+		}
+		if pattern != "*" {
+			t.Restrict(func(e *sources.Event) bool { return sources.Glob(pattern, e.Topic.Name) })
+		}
+	}
+}
+
+// Check implements sources.Plan: policies are complained of where they are
+// read.
+func (p *Plan) Check(*config.Problems) {}
+
+// wanted reports whether there is anything to do.
+func (p *Plan) wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }
+
+// Overhears implements sources.Overhearer.
+func (p *Plan) Overhears() []string {
+	if !p.wanted() {
+		return nil
+	}
+	return []string{"uevent", "loss"}
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+
+// The record of our mounts, a file for each in /run, so that a later run knows
+// them as its own. It is written before the mount, so it may tell of one that
+// was never made; /proc/self/mountinfo decides.
+
+package mount
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"reflexd/sources"
+)
+
+// remembered is what a record holds.
+type remembered struct {
+	identity
+	mounted
+	fields []sources.Field // not in the record: found out afresh
+}
+
+// recordFile is the name of the record of a device, and not that of another
+// one which had its number before.
+func (m *machine) recordFile(id identity) string {
+	return filepath.Join(m.records, strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
+}
+
+// remember writes the record of a mount that is about to be made.
+func (m *machine) remember(id identity, mt *mounted) error {
+	made := "0"
+	if mt.made {
+		made = "1"
+	}
+	var b strings.Builder
+	for _, line := range [][2]string{
+		{"name", id.name}, {"path", id.path}, {"number", id.number}, {"seq", id.seq},
+		{"root", mt.root}, {"below", mt.below}, {"made", made},
+	} {
+		fmt.Fprintf(&b, "%s=%s\n", line[0], strconv.Quote(line[1]))
+	}
+	err := os.MkdirAll(m.records, 0o755)
+	file := m.recordFile(id)
+	if err == nil {
+		err = os.WriteFile(file+".new", []byte(b.String()), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		return fmt.Errorf("record the mount: %w", err)
+	}
+	return nil
+}
+
+// forget removes the record of a device.
+func (m *machine) forget(id identity) { _ = os.Remove(m.recordFile(id)) }
+
+// recall reads all records. One that cannot be understood is removed.
+func (m *machine) recall() []remembered {
+	entries, _ := os.ReadDir(m.records)
+	var all []remembered
+	for _, e := range entries {
+		file := filepath.Join(m.records, e.Name())
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		r, ok := parseRecord(string(text))
+		if !ok || m.recordFile(r.identity) != file {
+			_ = os.Remove(file)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func parseRecord(text string) (r remembered, ok bool) {
+	for line := range strings.Lines(text) {
+		key, quoted, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		value, err := strconv.Unquote(quoted)
+		if err != nil {
+			return r, false
+		}
+		switch key {
+		case "name":
+			r.name = value
+		case "path":
+			r.path = value
+		case "number":
+			r.number = value
+		case "seq":
+			r.seq = value
+		case "root":
+			r.root = value
+		case "below":
+			r.below = value
+		case "made":
+			r.made = value == "1"
+		}
+	}
+	r.point = filepath.Join(r.root, r.below)
+	return r, r.name != "" && r.number != "" && strings.HasPrefix(r.root, "/") && r.below != ""
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+
+// Requests: what the actions mount, unmount and eject ask for.
+
+package mount
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reflexd/agent/action"
+	"reflexd/agent/mount/blkid"
+	"reflexd/agent/mount/fstype"
+)
+
+// later returns a done that is never called before it returns to its caller.
+func (s *Source) later(done func(error)) func(error) {
+	return func(err error) { s.host.Loop.After(0, func() { done(err) }) }
+}
+
+// Mount implements action.Mounts.
+func (s *Source) Mount(r action.MountRequest, done func(error)) {
+	done = s.later(done)
+	var id identity
+	var found bool
+	s.host.Loop.Beside(func() { id, found = s.machine.find(r.Device) }, func() {
+		if !found {
+			done(fmt.Errorf("mount %s: there is no such block device", r.Device))
+			return
+		}
+		d := s.devices[id.name]
+		if d == nil {
+			d = &device{identity: id}
+			s.devices[id.name] = d
+		}
+		s.mountOnRequest(d, &r, done)
+	})
+}
+
+func (s *Source) mountOnRequest(d *device, r *action.MountRequest, done func(error)) {
+	d.queue.add(job{what: "mounting", cancelled: func() { done(errPulled) }, do: func(finish func()) {
+		finish = s.ending(d, finish)
+		end := func(err error) {
+			finish()
+			done(err)
+		}
+		var f *facts
+		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, func(*facts) bool { return true }) }, func() {
+			s.lookedOnRequest(d, f, r, end)
+		})
+	}})
+}
+
+func (s *Source) lookedOnRequest(d *device, f *facts, r *action.MountRequest, end func(error)) {
+	fields := append(slices.Clone(f.fields), r.Event.Fields...)
+	if d.mount != nil { // it was not read then, but its fields are known
+		fields = append(slices.Clone(d.fields), fields...)
+	}
+	w := &wish{facts: f, options: r.Options, readOnly: r.ReadOnly}
+	w.root, w.below = expand(r.At, fields, filepath.Base(d.name))
+	name := cmp.Or(r.Type, f.content.Type)
+	w.kind = fstype.Find(name)
+	if d.mount == nil {
+		d.fields = told(f)
+	}
+	var err error
+	switch {
+	case d.gone:
+		err = errPulled
+	case d.mount != nil && d.mount.point == filepath.Join(w.root, w.below):
+		end(nil)
+		return
+	case d.mount != nil:
+		end(fmt.Errorf("mount %s: it is mounted at %s already", d.name, d.mount.point))
+		return
+	case f.claim != "":
+		err = fmt.Errorf("mount %s: %s", d.name, f.claim)
+	case f.err != nil:
+		err = f.err
+	case r.Type == "" && f.content.Usage != blkid.Filesystem:
+		err = fmt.Errorf("mount %s: there is no filesystem on it, but %s", d.name, cmp.Or(name, "nothing known"))
+	case w.kind == nil:
+		err = fmt.Errorf("mount %s: nothing is known of the filesystem %s", d.name, name)
+	}
+	if err != nil {
+		s.fail(d, w, err)
+		end(err)
+		return
+	}
+	s.mount(d, w, 1, end)
+}
+
+// Unmount implements action.Mounts.
+func (s *Source) Unmount(u action.UnmountRequest, done func(error)) {
+	done = s.later(done)
+	how := manner{lazy: u.Lazy, kill: u.Kill}
+	targets := s.targets(u.Target)
+	if len(targets) == 0 && u.Target != "all" {
+		var err error
+		s.host.Loop.Beside(func() { err = s.machine.releaseForeign(u.Target, how) }, func() { done(err) })
+		return
+	}
+	s.unmountAll(targets, how, done)
+}
+
+// unmountAll unmounts devices side by side.
+func (s *Source) unmountAll(targets []*device, how manner, done func(error)) {
+	left := len(targets)
+	if left == 0 {
+		done(nil)
+		return
+	}
+	var all []error
+	for _, d := range targets {
+		s.unmountOne(d, how, func(err error) {
+			all = append(all, err)
+			if left--; left == 0 {
+				done(errors.Join(all...))
+			}
+		})
+	}
+}
+
+func (s *Source) unmountOne(d *device, how manner, done func(error)) {
+	d.queue.add(job{what: "unmounting", cancelled: func() { done(errPulled) }, do: func(finish func()) {
+		finish = s.ending(d, finish)
+		mt := d.mount
+		if mt == nil {
+			finish()
+			done(nil)
+			return
+		}
+		var err error
+		still := true
+		s.host.Loop.Beside(func() {
+			err = s.machine.release(mt.point, how)
+			if still = s.machine.stillMounted(mt.point, &d.identity); !still {
+				s.machine.clean(d.identity, mt)
+			}
+		}, func() {
+			switch {
+			case d.mount != mt:
+				err = errPulled
+			case !still:
+				s.unmounted(d)
+			}
+			finish()
+			done(err)
+		})
+	}})
+}
+
+// targets returns the devices of ours that a target means: that device, the
+// partitions of that drive, what is mounted there, or all.
+func (s *Source) targets(target string) []*device {
+	target = strings.TrimRight(target, "/")
+	if d := s.points[target]; d != nil {
+		return []*device{d}
+	}
+	var found []*device
+	whole := s.devices[target]
+	for _, d := range s.devices {
+		meant := target == "all" || whole != nil && (d == whole || strings.HasPrefix(d.path, whole.path+"/"))
+		if meant && (d.mount != nil || d.queue.doing != "") {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// releaseForeign unmounts what others have mounted. A device that is not
+// mounted is what was asked for.
+func (m *machine) releaseForeign(target string, how manner) error {
+	mounts, err := readMountinfo(m.proc)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, e := range slices.Backward(mounts) {
+		if e.point == strings.TrimRight(target, "/") || e.source == target {
+			found = true
+			if err := m.release(e.point, how); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := os.Stat(target); !found && (err != nil || !strings.HasPrefix(target, m.dev+"/")) {
+		return fmt.Errorf("unmount %s: nothing of that name is mounted", target)
+	}
+	return nil
+}
+
+// Eject implements action.Mounts.
+func (s *Source) Eject(target string, done func(error)) {
+	done = s.later(done)
+	name := target
+	if d := s.points[strings.TrimRight(target, "/")]; d != nil {
+		name = d.name
+	}
+	var d *drive
+	var err error
+	s.host.Loop.Beside(func() { d, err = s.machine.drive(name) }, func() {
+		if err != nil {
+			done(err)
+			return
+		}
+		s.ejectDrive(d, done)
+	})
+}
+
+func (s *Source) ejectDrive(d *drive, done func(error)) {
+	var parts []*device
+	for _, p := range s.devices {
+		if d.covers(&p.identity) && (p.mount != nil || p.queue.doing != "") {
+			parts = append(parts, p)
+		}
+	}
+	s.unmountAll(parts, manner{}, func(err error) {
+		if err != nil {
+			done(fmt.Errorf("eject %s: %w", d.name, err))
+			return
+		}
+		s.host.Loop.Beside(func() { err = s.machine.eject(d) }, func() {
+			if err == nil {
+				s.host.Log.Info("ejected", "device", d.name)
+			}
+			done(err)
+		})
+	})
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+
+// The source: the devices that there are, what is mounted of them, and what
+// rules are told.
+
+package mount
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/sources"
+)
+
+// Source serves one configuration after the other; mounts outlive them, and
+// the agent.
+type Source struct {
+	host    sources.Host
+	machine machine
+	plan    *Plan
+	devices map[string]*device // by DEVNAME
+	points  map[string]*device // who is, or is about to be, at a mount point
+	started bool               // by a plan that wanted something
+	// adopting is set at start until we know what we mounted before; nothing
+	// is mounted until then.
+	adopting bool
+	listing  bool
+	again    bool          // list once more
+	settle   sources.Timer // nil unless devices are to be listed after a loss
+	astray   string        // our mount namespace is not everybody's, in words
+	table    mountTable
+}
+
+// device is one block device.
+type device struct {
+	identity
+	queue  queue
+	gone   bool     // unplugged
+	mount  *mounted // nil while it is not mounted by us
+	policy *policy  // by which it is mounted; nil for an action, or a run before this one
+	fields []sources.Field
+	// handled is the content that was mounted, or could not be. It is not
+	// tried again as long as it is the same.
+	handled string
+	// released is set when it was unmounted on request: it is left alone until
+	// the medium changes.
+	released bool
+	quiet    bool  // rules do not know that it was mounted
+	crowded  bool  // it waits for another one to go, because of max
+	problem  error // why it is not mounted
+}
+
+func newSource(h sources.Host) *Source {
+	return &Source{
+		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{},
+		machine: machine{dev: h.Dev, sys: h.Sys, proc: h.Proc, fstab: "/etc/fstab", records: "/run/reflexd/mounts"},
+	}
+}
+
+// Apply implements sources.Source. What is mounted stays, whatever the new
+// plan says; what is not is looked at by the new one.
+func (s *Source) Apply(plan sources.Plan) {
+	p := plan.(*Plan)
+	s.plan = p
+	if !p.wanted() {
+		s.abandon()
+		return
+	}
+	for _, d := range s.devices {
+		d.handled = ""
+	}
+	switch {
+	case p.DryRun:
+		s.list(true)
+	case !s.started:
+		s.started, s.adopting = true, true
+		s.checkNamespace()
+		s.adopt()
+	case !s.adopting:
+		s.list(true)
+	}
+}
+
+// abandon forgets all devices: no plan asks for them, so nobody tells us of
+// their going. The mounts stay, and so do their records.
+func (s *Source) abandon() {
+	if len(s.points) > 0 {
+		s.host.Log.Warn("mounts are left to themselves: the configuration has none", "count", len(s.points))
+	}
+	s.Close()
+	s.devices, s.points, s.started = map[string]*device{}, map[string]*device{}, false
+}
+
+// checkNamespace warns where nobody else sees what we mount.
+func (s *Source) checkNamespace() {
+	ours, err := os.Readlink(filepath.Join(s.host.Proc, "self/ns/mnt"))
+	theirs, other := os.Readlink(filepath.Join(s.host.Proc, "1/ns/mnt"))
+	s.astray = ""
+	if err == nil && other == nil && ours != theirs {
+		s.astray = "reflexd runs in a mount namespace of its own, so others do not see what it mounts: " +
+			"no PrivateMounts=, ProtectSystem=, PrivateTmp= and their like in its unit"
+		s.host.Log.Warn("mounts are invisible to others", "error", s.astray)
+	}
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	var all []sources.State
+	if s.astray != "" {
+		all = append(all, sources.State{Name: "namespace", Error: s.astray})
+	}
+	for _, d := range s.devices {
+		st := sources.State{Name: d.name, OK: d.mount != nil, Detail: d.detail()}
+		if d.problem != nil {
+			st.Error = d.problem.Error()
+		}
+		if st.OK || st.Error != "" || d.queue.doing != "" {
+			all = append(all, st)
+		}
+	}
+	slices.SortFunc(all, func(a, b sources.State) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (d *device) detail() string {
+	var parts []string
+	if d.mount != nil {
+		parts = append(parts, d.mount.point)
+		if d.mount.readOnly {
+			parts = append(parts, "read-only")
+		}
+	}
+	if d.queue.doing != "" {
+		parts = append(parts, d.queue.doing+" is under way")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Close implements sources.Source. Mounts stay as they are: what copies from
+// them goes on, and the next run takes them over. What is under way in the
+// kernel cannot be called back; it ends, with our process, when the kernel
+// lets go of it.
+func (s *Source) Close() {
+	for _, d := range s.devices {
+		d.queue.waiting = nil
+		if d.queue.doing != "" {
+			s.host.Log.Warn("not waited for any longer", "device", d.name, "doing", d.queue.doing)
+		}
+	}
+	s.table.close()
+	if s.settle != nil {
+		s.settle.Stop()
+		s.settle = nil
+	}
+}
+
+// Hear implements sources.Hearer.
+func (s *Source) Hear(e *sources.Event) {
+	switch {
+	case e.Topic.Kind == "loss" && e.Topic.Name == "uevent":
+		s.relist()
+	case e.Topic.Kind == "uevent" && e.Topic.Name == "block":
+		s.hearBlock(e)
+	}
+}
+
+// hearBlock takes the kernel's word about a block device.
+func (s *Source) hearBlock(e *sources.Event) {
+	id, ok := identify(e)
+	if !ok {
+		return
+	}
+	known := s.devices[id.name]
+	switch e.Topic.State {
+	case "remove":
+		// Who writes to a uevent file takes nothing away.
+		if _, synthetic := e.Lookup("SYNTH_UUID"); known != nil && !synthetic && !heardBefore(known, id) {
+			s.remove(known)
+		}
+	case "move":
+		s.relist()
+	case "add", "change":
+		media, _ := e.Lookup("DISK_MEDIA_CHANGE")
+		s.appear(id, media.String() == "1")
+	}
+}
+
+// identify returns what device e is about.
+func identify(e *sources.Event) (identity, bool) {
+	text := func(name string) string {
+		v, ok := e.Lookup(name)
+		if !ok {
+			return ""
+		}
+		return v.String()
+	}
+	id := identity{name: text("DEVNAME"), path: text("DEVPATH"), number: text("MAJOR") + ":" + text("MINOR"), seq: text("DISKSEQ")}
+	return id, id.name != "" && id.path != "" && id.number != ":"
+}
+
+// heardBefore reports whether a removal is of one that had the name before
+// the device that we know.
+func heardBefore(d *device, id identity) bool {
+	return d.seq != "" && id.seq != "" && d.seq != id.seq
+}
+
+// appear is called for each device that is there, and with media if its
+// medium may be another one now.
+func (s *Source) appear(id identity, media bool) {
+	d := s.devices[id.name]
+	if d != nil && !d.same(id) {
+		s.remove(d) // its removal was missed
+		d = nil
+	}
+	if d == nil {
+		d = &device{identity: id}
+		s.devices[id.name] = d
+	}
+	if media {
+		d.released, d.handled = false, ""
+	}
+	s.consider(d, media)
+}
+
+// same reports whether id can be d.
+func (d *device) same(id identity) bool {
+	return d.path == id.path && d.number == id.number && !heardBefore(d, id)
+}
+
+// lossGrace is how long after a loss of uevents to look at what there is:
+// losses come in storms.
+const lossGrace = 500 * time.Millisecond
+
+// relist lists the devices again, a while from now.
+func (s *Source) relist() {
+	if s.settle == nil {
+		s.settle = s.host.Loop.After(lossGrace, func() {
+			s.settle = nil
+			s.list(false)
+		})
+	}
+}
+
+// list compares what there is with what we know; with all, it looks at each
+// device again.
+func (s *Source) list(all bool) {
+	if s.listing {
+		s.again = true
+		return
+	}
+	s.listing = true
+	var found []identity
+	var err error
+	before := s.names()
+	s.host.Loop.Beside(func() { found, err = s.machine.list() }, func() {
+		s.listing = false
+		if err != nil {
+			s.host.Log.Error("block devices are not known", "error", err)
+		} else {
+			s.compare(before, found, all)
+		}
+		if s.again {
+			s.again = false
+			s.list(all)
+		}
+	})
+}
+
+// names are the devices that are known.
+func (s *Source) names() []string {
+	var names []string
+	for name := range s.devices {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (s *Source) compare(before []string, found []identity, all bool) {
+	there := map[string]bool{}
+	for _, id := range found {
+		there[id.name] = true
+		if d := s.devices[id.name]; all || d == nil || !d.same(id) {
+			s.appear(id, false)
+		}
+	}
+	for _, name := range before {
+		if d := s.devices[name]; d != nil && !there[name] {
+			s.remove(d)
+		}
+	}
+}
+
+// list reads what block devices there are.
+func (m *machine) list() ([]identity, error) {
+	class := filepath.Join(m.sys, "class/block")
+	entries, err := os.ReadDir(class)
+	if err != nil {
+		return nil, fmt.Errorf("list block devices: %w", err)
+	}
+	var all []identity
+	for _, e := range entries {
+		if id, ok := m.identityOf(filepath.Join(class, e.Name())); ok {
+			all = append(all, id)
+		}
+	}
+	return all, nil
+}
+
+// identityOf reads what device a folder in sysfs is about.
+func (m *machine) identityOf(folder string) (identity, bool) {
+	real, err := filepath.EvalSymlinks(folder)
+	sys, other := filepath.EvalSymlinks(m.sys)
+	if err != nil || other != nil {
+		return identity{}, false
+	}
+	e := &sources.Event{Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text(strings.TrimPrefix(real, sys))}}}
+	for line := range strings.Lines(readText(real, "uevent")) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if key == "DEVNAME" {
+			value = filepath.Join(m.dev, value)
+		}
+		e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
+	}
+	return identify(e)
+}
+
+// emit tells rules what happened to the device.
+func (s *Source) emit(d *device, state, point string, more ...sources.Field) {
+	fields := append(slices.Clone(d.fields), sources.Field{Name: "MOUNTPOINT", Value: sources.Text(point)})
+	s.host.Emit(&sources.Event{
+		Time:   s.host.Loop.Now(),
+		Topic:  sources.Topic{Kind: "mount", Name: point, State: state},
+		Source: "mount:" + d.name,
+		Fields: append(fields, more...),
+	})
+}
+
+// told are the fields of a device that its events bear.
+func told(f *facts) []sources.Field {
+	var fields []sources.Field
+	for _, field := range f.fields {
+		if slices.Contains(eventFields, field.Name) || slices.Contains(identityFields, field.Name) {
+			fields = append(fields, field)
+		}
+	}
+	return fields
+}
+
+// errPulled is why nothing more is done to a device.
+var errPulled = errors.New("the device was pulled")

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+
+package mount
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// loops is the policy for the test's own sticks.
+const loops = `{match: {DEVNAME: "DIR/dev/loop*"}, at: "DIR/media/${LABEL:-${UUID}}"}`
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func mountedAt(t *testing.T, point string) *entry {
+	t.Helper()
+	mounts, err := readMountinfo("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range mounts {
+		if mounts[i].point == point {
+			return &mounts[i]
+		}
+	}
+	return nil
+}
+
+// sane complains of anything that is left over in the test's folder.
+func sane(t *testing.T, dir string) {
+	t.Helper()
+	for _, name := range []string{"media", "records"} {
+		left, _ := os.ReadDir(filepath.Join(dir, name))
+		for _, e := range left {
+			t.Errorf("left over: %s/%s", name, e.Name())
+		}
+	}
+	mounts, _ := readMountinfo("/proc")
+	for _, e := range mounts {
+		if strings.HasPrefix(e.point, dir) {
+			t.Errorf("still mounted: %+v", e)
+		}
+	}
+}
+
+func TestStickIsMountedAndUnmounted(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "PHOTOS"), false)
+	point := dir + "/media/PHOTOS"
+	r.expect("mounted "+d.name+" "+point, "FSTYPE=ext4", "LABEL=PHOTOS", "UUID=", "SIZE=33554432", "READ_ONLY=0")
+	var st unix.Statfs_t
+	if err := unix.Statfs(point, &st); err != nil {
+		t.Fatal(err)
+	}
+	const safe = unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC | unix.ST_RELATIME
+	if int64(st.Flags)&safe != safe {
+		t.Errorf("flags %#x", st.Flags)
+	}
+	if err := r.unmount(d.name, false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("unmounted "+d.name+" "+point, "LABEL=PHOTOS")
+	sane(t, dir)
+	// It stays unmounted until the medium changes.
+	if err := os.WriteFile("/sys/class/block/"+filepath.Base(d.name)+"/uevent", []byte("change"), 0); err != nil {
+		t.Fatal(err)
+	}
+	d.empty()
+	d.insert(ext4(t, "NEXT"), false)
+	r.expect("mounted", dir+"/media/NEXT")
+	if err := r.unmount("all", false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("unmounted")
+}
+
+func TestOneThatWasThereAtStart(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	d.insert(ext4(t, "EARLY"), false)
+	r := start(t, dir, loops)
+	r.expect("mounted "+d.name, "/media/EARLY")
+}
+
+func TestPulledWhileInUse(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "PHOTOS"), false)
+	r.expect("mounted")
+	f, err := os.Create(dir + "/media/PHOTOS/open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r.pull(d)
+	r.expect("yanked " + d.name + " " + dir + "/media/PHOTOS")
+	r.quiet()
+	sane(t, dir)
+}
+
+func TestTwoOfOneName(t *testing.T) {
+	dir := t.TempDir()
+	a, b := newStick(t, dir), newStick(t, dir)
+	image := ext4(t, "TWIN")
+	a.insert(image, false)
+	b.insert(ext4(t, "TWIN"), false)
+	r := start(t, dir, loops)
+	both := r.expect("mounted") + r.expect("mounted")
+	for _, point := range []string{"/media/TWIN ", "/media/TWIN-2 "} {
+		if !strings.Contains(both, dir+point) {
+			t.Errorf("nothing at %s:\n%s", point, both)
+		}
+	}
+}
+
+func TestClashRefused(t *testing.T) {
+	dir := t.TempDir()
+	a := newStick(t, dir)
+	if err := os.MkdirAll(dir+"/media/FULL/of", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, dir, strings.Replace(loops, "{", "{on_clash: refuse, ", 1))
+	a.insert(ext4(t, "FULL"), false)
+	r.expect("failed "+a.name, "the name is taken")
+	if !exists(dir + "/media/FULL/of") {
+		t.Error("somebody's folder is gone")
+	}
+}
+
+func TestWriteProtectedIsReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "LOCKED"), true)
+	r.expect("mounted", "READ_ONLY=1", "WHY=the device is write-protected")
+	if e := mountedAt(t, dir+"/media/LOCKED"); e == nil || !e.readOnly {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestDirtyIsReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	path := image(t, "/usr/sbin/mkfs.ext2", "-q", "-F", "-L", "OLD")
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		const state = 1024 + 0x3a // of the superblock: bit 0 says that it was unmounted
+		_, err = f.WriteAt([]byte{0, 0}, state)
+		f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, dir, loops)
+	d.insert(path, false)
+	r.expect("mounted", "FSTYPE=ext2", "READ_ONLY=1", "WHY=it was not unmounted")
+}
+
+func TestClaimed(t *testing.T) {
+	dir := t.TempDir()
+	d, swap, mine, last := newStick(t, dir), newStick(t, dir), newStick(t, dir), newStick(t, dir)
+	if err := os.WriteFile(dir+"/fstab", []byte("# comment\nLABEL=BACKUP /backup ext4 noauto 0 0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "BACKUP"), false)
+	swap.insert(image(t, "/sbin/mkswap"), false)
+	other := t.TempDir()
+	path := ext4(t, "OTHERS")
+	r.do(func() { // so that nobody looks in between
+		mine.insert(path, false)
+		if err := unix.Mount(mine.name, other, "ext4", 0, ""); err != nil {
+			t.Error(err)
+		}
+	})
+	r.quiet()
+	last.insert(ext4(t, "LAST"), false)
+	r.expect("mounted " + last.name)
+	if err := r.unmount(other, false, false); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "BUSY"), false)
+	r.expect("mounted")
+	c := exec.Command("sleep", "1000")
+	c.Dir = dir + "/media/BUSY"
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	err := r.unmount(d.name, false, false)
+	if !errors.Is(err, unix.EBUSY) && (err == nil || !strings.Contains(err.Error(), "used by sleep (")) {
+		t.Errorf("not said who is in the way: %v", err)
+	}
+	if err := r.unmount(dir+"/media/BUSY", false, true); err != nil {
+		t.Error(err)
+	}
+	if <-ended == nil {
+		t.Error("who was in the way was not ended")
+	}
+	r.expect("unmounted")
+	sane(t, dir)
+}
+
+func TestLazy(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "BUSY"), false)
+	r.expect("mounted")
+	f, err := os.Open(dir + "/media/BUSY/lost+found")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := r.unmount(d.name, true, false); err != nil {
+		t.Error(err)
+	}
+	r.expect("unmounted")
+	sane(t, dir)
+}
+
+func TestUnmountedByOthers(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "THEIRS"), false)
+	r.expect("mounted")
+	if err := unix.Unmount(dir+"/media/THEIRS", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("unmounted " + d.name)
+	sane(t, dir)
+}
+
+func TestLaterRunTakesOver(t *testing.T) {
+	dir := t.TempDir()
+	d, gone := newStick(t, dir), newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "STAYS"), false)
+	r.expect("mounted")
+	gone.insert(ext4(t, "GONE"), false)
+	r.expect("mounted")
+	r.stop()
+	// The second one's record says that it is another device that was there.
+	m := r.source.machine
+	id, _ := m.find(gone.name)
+	_ = os.Remove(m.recordFile(id))
+	id.seq = "1"
+	if err := m.remember(id, &mounted{root: dir + "/media", below: "GONE", made: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir+"/media/CRASHED", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	id.number = "7:9999" // a crash between the record and the mount
+	if err := m.remember(id, &mounted{root: dir + "/media", below: "CRASHED", made: true}); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, dir, loops)
+	again.expect("yanked " + gone.name)
+	again.expect("mounted "+gone.name, "/media/GONE")
+	if exists(dir + "/media/CRASHED") {
+		t.Error("the folder of a mount that was never made is left over")
+	}
+	if err := again.unmount(d.name, false, false); err != nil {
+		t.Fatal(err)
+	}
+	again.expect("unmounted "+d.name, "LABEL=STAYS", "FSTYPE=ext4")
+	if err := again.unmount("all", false, false); err != nil {
+		t.Fatal(err)
+	}
+	again.expect("unmounted")
+	sane(t, dir)
+}
+
+func TestMostAtATime(t *testing.T) {
+	dir := t.TempDir()
+	a, b := newStick(t, dir), newStick(t, dir)
+	r := start(t, dir, strings.Replace(loops, "{", "{max: 1, ", 1))
+	a.insert(ext4(t, "ONE"), false)
+	r.expect("mounted " + a.name)
+	b.insert(ext4(t, "TWO"), false)
+	r.expect("failed "+b.name, "max")
+	if err := r.unmount(a.name, false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("unmounted")
+	r.expect("mounted " + b.name)
+}
+
+func TestPlantedLinkIsNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	for _, name := range []string{"/media", "/target"} {
+		if err := os.Mkdir(dir+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(dir+"/target", dir+"/media/TRAP"); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "TRAP"), false)
+	r.expect("mounted "+d.name, "/media/TRAP-2")
+	if mountedAt(t, dir+"/target") != nil {
+		t.Error("mounted where the link led")
+	}
+}
