@@ -6,8 +6,8 @@ package link
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -89,7 +89,7 @@ func (t *table) remove(index int) []event {
 	var events []event
 	for _, a := range t.sortedAddresses() {
 		if a.index == index {
-			events = append(events, t.removeAddress(a)...)
+			events = append(events, t.removeAddress(*a)...)
 		}
 	}
 	delete(t.links, index)
@@ -126,30 +126,45 @@ func (t *table) removeAddress(a address) []event {
 // become makes t what other is, and returns the differences.
 func (t *table) become(other table) []event {
 	var events []event
-	for _, index := range slices.Sorted(maps.Keys(t.links)) {
+	for _, index := range t.sortedIndices() {
 		if _, ok := other.links[index]; !ok {
 			events = append(events, t.remove(index)...)
 		}
 	}
 	for _, a := range t.sortedAddresses() {
-		if _, ok := other.addresses[a]; !ok {
-			events = append(events, t.removeAddress(a)...)
+		if _, ok := other.addresses[*a]; !ok {
+			events = append(events, t.removeAddress(*a)...)
 		}
 	}
-	for _, index := range slices.Sorted(maps.Keys(other.links)) {
+	for _, index := range other.sortedIndices() {
 		events = append(events, t.set(other.links[index])...)
 	}
 	for _, a := range other.sortedAddresses() {
-		events = append(events, t.addAddress(a, other.addresses[a])...)
+		events = append(events, t.addAddress(*a, other.addresses[*a])...)
 	}
 	return events
 }
 
 // sortedAddresses returns the addresses in an order that does not change.
-func (t *table) sortedAddresses() []address {
-	return slices.SortedFunc(maps.Keys(t.addresses), func(a, b address) int {
-		return cmp.Or(a.index-b.index, int(a.family)-int(b.family), cmp.Compare(a.ip, b.ip), int(a.prefix)-int(b.prefix))
+func (t *table) sortedAddresses() []*address {
+	var all []*address
+	for a := range t.addresses {
+		all = append(all, &a)
+	}
+	slices.SortFunc(all, func(a, b *address) int {
+		return cmp.Or(a.index-b.index, int(a.family)-int(b.family), strings.Compare(a.ip, b.ip), int(a.prefix)-int(b.prefix))
 	})
+	return all
+}
+
+// sortedIndices returns the indices of the links.
+func (t *table) sortedIndices() []int {
+	var all []int
+	for index := range t.links {
+		all = append(all, index)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // fill returns the event's fields, in what buf has.

@@ -65,7 +65,33 @@ func TestParseFrame(t *testing.T) {
 	}
 }
 
+// realFrame is what systemd-udevd 252 sent of /dev/null on a little-endian
+// machine.
+const realFrame = "libudev\x00\xfe\xed\xca\xfe\x28\x00\x00\x00\x28\x00\x00\x00\xf3\x00\x00\x00" +
+	"\xc3\x65\xcd\x83\x00\x00\x00\x00\x02\x08\x04\x10\x10\x80\x20\x00" +
+	"UDEV_DATABASE_VERSION=1\x00ACTION=change\x00DEVPATH=/devices/virtual/mem/null\x00SUBSYSTEM=mem\x00SYNTH_UUID=0\x00" +
+	"DEVNAME=/dev/null\x00DEVMODE=0666\x00SEQNUM=212876\x00MAJOR=1\x00MINOR=3\x00USEC_INITIALIZED=15047172915\x00" +
+	"ID_TEST=a b\x00TAGS=:systemd:x:\x00CURRENT_TAGS=:systemd:x:\x00"
+
+func TestParseRealFrame(t *testing.T) {
+	var m message
+	err := m.parseFrame(realFrame, "/dev")
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		t.Skip("recorded on another kind of machine")
+	}
+	if err != nil || m.action != "change" || m.subsystem != "mem" || len(m.fields) != 14 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	e := sources.Event{Fields: m.fields}
+	for name, want := range map[string]string{"DEVNAME": "/dev/null", "ID_TEST": "a b", "TAGS": ":systemd:x:"} {
+		if v, _ := e.Lookup(name); v.String() != want {
+			t.Errorf("%s is %q, want %q", name, v, want)
+		}
+	}
+}
+
 func FuzzParseFrame(f *testing.F) {
+	f.Add([]byte(realFrame))
 	f.Add(udevFrame("ACTION=add", "DEVPATH=/devices/a", "SUBSYSTEM=block"))
 	f.Add(udevFrame())
 	f.Add([]byte(framePrefix))

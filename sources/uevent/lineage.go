@@ -6,7 +6,6 @@
 package uevent
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,10 +74,11 @@ func readAttribute(dir, name string) string {
 		return ""
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxAttribute))
+	var buf [maxAttribute]byte
+	n, err := f.Read(buf[:]) // sysfs gives an attribute in one piece
 	if err != nil {
 		return ""
 	}
-	text, _, _ := strings.Cut(string(b), "\x00")
+	text, _, _ := strings.Cut(string(buf[:n]), "\x00")
 	return strings.TrimRight(text, "\n")
 }

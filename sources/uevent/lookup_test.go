@@ -61,11 +61,22 @@ func TestIdentifiedAtStart(t *testing.T) {
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(warm)
 	r.quiet()
-	r.apply(sandisk, "{"+sandisk+", coldplug: true}") // asks for what the plan before did not
+	r.apply(sandisk) // asks for what the plan before did not
 	r.quiet()
 	unplug(t, sys, "/devices/usb1")
 	r.announce("remove", "/devices/usb1/a")
-	r.expect("1 add /devices/usb1/a COLDPLUG=1", "0 remove /devices/usb1/a", "1 remove /devices/usb1/a")
+	r.expect("0 remove /devices/usb1/a")
+}
+
+func TestIdentifiedByColdplug(t *testing.T) {
+	sys := fakeSys(t)
+	plugUSB(t, sys, "/devices/usb1/a", "A1")
+	plugUSB(t, sys, "/devices/usb2/b", "B2")
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(sandisk, "{"+sandisk+", coldplug: true}")
+	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.quiet()
+	r.expect("1 add /devices/usb1/a COLDPLUG=1")
 }
 
 // What comes while a device is looked up comes after it, whosever it is.
