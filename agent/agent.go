@@ -25,6 +25,7 @@ import (
 	"reflexd/agent/spawn"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
 
@@ -99,6 +100,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	}
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Lines: a.source("gpio").(*gpio.Source), Emit: a.emit,
+		Netlink: a.source("netlink").(*netlink.Source),
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, opts.DryRun)

@@ -13,6 +13,7 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
+	"reflexd/sources/netlink"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
 	"reflexd/sources/uevent"
@@ -23,6 +24,7 @@ var kinds = []sources.Kind{
 	gpio.Kind,
 	input.Kind,
 	uevent.Kind,
+	netlink.Kind,
 	signal.Kind,
 	timer.Kind,
 	ownKind,
@@ -91,7 +93,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 		p.Check(ps)
 	}
 	lines := c.plan("gpio").(*gpio.Plan)
-	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs()}
+	compiler := rule.Compiler{Problems: ps, Output: lines.Output, Outputs: lines.Outputs(), Netlink: c.plan("netlink").(*netlink.Plan)}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))

@@ -13,6 +13,7 @@ import (
 	"reflexd/agent/spawn"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/netlink"
 )
 
 // kinds is the list of all actions.
@@ -25,6 +26,7 @@ var kinds = []Kind{
 	emitKind,
 	waitKind,
 	signalKind,
+	sendKind,
 }
 
 // Kind declares one kind of action.
@@ -62,7 +64,9 @@ type Env struct {
 	Log   *slog.Logger
 	Spawn *spawn.Starter
 	Lines Lines
-	Emit  func(*sources.Event)
+	// Netlink sends messages.
+	Netlink *netlink.Source
+	Emit    func(*sources.Event)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -83,6 +87,7 @@ type Check struct {
 	// that name; Outputs are all of them.
 	Output  func(name string) bool
 	Outputs []string
+	Netlink *netlink.Plan // the declared sockets
 	// Fields are the names that the rule's events have, nil if that cannot
 	// be known.
 	Fields []string

@@ -15,6 +15,7 @@ import (
 	"reflexd/agent/action"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/netlink"
 )
 
 // Spec is one entry of `rules`.
@@ -83,6 +84,7 @@ type Compiler struct {
 	Problems *config.Problems
 	Output   func(name string) bool // is there an output line of that name
 	Outputs  []string
+	Netlink  *netlink.Plan
 	names    map[string]config.Pos
 }
 
@@ -112,7 +114,7 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Fields: fieldsOf(triggers)}
+	check := &action.Check{Problems: c.Problems, Output: c.Output, Outputs: c.Outputs, Netlink: c.Netlink, Fields: fieldsOf(triggers)}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}
