@@ -103,6 +103,11 @@ func (a *send) check(c *Check) Action {
 		}
 	}
 	a.checkLiterals(c)
+	if dump := uint16(unix.NLM_F_DUMP); a.flagBits()&dump == dump {
+		// A dump is continued by those who read it, under the locks of the
+		// kernel's that it needs: that would hold up everything here.
+		c.Problems.Errorf(a.at, "replace and excl together are NLM_F_DUMP, which a socket here cannot ask for")
+	}
 	if a.timeout == 0 {
 		c.Problems.Errorf(a.at, "a timeout of 0 leaves no time at all")
 	}

@@ -25,8 +25,9 @@ type Socket struct {
 	At   config.Pos
 	settings
 	from    senders
-	decode  []string // of decodings
-	longest int      // bytes of the longest datagram that is taken
+	decode  []string   // of decodings
+	longest int        // bytes of the longest datagram that is taken
+	tried   config.Pos // where a protocol is named, well or badly
 }
 
 // settings are what a socket is opened with. Sockets that agree in them are
@@ -120,6 +121,7 @@ func (s *Socket) check(ps *config.Problems) {
 		ps.Errorf(s.At, "socket %q: a name with *, ? or [ could not be told from a pattern", s.Name)
 	}
 	switch {
+	case s.protocol < 0 && s.tried.Line > 0: // complained of while reading
 	case s.protocol < 0:
 		ps.Errorf(s.At, "socket %s: a protocol is missing, or a family of generic netlink", s.Name)
 	case s.family != "" && !s.generic():

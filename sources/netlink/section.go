@@ -62,7 +62,7 @@ func socketValue(name string, s *Socket) config.Value {
 func (s *Socket) fields() []config.Field {
 	return []config.Field{
 		{Name: "protocol", Doc: "its number, as the driver has it, or its name: route, usersock, generic, kobject-uevent, …",
-			Value: config.Parsed(&s.protocol, "protocol", parseProtocol)},
+			Value: config.At(&s.tried, config.Parsed(&s.protocol, "protocol", parseProtocol))},
 		{Name: "family", Doc: "instead of a protocol: a family of generic netlink, by name",
 			Value: config.Word(&s.family, "the name of a family")},
 		{Name: "groups", Doc: "multicast groups to join: numbers (no masks); of a family, names",
