@@ -75,20 +75,23 @@ func TestNetlinkGroupOfADriver(t *testing.T) {
 		if out := b.shell(t, "echo nobody > /proc/group21; echo $?"); !strings.Contains(out, "1") {
 			t.Errorf("nobody listens, and the driver was told %q", out)
 		}
-		a := b.start(t, `
+		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
+			a := b.startProgram(t, program, `
 netlink:
   alarms: {protocol: usersock, groups: [21]}
-  others: {protocol: usersock, groups: [21, 32]}
+  others: {protocol: usersock, groups: [21, 32], from: {uid: 0}}
 rules:
   - {name: door, when: {netlink: alarms, where: {TEXT: door open}}, do: {log: "alarm: ${TEXT} of group ${GROUP} from ${PORT}"}}
-  - {name: two, when: {netlink: others}, do: {log: "other: ${TEXT} ${TYPE} ${LENGTH}"}}
+  - {name: two, when: {netlink: others}, do: {log: "other: ${TEXT} ${TYPE} ${LENGTH} ${SENDER_PID}"}}
 `)
-		a.expectVerb("groups 21", "status")
-		b.shell(t, "echo window > /proc/group21; echo door open > /proc/group21")
-		a.expect("other: window 16 8")
-		a.expect("alarm: door open of group 21 from 0")
-		if n := count(a.log(), "msg=\"alarm"); n != 1 {
-			t.Errorf("%d alarms", n)
+			a.expectVerb("groups 21", "status")
+			b.shell(t, "echo window > /proc/group21; echo door open > /proc/group21")
+			a.expect("other: window 16 8 0")
+			a.expect("alarm: door open of group 21 from 0")
+			if n := count(a.log(), "msg=\"alarm"); n != 1 {
+				t.Errorf("%d alarms", n)
+			}
+			a.finish()
 		}
 	})
 }

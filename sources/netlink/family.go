@@ -37,30 +37,34 @@ type groupID struct {
 // findFamily asks nlctrl, on a socket of its own. It may block: the kernel may
 // look for a module that brings the family.
 func findFamily(name string) (*family, error) {
-	const enough = 64 << 10 // a datagram of the kernel's is 32 KiB at most
-	o, err := openSocket(unix.NETLINK_GENERIC, 0, enough)
-	if err != nil {
-		return nil, fmt.Errorf("look for family %s: %w", name, err)
-	}
-	defer unix.Close(o.fd)
-	if err := transmit(o.fd, familyRequest(name), 0, 0); err != nil {
-		return nil, fmt.Errorf("look for family %s: %w", name, err)
-	}
-	// The answer is there when the request was taken: see Kind's package.
-	r := receiver{}
-	r.fit(enough)
-	b, who, err := r.receive(o.fd)
-	if err == nil && who.port != 0 {
-		err = errors.New("the answer is not the kernel's")
-	}
-	var f *family
-	if err == nil {
-		f, err = parseFamily(b)
-	}
+	f, err := askForFamily(name)
 	if err != nil {
 		return nil, fmt.Errorf("look for family %s: %w", name, err)
 	}
 	return f, nil
+}
+
+func askForFamily(name string) (*family, error) {
+	const enough = 64 << 10 // a datagram of the kernel's is 32 KiB at most
+	o, err := openSocket(unix.NETLINK_GENERIC, 0, enough)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(o.fd)
+	if err := transmit(o.fd, familyRequest(name), 0, 0); err != nil {
+		return nil, err
+	}
+	// The answer is there as soon as the request is taken.
+	r := receiver{}
+	r.fit(enough)
+	b, who, err := r.receive(o.fd)
+	switch {
+	case err != nil:
+		return nil, err
+	case who.port != 0:
+		return nil, errors.New("the answer is not the kernel's")
+	}
+	return parseFamily(b)
 }
 
 func familyRequest(name string) []byte {

@@ -90,29 +90,44 @@ func appendAttr(b []byte, number uint16, value []byte) []byte {
 	return b
 }
 
-// number returns an attribute's value as a number, if it has a number's size.
-func (a attr) integer() (int64, bool) {
-	var order binary.ByteOrder = order
-	if a.networkish {
-		order = binary.BigEndian
-	}
+// integer returns an attribute's value as a number, if it has a number's size.
+func (a attr) integer() (n int64, ok bool) {
 	switch len(a.value) {
 	case 1:
-		return int64(a.value[0]), true
+		n = int64(a.value[0])
 	case 2:
-		return int64(order.Uint16(a.value)), true
+		n = int64(order.Uint16(a.value))
 	case 4:
-		return int64(order.Uint32(a.value)), true
+		n = int64(order.Uint32(a.value))
 	case 8:
-		return int64(order.Uint64(a.value)), true
+		n = int64(order.Uint64(a.value))
+	default:
+		return 0, false
 	}
-	return 0, false
+	if a.networkish {
+		n = 0
+		for _, b := range a.value {
+			n = n<<8 | int64(b)
+		}
+	}
+	return n, true
 }
 
 // answer is what NLMSG_ERROR says: struct nlmsgerr, and the extended ack.
 type answer struct {
 	errno unix.Errno // 0: it was done
 	text  string     // what the driver says of it
+}
+
+// describe returns the answer in words.
+func (a answer) describe() string {
+	switch {
+	case a.errno == 0:
+		return "done"
+	case a.text != "":
+		return a.errno.Error() + ": " + a.text
+	}
+	return a.errno.Error()
 }
 
 // parseAnswer reads the payload of NLMSG_ERROR.

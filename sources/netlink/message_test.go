@@ -43,9 +43,10 @@ func TestAttributesBecomeFields(t *testing.T) {
 	b = appendAttr(b, 5, nil)
 	b = appendAttr(b, 1, []byte("twice\x00"))
 	b = appendAttr(b, 6, []byte("a\x00b\x00"))
-	fields, sound := attrFields([]sources.Field{{Name: "ATTR_5"}}, b)
+	var f fields
+	sound := f.attrs(b)
 	var got []string
-	for _, f := range fields[1:] {
+	for _, f := range f {
 		got = append(got, f.Name+"="+f.Value.String())
 	}
 	want := []string{"ATTR_1=text", "ATTR_2=4d000000", "ATTR_2_INT=77", "ATTR_3=0102", "ATTR_3_INT=258",
@@ -60,8 +61,9 @@ func TestAttributesBecomeFields(t *testing.T) {
 	for range 1000 {
 		b = appendAttr(b, uint16(len(b)), nil)
 	}
-	if fields, _ := attrFields(nil, b); len(fields) > 2*mostAttrs {
-		t.Errorf("%d fields", len(fields))
+	f = nil
+	if f.attrs(b); len(f) > 2*mostAttrs {
+		t.Errorf("%d fields", len(f))
 	}
 }
 
@@ -116,8 +118,9 @@ func FuzzMessages(f *testing.F) {
 			taken += headerSize + len(payload)
 			_, _ = parseAnswer(h, payload)
 			_, _ = parseNews(payload)
-			fields, _ := attrFields(nil, payload)
-			for _, field := range fields {
+			var f fields
+			f.attrs(payload)
+			for _, field := range f {
 				if !sources.ValidField(field.Name) || !utf8.ValidString(field.Value.String()) {
 					t.Errorf("field %q is %q", field.Name, field.Value)
 				}

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -56,6 +55,10 @@ func (k *socket) receive() bool {
 	case unix.ENOBUFS, unix.ENOMEM: // the latter where the kernel had no room to make one
 		k.lossy = true
 	case unix.EMSGSIZE:
+		if !k.decl.from.believe(&who) {
+			k.foreign++
+			return true
+		}
 		k.lose(1, fmt.Sprintf("message: %d bytes were too few for a datagram of the socket %s", len(k.source.receiver.buf), k.decl.Name))
 	default:
 		k.fail(err)
@@ -156,115 +159,117 @@ func (k *socket) familyNews(n news) {
 
 // tellMessage emits one message. It reports false if it makes no sense.
 func (k *socket) tellMessage(h header, payload []byte, who *sender) bool {
-	state := stateMessage
-	fields := append(k.source.fields[:0],
-		sources.Field{Name: "TYPE", Value: sources.Int(int64(h.kind))},
-		sources.Field{Name: "FLAGS", Value: sources.Int(int64(h.flags))},
-		sources.Field{Name: "SEQ", Value: sources.Int(int64(h.seq))},
-		sources.Field{Name: "PORT", Value: sources.Int(int64(who.port))},
-		sources.Field{Name: "GROUP", Value: sources.Int(int64(who.group))},
-		sources.Field{Name: "LENGTH", Value: sources.Int(int64(len(payload)))})
+	f := &k.source.fields
+	*f = (*f)[:0]
+	f.number("TYPE", int64(h.kind))
+	f.number("FLAGS", int64(h.flags))
+	f.number("SEQ", int64(h.seq))
+	f.number("PORT", int64(who.port))
+	f.number("GROUP", int64(who.group))
+	f.number("LENGTH", int64(len(payload)))
 	if who.known {
-		fields = append(fields,
-			sources.Field{Name: "SENDER_PID", Value: sources.Int(int64(who.pid))},
-			sources.Field{Name: "SENDER_UID", Value: sources.Int(int64(who.uid))})
+		f.number("SENDER_PID", int64(who.pid))
+		f.number("SENDER_UID", int64(who.uid))
 	}
-	sound := true
+	state, sound := stateMessage, true
 	switch {
 	case h.kind == unix.NLMSG_ERROR:
-		state = stateError
 		var a answer
-		if a, sound = parseAnswer(h, payload); sound {
-			fields = append(fields, sources.Field{Name: "ERRNO", Value: sources.Int(int64(a.errno))},
-				sources.Field{Name: "TEXT", Value: sources.Text(a.describe())})
-		}
+		state = stateError
+		a, sound = parseAnswer(h, payload)
+		f.number("ERRNO", int64(a.errno))
+		f.text("TEXT", a.describe())
 	case h.kind == unix.NLMSG_DONE && h.flags&unix.NLM_F_MULTI != 0:
 		// Without the flag it is a message of a driver that took the first
 		// constant at hand for its type.
 		state = stateDone
 	default:
-		fields, sound = k.decodePayload(fields, h, payload)
+		sound = k.decode(h, payload)
 	}
-	k.source.fields = fields
 	if sound {
 		k.received++
-		k.emit(state, fields)
+		k.emit(state)
 	}
 	return sound
 }
 
-func (k *socket) emit(state string, fields []sources.Field) {
-	e := &k.source.event
-	e.Time = k.source.host.Loop.Now() // netlink stamps nothing
-	e.Topic = sources.Topic{Kind: "netlink", Name: k.decl.Name, State: state}
-	e.Source = "netlink:" + k.decl.Name
-	e.Fields = fields
-	k.source.host.Emit(e)
-}
-
-// describe returns the answer in words.
-func (a answer) describe() string {
-	switch {
-	case a.errno == 0:
-		return "done"
-	case a.text != "":
-		return a.errno.Error() + ": " + a.text
+// emit sends the source's fields.
+func (k *socket) emit(state string) {
+	s := k.source
+	s.event = sources.Event{
+		Time:   s.host.Loop.Now(), // netlink stamps nothing
+		Topic:  sources.Topic{Kind: "netlink", Name: k.decl.Name, State: state},
+		Source: "netlink:" + k.decl.Name,
+		Fields: s.fields,
 	}
-	return a.errno.Error()
+	s.host.Emit(&s.event)
 }
 
-// decodePayload adds the fields that `decode` asks for. It reports false if
-// the payload is not what the socket is for.
-func (k *socket) decodePayload(fields []sources.Field, h header, b []byte) (_ []sources.Field, sound bool) {
+// decode adds the fields that `decode` asks for. It reports false if the
+// payload is not what the socket is for.
+func (k *socket) decode(h header, b []byte) (sound bool) {
+	f := &k.source.fields
 	if k.decl.family != "" && (k.family == nil || h.kind != k.family.number) {
-		return fields, false
+		return false
 	}
 	if k.decl.generic() {
 		if len(b) < genericHeaderSize {
-			return fields, false
+			return false
 		}
-		fields = append(fields, sources.Field{Name: "CMD", Value: sources.Int(int64(b[0]))},
-			sources.Field{Name: "VERSION", Value: sources.Int(int64(b[1]))})
+		f.number("CMD", int64(b[0]))
+		f.number("VERSION", int64(b[1]))
 		b = b[genericHeaderSize:]
 	}
 	if k.decl.decodes(asText) {
-		fields = append(fields, sources.Field{Name: "TEXT", Value: sources.Text(printable(b))})
+		f.text("TEXT", printable(b))
 	}
 	if k.decl.decodes(asHex) {
-		fields = append(fields, sources.Field{Name: "DATA", Value: sources.Text(hex.EncodeToString(b))})
+		f.text("DATA", hex.EncodeToString(b))
 	}
 	if !k.decl.decodes(asAttrs) {
-		return fields, true
+		return true
 	}
 	if k.family != nil {
 		b = b[min(align(k.family.header), len(b)):]
 	}
-	return attrFields(fields, b)
+	return f.attrs(b)
 }
 
-// attrFields adds the attributes: ATTR_n, as text where that is what it holds
-// and else in hex, and ATTR_n_INT where it has the size of a number. Of one
-// that comes several times, the first counts.
-func attrFields(fields []sources.Field, b []byte) (_ []sources.Field, sound bool) {
+// fields are those of a message.
+type fields []sources.Field
+
+func (f *fields) number(name string, n int64) {
+	*f = append(*f, sources.Field{Name: name, Value: sources.Int(n)})
+}
+
+func (f *fields) text(name, s string) {
+	*f = append(*f, sources.Field{Name: name, Value: sources.Text(s)})
+}
+
+// attrs adds attributes: ATTR_n, as text where that is what it holds and else
+// in hex, and ATTR_n_INT where it has the size of a number. Of one that comes
+// several times, the first counts.
+func (f *fields) attrs(b []byte) (sound bool) {
 	count := 0
-	seen := fields[len(fields):]
-	sound = eachAttr(b, func(a attr) {
+	return eachAttr(b, func(a attr) {
 		name := "ATTR_" + strconv.Itoa(int(a.number))
-		e := sources.Event{Fields: seen}
-		if _, twice := e.Lookup(name); twice || count >= mostAttrs {
+		if f.has(name) || count >= mostAttrs {
 			return
 		}
 		count++
-		value := hex.EncodeToString(a.value)
 		if isString(a.value) {
-			value = strings.TrimSuffix(string(a.value), "\x00")
+			f.text(name, string(a.value[:len(a.value)-1]))
+		} else {
+			f.text(name, hex.EncodeToString(a.value))
 		}
-		from := len(fields) - len(seen)
-		fields = append(fields, sources.Field{Name: name, Value: sources.Text(value)})
 		if n, ok := a.integer(); ok {
-			fields = append(fields, sources.Field{Name: name + "_INT", Value: sources.Int(n)})
+			f.number(name+"_INT", n)
 		}
-		seen = fields[from:]
 	})
-	return fields, sound
+}
+
+func (f *fields) has(name string) bool {
+	e := sources.Event{Fields: *f}
+	_, ok := e.Lookup(name)
+	return ok
 }

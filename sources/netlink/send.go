@@ -176,13 +176,10 @@ func (k *socket) answered(seq, port uint32, a answer) bool {
 
 // failure returns the answer as an error, nil if it is none.
 func (a *answer) failure() error {
-	switch {
-	case a.errno == 0:
+	if a.errno == 0 {
 		return nil
-	case a.text != "":
-		return fmt.Errorf("refused: %w: %s", a.errno, a.text)
 	}
-	return fmt.Errorf("refused: %w", a.errno)
+	return errors.New("refused: " + a.describe())
 }
 
 // finish ends the sending, if it was not over.
@@ -243,13 +240,14 @@ func (k *socket) failSends(err error) {
 	}
 }
 
-func (k *socket) sendStatus() []string {
-	var words []string
+// appendSendStatus tells what is under way.
+func (k *socket) appendSendStatus(b []byte) []byte {
 	if k.current != nil {
-		words = append(words, fmt.Sprintf("a message in the kernel for %v", (k.source.host.Loop.Now()-k.current.begun).Round(time.Millisecond)))
+		since := k.source.host.Loop.Now() - k.current.begun
+		b = fmt.Appendf(b, ", a message in the kernel for %v", since.Round(time.Millisecond))
 	}
 	if n := len(k.queue); n > 0 {
-		words = append(words, fmt.Sprintf("%d to be sent", n))
+		b = fmt.Appendf(b, ", %d to be sent", n)
 	}
-	return words
+	return b
 }

@@ -7,7 +7,6 @@ package netlink
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +20,7 @@ var pauses = [...]time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 5
 
 // retryAfter is the pause where something else is wrong, such as a port that
 // is taken: nobody tells when that ends.
-const retryAfter = 5 * time.Second
+const retryAfter = 10 * time.Second
 
 // socket is one socket. What it wants is advanced towards one step at a time,
 // those that may block beside the loop: meanwhile it is busy.
@@ -287,39 +286,34 @@ func (k *socket) fail(err error) {
 // status tells the state of the socket.
 func (k *socket) status() sources.State {
 	st := sources.State{Name: k.decl.Name, OK: k.fd >= 0 && k.err == nil && !k.shut}
-	words := []string{protocolName(k.decl.protocol)}
+	b := []byte(protocolName(k.decl.protocol))
 	if k.decl.family != "" {
-		words = append(words, "family "+k.decl.family)
+		b = append(b, ", family "+k.decl.family...)
 	}
 	if k.fd >= 0 {
-		words = append(words, "port "+decimal(k.port))
+		b = append(b, ", port "+decimal(k.port)...)
 	}
 	if len(k.decl.groups) > 0 {
-		words = append(words, "groups "+groupNames(k.decl.groups))
+		b = append(b, ", groups"...)
+	}
+	for _, g := range k.decl.groups {
+		b = append(b, ' ')
+		if g.name == "" {
+			g.name = decimal(g.number)
+		}
+		b = append(b, g.name...)
 	}
 	if k.fd >= 0 {
-		words = append(words, fmt.Sprintf("receive buffer %d KiB", k.size>>10))
+		b = fmt.Appendf(b, ", receive buffer %d KiB", k.size>>10)
 	}
-	words = append(words, fmt.Sprintf("%d received, %d from others, %d malformed, %d lost", k.received, k.foreign, k.malformed, k.lost))
-	words = append(words, k.sendStatus()...)
+	b = fmt.Appendf(b, ", %d received, %d from others, %d malformed, %d lost", k.received, k.foreign, k.malformed, k.lost)
+	b = k.appendSendStatus(b)
 	if k.shut {
-		words = append(words, "closed by a rule")
+		b = append(b, ", closed by a rule"...)
 	}
-	st.Detail = strings.Join(words, ", ")
+	st.Detail = string(b)
 	if k.err != nil && !k.shut {
 		st.Error = k.err.Error()
 	}
 	return st
-}
-
-func groupNames(groups []group) string {
-	var names []string
-	for _, g := range groups {
-		if g.name != "" {
-			names = append(names, g.name)
-		} else {
-			names = append(names, decimal(g.number))
-		}
-	}
-	return strings.Join(names, " ")
 }

@@ -24,7 +24,7 @@ type Source struct {
 	// Scratch, for one datagram at a time.
 	receiver receiver
 	event    sources.Event
-	fields   []sources.Field
+	fields   fields
 }
 
 // Open returns a source that does nothing until a plan is applied.

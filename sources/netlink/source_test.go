@@ -149,6 +149,15 @@ func TestTooLongADatagramIsALoss(t *testing.T) {
 	r.expect("x lost COUNT=1", "x message TEXT=short")
 }
 
+// Nor can a stranger make us cry loss.
+func TestTooLongADatagramOfAStranger(t *testing.T) {
+	r := newRig(t, usersock("x", ", message: 1K"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	p.say(r.port("x"), message(16, strings.Repeat("x", 1<<10)))
+	r.await("stranger", func() bool { return r.source.sockets[0].foreign == 1 })
+	r.expect()
+}
+
 func TestManySmallMessagesDoNotKeepOthersWaiting(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any, message: 256K"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)

@@ -13,11 +13,11 @@ import (
 )
 
 // eventFields are those of every message; fieldsOf knows the rest.
-var eventFields = []string{"TYPE", "FLAGS", "SEQ", "PORT", "GROUP", "LENGTH"}
+const eventFields = "TYPE FLAGS SEQ PORT GROUP LENGTH"
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
-	return []sources.TriggerKind{{Key: "netlink", Doc: "a message on a declared socket", Fields: eventFields, New: p.newTrigger}}
+	return []sources.TriggerKind{{Key: "netlink", Doc: "a message on a declared socket", Fields: strings.Fields(eventFields), New: p.newTrigger}}
 }
 
 // trigger is one `when: {netlink: …}`.
@@ -89,9 +89,9 @@ func (tr *trigger) find(r ref, ps *config.Problems) []string {
 // fieldsOf returns the fields that messages of the sockets can have, nil if
 // any.
 func (tr *trigger) fieldsOf(names []string) []string {
-	fields := slices.Clone(eventFields)
+	fields := eventFields
 	if slices.Contains(tr.is, stateError) {
-		fields = append(fields, "ERRNO", "TEXT")
+		fields += " ERRNO TEXT"
 	}
 	for _, name := range names {
 		s := tr.plan.declared[name]
@@ -99,17 +99,17 @@ func (tr *trigger) fieldsOf(names []string) []string {
 			return nil
 		}
 		if s.decodes(asText) {
-			fields = append(fields, "TEXT")
+			fields += " TEXT"
 		}
 		if s.decodes(asHex) {
-			fields = append(fields, "DATA")
+			fields += " DATA"
 		}
 		if s.generic() {
-			fields = append(fields, "CMD", "VERSION")
+			fields += " CMD VERSION"
 		}
 		if s.credentials {
-			fields = append(fields, "SENDER_PID", "SENDER_UID")
+			fields += " SENDER_PID SENDER_UID"
 		}
 	}
-	return fields
+	return strings.Fields(fields)
 }
