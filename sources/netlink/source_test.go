@@ -288,6 +288,25 @@ func TestSwitch(t *testing.T) {
 	r.expect("x message TEXT=again")
 }
 
+// A socket whose port is held by one that goes, and cannot go yet, is opened
+// as soon as it can.
+func TestHeirOfABusyPort(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, port: 4245"))
+	hold := make(chan struct{})
+	_, _ = r.send("x", Message{To: 4245, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
+	plan, _ := read(usersock("heir", ", from: any, port: 4245, buffer: 64K"))
+	r.on(func() { r.source.Apply(plan) })
+	r.await("complaint", func() bool { return r.source.sockets[0].err != nil })
+	var before, after time.Duration
+	r.on(func() { before = r.loop.Now() })
+	close(hold)
+	r.await("heir", func() bool { return r.source.sockets[0].watch != nil })
+	r.on(func() { after = r.loop.Now() })
+	if after-before > retryAfter/2 {
+		t.Errorf("it took %v", after-before)
+	}
+}
+
 // Closing and opening while a message is in the kernel keeps the descriptor.
 func TestSwitchDuringASend(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any, port: 4244"))
@@ -304,6 +323,19 @@ func TestSwitchDuringASend(t *testing.T) {
 		t.Error(err)
 	}
 	r.expect("x message TEXT=late")
+
+	// Once it is out, what is to be closed is closed.
+	hold = make(chan struct{})
+	_, third := r.send("x", Message{To: 4244, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
+	r.on(func() { _ = r.source.Switch("x", false) })
+	r.on(func() {
+		if k := r.source.sockets[0]; k.fd < 0 {
+			t.Error("closed while a message is in the kernel")
+		}
+	})
+	close(hold)
+	<-third
+	r.await("end of the socket", func() bool { return r.source.sockets[0].fd < 0 })
 }
 
 func TestSendsOfOneSocketGoInOrder(t *testing.T) {
