@@ -24,10 +24,11 @@ type Socket struct {
 	Name string
 	At   config.Pos
 	settings
-	from    senders
-	decode  []string   // of decodings
-	longest int        // bytes of the longest datagram that is taken
-	tried   config.Pos // where a protocol is named, well or badly
+	from     senders
+	decode   []string // of decodings
+	longest  int      // bytes of the longest datagram that is taken
+	groupsAt config.Pos
+	tried    config.Pos // where a protocol is named, well or badly
 }
 
 // settings are what a socket is opened with. Sockets that agree in them are
@@ -129,7 +130,7 @@ func (s *Socket) check(ps *config.Problems) {
 	}
 	for _, g := range s.groups {
 		if why := s.refuses(g); why != "" {
-			ps.Errorf(s.At, "socket %s: %s", s.Name, why)
+			ps.Errorf(s.groupsAt, "socket %s: %s", s.Name, why)
 		}
 	}
 }

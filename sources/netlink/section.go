@@ -66,7 +66,7 @@ func (s *Socket) fields() []config.Field {
 		{Name: "family", Doc: "instead of a protocol: a family of generic netlink, by name",
 			Value: config.Word(&s.family, "the name of a family")},
 		{Name: "groups", Doc: "multicast groups to join: numbers (no masks); of a family, names",
-			Value: config.OneOrMore(&s.groups, func(g *group) config.Value { return config.Parsed(g, "group", parseGroup) })},
+			Value: config.At(&s.groupsAt, config.OneOrMore(&s.groups, func(g *group) config.Value { return config.Parsed(g, "group", parseGroup) }))},
 		{Name: "port", Doc: "our own address: a number, which need be nobody's PID, or `auto`: the kernel chooses", Default: "auto",
 			Value: config.Parsed(&s.port, "auto or a number", parsePort)},
 		{Name: "from", Doc: "whom to believe: `kernel`, the socket with this port, `any`, or {uid: N}", Default: "kernel",
