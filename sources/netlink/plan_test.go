@@ -17,7 +17,7 @@ func TestComplaints(t *testing.T) {
 		"{protocol: usersok}":                                 `test.yaml:1:25: expected a protocol's name or its number, found "usersok"; did you mean "usersock"?`,
 		"{protocol: 32}":                                      "1:25: there is no protocol 32: they are numbered 0 to 31",
 		"{groups: [1]}":                                       "1:11: socket x: a protocol is missing, or a family of generic netlink",
-		"{protocol: usersock, groups: [33]}":                  "1:35: socket x: usersock has the groups 1 to 32, and no group 33",
+		"{protocol: usersock, groups: [33]}":                  "1:43: socket x: usersock has the groups 1 to 32, and no group 33",
 		"{protocol: 2, groups: 0x21}":                         "1:36: a group is a plain decimal number and not a mask: the mask 0x4 is group 3; found 0x21",
 		"{protocol: 25, groups: [0]}":                         "1:38: groups are numbered 1 to 65536, found 0",
 		"{protocol: 25, groups: [news]}":                      "group news: only the groups of a family of generic netlink have names",
