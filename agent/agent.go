@@ -29,6 +29,7 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
+	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
 
@@ -105,7 +106,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
-		Mounts: a.source("mount").(*mount.Source), Vars: a.source("vars").(*vars.Source),
+		Netlink: a.source("netlink").(*netlink.Source), Mounts: a.source("mount").(*mount.Source), Vars: a.source("vars").(*vars.Source),
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}

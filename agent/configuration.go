@@ -19,6 +19,7 @@ import (
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
+	"reflexd/sources/netlink"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
 	"reflexd/sources/uevent"
@@ -30,6 +31,7 @@ var kinds = []sources.Kind{
 	input.Kind,
 	uevent.Kind,
 	link.Kind,
+	netlink.Kind,
 	signal.Kind,
 	file.Kind,
 	timer.Kind,
@@ -110,7 +112,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.plan("gpio").(*gpio.Plan)
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
 		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.plan("vars").(*vars.Plan),
-		Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+		Netlink: c.plan("netlink").(*netlink.Plan), Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
 	}}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {

@@ -16,6 +16,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/netlink"
 )
 
 // kinds is the list of all actions.
@@ -37,6 +38,7 @@ var kinds = []Kind{
 	mountKind,
 	unmountKind,
 	ejectKind,
+	sendKind,
 }
 
 // Kind declares one kind of action.
@@ -75,6 +77,7 @@ type Env struct {
 	Spawn   *spawn.Starter
 	Outputs *output.Panel
 	Mounts  Mounts
+	Netlink *netlink.Source
 	Keys    Keys
 	Vars    *vars.Source
 	Emit    func(*sources.Event)
@@ -105,7 +108,8 @@ type Known struct {
 	Output  func(name string) bool
 	Outputs []string
 	Vars    *vars.Plan
-	Rules   []string // the names that rules were given
+	Netlink *netlink.Plan // the declared sockets
+	Rules   []string      // the names that rules were given
 	// Switchable are the names of files and sockets that can be closed.
 	Switchable []string
 	// Uses is what is noted for those who must know beforehand.

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+
+// Plan: the sockets that a configuration declares.
+
+package netlink
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+)
+
+// Plan is what a configuration asks of netlink. The zero value is empty.
+type Plan struct {
+	declared map[string]*Socket
+}
+
+// Socket is one declared socket.
+type Socket struct {
+	Name string
+	At   config.Pos
+	settings
+	from     senders
+	decode   []string // of decodings
+	longest  int      // bytes of the longest datagram that is taken
+	groupsAt config.Pos
+	tried    config.Pos // where a protocol is named, well or badly
+}
+
+// settings are what a socket is opened with. Sockets that agree in them are
+// the same one to a reload.
+type settings struct {
+	protocol int    // -1 until it is known
+	family   string // of generic netlink; "" for none
+	groups   []group
+	port     uint32 // 0: the kernel chooses
+	buffer   int    // bytes of the receive buffer that is asked for
+	// credentials asks for the sender's with each message.
+	credentials bool
+}
+
+// group is a multicast group: by number or, of a family, by name.
+type group struct {
+	number uint32
+	name   string
+}
+
+func (s *settings) same(other *settings) bool {
+	return s.protocol == other.protocol && s.family == other.family && slices.Equal(s.groups, other.groups) &&
+		s.port == other.port && s.buffer == other.buffer && s.credentials == other.credentials
+}
+
+// generic reports whether messages have a genlmsghdr.
+func (s *settings) generic() bool { return s.protocol == unix.NETLINK_GENERIC }
+
+// Family returns the family of generic netlink that the socket is for, or "".
+func (s *Socket) Family() string { return s.family }
+
+func (s *Socket) decodes(how string) bool { return slices.Contains(s.decode, how) }
+
+// Socket returns the declared socket of that name, or nil.
+func (p *Plan) Socket(name string) *Socket { return p.declared[name] }
+
+// Names are the names of all declared sockets, in the order of the files.
+func (p *Plan) Names() []string {
+	var names []string
+	for _, s := range p.sockets() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Switchable implements sources.SwitchPlan.
+func (p *Plan) Switchable() []string { return p.Names() }
+
+// sockets returns the declared sockets, by place.
+func (p *Plan) sockets() []*Socket {
+	var all []*Socket
+	for _, s := range p.declared {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *Socket) int {
+		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line),
+			cmp.Compare(a.At.Col, b.At.Col), cmp.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+// Overhears implements sources.Overhearer: a protocol that is not there yet
+// comes with a module, which a uevent tells of. A loss may have been one of
+// those.
+func (p *Plan) Overhears() []string {
+	for _, s := range p.declared {
+		if !s.generic() {
+			return []string{"uevent", "loss"}
+		}
+	}
+	return nil
+}
+
+// Check implements sources.Plan.
+func (p *Plan) Check(ps *config.Problems) {
+	type address struct {
+		protocol int
+		port     uint32
+	}
+	taken := map[address]*Socket{}
+	for _, s := range p.sockets() {
+		s.check(ps)
+		at := address{s.protocol, s.port}
+		if first := taken[at]; first != nil && s.port != 0 {
+			ps.Errorf(s.At, "port %d of %s is the socket %s's already, at %s", s.port, protocolName(s.protocol), first.Name, first.At)
+		}
+		taken[at] = s
+	}
+}
+
+// check complains of what can never work.
+func (s *Socket) check(ps *config.Problems) {
+	if strings.ContainsAny(s.Name, "*?[") {
+		ps.Errorf(s.At, "socket %q: a name with *, ? or [ could not be told from a pattern", s.Name)
+	}
+	switch {
+	case s.protocol < 0 && s.tried.Line > 0: // complained of while reading
+	case s.protocol < 0:
+		ps.Errorf(s.At, "socket %s: a protocol is missing, or a family of generic netlink", s.Name)
+	case s.family != "" && !s.generic():
+		ps.Errorf(s.At, "socket %s: families belong to the protocol generic, not to %s", s.Name, protocolName(s.protocol))
+	}
+	for _, g := range s.groups {
+		if why := s.refuses(g); why != "" {
+			ps.Errorf(s.groupsAt, "socket %s: %s", s.Name, why)
+		}
+	}
+}
+
+// refuses says why g cannot be a group of s.
+func (s *Socket) refuses(g group) string {
+	most := fixedGroups(s.protocol)
+	switch {
+	case g.name != "" && s.family == "":
+		return "group " + g.name + ": only the groups of a family of generic netlink have names"
+	case g.name == "" && s.family != "":
+		return "the groups of a family go by their names: their numbers change whenever its module is loaded"
+	case most > 0 && g.number > most:
+		return protocolName(s.protocol) + " has the groups 1 to " + decimal(most) + ", and no group " + decimal(g.number)
+	}
+	return ""
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+
+// The rig: the source on a real loop, on a goroutine of its own, with sockets
+// read from YAML; and raw sockets of the test's own, which play the driver.
+
+package netlink
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent/loop"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// rig runs one source. All but its methods belong to the loop's thread.
+type rig struct {
+	t       *testing.T
+	loop    *loop.Loop
+	source  *Source
+	events  []*sources.Event
+	waiting func() bool
+	reached chan struct{}
+}
+
+func newRig(t *testing.T, yaml string) *rig {
+	t.Helper()
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, loop: l}
+	r.source = Open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Proc: "/proc",
+		Emit: func(e *sources.Event) { r.events = append(r.events, e.Clone()) }})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		if err := l.Run(r.turn); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		r.await("work beside the loop", func() bool { return l.Pending() == 0 })
+		r.on(r.source.Close)
+		l.Stop()
+		ended.Wait()
+		l.Close()
+	})
+	r.apply(yaml)
+	return r
+}
+
+func (r *rig) turn() {
+	if r.waiting != nil && r.waiting() {
+		r.waiting = nil
+		close(r.reached)
+	}
+}
+
+// on runs f on the loop's thread.
+func (r *rig) on(f func()) {
+	done := make(chan struct{})
+	r.loop.Post(func() {
+		defer close(done)
+		f()
+	})
+	<-done
+}
+
+// await waits until what holds.
+func (r *rig) await(name string, what func() bool) {
+	r.t.Helper()
+	reached := make(chan struct{})
+	r.on(func() { r.waiting, r.reached = what, reached })
+	select {
+	case <-reached:
+	case <-time.After(patience):
+		r.t.Fatalf("no %s; events %v, status %+v", name, r.lines(), r.status())
+	}
+}
+
+// read returns the plan of a configuration.
+func read(yaml string) (*Plan, *config.Problems) {
+	plan, ps := &Plan{}, &config.Problems{}
+	if n, ok := config.Parse("test.yaml", []byte(yaml), ps); ok {
+		config.Object(plan.Sections()...).Read(n, ps)
+	}
+	plan.Check(ps)
+	return plan, ps
+}
+
+// apply makes yaml what is asked for, and waits until nothing is being opened
+// or closed.
+func (r *rig) apply(yaml string) {
+	r.t.Helper()
+	plan, ps := read(yaml)
+	if ps.Failed() {
+		r.t.Fatal(ps)
+	}
+	r.on(func() { r.source.Apply(plan) })
+	r.settle()
+}
+
+func (r *rig) settle() {
+	r.t.Helper()
+	r.await("rest", func() bool {
+		return !slices.ContainsFunc(r.source.sockets, func(k *socket) bool { return k.busy }) && r.loop.Pending() == 0
+	})
+}
+
+func (r *rig) status() (states []sources.State) {
+	r.on(func() { states = r.source.Status() })
+	return states
+}
+
+// lines returns the events as `name state FIELD=value …`.
+func (r *rig) lines() (lines []string) {
+	r.on(func() {
+		for _, e := range r.events {
+			line := e.Topic.Name + " " + e.Topic.State
+			for _, f := range e.Fields {
+				line += " " + f.Name + "=" + f.Value.String()
+			}
+			lines = append(lines, line)
+		}
+	})
+	return lines
+}
+
+// expect waits for as many events as there are lines, and for their having
+// the words of each.
+func (r *rig) expect(lines ...string) {
+	r.t.Helper()
+	r.await("events", func() bool { return len(r.events) >= len(lines) })
+	got := r.lines()
+	if len(got) != len(lines) {
+		r.t.Fatalf("events %q, want %q", got, lines)
+	}
+	for i, want := range lines {
+		for word := range strings.SplitSeq(want, " ") {
+			if !slices.Contains(strings.Split(got[i], " "), word) {
+				r.t.Errorf("event %q is without %q", got[i], word)
+			}
+		}
+	}
+	r.on(func() { r.events = nil })
+}
+
+// port returns the port of an open socket.
+func (r *rig) port(name string) (port uint32) {
+	r.on(func() { port = r.source.find(name).port })
+	return port
+}
+
+// send begins a sending, and returns where its end comes out.
+func (r *rig) send(name string, m Message) (p *Sending, ended chan error) {
+	r.t.Helper()
+	ended = make(chan error, 1)
+	if m.Timeout == 0 {
+		m.Timeout = patience
+	}
+	r.on(func() {
+		var err error
+		if p, err = r.source.Send(name, m, func(err error) { ended <- err }); err != nil {
+			ended <- err
+		}
+	})
+	return p, ended
+}
+
+func payload(text string) func() ([]byte, error) {
+	return func() ([]byte, error) { return []byte(text), nil }
+}
+
+// peer is a socket of the test's own.
+type peer struct {
+	t *testing.T
+	opened
+	receiver
+}
+
+func newPeer(t *testing.T, protocol int) *peer {
+	t.Helper()
+	o, err := openSocket(protocol, 0, defaultBuffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{t: t, opened: o}
+	p.fit(defaultLongest)
+	t.Cleanup(func() { unix.Close(o.fd) })
+	return p
+}
+
+func (p *peer) say(to uint32, b []byte) {
+	p.t.Helper()
+	if err := transmit(p.fd, b, to, 0); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hear returns the next message, which must be there.
+func (p *peer) hear() (h header, body []byte, from uint32) {
+	p.t.Helper()
+	b, who, err := p.receive(p.fd)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	eachMessage(b, func(first header, payload []byte) { h, body = first, payload })
+	return h, body, who.port
+}
+
+// message returns a message with its header.
+func message(kind uint16, text string) []byte {
+	return append(header{kind: kind, seq: 7}.append(nil, len(text)), text...)
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if unix.Geteuid() != 0 {
+		t.Skip("joining groups takes CAP_NET_ADMIN")
+	}
+}
+
+func usersock(name, more string) string {
+	return fmt.Sprintf("netlink: {%s: {protocol: usersock%s}}", name, more)
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+
+// Source: all sockets of a plan, and the swap of one plan for the next.
+
+package netlink
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Source serves the sockets of the plan in force. It implements
+// sources.Source and sources.Hearer; all its methods are called on the loop's
+// thread.
+type Source struct {
+	host    sources.Host
+	sockets []*socket // in the order of their declaration
+
+	// Scratch, for one datagram at a time.
+	receiver receiver
+	event    sources.Event
+	fields   fields
+}
+
+// Open returns a source that does nothing until a plan is applied.
+func Open(h sources.Host) *Source { return &Source{host: h} }
+
+// Apply implements sources.Source. A socket that both plans ask for with the
+// same settings is handed over, be it under another name or with another
+// `from` or `decode`: what waits in it is not lost.
+func (s *Source) Apply(plan sources.Plan) {
+	old := s.sockets
+	s.sockets = nil
+	longest := leastLongest
+	for _, decl := range plan.(*Plan).sockets() {
+		longest = max(longest, decl.longest)
+		k := newSocket(s)
+		if i := slices.IndexFunc(old, func(k *socket) bool { return k.decl.same(&decl.settings) }); i >= 0 {
+			k = old[i]
+			old = slices.Delete(old, i, i+1)
+		}
+		k.decl = decl
+		s.sockets = append(s.sockets, k)
+	}
+	for _, k := range old {
+		k.drop()
+	}
+	s.receiver.fit(longest)
+	s.openWaiting()
+}
+
+// openWaiting tries to open the sockets that are waited for.
+func (s *Source) openWaiting() {
+	for _, k := range s.sockets {
+		k.pauses = pauses[:]
+		k.rouse()
+		k.advance()
+	}
+}
+
+// Hear implements sources.Hearer. A module may have brought a protocol. The
+// kernel announces it before its init function has run, so openWaiting tries
+// several times.
+func (s *Source) Hear(e *sources.Event) {
+	module := e.Topic.Kind == "uevent" && e.Topic.Name == "module" && e.Topic.State == "add"
+	if module || e.Topic.Kind == "loss" && e.Topic.Name == "uevent" {
+		s.openWaiting()
+	}
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	var states []sources.State
+	for _, k := range s.sockets {
+		states = append(states, k.status())
+	}
+	return states
+}
+
+// Close implements sources.Source.
+func (s *Source) Close() {
+	for _, k := range s.sockets {
+		k.dropped = true
+		k.deafen()
+		if k.fd >= 0 && !k.busy && k.current == nil {
+			unix.Close(k.fd) // the loop may have ended: there is nothing beside it
+			k.fd = -1
+		}
+	}
+	s.sockets = nil
+}
+
+// Has reports whether a socket of that name is declared.
+func (s *Source) Has(name string) bool { return s.find(name) != nil }
+
+// Switch closes a socket, which lets go of the module that it pins, or opens
+// it again. Closing goes on beside the loop.
+func (s *Source) Switch(name string, open bool) error {
+	k := s.find(name)
+	if k == nil {
+		return s.unknown(name)
+	}
+	k.shut = !open
+	if k.shut {
+		k.deafen()
+	}
+	k.pauses = pauses[:]
+	k.rouse()
+	k.advance()
+	return nil
+}
+
+func (s *Source) find(name string) *socket {
+	for _, k := range s.sockets {
+		if k.decl.Name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+func (s *Source) unknown(name string) error {
+	var known []string
+	for _, k := range s.sockets {
+		known = append(known, k.decl.Name)
+	}
+	return fmt.Errorf("no netlink socket %q is declared%s", name, config.Suggest(name, known))
+}

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT
+
+package netlink
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+func TestMessagesBecomeEvents(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, decode: [text, hex]"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	two := append(message(16, "one\n\x00"), 0, 0, 0) // padded
+	p.say(r.port("x"), append(two, message(3, "two")...))
+	p.say(r.port("x"), message(99, ""))
+	me := fmt.Sprintf(" PORT=%d GROUP=0 SENDER_PID=%d SENDER_UID=%d", p.port, os.Getpid(), os.Getuid())
+	r.expect("x message TYPE=16 FLAGS=0 SEQ=7 LENGTH=5 TEXT=one DATA=6f6e650a00"+me,
+		"x message TYPE=3 TEXT=two LENGTH=3"+me, "x message TYPE=99 TEXT= DATA="+me)
+}
+
+func TestControlMessages(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	multi := header{kind: unix.NLMSG_DONE, flags: unix.NLM_F_MULTI}.append(nil, 4)
+	p.say(r.port("x"), append(multi, 0, 0, 0, 0))
+	p.say(r.port("x"), message(unix.NLMSG_NOOP, ""))
+	refusal := append([]byte{0xfe, 0xff, 0xff, 0xff}, make([]byte, headerSize)...)
+	if order.Uint32([]byte{1, 0, 0, 0}) != 1 {
+		t.Skip("the bytes above are little-endian")
+	}
+	p.say(r.port("x"), message(unix.NLMSG_ERROR, string(refusal)))
+	r.expect("x done", "x error ERRNO=2 SEQ=7")
+}
+
+func TestLyingLengthsAreCounted(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	long, short := message(16, "abcd"), message(16, "abcd")
+	order.PutUint32(long, 1<<31)
+	order.PutUint32(short, 15)
+	for _, b := range [][]byte{long, short, long[:8], append(message(16, "good"), long...), message(unix.NLMSG_ERROR, "x")} {
+		p.say(r.port("x"), b)
+	}
+	p.say(r.port("x"), message(16, "end"))
+	r.expect("x message TEXT=good", "x message TEXT=end")
+	if detail := r.status()[0].Detail; !strings.Contains(detail, "2 received, 0 from others, 5 malformed") {
+		t.Error(detail)
+	}
+}
+
+func TestOnlyTheSendersAskedForAreBelieved(t *testing.T) {
+	friend, stranger := newPeer(t, unix.NETLINK_USERSOCK), newPeer(t, unix.NETLINK_USERSOCK)
+	r := newRig(t, fmt.Sprintf(`
+netlink:
+  kernel: {protocol: usersock}
+  friend: {protocol: usersock, from: %d}
+  us: {protocol: usersock, from: {uid: %d}}
+  others: {protocol: usersock, from: {uid: 4711}}
+`, friend.port, os.Getuid()))
+	for _, name := range []string{"kernel", "friend", "us", "others"} {
+		stranger.say(r.port(name), message(16, "stranger"))
+		friend.say(r.port(name), message(16, "friend"))
+	}
+	r.await("messages", func() bool {
+		n := uint64(0)
+		for _, k := range r.source.sockets {
+			n += k.received + k.foreign
+		}
+		return n == 8
+	})
+	for i, want := range []string{"0 received, 2 from others", "1 received, 1 from others", "2 received, 0 from others", "0 received, 2 from others"} {
+		if st := r.status()[i]; !strings.Contains(st.Detail, want) {
+			t.Errorf("%s: %s, want %s", st.Name, st.Detail, want)
+		}
+	}
+}
+
+func TestGroupOfOthers(t *testing.T) {
+	needRoot(t)
+	r := newRig(t, `
+netlink:
+  a: {protocol: usersock, groups: [21], from: any}
+  b: {protocol: usersock, groups: [1, 32], from: any}
+`)
+	for _, group := range []int{21, 5, 32} {
+		_, ended := r.send("b", Message{Group: group, Type: 16, Payload: payload("hi\x00")})
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	if err := transmit(p.fd, message(16, "32"), 0, 32); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("a message GROUP=21 TEXT=hi", "b message GROUP=32 TEXT=32")
+}
+
+// The loop is held up while more is sent than the buffer takes.
+func TestOverflowIsToldWithItsCount(t *testing.T) {
+	needRoot(t)
+	const sent = 500
+	r := newRig(t, usersock("x", ", from: any, buffer: 4K, groups: [21]"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	for range 2 {
+		r.on(func() {
+			for range sent {
+				if err := transmit(p.fd, message(16, "x"), 0, 21); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		var lost *sources.Event
+		r.await("loss", func() bool {
+			for _, e := range r.events {
+				if e.Topic.Kind == "loss" {
+					lost = e
+				}
+			}
+			return lost != nil
+		})
+		r.on(func() {
+			count, _ := lost.Lookup("COUNT")
+			knob, _ := lost.Lookup("KNOB")
+			n, _ := count.Int()
+			if got := len(r.events) - 1; int(n)+got != sent || lost.Source != "netlink:x" || !strings.Contains(knob.String(), "buffer: ") {
+				t.Errorf("%d came and %v are said to be lost of %d: %+v", got, n, sent, lost)
+			}
+			r.events = nil
+		})
+	}
+	if err := transmit(p.fd, message(16, "after"), 0, 21); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("x message TEXT=after")
+}
+
+func TestTooLongADatagramIsALoss(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, message: 1K"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	p.say(r.port("x"), message(16, strings.Repeat("x", 1<<10)))
+	p.say(r.port("x"), message(16, "short"))
+	r.expect("x lost COUNT=1", "x message TEXT=short")
+}
+
+// Nor can a stranger make us cry loss.
+func TestTooLongADatagramOfAStranger(t *testing.T) {
+	r := newRig(t, usersock("x", ", message: 1K"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	p.say(r.port("x"), message(16, strings.Repeat("x", 1<<10)))
+	r.await("stranger", func() bool { return r.source.sockets[0].foreign == 1 })
+	r.expect()
+}
+
+func TestManySmallMessagesDoNotKeepOthersWaiting(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, message: 256K"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	var many []byte
+	for range 4000 {
+		many = append(many, message(16, "")...)
+	}
+	const datagrams = 8
+	most, before := 0, 0
+	r.on(func() {
+		for range datagrams {
+			p.say(r.source.sockets[0].port, many)
+		}
+	})
+	r.await("messages", func() bool {
+		most, before = max(most, len(r.events)-before), len(r.events)
+		return len(r.events) == 4000*datagrams
+	})
+	if most > 4000 {
+		t.Errorf("%d messages in one turn", most)
+	}
+}
+
+func TestMissingProtocolIsWaitedFor(t *testing.T) {
+	r := newRig(t, "netlink: {x: {protocol: 29}}")
+	st := r.status()[0]
+	if st.OK || !strings.Contains(st.Error, "protocol 29: protocol not supported: is its module loaded?") {
+		t.Errorf("status %+v", st)
+	}
+	if _, ended := r.send("x", Message{Payload: payload("")}); !strings.Contains(fmt.Sprint(<-ended), "not supported") {
+		t.Error("a socket that is not open sent something")
+	}
+	// A module is announced before it is ready: that calls for some tries,
+	// which come to an end.
+	r.on(func() {
+		k := r.source.sockets[0]
+		k.rouse()
+		k.pauses, k.resting = nil, true
+		for _, action := range []string{"remove", "add"} {
+			if len(k.pauses) > 0 {
+				t.Errorf("%q came before", action)
+			}
+			r.source.Hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "module", State: action}})
+		}
+		k.pauses = pauses[:1]
+	})
+	r.await("end of the tries", func() bool {
+		k := r.source.sockets[0]
+		return !k.busy && len(k.pauses) == 0 && k.retry == nil
+	})
+}
+
+func TestTakenPortNamesItsHolder(t *testing.T) {
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	yaml := usersock("x", fmt.Sprintf(", port: %d, from: any", p.port))
+	r := newRig(t, yaml)
+	want := fmt.Sprintf("bind port %d: address already in use: process %d (netlink.test) has it", p.port, os.Getpid())
+	if st := r.status()[0]; st.OK || st.Error != want {
+		t.Errorf("%q, want %q", st.Error, want)
+	}
+	unix.Close(p.fd)
+	p.fd = -1
+	r.apply(yaml) // rather than wait
+	if st := r.status()[0]; !st.OK || st.Error != "" {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestReloadKeepsTheSocketAndWhatWaitsInIt(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	port := r.port("x")
+	plan, _ := read(usersock("renamed", ", from: any, decode: hex"))
+	r.on(func() {
+		p.say(port, message(16, "kept"))
+		r.source.Apply(plan)
+	})
+	r.expect("renamed message DATA=6b657074")
+	r.apply(usersock("renamed", ", from: any, port: 4242"))
+	if r.port("renamed") != 4242 {
+		t.Error("the port is not the one asked for")
+	}
+	// Another socket that wants the address of one that goes.
+	r.apply(usersock("heir", ", from: any, port: 4242, buffer: 64K"))
+	r.await("heir", func() bool { return r.source.sockets[0].watch != nil })
+	r.apply("netlink: {}")
+	q, err := openSocket(unix.NETLINK_USERSOCK, 4242, 4096)
+	if err != nil {
+		t.Fatal("the port was not let go:", err)
+	}
+	unix.Close(q.fd)
+}
+
+func TestSwitch(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, port: 4243"))
+	switchTo := func(name string, open bool) (err error) {
+		r.on(func() { err = r.source.Switch(name, open) })
+		r.settle()
+		return err
+	}
+	r.on(func() {
+		if !r.source.Has("x") || r.source.Has("y") {
+			t.Error("Has is wrong")
+		}
+	})
+	if err := switchTo("y", false); err == nil {
+		t.Error("an unknown socket was closed")
+	}
+	if err := switchTo("x", false); err != nil {
+		t.Fatal(err)
+	}
+	if st := r.status()[0]; st.OK || !strings.Contains(st.Detail, "closed by a rule") {
+		t.Errorf("%+v", st)
+	}
+	if _, ended := r.send("x", Message{Payload: payload("")}); !strings.Contains(fmt.Sprint(<-ended), "closed by a rule") {
+		t.Error("a closed socket sent something")
+	}
+	r.apply(usersock("x", ", from: any, port: 4243")) // a reload does not open it
+	q, err := openSocket(unix.NETLINK_USERSOCK, 4243, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(q.fd)
+	if err := switchTo("x", true); err != nil {
+		t.Fatal(err)
+	}
+	newPeer(t, unix.NETLINK_USERSOCK).say(4243, message(16, "again"))
+	r.expect("x message TEXT=again")
+}
+
+// A socket whose port is held by one that goes, and cannot go yet, is opened
+// as soon as it can.
+func TestHeirOfABusyPort(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, port: 4245"))
+	hold := make(chan struct{})
+	_, _ = r.send("x", Message{To: 4245, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
+	plan, _ := read(usersock("heir", ", from: any, port: 4245, buffer: 64K"))
+	r.on(func() { r.source.Apply(plan) })
+	r.await("complaint", func() bool { return r.source.sockets[0].err != nil })
+	var before, after time.Duration
+	r.on(func() { before = r.loop.Now() })
+	close(hold)
+	r.await("heir", func() bool { return r.source.sockets[0].watch != nil })
+	r.on(func() { after = r.loop.Now() })
+	if after-before > retryAfter/2 {
+		t.Errorf("it took %v", after-before)
+	}
+}
+
+// Closing and opening while a message is in the kernel keeps the descriptor.
+func TestSwitchDuringASend(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, port: 4244"))
+	hold := make(chan struct{})
+	_, first := r.send("x", Message{To: 4244, Type: 16, Payload: func() ([]byte, error) { <-hold; return []byte("late"), nil }})
+	_, second := r.send("x", Message{To: 4244, Payload: payload("never")})
+	r.on(func() { _ = r.source.Switch("x", false) })
+	if err := <-second; err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Error(err)
+	}
+	r.on(func() { _ = r.source.Switch("x", true) })
+	close(hold)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	r.expect("x message TEXT=late")
+
+	// Once it is out, what is to be closed is closed.
+	hold = make(chan struct{})
+	_, third := r.send("x", Message{To: 4244, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
+	r.on(func() { _ = r.source.Switch("x", false) })
+	r.on(func() {
+		if k := r.source.sockets[0]; k.fd < 0 {
+			t.Error("closed while a message is in the kernel")
+		}
+	})
+	close(hold)
+	<-third
+	r.await("end of the socket", func() bool { return r.source.sockets[0].fd < 0 })
+}
+
+func TestSendsOfOneSocketGoInOrder(t *testing.T) {
+	r := newRig(t, usersock("x", "")+"\n")
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	hold := make(chan struct{})
+	first, firstEnd := r.send("x", Message{To: p.port, Type: 16, Payload: func() ([]byte, error) { <-hold; return []byte("first"), nil }})
+	second, secondEnd := r.send("x", Message{To: p.port, Type: 17, Flags: unix.NLM_F_REQUEST, Payload: payload("second")})
+	third, thirdEnd := r.send("x", Message{To: p.port, Payload: payload("third"), Timeout: 50 * time.Millisecond})
+	if err := <-thirdEnd; err == nil || !strings.Contains(err.Error(), "earlier message is still in the kernel") {
+		t.Error(err)
+	}
+	fourth, _ := r.send("x", Message{To: p.port, Payload: payload("fourth")})
+	r.on(func() {
+		if first.Cancel() || !third.Cancel() || !fourth.Cancel() {
+			t.Error("only what was not begun can be called back")
+		}
+	})
+	close(hold)
+	for _, ended := range []chan error{firstEnd, secondEnd} {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	r.on(func() {
+		if !second.Cancel() {
+			t.Error("what is over is gone")
+		}
+	})
+	for i, want := range []string{"first", "second"} {
+		h, body, from := p.hear()
+		if string(body) != want || h.seq != uint32(i+1) || h.kind != uint16(16+i) || h.port != from || from != r.port("x") {
+			t.Errorf("%+v %q from %d", h, body, from)
+		}
+	}
+	if _, _, err := p.receive(p.fd); err != unix.EAGAIN {
+		t.Error("more was sent")
+	}
+}
+
+func TestSendToNobody(t *testing.T) {
+	r := newRig(t, usersock("x", ""))
+	for to, want := range map[uint32]string{
+		0:          "connection refused: the kernel has no socket of this protocol",
+		0xfffffff0: "connection refused: no socket of this protocol has port 4294967280",
+	} {
+		if _, ended := r.send("x", Message{To: to, Payload: payload("")}); !strings.Contains(fmt.Sprint(<-ended), want) {
+			t.Errorf("port %d: no %q", to, want)
+		}
+	}
+}
+
+func TestAcks(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any"))
+	p, liar := newPeer(t, unix.NETLINK_USERSOCK), newPeer(t, unix.NETLINK_USERSOCK)
+	acknowledge := func(from *peer, h header, errno int32, more []byte, flags uint16) {
+		body := order.AppendUint32(nil, uint32(-errno))
+		body = append(h.append(body, 0), more...)
+		from.say(r.port("x"), append(header{kind: unix.NLMSG_ERROR, flags: flags, seq: h.seq}.append(nil, len(body)), body...))
+	}
+	ask := func() (header, chan error) {
+		_, ended := r.send("x", Message{To: p.port, Type: 20, Ack: true, Payload: payload("?")})
+		r.await("handing over", func() bool { return r.loop.Pending() == 0 })
+		h, _, _ := p.hear()
+		if h.flags&unix.NLM_F_ACK == 0 {
+			t.Error("no ack was asked for")
+		}
+		return h, ended
+	}
+	h, ended := ask()
+	acknowledge(liar, h, 5, nil, 0) // an answer of somebody else's is none
+	r.expect("x error ERRNO=5")
+	acknowledge(p, h, 0, nil, 0)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	h, ended = ask()
+	text := appendAttr(nil, unix.NLMSGERR_ATTR_MSG, []byte("no such thing\x00"))
+	acknowledge(p, h, int32(unix.ENODEV), text, unix.NLM_F_ACK_TLVS|unix.NLM_F_CAPPED)
+	if err := <-ended; err == nil || err.Error() != "send on netlink socket x: refused: no such device: no such thing" {
+		t.Error(err)
+	}
+	_, ended = r.send("x", Message{To: p.port, Ack: true, Timeout: 50 * time.Millisecond, Payload: payload("")})
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "no ack after 50ms") {
+		t.Error(err)
+	}
+	r.expect()
+}
+
+// The kernel itself: rtnetlink, and nlctrl as a family.
+func TestKernelAnswers(t *testing.T) {
+	r := newRig(t, `
+netlink:
+  route: {protocol: route}
+  ctrl: {family: nlctrl, groups: [notify], decode: attrs}
+  none: {family: reflexd_none}
+`)
+	link := func(index uint32) func() ([]byte, error) { // struct ifinfomsg
+		b := order.AppendUint32(make([]byte, 4, 16), index)
+		return func() ([]byte, error) { return append(b, make([]byte, 8)...), nil }
+	}
+	get := Message{Type: unix.RTM_GETLINK, Flags: unix.NLM_F_REQUEST, Ack: true, Payload: link(1)}
+	if _, ended := r.send("route", get); true {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	r.expect(fmt.Sprintf("route message TYPE=%d SEQ=1 PORT=0", unix.RTM_NEWLINK))
+	get.Payload = link(1 << 30)
+	if _, ended := r.send("route", get); !strings.Contains(fmt.Sprint(<-ended), "refused: no such device") {
+		t.Error("the kernel knows a device that is not there")
+	}
+	name := func(s string) func() ([]byte, error) {
+		return func() ([]byte, error) {
+			return appendAttr(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(s), 0)), nil
+		}
+	}
+	ask := Message{Cmd: unix.CTRL_CMD_GETFAMILY, Version: 2, Flags: unix.NLM_F_REQUEST, Ack: true, Payload: name("nlctrl")}
+	if _, ended := r.send("ctrl", ask); true {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	r.expect(fmt.Sprintf("ctrl message CMD=%d VERSION=2 ATTR_2=nlctrl ATTR_1=1000 ATTR_1_INT=16", unix.CTRL_CMD_NEWFAMILY))
+	ask.Payload = name("reflexd_none")
+	if _, ended := r.send("ctrl", ask); !strings.Contains(fmt.Sprint(<-ended), "refused: no such file or directory") {
+		t.Error("nlctrl knows a family that is not there")
+	}
+	if st := r.status()[2]; st.OK || !strings.Contains(st.Error, "no such family") {
+		t.Errorf("%+v", st)
+	}
+	if _, ended := r.send("none", ask); !strings.Contains(fmt.Sprint(<-ended), "no such family") {
+		t.Error("sent to a family that is not there")
+	}
+}

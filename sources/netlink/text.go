@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+// Payloads as text.
+
+package netlink
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// printable returns b as text: a C string, which ends before its first NUL,
+// without a line's end. What cannot be printed stands there as \x1b, so that
+// neither a terminal nor a log is led astray by what a driver sends.
+func printable(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	if allPrintable(b) {
+		return string(b)
+	}
+	var text strings.Builder
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if shown(r, size) {
+			text.Write(b[:size])
+		} else {
+			for _, c := range b[:size] {
+				text.WriteString(`\x`)
+				text.WriteString(hex.EncodeToString([]byte{c}))
+			}
+		}
+		b = b[size:]
+	}
+	return text.String()
+}
+
+func allPrintable(b []byte) bool {
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if !shown(r, size) {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
+}
+
+func shown(r rune, size int) bool {
+	invalid := r == utf8.RuneError && size == 1
+	return r == '\t' || !invalid && unicode.IsPrint(r)
+}
+
+// isString reports whether an attribute looks like a string: one NUL, at its
+// end, and nothing but what can be printed before it.
+func isString(b []byte) bool {
+	last := len(b) - 1
+	return last > 0 && b[last] == 0 && bytes.IndexByte(b[:last], 0) < 0 && allPrintable(b[:last])
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+// Triggers: `netlink: NAME`.
+
+package netlink
+
+import (
+	"slices"
+	"strings"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// eventFields are those of every message; fieldsOf knows the rest.
+const eventFields = "TYPE FLAGS SEQ PORT GROUP LENGTH"
+
+// Triggers implements sources.Plan.
+func (p *Plan) Triggers() []sources.TriggerKind {
+	return []sources.TriggerKind{{Key: "netlink", Doc: "a message on a declared socket", Fields: strings.Fields(eventFields), New: p.newTrigger}}
+}
+
+// trigger is one `when: {netlink: …}`.
+type trigger struct {
+	plan *Plan
+	refs []ref
+	is   []string
+}
+
+// ref is a socket's name, or a pattern of names, with its place.
+type ref struct {
+	name string
+	at   config.Pos
+}
+
+func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	tr := &trigger{plan: p}
+	name := func(r *ref) config.Value {
+		return config.At(&r.at, config.Word(&r.name, "the name of a socket"))
+	}
+	state := func(s *string) config.Value { return config.OneOf(s, stateMessage, stateError, stateDone) }
+	return []config.Field{
+		{Name: "netlink", Required: true, Doc: "the name of a declared socket, a pattern of names, or a list of them",
+			Value: config.OneOrMore(&tr.refs, name)},
+		{Name: "is", Default: stateMessage, Doc: "what came: a message, an error that nobody waits for, the end of a multi-part answer",
+			Value: config.OneOrMore(&tr.is, state)},
+	}, tr.compile
+}
+
+func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
+	if tr.is == nil {
+		tr.is = []string{stateMessage}
+	}
+	var names []string
+	for _, r := range tr.refs {
+		for _, name := range tr.find(r, ps) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	t.Fields = tr.fieldsOf(names)
+	for _, name := range names {
+		for _, state := range tr.is {
+			t.Topics = append(t.Topics, sources.Topic{Kind: "netlink", Name: name, State: state})
+		}
+	}
+}
+
+// find returns the names that r means.
+func (tr *trigger) find(r ref, ps *config.Problems) []string {
+	known := tr.plan.Names()
+	switch {
+	case r.name == "": // complained about already
+		return nil
+	case slices.Contains(known, r.name):
+		return []string{r.name}
+	case !strings.ContainsAny(r.name, "*?["):
+		ps.Errorf(r.at, "no netlink socket %q is declared%s", r.name, config.Suggest(r.name, known))
+		return nil
+	}
+	matching := slices.DeleteFunc(known, func(name string) bool { return !sources.Glob(r.name, name) })
+	if len(matching) == 0 {
+		ps.Errorf(r.at, "no declared netlink socket matches %q", r.name)
+	}
+	return matching
+}
+
+// fieldsOf returns the fields that messages of the sockets can have, nil if
+// any.
+func (tr *trigger) fieldsOf(names []string) []string {
+	fields := eventFields
+	if slices.Contains(tr.is, stateError) {
+		fields += " ERRNO TEXT"
+	}
+	for _, name := range names {
+		s := tr.plan.declared[name]
+		if s.decodes(asAttrs) {
+			return nil
+		}
+		if s.decodes(asText) {
+			fields += " TEXT"
+		}
+		if s.decodes(asHex) {
+			fields += " DATA"
+		}
+		if s.generic() {
+			fields += " CMD VERSION"
+		}
+		if s.credentials {
+			fields += " SENDER_PID SENDER_UID"
+		}
+	}
+	return strings.Fields(fields)
+}
