@@ -79,6 +79,24 @@ func TestFileBySIGIO(t *testing.T) {
 	})
 }
 
+// A driver that has no poll method, and waits in read(2) whatever O_NONBLOCK
+// says, holds up nothing but its own closing.
+func TestFileOfAStubbornDriver(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.sh(t, "insmod "+b.module(t, "sensor")+" stubborn=1")
+	a := b.start(t, sensorRules)
+	a.expect("file opened.*file=sensor")
+	b.sh(t, "echo burst 200 > /proc/sensor; echo 1000 > /proc/sensor")
+	a.expect(`msg="level 200"`)
+	a.expect(`msg="level 1000"`)
+	if n := count(a.log(), `msg="level `); n != 111 {
+		t.Errorf("%d levels above 90 were told, want 111", n)
+	}
+	b.signal(t, a, "USR1")
+	a.expect("action failed.*a read of it is under way")
+	b.sh(t, "echo 5 > /proc/sensor; i=0; until rmmod sensor; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")
+}
+
 func (b *board) signal(t *testing.T, a *agent, name string) {
 	t.Helper()
 	b.sh(t, fmt.Sprintf("kill -%s %d", name, a.proc.PID))

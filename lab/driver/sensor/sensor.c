@@ -5,7 +5,8 @@
  * and announces them by poll(2) and SIGIO; the attribute `level` of its device,
  * /sys/class/misc/sensor/level, holds the last record and announces itself by
  * POLLPRI. What is written to /proc/sensor is the next record; "burst N" makes
- * the N records 1 to N.
+ * the N records 1 to N. With stubborn=1 it is what drivers should not be: it
+ * has no poll method, and waits in read(2) whatever O_NONBLOCK says.
  */
 
 #include <linux/fs.h>
@@ -16,6 +17,9 @@
 #include <linux/poll.h>
 #include <linux/proc_fs.h>
 #include <linux/uaccess.h>
+
+static bool stubborn;
+module_param(stubborn, bool, 0444);
 
 #define RECORD 32
 #define RECORDS 4096
@@ -37,7 +41,7 @@ static ssize_t sensor_read(struct file *file, char __user *to, size_t size, loff
 
 	while (mutex_lock(&lock), !kfifo_get(&waiting, &r)) {
 		mutex_unlock(&lock);
-		if (file->f_flags & O_NONBLOCK)
+		if (file->f_flags & O_NONBLOCK && !stubborn)
 			return -EAGAIN;
 		if (wait_event_interruptible(readers, !kfifo_is_empty(&waiting)))
 			return -ERESTARTSYS;
@@ -65,7 +69,7 @@ static int sensor_release(struct inode *inode, struct file *file)
 	return sensor_fasync(-1, file, 0);
 }
 
-static const struct file_operations sensor_fops = {
+static struct file_operations sensor_fops = {
 	.owner = THIS_MODULE,
 	.read = sensor_read,
 	.poll = sensor_poll,
@@ -139,6 +143,8 @@ static int __init sensor_init(void)
 
 	if (err)
 		return err;
+	if (stubborn)
+		sensor_fops.poll = NULL;
 	err = misc_register(&sensor);
 	if (err)
 		goto free;
