@@ -209,11 +209,17 @@ func (r *rig) ask(begin func(done func(error))) error {
 	r.t.Helper()
 	result := make(chan error, 1)
 	r.do(func() { begin(func(err error) { result <- err }) })
+	return await(r.t, result)
+}
+
+// await waits for the end of a request.
+func await(t *testing.T, end chan error) error {
+	t.Helper()
 	select {
-	case err := <-result:
+	case err := <-end:
 		return err
 	case <-time.After(patience):
-		r.t.Fatal("the request has no end")
+		t.Fatal("a request has no end")
 		return nil
 	}
 }
