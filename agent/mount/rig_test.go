@@ -119,15 +119,13 @@ func (r *rig) stop() {
 	if r.loop == nil {
 		return
 	}
+	r.quiet()
 	r.do(func() {
 		r.source.Close()
 		r.uevent.Close()
 	})
 	r.loop.Stop()
 	<-r.ended
-	if n := r.loop.Pending(); n != 0 {
-		r.t.Errorf("%d calls beside the loop were not over", n)
-	}
 	r.loop.Close()
 	r.loop = nil
 	if r.t.Failed() {
@@ -234,7 +232,11 @@ func (r *rig) unmount(target string, lazy, kill bool) error {
 // quiet waits until nothing is under way any more.
 func (r *rig) quiet() {
 	r.t.Helper()
+	begin := time.Now()
 	for idle := false; !idle; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > patience {
+			r.t.Fatal("what is done beside the loop has no end")
+		}
 		r.do(func() { idle = r.loop.Pending() == 0 })
 	}
 }
