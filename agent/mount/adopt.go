@@ -42,11 +42,16 @@ func (s *Source) adopt() {
 // nothing has happened.
 func (s *Source) takeOver(r remembered) {
 	d := s.devices[r.name]
-	if d == nil || !d.same(r.identity) {
+	if d == nil {
 		d = &device{identity: r.identity}
 		s.devices[r.name] = d
 	}
 	mt := r.mounted
+	if !d.same(r.identity) { // pulled since the records were read
+		d = &device{identity: r.identity, gone: true, mount: &mt, fields: r.fields}
+		s.yank(d)
+		return
+	}
 	d.mount, d.fields = &mt, r.fields
 	s.points[mt.point] = d
 	s.table.watch(s)

@@ -91,12 +91,12 @@ func TestHangingStickHoldsNobodyUp(t *testing.T) {
 	// It is pulled: what waits is cancelled, and rules hear of it although the
 	// kernel has not let go of it.
 	r.pull(bad)
-	if err := <-second; !errors.Is(err, errPulled) {
+	if err := await(t, second); !errors.Is(err, errPulled) {
 		t.Errorf("what waited ended with %v", err)
 	}
 	r.expect("yanked " + bad.name)
 	thaw()
-	<-first
+	_ = await(t, first)
 	r.quiet()
 	sane(t, dir)
 }

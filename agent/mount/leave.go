@@ -19,6 +19,9 @@ const hangs = 2 * time.Second
 func (s *Source) remove(d *device) {
 	d.gone = true
 	delete(s.devices, d.name)
+	if s.listing != nil {
+		s.listing.removed[d.name] = true
+	}
 	d.queue.cancel()
 	if d.queue.doing == "" {
 		s.yank(d)

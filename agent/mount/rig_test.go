@@ -119,15 +119,13 @@ func (r *rig) stop() {
 	if r.loop == nil {
 		return
 	}
+	r.quiet()
 	r.do(func() {
 		r.source.Close()
 		r.uevent.Close()
 	})
 	r.loop.Stop()
 	<-r.ended
-	if n := r.loop.Pending(); n != 0 {
-		r.t.Errorf("%d calls beside the loop were not over", n)
-	}
 	r.loop.Close()
 	r.loop = nil
 	if r.t.Failed() {
@@ -209,11 +207,17 @@ func (r *rig) ask(begin func(done func(error))) error {
 	r.t.Helper()
 	result := make(chan error, 1)
 	r.do(func() { begin(func(err error) { result <- err }) })
+	return await(r.t, result)
+}
+
+// await waits for the end of a request.
+func await(t *testing.T, end chan error) error {
+	t.Helper()
 	select {
-	case err := <-result:
+	case err := <-end:
 		return err
 	case <-time.After(patience):
-		r.t.Fatal("the request has no end")
+		t.Fatal("a request has no end")
 		return nil
 	}
 }
@@ -228,7 +232,11 @@ func (r *rig) unmount(target string, lazy, kill bool) error {
 // quiet waits until nothing is under way any more.
 func (r *rig) quiet() {
 	r.t.Helper()
+	begin := time.Now()
 	for idle := false; !idle; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > patience {
+			r.t.Fatal("what is done beside the loop has no end")
+		}
 		r.do(func() { idle = r.loop.Pending() == 0 })
 	}
 }

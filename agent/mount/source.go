@@ -30,16 +30,26 @@ type Source struct {
 	// adopting is set at start until we know what we mounted before; nothing
 	// is mounted until then.
 	adopting bool
-	listing  bool
+	listing  *listing      // nil unless devices are being listed
 	again    bool          // list once more
+	heard    uint64        // uevents of block devices so far
 	settle   sources.Timer // nil unless devices are to be listed after a loss
 	astray   string        // our mount namespace is not everybody's, in words
 	table    mountTable
 }
 
+// listing is what there is to know when the devices are listed: what uevents
+// say meanwhile counts, and not what the list has of the same devices.
+type listing struct {
+	since   uint64          // the number of the last uevent before
+	known   []string        // the devices before
+	removed map[string]bool // since then
+}
+
 // device is one block device.
 type device struct {
 	identity
+	heard  uint64 // the number of the last uevent of it; 0 if it was only listed
 	queue  queue
 	gone   bool     // unplugged
 	mount  *mounted // nil while it is not mounted by us
@@ -94,7 +104,7 @@ func (s *Source) abandon() {
 		s.host.Log.Warn("mounts are left to themselves: the configuration has none", "count", len(s.points))
 	}
 	s.Close()
-	s.devices, s.points, s.started = map[string]*device{}, map[string]*device{}, false
+	s.devices, s.points, s.started, s.listing = map[string]*device{}, map[string]*device{}, false, nil
 }
 
 // checkNamespace warns where nobody else sees what we mount.
@@ -176,6 +186,7 @@ func (s *Source) hearBlock(e *sources.Event) {
 	if !ok {
 		return
 	}
+	s.heard++
 	known := s.devices[id.name]
 	switch e.Topic.State {
 	case "remove":
@@ -187,7 +198,7 @@ func (s *Source) hearBlock(e *sources.Event) {
 		s.relist()
 	case "add", "change":
 		media, _ := e.Lookup("DISK_MEDIA_CHANGE")
-		s.appear(id, media.String() == "1")
+		s.appear(id, media.String() == "1", s.heard)
 	}
 }
 
@@ -211,8 +222,9 @@ func heardBefore(d *device, id identity) bool {
 }
 
 // appear is called for each device that is there, and with media if its
-// medium may be another one now.
-func (s *Source) appear(id identity, media bool) {
+// medium may be another one now. heard is the number of the uevent that says
+// so, or 0.
+func (s *Source) appear(id identity, media bool, heard uint64) {
 	d := s.devices[id.name]
 	if d != nil && !d.same(id) {
 		s.remove(d) // its removal was missed
@@ -222,6 +234,7 @@ func (s *Source) appear(id identity, media bool) {
 		d = &device{identity: id}
 		s.devices[id.name] = d
 	}
+	d.heard = max(d.heard, heard)
 	if media {
 		d.released, d.handled = false, ""
 	}
@@ -250,20 +263,26 @@ func (s *Source) relist() {
 // list compares what there is with what we know; with all, it looks at each
 // device again.
 func (s *Source) list(all bool) {
-	if s.listing {
+	if s.listing != nil {
 		s.again = true
 		return
 	}
-	s.listing = true
+	l := &listing{since: s.heard, removed: map[string]bool{}}
+	for name := range s.devices {
+		l.known = append(l.known, name)
+	}
+	s.listing = l
 	var found []identity
 	var err error
-	before := s.names()
 	s.host.Loop.Beside(func() { found, err = s.machine.list() }, func() {
-		s.listing = false
+		if s.listing != l {
+			return // abandoned
+		}
+		s.listing = nil
 		if err != nil {
 			s.host.Log.Error("block devices are not known", "error", err)
 		} else {
-			s.compare(before, found, all)
+			s.compare(l, found, all)
 		}
 		if s.again {
 			s.again = false
@@ -272,25 +291,19 @@ func (s *Source) list(all bool) {
 	})
 }
 
-// names are the devices that are known.
-func (s *Source) names() []string {
-	var names []string
-	for name := range s.devices {
-		names = append(names, name)
-	}
-	return names
-}
-
-func (s *Source) compare(before []string, found []identity, all bool) {
+func (s *Source) compare(l *listing, found []identity, all bool) {
 	there := map[string]bool{}
 	for _, id := range found {
 		there[id.name] = true
-		if d := s.devices[id.name]; all || d == nil || !d.same(id) {
-			s.appear(id, false)
+		d := s.devices[id.name]
+		switch {
+		case l.removed[id.name], d != nil && d.heard > l.since && !d.same(id):
+		case all, d == nil, !d.same(id):
+			s.appear(id, false, 0)
 		}
 	}
-	for _, name := range before {
-		if d := s.devices[name]; d != nil && !there[name] {
+	for _, name := range l.known {
+		if d := s.devices[name]; d != nil && !there[name] && d.heard <= l.since {
 			s.remove(d)
 		}
 	}

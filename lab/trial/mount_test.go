@@ -193,7 +193,7 @@ func TestMountEject(t *testing.T) {
 		b.plugImage(t, "stick", volume(t, true, lab.Volume{Type: "vfat", Label: "EJECT"}))
 		a.expect("mount /media/EJECT mounted")
 		a.expect("mount /media/EJECT unmounted")
-		a.expect("msg=ejected device=/dev/sd[a-z]")
+		a.expect("msg=ejected .*device=/dev/sd[a-z]")
 		const gone = `i=0; while [ $i -lt 100 ]; do grep -q Mass /sys/bus/usb/devices/*/interface 2>/dev/null; ls /dev/sd* >/dev/null 2>&1 || exit 0; sleep 0.1; i=$((i+1)); done; ls /dev/sd*; exit 1`
 		if out, err := b.Shell(t.Context(), gone); err != nil {
 			t.Errorf("the drive is still there: %s %v", out, err)
