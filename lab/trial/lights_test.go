@@ -493,7 +493,7 @@ func TestKeysWithoutUinput(t *testing.T) {
 rules:
   - {name: mute, when: {signal: SIGRTMIN+1}, do: {key: KEY_MUTE}, on_failure: {log: "failed: ${ERROR}"}}
 `)
-	a.expect("cannot press keys .*modprobe uinput")
+	a.expect("cannot press keys.*modprobe uinput")
 	a.signal(real(1))
 	a.expect("failed: make virtual device .*modprobe uinput")
 	restore()
