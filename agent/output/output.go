@@ -64,6 +64,7 @@ func New(loop sources.Loop, log *slog.Logger, lines Lines, sys string) *Panel {
 func (p *Panel) SetLine(name string, on bool) error {
 	if s := p.find(Output{Line: name}); s != nil {
 		s.stop()
+		s.face.(*line).showing = false // what it was before is over
 	}
 	return p.lines.Set(name, on)
 }

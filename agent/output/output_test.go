@@ -187,6 +187,44 @@ func TestTheNextOrderReplacesWhatPlays(t *testing.T) {
 	b.did("1.015s lamp true", "1.015s lamp false")
 }
 
+func TestBlinkReturnsToTheLastLevelThatWasSet(t *testing.T) {
+	b := newBench(t)
+	once := Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}
+	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.ok(b.SetLine("lamp", true)) // while it blinks
+	b.Blink(lamp, once, b.ok)
+	b.pass(time.Second)
+	if !b.on["lamp"] {
+		t.Error("it is off")
+	}
+	b.ok(b.ToggleLine("lamp"))
+	b.Blink(lamp, once, b.ok)
+	b.pass(time.Second)
+	if b.on["lamp"] {
+		t.Error("it is on")
+	}
+	b.Pulse(lamp, false, Rhythm{[]time.Duration{10 * ms}, 1}, b.ok)
+	b.pass(time.Second)
+	b.Blink(lamp, once, b.ok)
+	b.pass(time.Second)
+	if !b.on["lamp"] {
+		t.Error("it is not what the pulse left it as")
+	}
+}
+
+func TestLEDReturnsToTheLastLevelThatWasSet(t *testing.T) {
+	b := newBench(t)
+	b.plug("x", "[none]", "3")
+	x := Output{LED: "x"}
+	b.Blink(x, every(10*ms, 10*ms), b.ok)
+	b.pass(15 * ms)
+	b.SetLED("x", Setting{To: "on", Brightness: Brightness{N: 7}}, b.ok)
+	b.settle()
+	b.Blink(x, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}, b.ok)
+	b.pass(time.Second)
+	b.is("x", "7 [none]")
+}
+
 func TestPulse(t *testing.T) {
 	b := newBench(t)
 	once := Rhythm{[]time.Duration{30 * ms}, 1}
