@@ -6,6 +6,7 @@ package vars
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -35,6 +36,7 @@ type keeper struct {
 	writing chan struct{} // closed when the write under way is over; nil without
 	began   time.Duration // when the last write did
 	err     error         // of the last write
+	writes  int           // that were begun
 }
 
 // use makes path the file, and returns what it holds. What cannot be read is
@@ -92,6 +94,7 @@ func (k *keeper) write() {
 	}
 	path, text, over := k.path, k.wanted, make(chan struct{})
 	k.writing, k.began = over, k.host.Loop.Now()
+	k.writes++
 	var err error
 	k.host.Loop.Beside(func() {
 		err = save(path, text)
@@ -121,7 +124,7 @@ func (k *keeper) written(text string, err error) {
 
 // state tells of the file.
 func (k *keeper) state() sources.State {
-	s := sources.State{Name: "state_file", Detail: k.path, OK: k.err == nil}
+	s := sources.State{Name: "state_file", Detail: fmt.Sprintf("%s, writes: %d", k.path, k.writes), OK: k.err == nil}
 	if k.err != nil {
 		s.Error = k.err.Error()
 	}

@@ -136,6 +136,17 @@ rules:
 	}
 }
 
+// The second time is far away when the first is due again.
+func TestSilenceThatIsBrokenBetweenTwoTimes(t *testing.T) {
+	r := newRig(t)
+	f := r.plug("Keyboard", "KEY_A")
+	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{input: kbd, is: [idle, active], for: 100ms}, {input: kbd, is: idle, for: 1h}]")
+	r.isOpen(f)
+	r.expect("input kbd idle")
+	r.send(f, r.now("KEY_A", 1), report)
+	r.expect("input kbd active", "input kbd idle")
+}
+
 // Wheels and axes that nobody wants are let through from time to time.
 func TestSilenceOfAMouse(t *testing.T) {
 	r := newRig(t)
