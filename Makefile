@@ -50,7 +50,7 @@ layout: ## the same tests as a 32-bit program, for the layouts of kernel structu
 	GOARCH=386 go test ./...
 
 cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards; the smallest must stay small
-	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 4194304 || { echo "build/armv6/reflexd: $$size bytes, 4 MiB are allowed"; exit 1; }
+	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 5242880 || { echo "build/armv6/reflexd: $$size bytes, 5 MiB are allowed"; exit 1; }
 
 # The Go command knows better than make what is up to date.
 .PHONY: $(TARGETS:%=build/%/reflexd)

@@ -186,6 +186,8 @@ type knob struct {
 	offset int    // of line B
 	seqnoB uint32 // of its last edge
 	a, b   bool   // physical levels
+
+	edges [batch]record // scratch: what a wake-up read, in order of time
 }
 
 // resolveB finds line B, which must be of the same chip.
@@ -232,6 +234,31 @@ func (l *line) readPhase() error {
 		l.tellPhase(l.readAt, sources.PhaseSeen)
 	}
 	return err
+}
+
+// takeKnob sends the edges in b on in the order of their stamps: each line has
+// an interrupt thread of its own, and on a busy machine one may be overtaken by
+// the other on its way to the queue, after the edge got its stamp.
+func (l *line) takeKnob(b []byte) {
+	edges := l.knob.edges[:0]
+	for ; len(b) >= recordSize; b = b[recordSize:] {
+		r := decode(b)
+		if !r.valid(l) {
+			l.dropped()
+			continue
+		}
+		at := len(edges)
+		for at > 0 && edges[at-1].time > r.time {
+			at--
+		}
+		edges = slices.Insert(edges, at, r)
+	}
+	for i := range edges {
+		l.knobEdge(&edges[i])
+	}
+	if len(b) > 0 {
+		l.dropped()
+	}
 }
 
 // knobEdge tells of one edge of either line. An edge that changes nothing is

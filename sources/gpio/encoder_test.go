@@ -31,6 +31,11 @@ func TestEncoderIsOneRequest(t *testing.T) {
 	b.write(l, edge{high: false, skip: 1})
 	b.expect("lost 1", "volume 10", "volume 11")
 
+	// The two lines' edges came in the wrong order: their stamps are right.
+	now := b.loop.Now()
+	b.write(l, edge{high: true, b: true, at: now + 2}, edge{high: true, at: now + 1}, edge{high: false, b: true, at: now + 3}, edge{high: false, at: now + 4})
+	b.expect("volume 01", "volume 00", "volume 01", "volume 11")
+
 	// A bounce that was over before its interrupt was served changes nothing.
 	b.write(l, edge{high: false}, edge{high: false, b: true}, edge{high: true})
 	b.expect("volume 01")

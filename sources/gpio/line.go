@@ -209,14 +209,14 @@ func (l *line) ready(events uint32) {
 
 // take sends the edges in b on.
 func (l *line) take(b []byte) {
+	if l.knob != nil {
+		l.takeKnob(b)
+		return
+	}
 	for ; len(b) >= recordSize; b = b[recordSize:] {
 		r := decode(b)
 		if !r.valid(l) {
 			l.dropped()
-			continue
-		}
-		if l.knob != nil {
-			l.knobEdge(&r)
 			continue
 		}
 		l.count(&l.seqno, r.seqno)
