@@ -13,16 +13,6 @@ import (
 	"reflexd/lab"
 )
 
-// shell runs a script on the board.
-func (b *board) shell(t *testing.T, script string) string {
-	t.Helper()
-	out, err := b.Shell(t.Context(), script)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // A stick is told from others by what its maker wrote into it, when it comes
 // and when it goes, on a board without udevd.
 func TestStickKnownByItsMaker(t *testing.T) {

@@ -6,6 +6,7 @@ package trial
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"reflexd/lab"
@@ -27,12 +28,18 @@ func (b *board) module(t *testing.T, name string) string {
 	if err := b.WriteFile(t.Context(), path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.sh(t, "rmmod "+name+" 2>/dev/null || true") })
+	t.Cleanup(func() { b.shell(t, "rmmod "+name+" 2>/dev/null || true") })
 	return path
 }
 
-// sh runs a script on the board that must succeed, and returns what it says.
-func (b *board) sh(t *testing.T, script string) string {
+// load loads one that is there.
+func (b *board) load(t *testing.T, name string, params ...string) {
+	t.Helper()
+	b.shell(t, "insmod /tmp/"+name+".ko "+strings.Join(params, " "))
+}
+
+// shell runs a script on the board that must succeed, and returns what it says.
+func (b *board) shell(t *testing.T, script string) string {
 	t.Helper()
 	out, err := b.Shell(cleanupContext(t), script)
 	if err != nil {

@@ -52,10 +52,10 @@ func TestFileBySIGIO(t *testing.T) {
 		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
 			a := b.startProgram(t, program, sensorRules)
 			a.expect("file is not there yet.*file=sensor")
-			b.sh(t, "insmod "+module+"; echo 95 > /proc/sensor")
+			b.shell(t, "insmod "+module+"; echo 95 > /proc/sensor")
 			a.expect("file opened.*file=sensor")
 			a.expect(`msg="level 95"`)
-			b.sh(t, "echo 12 > /proc/sensor; echo 91 > /proc/sensor")
+			b.shell(t, "echo 12 > /proc/sensor; echo 91 > /proc/sensor")
 			a.expect(`msg="attribute 91 POLL_PRI"`)
 			if n := count(a.log(), `msg="level 91"`); n != 1 {
 				t.Errorf("level 91 was told %d times", n)
@@ -69,12 +69,12 @@ func TestFileBySIGIO(t *testing.T) {
 			if st := a.verb("status"); !strings.Contains(st, "closed by the action") {
 				t.Errorf("status:\n%s", st)
 			}
-			b.sh(t, "insmod "+module+"; echo 97 > /proc/sensor")
+			b.shell(t, "insmod "+module+"; echo 97 > /proc/sensor")
 			b.signal(t, a, "USR2")
 			a.expect("file opened.*file=sensor")
 			a.expect(`msg="level 97"`)
 			a.finish()
-			b.sh(t, "rmmod sensor")
+			b.shell(t, "rmmod sensor")
 		}
 	})
 }
@@ -83,10 +83,10 @@ func TestFileBySIGIO(t *testing.T) {
 // says, holds up nothing but its own closing.
 func TestFileOfAStubbornDriver(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.sh(t, "insmod "+b.module(t, "sensor")+" stubborn=1")
+	b.shell(t, "insmod "+b.module(t, "sensor")+" stubborn=1")
 	a := b.start(t, sensorRules)
 	a.expect("file opened.*file=sensor")
-	b.sh(t, "echo burst 200 > /proc/sensor; echo 1000 > /proc/sensor")
+	b.shell(t, "echo burst 200 > /proc/sensor; echo 1000 > /proc/sensor")
 	a.expect(`msg="level 200"`)
 	a.expect(`msg="level 1000"`)
 	if n := count(a.log(), `msg="level `); n != 111 {
@@ -94,12 +94,12 @@ func TestFileOfAStubbornDriver(t *testing.T) {
 	}
 	b.signal(t, a, "USR1")
 	a.expect("action failed.*a read of it is under way")
-	b.sh(t, "echo 5 > /proc/sensor; i=0; until rmmod sensor; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")
+	b.shell(t, "echo 5 > /proc/sensor; i=0; until rmmod sensor; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")
 }
 
 func (b *board) signal(t *testing.T, a *agent, name string) {
 	t.Helper()
-	b.sh(t, fmt.Sprintf("kill -%s %d", name, a.proc.PID))
+	b.shell(t, fmt.Sprintf("kill -%s %d", name, a.proc.PID))
 }
 
 // A burst of records arrives whole, in order, and a full queue of signals is
@@ -107,7 +107,7 @@ func (b *board) signal(t *testing.T, a *agent, name string) {
 // it.
 func TestFileBurst(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.sh(t, "insmod "+b.module(t, "sensor"))
+	b.shell(t, "insmod "+b.module(t, "sensor"))
 	const rules = `
 files: {sensor: {path: /dev/sensor}}
 rules:
@@ -116,7 +116,7 @@ rules:
 `
 	a := b.start(t, rules)
 	a.expect("file opened")
-	b.sh(t, "echo burst 2000 > /proc/sensor")
+	b.shell(t, "echo burst 2000 > /proc/sensor")
 	a.expect(`msg="sample 2000"`)
 	expectSamples(t, a.log(), 2000)
 	if strings.Contains(a.log(), "msg=\"lost ") {
@@ -142,7 +142,7 @@ func expectSamples(t *testing.T, log string, want int) {
 // main thread and by the process.
 func TestSignalsOfADriver(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
-		b.sh(t, "insmod "+b.module(t, "caller"))
+		b.shell(t, "insmod "+b.module(t, "caller"))
 		a := b.start(t, `
 rules:
   - name: introduce ourselves
@@ -159,9 +159,9 @@ rules:
 		if err := b.awaitOwner(t); err != nil {
 			t.Fatal(err)
 		}
-		b.sh(t, "echo 36 1233 > /proc/sensor_call; echo 36 1234 > /proc/sensor_call")
+		b.shell(t, "echo 36 1233 > /proc/sensor_call; echo 36 1234 > /proc/sensor_call")
 		a.expect(`msg="threshold 1234 queue by 0 of 0"`)
-		b.sh(t, "echo 37 > /proc/sensor_call")
+		b.shell(t, "echo 37 > /proc/sensor_call")
 		a.expect(`msg="call 0 kernel by 0"`)
 		if n := count(a.log(), `msg="threshold `); n != 1 {
 			t.Errorf("threshold was told %d times", n)
@@ -189,16 +189,16 @@ rules:
   - {name: busy, when: {file: busy, is: urgent}, cooldown: 10s, do: {log: "busy: ${TEXT}"}}
 `)
 	a.expect("cannot use file.*file=unarmed.*wants `arm:`")
-	b.sh(t, "mkdir -p /tmp/trial && mount -t tmpfs trial /tmp/trial")
+	b.shell(t, "mkdir -p /tmp/trial && mount -t tmpfs trial /tmp/trial")
 	a.expect("it is mounted")
-	b.sh(t, "umount /tmp/trial")
-	b.sh(t, "for i in 1 2 3 4 5 6; do timeout 4 sh -c 'while :; do :; done' & done; wait; true")
+	b.shell(t, "umount /tmp/trial")
+	b.shell(t, "for i in 1 2 3 4 5 6; do timeout 4 sh -c 'while :; do :; done' & done; wait; true")
 	a.expect("busy: some avg10=")
 }
 
 func TestFilesThatComeAndGo(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.sh(t, "rm -rf /tmp/app /tmp/fifo")
+	b.shell(t, "rm -rf /tmp/app /tmp/fifo")
 	a := b.start(t, `
 files:
   fifo: {path: /tmp/fifo, read: line}
@@ -210,17 +210,17 @@ rules:
   - {name: settings, when: {file: settings, where: {EVENT: [written, moved-in]}}, do: {log: "settings ${EVENT} ${TEXT}"}}
 `)
 	a.expect("cannot use file.*file=mute.*use `watch: epoll`")
-	b.sh(t, "mkfifo /tmp/fifo")
+	b.shell(t, "mkfifo /tmp/fifo")
 	a.expect("file opened.*file=fifo")
 	for _, text := range []string{"one", "two"} {
-		b.sh(t, "echo "+text+" > /tmp/fifo")
+		b.shell(t, "echo "+text+" > /tmp/fifo")
 		a.expect("line " + text)
 		a.expect("the writer left")
 	}
 	wakeups := a.wakeups()
-	b.sh(t, "mkdir /tmp/app; echo first > /tmp/app/settings")
+	b.shell(t, "mkdir /tmp/app; echo first > /tmp/app/settings")
 	a.expect("settings written first")
-	b.sh(t, "echo second > /tmp/app/new; mv /tmp/app/new /tmp/app/settings")
+	b.shell(t, "echo second > /tmp/app/new; mv /tmp/app/new /tmp/app/settings")
 	a.expect("settings moved-in second")
 	if n := a.wakeups() - wakeups; n > 50 {
 		t.Errorf("%d wake-ups: something spins", n)

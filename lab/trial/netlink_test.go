@@ -5,9 +5,7 @@
 package trial
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,37 +13,6 @@ import (
 
 	"reflexd/lab"
 )
-
-// driver puts one of our test drivers on the board, not loaded.
-func (b *board) driver(t *testing.T, name string) {
-	t.Helper()
-	f, err := lab.Driver(t.Context(), name, "../driver/"+name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(f.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.WriteFile(t.Context(), "/tmp/"+name+".ko", text, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = b.Output(context.Background(), "rmmod", name) })
-}
-
-func (b *board) load(t *testing.T, name string, params ...string) {
-	t.Helper()
-	b.shell(t, "insmod /tmp/"+name+".ko "+strings.Join(params, " "))
-}
-
-func (b *board) shell(t *testing.T, script string) string {
-	t.Helper()
-	out, err := b.Shell(t.Context(), script)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 const sigrtmin = 34 // as reflexd counts
 
@@ -70,7 +37,7 @@ func (a *agent) expectVerb(word string, verb ...string) {
 
 func TestNetlinkGroupOfADriver(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
-		b.driver(t, "group21")
+		b.module(t, "group21")
 		b.load(t, "group21")
 		if out := b.shell(t, "echo nobody > /proc/group21; echo $?"); !strings.Contains(out, "1") {
 			t.Errorf("nobody listens, and the driver was told %q", out)
@@ -98,7 +65,7 @@ rules:
 
 func TestNetlinkBurst(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.driver(t, "group21")
+	b.module(t, "group21")
 	b.load(t, "group21")
 	const messages = 2000
 	for _, buffer := range []string{"1M", "16K"} {
@@ -150,7 +117,7 @@ rules:
 
 func TestNetlinkDialogue(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.driver(t, "dialogue")
+	b.module(t, "dialogue")
 	a := b.start(t, dialogue)
 	a.expect("protocol 25: protocol not supported")
 	a.send(syscall.SIGUSR1)
@@ -234,7 +201,7 @@ rules:
 
 func TestNetlinkFamily(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.driver(t, "family")
+	b.module(t, "family")
 	a := b.start(t, `
 netlink: {lab: {family: lab_family, groups: [news], decode: attrs}}
 rules:
@@ -261,7 +228,7 @@ rules:
 // whom its process still waits.
 func TestNetlinkStopNamesTheSleepingDriver(t *testing.T) {
 	b := on(t, lab.Virt)
-	b.driver(t, "dialogue")
+	b.module(t, "dialogue")
 	b.load(t, "dialogue", "nap=3000 answers=1")
 	a := b.start(t, dialogue)
 	a.expectVerb("protocol 25, port", "status")
