@@ -105,6 +105,21 @@ func (a *set) checkForLine(c *Check) {
 	}
 }
 
+// Sets returns to what l sets lines at once, on or off.
+func (l List) Sets() map[string]string {
+	lines := map[string]string{}
+	for _, step := range l {
+		a, ok := step.Action.(*set)
+		if !ok {
+			break
+		}
+		if a.line != "" && a.to != "toggle" {
+			lines[a.line] = a.to
+		}
+	}
+	return lines
+}
+
 // Describe implements Action.
 func (a *set) Describe(*sources.Event) string {
 	s := "set " + a.target.String()
