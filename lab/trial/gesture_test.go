@@ -120,7 +120,7 @@ func TestBouncingSwitch(t *testing.T) {
 
 // A knob turned quickly both ways: no step is lost, and bounce makes none.
 func TestKnob(t *testing.T) {
-	const steps = 30
+	const steps = 20
 	everywhere(t, func(t *testing.T, b *board) {
 		b.pull(t, 5, true)
 		b.pull(t, 6, true)
@@ -131,7 +131,7 @@ rules:
   - {name: down, when: {encoder: knob, is: counter-clockwise}, mode: queued, max: 1000, do: {log: "down"}}
   - {name: sum, when: {encoder: knob, is: turned}, mode: coalesce, do: [{wait: 100ms}, {log: "sum ${STEPS}"}]}
 `)
-		const fast = 4 * time.Millisecond
+		const fast = 10 * time.Millisecond // between two edges: as fast as a hand is
 		turn := func(first, second int) (pulls []lab.Pull) {
 			for range steps {
 				pulls = append(pulls, lab.Pull{After: fast, Offset: first}, lab.Pull{After: fast, Offset: second},
