@@ -148,6 +148,9 @@ func (r *rig) emit(e *sources.Event) {
 	}
 	var b strings.Builder
 	name, _ := e.Lookup("DEVNAME")
+	if _, err := os.Stat(r.dir + "/sticks/" + filepath.Base(name.String())); err != nil {
+		return // a loop device of somebody else's
+	}
 	fmt.Fprintf(&b, "%s %s %s", e.Topic.State, name, e.Topic.Name)
 	for _, f := range e.Fields {
 		fmt.Fprintf(&b, " %s=%s", f.Name, f.Value)
@@ -314,6 +317,9 @@ func newStick(t testing.TB, dir string) *stick {
 		d := &stick{t, n, fmt.Sprintf("%s/dev/loop%d", dir, n)}
 		t.Cleanup(d.destroy)
 		if err := os.MkdirAll(dir+"/dev", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(fmt.Sprintf("%s/sticks/loop%d", dir, n), 0o755); err != nil { // it is ours
 			t.Fatal(err)
 		}
 		if err := unix.Mknod(d.name, unix.S_IFBLK|0o600, int(unix.Mkdev(7, uint32(n)))); err != nil {
