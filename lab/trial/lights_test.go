@@ -30,12 +30,11 @@ type watcher struct {
 
 func (b *board) watch(t *testing.T, path string) *watcher {
 	t.Helper()
-	instances++
-	proc, err := b.Start(t.Context(), lab.Command{Args: []string{"probe", "watch", path}}, fmt.Sprintf("/tmp/watch%d", instances))
+	proc, err := b.Start(t.Context(), lab.Command{Args: []string{"probe", "watch", path}}, fmt.Sprintf("/tmp/watch%d", instances.Add(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Signal(t.Context(), proc.PID, syscall.SIGKILL) })
+	t.Cleanup(func() { _ = b.Signal(cleanupContext(t), proc.PID, syscall.SIGKILL) })
 	w := &watcher{t, proc}
 	w.next() // what it is at first
 	return w
@@ -98,7 +97,7 @@ func TestBlinkKeepsTime(t *testing.T) {
 		a := b.start(t, lights)
 		lamp := b.watch(t, b.header.ValueFile(27))
 		a.signal(real(1))
-		const n, half = 60, 200 * ms
+		const n, half = 40, 200 * ms
 		var edges []edge
 		for range n {
 			edges = append(edges, lamp.next())

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -42,10 +43,13 @@ func on(t *testing.T, m lab.Machine) *board {
 	return b
 }
 
-// everywhere runs a test on all machines.
+// everywhere runs a test on all machines, at the same time.
 func everywhere(t *testing.T, test func(t *testing.T, b *board)) {
 	for _, m := range []lab.Machine{lab.Pi3, lab.Virt} {
-		t.Run(m.String(), func(t *testing.T) { test(t, on(t, m)) })
+		t.Run(m.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t, on(t, m))
+		})
 	}
 }
 
@@ -103,12 +107,11 @@ func (b *board) start(t *testing.T, yaml string) *agent {
 	return b.startProgram(t, "/usr/bin/reflexd", yaml)
 }
 
-var instances int
+var instances atomic.Int32
 
 func (b *board) startProgram(t *testing.T, program, yaml string) *agent {
 	t.Helper()
-	instances++
-	a := &agent{t: t, board: b, dir: fmt.Sprintf("/tmp/%d", instances)}
+	a := &agent{t: t, board: b, dir: fmt.Sprintf("/tmp/%d", instances.Add(1))}
 	if _, err := b.Shell(t.Context(), "mkdir -p "+a.dir); err != nil {
 		t.Fatal(err)
 	}
