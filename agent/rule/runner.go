@@ -59,6 +59,9 @@ func (r *Runner) Adopt(rules []*Rule) {
 		p := r.of(rule)
 		p.rule = rule
 		p.follow(rule)
+		if p.off {
+			p.forget()
+		}
 	}
 	for name, p := range r.perRule {
 		if p.rule != nil {
@@ -69,6 +72,12 @@ func (r *Runner) Adopt(rules []*Rule) {
 			delete(r.perRule, name)
 		}
 	}
+}
+
+// forget drops what waits.
+func (p *progress) forget() {
+	p.Dropped += len(p.waiting)
+	p.waiting = nil
 }
 
 func (r *Runner) of(rule *Rule) *progress {
