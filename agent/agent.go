@@ -267,19 +267,20 @@ func (a *Agent) turn() {
 }
 
 // dispatch shows e to who overhears it, to the rules, and to the recogniser.
-// Gestures that were complete before come before it.
+// Gestures that were complete before come before it: the conditions of their
+// rules look at lines and keys as they were until then.
 func (a *Agent) dispatch(e *sources.Event) {
 	a.events++
 	if a.stopping {
 		return
 	}
+	a.gestures.Advance(min(e.Time, a.loop.Woke()))
 	for _, h := range a.hearers[e.Topic.Kind] {
 		h.Hear(e)
 	}
 	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
 		a.stopFor(e)
 	}
-	a.gestures.Advance(min(e.Time, a.loop.Woke()))
 	a.show(e)
 	a.gestures.Next(e)
 }

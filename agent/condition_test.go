@@ -200,6 +200,24 @@ rules:
 	}
 }
 
+// A rule that a reload disables begins nothing that was waiting.
+func TestReloadThatDisablesARule(t *testing.T) {
+	const rules = `
+rules:
+  - {name: slow, when: {event: go}, ENABLED do: [{log: "at ${N}"}, {wait: 300ms}, {log: "after ${N}"}]}` + barrier
+	r := start(t, strings.Replace(rules, "ENABLED", "", 1))
+	r.send("go", "N=1")
+	r.send("go", "N=2")
+	r.expect(`msg="at 1"`)
+	r.write(strings.Replace(rules, "ENABLED", "enabled: off,", 1))
+	r.reload()
+	r.expect(`msg="after 1"`)
+	r.barrier()
+	if r.count(`msg="at 2"`) != 0 {
+		t.Errorf("what waited began after the rule was disabled:\n%s", r.log)
+	}
+}
+
 // wallClock is a clock on the wall that the test sets.
 type wallClock struct{ at atomic.Pointer[time.Time] }
 

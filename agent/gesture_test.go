@@ -107,3 +107,35 @@ rules:
 	r.expect(`msg="by 1"`)
 	r.expect(`msg="by 6"`)
 }
+
+// Turned to and fro, a knob is in the end where its steps together lead.
+func TestCoalescedStepsInBothDirections(t *testing.T) {
+	r := start(t, `
+encoders: {knob: {a: nowhere, b: neither}}
+rules:
+  - {name: louder, when: {encoder: knob, is: turned}, mode: coalesce, do: [{log: "${REFLEXD_EVENT} by ${STEPS}"}, {wait: 50ms}]}
+`)
+	phases := []sources.Phase{0, sources.PhaseA, sources.PhaseA | sources.PhaseB, sources.PhaseB}
+	at := 0
+	turn := func(steps ...int) {
+		for _, n := range steps {
+			for range 4 * max(n, -n) {
+				at += 4 + n/max(n, -n)
+				r.agent.emit(&sources.Event{
+					Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "encoder", Name: "knob"}, Source: "gpio:knob",
+					Phase: phases[at%4] | sources.PhaseKnown | sources.PhaseSeen,
+				})
+			}
+		}
+	}
+	r.do(func() {
+		r.agent.emit(&sources.Event{
+			Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "encoder", Name: "knob"}, Source: "gpio:knob", Phase: sources.PhaseKnown,
+		})
+		turn(1, 5, -2)
+	})
+	r.expect(`knob clockwise by 1"`)
+	r.expect(`knob clockwise by 3"`)
+	r.do(func() { turn(-1, 2, -6) })
+	r.expect(`knob counter-clockwise by 5"`)
+}

@@ -39,8 +39,7 @@ func (r *Runner) Enable(name string, on bool) error {
 	}
 	p.off = !on
 	if p.off {
-		p.Dropped += len(p.waiting)
-		p.waiting = nil
+		p.forget()
 	}
 	r.env.Log.Info("rule switched", "rule", name, "enabled", on)
 	return nil

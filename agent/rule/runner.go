@@ -59,6 +59,9 @@ func (r *Runner) Adopt(rules []*Rule) {
 		p := r.of(rule)
 		p.rule = rule
 		p.follow(rule)
+		if p.off {
+			p.forget()
+		}
 	}
 	for name, p := range r.perRule {
 		if p.rule != nil {
@@ -69,6 +72,12 @@ func (r *Runner) Adopt(rules []*Rule) {
 			delete(r.perRule, name)
 		}
 	}
+}
+
+// forget drops what waits.
+func (p *progress) forget() {
+	p.Dropped += len(p.waiting)
+	p.waiting = nil
 }
 
 func (r *Runner) of(rule *Rule) *progress {
@@ -145,9 +154,12 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		p.Dropped += len(p.waiting)
 		newest := e.Clone()
 		if rule.Mode == Coalesce && len(p.waiting) > 0 {
-			gather(newest, p.waiting[0])
+			newest = gather(newest, p.waiting[0])
 		}
-		p.waiting = append(p.waiting[:0], newest)
+		p.waiting = p.waiting[:0]
+		if newest != nil {
+			p.waiting = append(p.waiting, newest)
+		}
 		if rule.Mode == Restart {
 			for _, run := range slices.Clone(p.runs) {
 				run.Stop()
@@ -156,20 +168,39 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 	}
 }
 
-// gather adds the steps of a firing that is replaced to those of the one that
-// takes its place: a knob that is turned while its rule runs loses none.
-func gather(newest, replaced *sources.Event) {
-	before, ok := replaced.Lookup(sources.Steps)
-	if !ok || newest.Topic != replaced.Topic {
-		return
+// gather returns the firing that stands for a waiting one and for the one that
+// comes after it: the newest, or for a knob the one that turns it as far as both
+// together, so that a knob that is turned while its rule runs loses no step. It
+// is nil if the knob is where it was.
+func gather(newest, waiting *sources.Event) *sources.Event {
+	is, was := steps(newest), steps(waiting)
+	if is == 0 || was == 0 || newest.Topic.Name != waiting.Topic.Name {
+		return newest
 	}
-	for i := range newest.Fields {
-		if f := &newest.Fields[i]; f.Name == sources.Steps {
-			was, _ := before.Int()
-			is, _ := f.Value.Int()
-			f.Value = sources.Int(was + is)
+	sum, gathered := is+was, newest
+	switch {
+	case sum == 0:
+		return nil
+	case (sum < 0) != (is < 0):
+		gathered = waiting
+	}
+	for i := range gathered.Fields {
+		if f := &gathered.Fields[i]; f.Name == sources.Steps {
+			f.Value = sources.Int(max(sum, -sum))
 		}
 	}
+	return gathered
+}
+
+// steps is how far e turned a knob, counter-clockwise being negative; 0 if it
+// is no event of one.
+func steps(e *sources.Event) int64 {
+	v, _ := e.Lookup(sources.Steps)
+	n, _ := v.Int()
+	if e.Topic.State == sources.CounterClockwise {
+		return -n
+	}
+	return n
 }
 
 // full returns why the mode has no place for another firing.
