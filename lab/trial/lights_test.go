@@ -401,6 +401,7 @@ rules:
 		// A blinking LED is pulled out, and plugged in again under another name.
 		a.signal(real(4))
 		a.expect("fired rule=.for ever")
+		await("brightness", "^0") // it blinks
 		b.unplugKeyboard(t, "kbd")
 		a.expect("output does not follow")
 		a.signal(real(3))
