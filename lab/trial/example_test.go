@@ -244,7 +244,7 @@ func TestExamplePhotoApplianceWhileItCopies(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		b.shell(t, "rm -rf /srv/photos; mkdir -p /srv/photos")
 		t.Cleanup(func() { b.shell(t, "rm -rf /srv/photos") })
-		const size = 40 << 20
+		const size = 24 << 20
 		image := volume(t, true, lab.Volume{Type: "vfat", Label: "PHOTOS", Size: size + size/4, Files: map[string][]byte{
 			"DCIM/1.JPG": make([]byte, size)}})
 		b.pull(t, eject, true)
