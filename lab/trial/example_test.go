@@ -255,7 +255,6 @@ func TestExamplePhotoApplianceWhileItCopies(t *testing.T) {
 		lamp.next()
 		b.settle(t)
 		b.unplug(t, "pulled")
-		a.expect("msg=stopped rule=import")
 		a.expect("/dev/sd[a-z]1 was pulled while mounted")
 		b.awaitSteady(t, led, false)
 		if pace := lamp.pace(10); pace > 80*ms {
