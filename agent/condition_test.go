@@ -193,11 +193,13 @@ rules:
 	if err == nil || !strings.Contains(err.Error(), `did you mean "worker"?`) {
 		t.Error(err)
 	}
-	for _, s := range r.agent.runner.Status(r.agent.config.Rules) {
-		if s.Enabled != (s.Name != "worker") {
-			t.Errorf("%+v", s)
+	r.do(func() {
+		for _, s := range r.agent.runner.Status(r.agent.config.Rules) {
+			if s.Enabled != (s.Name != "worker") {
+				t.Errorf("%+v", s)
+			}
 		}
-	}
+	})
 }
 
 // A rule that a reload disables begins nothing that was waiting.

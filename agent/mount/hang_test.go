@@ -100,3 +100,28 @@ func TestHangingStickHoldsNobodyUp(t *testing.T) {
 	r.quiet()
 	sane(t, dir)
 }
+
+// What was copied from it fails as soon as the kernel has noticed, and a rule
+// that unmounts upon that may be faster than the word that the stick has gone.
+func TestPulledWhileBeingUnmounted(t *testing.T) {
+	dir := t.TempDir()
+	d, freeze, thaw := hanging(t, dir, "PHOTOS")
+	r := start(t, dir, loops)
+	r.expect("mounted "+d.name, "/media/PHOTOS")
+	if err := os.WriteFile(dir+"/media/PHOTOS/file", make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	freeze()
+	end := make(chan error, 1)
+	r.do(func() {
+		r.source.Unmount(action.UnmountRequest{Target: d.name}, func(err error) { end <- err })
+	})
+	r.pull(d)
+	thaw()
+	if err := await(t, end); !errors.Is(err, errPulled) {
+		t.Errorf("it ended with %v", err)
+	}
+	r.expect("yanked " + d.name + " " + dir + "/media/PHOTOS")
+	r.quiet()
+	sane(t, dir)
+}

@@ -144,7 +144,7 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 			}
 		}, func() {
 			switch {
-			case d.mount != mt:
+			case d.mount != mt, d.gone: // finish tells rules of it, however the unmounting went
 				err = errPulled
 			case !still:
 				s.unmounted(d)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -248,16 +249,24 @@ func (r *rig) quiet() {
 // pulled.
 func (r *rig) pull(d *stick) {
 	r.t.Helper()
+	r.pullMedium(d, 0)
+}
+
+// pullMedium does so for a medium that came so many after the one that is
+// there, or before it.
+func (r *rig) pullMedium(d *stick, later int) {
+	r.t.Helper()
 	r.do(func() {
 		id, ok := r.source.machine.find(d.name)
 		if !ok {
 			r.t.Error(d.name, "is not there")
 		}
 		major, minor, _ := strings.Cut(id.number, ":")
+		seq, _ := strconv.Atoi(id.seq)
 		r.source.Hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: "remove"}, Fields: []sources.Field{
 			{Name: "DEVNAME", Value: sources.Text(id.name)}, {Name: "DEVPATH", Value: sources.Text(id.path)},
 			{Name: "MAJOR", Value: sources.Text(major)}, {Name: "MINOR", Value: sources.Text(minor)},
-			{Name: "DISKSEQ", Value: sources.Text(id.seq)},
+			{Name: "DISKSEQ", Value: sources.Text(strconv.Itoa(seq + later))},
 		}})
 	})
 }

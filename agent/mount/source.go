@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -191,7 +192,7 @@ func (s *Source) hearBlock(e *sources.Event) {
 	switch e.Topic.State {
 	case "remove":
 		// Who writes to a uevent file takes nothing away.
-		if _, synthetic := e.Lookup("SYNTH_UUID"); known != nil && !synthetic && !heardBefore(known, id) {
+		if _, synthetic := e.Lookup("SYNTH_UUID"); known != nil && !synthetic && !before(id, known) {
 			s.remove(known)
 		}
 	case "move":
@@ -215,10 +216,14 @@ func identify(e *sources.Event) (identity, bool) {
 	return id, id.name != "" && id.path != "" && id.number != ":"
 }
 
-// heardBefore reports whether a removal is of one that had the name before
-// the device that we know.
-func heardBefore(d *device, id identity) bool {
-	return d.seq != "" && id.seq != "" && d.seq != id.seq
+// before reports whether a removal is of one that had the name before the
+// device that we know: the kernel numbers media as they come. One with a
+// higher number is the device that we know, whose medium has gone or changed
+// meanwhile; a stick that is being pulled may look so.
+func before(id identity, d *device) bool {
+	was, err := strconv.ParseUint(id.seq, 10, 64)
+	is, other := strconv.ParseUint(d.seq, 10, 64)
+	return err == nil && other == nil && was < is
 }
 
 // appear is called for each device that is there, and with media if its
@@ -243,7 +248,8 @@ func (s *Source) appear(id identity, media bool, heard uint64) {
 
 // same reports whether id can be d.
 func (d *device) same(id identity) bool {
-	return d.path == id.path && d.number == id.number && !heardBefore(d, id)
+	sameMedium := d.seq == "" || id.seq == "" || d.seq == id.seq
+	return d.path == id.path && d.number == id.number && sameMedium
 }
 
 // lossGrace is how long after a loss of uevents to look at what there is:

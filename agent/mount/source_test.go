@@ -110,6 +110,27 @@ func TestPulledWhileInUse(t *testing.T) {
 	sane(t, dir)
 }
 
+// The kernel counts media. A stick that is being pulled may look like one
+// without a medium for a moment: what is removed then has a higher number than
+// what we mounted. A lower one is of a stick that had the name before.
+func TestPulledAfterItsMediumWentAway(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, loops)
+	d.insert(ext4(t, "PHOTOS"), false)
+	r.expect("mounted")
+	r.pullMedium(d, -1)
+	r.do(func() {
+		if known := r.source.points[dir+"/media/PHOTOS"]; known == nil || known.gone {
+			t.Error("it went with one that had its name before")
+		}
+	})
+	r.pullMedium(d, 1)
+	r.expect("yanked " + d.name + " " + dir + "/media/PHOTOS")
+	r.quiet()
+	sane(t, dir)
+}
+
 func TestTwoOfOneName(t *testing.T) {
 	dir := t.TempDir()
 	a, b := newStick(t, dir), newStick(t, dir)

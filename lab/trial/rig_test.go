@@ -75,9 +75,12 @@ func boot(m lab.Machine) (*board, error) {
 			"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
 			"/usr/bin/probe":    lab.Executable(probe),
 			// What the examples call, told by a file of its calls.
-			"/usr/bin/aplay":  told,
-			"/usr/bin/mpc":    told,
-			"/usr/bin/amixer": told,
+			"/usr/bin/amixer":        told,
+			"/usr/bin/aplay":         told,
+			"/usr/bin/brightnessctl": told,
+			"/usr/bin/logger":        told,
+			"/usr/bin/mpc":           told,
+			"/usr/bin/poweroff":      told,
 		},
 	})
 	if err != nil {
