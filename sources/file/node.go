@@ -44,10 +44,10 @@ type node struct {
 	attempt int
 	shut    bool // closed by a rule, or dropped
 	opening bool
-	again   bool // to be opened again: something happened while opening
-	tries   int  // that failed
-	told    bool
-	mute    bool // its hanging up was told, and nothing came since
+	again   bool   // to be opened again: something happened while opening
+	tries   int    // that failed
+	said    string // why it is not open, as the log knows it
+	mute    bool   // its hanging up was told, and nothing came since
 	retry   sources.Timer
 	err     error // why it is not open
 	since   time.Duration
@@ -60,9 +60,10 @@ type node struct {
 	reader
 }
 
-// visit opens a file that is not open, with fresh patience.
+// visit opens a file that is not open, with fresh patience. Many a uevent has
+// it visited: the log hears of a failure only if it is another one.
 func (n *node) visit() {
-	n.tries, n.told, n.mute = 0, false, false
+	n.tries, n.mute = 0, false
 	n.open()
 }
 
@@ -105,7 +106,7 @@ func (n *node) take(o *opened) {
 		return
 	}
 	n.source.host.Log.Info("file opened", "file", n.name, "path", n.path, "watch", n.how())
-	n.since, n.err = n.source.host.Loop.Now(), nil
+	n.since, n.err, n.said = n.source.host.Loop.Now(), nil, ""
 	n.start()
 	n.look()
 }
@@ -192,8 +193,8 @@ func (n *node) failed(err error, hopeless bool) {
 	case errors.Is(err, unix.ENXIO) && isSocket(n.path):
 		n.err, hopeless = fmt.Errorf("%w: it is a socket, which is no file to be opened", n.err), true
 	}
-	if !n.told && (missing || hopeless || n.tries >= tellAfter) {
-		n.told = true
+	if why := n.err.Error(); why != n.said && (missing || hopeless || n.tries >= tellAfter) {
+		n.said = why
 		if missing {
 			n.source.host.Log.Info("file is not there yet", "file", n.name, "path", n.path)
 		} else {

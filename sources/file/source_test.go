@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
 )
 
 // both runs a test with the two ways of announcing data.
@@ -407,4 +409,27 @@ func FuzzSplit(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Every device that comes has files opened that are not open yet; the log
+// hears once why that fails, and again when it is for another reason.
+func TestWhyAFileCannotBeUsedIsLoggedOnce(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {a: {path: DIR/a, watch: epoll}}")
+	r.must(os.WriteFile(r.path("a"), nil, 0o600))
+	r.logged("use `watch: changes`")
+	for range 3 {
+		r.do(func() {
+			r.source.Hear(&sources.Event{
+				Topic:  sources.Topic{Kind: "uevent", Name: "tty", State: "add"},
+				Fields: []sources.Field{{Name: "DEVNAME", Value: sources.Text(r.path("a"))}},
+			})
+		})
+		r.settled()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := strings.Count(r.log.String(), "cannot use file"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, r.log.String())
+	}
 }
