@@ -369,3 +369,18 @@ rules:
 		}
 	})
 }
+
+// What a rule on `agent: stopping` emits or sets is still heard.
+func TestRulesHearEachOtherAtTheEnd(t *testing.T) {
+	r := start(t, `
+vars: {mode: {values: [day, night]}}
+rules:
+  - {when: {agent: stopping}, do: [{emit: bye}, {var: {mode: night}}]}
+  - {when: {event: bye}, do: {log: "said bye"}}
+  - {when: {var: mode, is: night}, do: {log: "went dark"}}
+`)
+	r.stop()
+	if r.count("said bye") != 1 || r.count("went dark") != 1 {
+		t.Error(r.log)
+	}
+}

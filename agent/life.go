@@ -135,6 +135,7 @@ func (a *Agent) stop(why string) {
 	a.spawn.StopAll()
 	a.turn()
 	a.show(a.lifeEvent("stopping"))
+	a.turn() // for what those rules tell others
 	a.stopping = true
 	a.loop.After(stopGrace, a.spawn.KillAll)
 	a.loop.After(stopLatest, a.loop.Stop)
