@@ -12,31 +12,38 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-
-	"reflexd/lab/image"
+	"slices"
 )
 
 // A Volume is a file system to be made.
 type Volume struct {
-	Type  string // vfat, exfat or ext4; "" leaves zeroes
+	Type  string // vfat, exfat, ext2, ext4, btrfs, f2fs, xfs, ntfs, udf, iso9660 or squashfs; "" leaves zeroes
 	Label string
-	ID    string            // vfat and exfat: eight hexadecimal digits; ext4: a UUID; "" is random
-	Size  int64             // in bytes; 0 is 32 MiB
-	Files map[string][]byte // by their path in it; not for exfat, which no tool fills unmounted
+	ID    string            // vfat and exfat: eight hexadecimal digits; ext2 and ext4: a UUID; "" is random
+	Size  int64             // in bytes; 0 is 32 MiB, and for f2fs, which wants more, 64 MiB
+	Files map[string][]byte // by their path in it; only vfat, ext2, ext4, btrfs, iso9660 and squashfs can be filled unmounted
 }
 
 const (
 	defaultVolume = 32 << 20
+	leastF2FS     = 64 << 20
 	sector        = 512
 	firstVolume   = 1 << 20 // where the first partition begins, as on bought sticks
 	partitionAt   = 446     // of the first of four entries in the boot record
 	partitionSize = 16
 )
 
-// partitionTypes are those that the boot record gives for a file system.
-var partitionTypes = map[string]byte{"vfat": 0x0c, "exfat": 0x07, "ext4": 0x83, "": 0x83}
+// partitionType is the one that the boot record gives for a file system.
+func partitionType(fileSystem string) byte {
+	switch fileSystem {
+	case "vfat":
+		return 0x0c
+	case "exfat", "ntfs", "udf":
+		return 0x07
+	}
+	return 0x83
+}
 
 // StickImage makes the image of a stick: a boot record with up to four partitions.
 func StickImage(ctx context.Context, path string, volumes ...Volume) error {
@@ -49,7 +56,7 @@ func StickImage(ctx context.Context, path string, volumes ...Volume) error {
 	at := int64(firstVolume)
 	for i, v := range volumes {
 		entry := record[partitionAt+i*partitionSize:]
-		entry[4] = partitionTypes[v.Type]
+		entry[4] = partitionType(v.Type)
 		binary.LittleEndian.PutUint32(entry[8:], uint32(at/sector))
 		binary.LittleEndian.PutUint32(entry[12:], uint32(v.size()/sector))
 		at += v.size()
@@ -80,7 +87,10 @@ func VolumeImage(ctx context.Context, path string, v Volume) error {
 }
 
 func (v Volume) size() int64 {
-	if v.Size == 0 {
+	switch {
+	case v.Size == 0 && v.Type == "f2fs":
+		return leastF2FS
+	case v.Size == 0:
 		return defaultVolume
 	}
 	return v.Size / sector * sector
@@ -126,42 +136,10 @@ func copySparsely(to io.WriterAt, at int64, from io.Reader) error {
 	}
 }
 
-// format makes the file system in a file that has its size already.
-func (v Volume) format(ctx context.Context, path string) error {
-	tree, err := v.tree()
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tree)
-	switch v.Type {
-	case "":
-		return nil
-	case "vfat":
-		return v.formatFAT(ctx, path, tree)
-	case "exfat":
-		return runTool(ctx, "mkfs.exfat", append(options("-L", v.Label, "-U", hexadecimal(v.ID)), path)...)
-	case "ext4":
-		args := append(options("-L", v.Label, "-U", v.ID), "-q", "-F", "-E", "root_owner=0:0", "-d", tree, path)
-		return runTool(ctx, "mkfs.ext4", args...)
-	}
-	return fmt.Errorf("format %s: unknown file system %q", path, v.Type)
-}
-
-func (v Volume) formatFAT(ctx context.Context, path, tree string) error {
-	if err := runTool(ctx, "mkfs.vfat", append(options("-n", v.Label, "-i", v.ID), path)...); err != nil {
-		return err
-	}
-	entries, err := filepath.Glob(filepath.Join(tree, "*"))
-	if err != nil || len(entries) == 0 {
-		return err
-	}
-	return runTool(ctx, "mcopy", append(append([]string{"-s", "-i", path}, entries...), "::/")...)
-}
-
 // tree lays the volume's files out in a temporary folder.
 func (v Volume) tree() (string, error) {
-	if v.Type == "exfat" && len(v.Files) > 0 {
-		return "", errors.New("exfat volumes cannot be filled")
+	if len(v.Files) > 0 && slices.Contains([]string{"exfat", "f2fs", "ntfs", "udf", "xfs"}, v.Type) {
+		return "", fmt.Errorf("no tool fills a volume of %s unmounted", v.Type)
 	}
 	tree, err := os.MkdirTemp("", "reflexd-volume-")
 	if err != nil {
@@ -177,36 +155,4 @@ func (v Volume) tree() (string, error) {
 		}
 	}
 	return tree, nil
-}
-
-// options takes flags and values in turn, and drops a flag whose value is empty.
-func options(pairs ...string) []string {
-	var args []string
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			args = append(args, pairs[i], pairs[i+1])
-		}
-	}
-	return args
-}
-
-// hexadecimal marks a number as such, unless there is none.
-func hexadecimal(digits string) string {
-	if digits == "" {
-		return ""
-	}
-	return "0x" + digits
-}
-
-func runTool(ctx context.Context, program string, args ...string) error {
-	path, err := image.LookTool(program)
-	if err != nil {
-		return err
-	}
-	c := exec.CommandContext(ctx, path, args...)
-	c.Env = append(os.Environ(), "MTOOLS_SKIP_CHECK=1")
-	if said, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", program, err, bytes.TrimSpace(said))
-	}
-	return nil
 }

@@ -34,6 +34,13 @@ var Tools = []Tool{
 	{"mcopy", "mtools"},
 	{"mkfs.ext4", "e2fsprogs"},
 	{"mkfs.exfat", "exfatprogs"},
+	{"mkfs.btrfs", "btrfs-progs"},
+	{"mkfs.f2fs", "f2fs-tools"},
+	{"mkfs.xfs", "xfsprogs"},
+	{"mkfs.ntfs", "ntfs-3g"},
+	{"mkudffs", "udftools"},
+	{"genisoimage", "genisoimage"},
+	{"mksquashfs", "squashfs-tools"},
 }
 
 // HostPackages returns the names of the Debian packages that Tools come in.
