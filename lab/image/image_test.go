@@ -77,7 +77,8 @@ func TestMissingPackages(t *testing.T) {
 		}
 		return "/usr/bin/" + program, nil
 	}
-	want := []string{"make", "kmod", "dosfstools", "mtools", "e2fsprogs", "exfatprogs"}
+	want := []string{"make", "kmod", "dosfstools", "mtools", "e2fsprogs", "exfatprogs", "btrfs-progs", "f2fs-tools",
+		"xfsprogs", "ntfs-3g", "udftools", "squashfs-tools"}
 	if missing := missingPackages(look); !slices.Equal(missing, want) {
 		t.Errorf("missing %q, want %q", missing, want)
 	}

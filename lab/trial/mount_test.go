@@ -290,11 +290,36 @@ func TestMountPhotoAppliance(t *testing.T) {
 		a.expect("nothing copied from a stick without a name")
 		b.awaitSteady(t, 17, false) // after 20 blinks
 		b.nothingMounted(t)
-		b.press(t, 27)
-		a.expect("fired rule=\"stop and let go\"")
 		b.settle(t)
 		b.unplug(t, "empty")
+
+		b.stopInTheMiddle(t, a)
 	})
+}
+
+// stopInTheMiddle presses the button while a photo is copied, to a pipe that
+// nobody reads: the copy ends, and the stick may be pulled.
+func (b *board) stopInTheMiddle(t *testing.T, a *agent) {
+	t.Helper()
+	if _, err := b.Shell(t.Context(), "mkfifo /srv/photos/DCIM/LONG.JPG"); err != nil {
+		t.Fatal(err)
+	}
+	image := volume(t, true, lab.Volume{Type: "vfat", Label: "LONG", Files: map[string][]byte{"DCIM/LONG.JPG": []byte("a photo")}})
+	b.plugImage(t, "long", image)
+	a.expect("msg=mounted .*at=/media/LONG")
+	const copying = `until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q /media/LONG/DCIM/LONG.JPG; do sleep 0.1; done`
+	if _, err := b.Shell(t.Context(), copying); err != nil {
+		t.Fatal(err)
+	}
+	b.press(t, 27)
+	a.expect("fired rule=\"stop and let go\"")
+	a.expect("msg=unmounted .*at=/media/LONG")
+	b.nothingMounted(t)
+	b.settle(t)
+	b.unplug(t, "long")
+	if n := count(a.log(), "was pulled while mounted"); n != 0 {
+		t.Error("it was let go, and yet counts as pulled")
+	}
 }
 
 // awaitSteady waits until a line has been high, or low, for longer than a
