@@ -130,7 +130,7 @@ func (b *board) plugAll(t *testing.T, images map[string]string) {
 // awaitMount waits for a line anywhere in the log of the board's latest agent.
 func (b *board) awaitMount(t *testing.T, pattern string) {
 	t.Helper()
-	if _, err := b.AwaitMatch(t.Context(), fmt.Sprintf("/tmp/%d/log", instances), pattern); err != nil {
+	if _, err := b.AwaitMatch(t.Context(), fmt.Sprintf("/tmp/%d/log", instances.Load()), pattern); err != nil {
 		t.Fatalf("no %q: %v", pattern, err)
 	}
 }
