@@ -34,17 +34,6 @@ func pressFor(offset int, after, span time.Duration) []lab.Pull {
 	return []lab.Pull{{After: after, Offset: offset}, {After: span, Offset: offset, Up: true}}
 }
 
-func (b *board) play(t *testing.T, parts ...[]lab.Pull) {
-	t.Helper()
-	var all []lab.Pull
-	for _, p := range parts {
-		all = append(all, p...)
-	}
-	if err := b.header.Play(t.Context(), all...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestClicksAndHoldsOnALine(t *testing.T) {
 	const short = 100 * time.Millisecond
 	everywhere(t, func(t *testing.T, b *board) {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -190,10 +191,15 @@ func (a *agent) verb(args ...string) string {
 	return out
 }
 
+// pull pulls a line from outside. At the test's end, all lines are pulled down
+// as they were at first.
 func (b *board) pull(t *testing.T, offset int, up bool) {
 	t.Helper()
 	if err := b.header.Pull(t.Context(), offset, up); err != nil {
 		t.Fatal(err)
+	}
+	if up {
+		t.Cleanup(func() { _ = b.header.Pull(context.Background(), offset, false) })
 	}
 }
 
@@ -206,9 +212,25 @@ func (b *board) press(t *testing.T, offsets ...int) {
 	for _, offset := range offsets {
 		pulls = append(pulls, lab.Pull{After: moment, Offset: offset}, lab.Pull{After: moment, Offset: offset, Up: true})
 	}
-	if err := b.header.Play(t.Context(), pulls...); err != nil {
+	b.play(t, pulls)
+}
+
+// play pulls lines at given times of the board's own clock.
+func (b *board) play(t *testing.T, parts ...[]lab.Pull) {
+	t.Helper()
+	all := slices.Concat(parts...)
+	if err := b.header.Play(t.Context(), all...); err != nil {
 		t.Fatal(err)
 	}
+	pulled := map[int]bool{}
+	for _, p := range all {
+		pulled[p.Offset] = true
+	}
+	t.Cleanup(func() {
+		for offset := range pulled {
+			_ = b.header.Pull(context.Background(), offset, false)
+		}
+	})
 }
 
 func (b *board) awaitLine(t *testing.T, offset int, high bool) {
