@@ -8,12 +8,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"reflexd/agent"
 	"reflexd/agent/control"
 	"reflexd/config"
 	"reflexd/sources/uevent"
 )
+
+// walkPatience is how long the agent may take to look at all devices: those
+// that are asked for what they are may be slow to say it.
+const walkPatience = time.Minute
 
 func triggerVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
@@ -40,7 +45,7 @@ func triggerVerb(c *command) func([]string) int {
 			return c.fail(err)
 		}
 		var told agent.Triggered
-		if err := control.Call(*socket, control.Request{Verb: "trigger", Arguments: arguments}, &told, patience); err != nil {
+		if err := control.Call(*socket, control.Request{Verb: "trigger", Arguments: arguments}, &told, walkPatience); err != nil {
 			return c.fail(err)
 		}
 		fmt.Fprintf(c.stdout, "the rules are told of %s\n", devices(told.Devices))
