@@ -114,7 +114,7 @@ func TestExampleButtonShutdown(t *testing.T) {
 // detents turns a knob by so many detents, first one contact and then the
 // other.
 func detents(n, first, second int) (pulls []lab.Pull) {
-	const edge = 5 * ms
+	const edge = 20 * ms
 	for range n {
 		pulls = append(pulls, lab.Pull{After: edge, Offset: first}, lab.Pull{After: edge, Offset: second},
 			lab.Pull{After: edge, Offset: first, Up: true}, lab.Pull{After: edge, Offset: second, Up: true})

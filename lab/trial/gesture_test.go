@@ -120,7 +120,7 @@ rules:
   - {name: down, when: {encoder: knob, is: counter-clockwise}, mode: queued, max: 1000, do: {log: "down"}}
   - {name: sum, when: {encoder: knob, is: turned}, mode: coalesce, do: [{wait: 100ms}, {log: "sum ${STEPS}"}]}
 `)
-		const fast = 10 * time.Millisecond // between two edges: as fast as a hand is
+		const fast = 20 * time.Millisecond // between two edges: twelve steps a second
 		turn := func(first, second int) (pulls []lab.Pull) {
 			for range steps {
 				pulls = append(pulls, lab.Pull{After: fast, Offset: first}, lab.Pull{After: fast, Offset: second},
