@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // for machines that have no zones
 
 	"reflexd/agent/action"
 	"reflexd/config"
@@ -34,7 +35,7 @@ func at(t *testing.T, zone, text string) *World {
 	t.Helper()
 	place, err := time.LoadLocation(zone)
 	if err != nil {
-		t.Skip("no time zones here: ", err)
+		t.Fatal(err)
 	}
 	now, err := time.Parse(time.RFC3339, text)
 	if err != nil {
