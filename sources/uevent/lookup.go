@@ -14,8 +14,9 @@ import (
 
 // lookupPatience is how long an event may be held for its device's sake. A
 // device that hangs hangs for five seconds and more (USB_CTRL_GET_TIMEOUT, once
-// a string).
-const lookupPatience = time.Second
+// a string); a slow board that is busy with booting can itself stand still for
+// more than one.
+const lookupPatience = 3 * time.Second
 
 // mostLookups run at a time; those of devices that hang are among them.
 const mostLookups = 16
