@@ -120,7 +120,7 @@ func fold(a, b string) bool { return strings.EqualFold(a, b) }
 // or "P8_11" of any. It returns nil if name is no such thing.
 func (b *Board) pin(name string) (*Pin, error) {
 	i := strings.IndexAny(name, " :_")
-	if i < 0 {
+	if i <= 0 {
 		return nil, nil
 	}
 	header, number := name[:i], name[i+1:]

@@ -18,7 +18,7 @@ import (
 func linesVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
 	return func(args []string) int {
-		chips, err := gpio.List("/dev")
+		chips, err := gpio.List("/dev", "/sys")
 		chips = selectLines(chips, args)
 		code := done
 		switch {

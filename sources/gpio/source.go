@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"reflexd/board"
 	"reflexd/sources"
 )
 
@@ -20,6 +21,10 @@ type Source struct {
 	host   sources.Host
 	kernel *kernel
 	dryRun bool
+
+	named *board.Board // by the plan; nil if it names none
+	found *board.Board // that this machine says it is, once asked
+	asked bool
 
 	lines  []*line // in the order of their declaration
 	byName map[string]*line
@@ -47,7 +52,7 @@ func open(h sources.Host, k *kernel) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
-	s.dryRun = p.DryRun
+	s.dryRun, s.named = p.DryRun, p.board
 	old := s.lines
 	s.lines, s.byName = nil, map[string]*line{}
 	for _, decl := range p.Lines() {
@@ -123,7 +128,8 @@ func (s *Source) openWaiting() {
 	if !s.anyWaiting() {
 		return
 	}
-	chips := s.kernel.survey(s.host.Dev)
+	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	chips.board = s.thisBoard
 	defer chips.close()
 	for _, l := range s.lines {
 		if !l.waiting() {
