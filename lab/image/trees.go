@@ -28,7 +28,7 @@ var treesMeta = map[string]string{"arm64": "linux-image-arm64", "armhf": "linux-
 // would be ten times as many.
 var treePatterns = []string{
 	"bcm27*-rpi-*.dtb", "bcm283*-rpi-*.dtb", "rk3*.dtb", "sun*-orangepi*.dtb", "sun*-nanopi*.dtb", "sun*-bananapi*.dtb", "sun*-pine*.dtb",
-	"meson*-odroid*.dtb", "meson*-nanopi*.dtb", "meson*-bananapi*.dtb", "meson*-radxa*.dtb",
+	"meson*-odroid*.dtb", "meson*-nanopi*.dtb", "meson*-bananapi*.dtb", "meson*-radxa*.dtb", "meson*-libretech-cc.dtb",
 	"am335x-bone*.dtb", "am335x-pocketbeagle.dtb", "k3-*beagle*.dtb", "tegra*-jetson*.dtb", "tegra*-p3*.dtb",
 }
 
