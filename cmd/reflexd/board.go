@@ -59,7 +59,7 @@ func boardVerb(c *command) func([]string) int {
 
 // drawBoard draws what l sees, once or until it is interrupted.
 func (c *command) drawBoard(l *look, watch bool) int {
-	paint := painter{coloured: isTerminal(c.stdout) && wantsColour()}
+	paint := painter{coloured: coloured(c.stdout)}
 	again := watch && isTerminal(c.stdout)
 	if again {
 		fmt.Fprint(c.stdout, "\x1b[2J")

@@ -195,9 +195,16 @@ func (p painter) of(what string) string {
 	return ""
 }
 
-// wantsColour follows no-color.org.
-func wantsColour() bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+// coloured reports whether what is written to w is to be painted: for a person,
+// as no-color.org and bixense.com/clicolors have it.
+func coloured(w io.Writer) bool {
+	switch {
+	case os.Getenv("NO_COLOR") != "":
+		return false
+	case os.Getenv("CLICOLOR_FORCE") != "":
+		return true
+	}
+	return isTerminal(w) && os.Getenv("TERM") != "dumb"
 }
 
 // isTerminal reports whether what is written to w is seen at once by a person.
