@@ -47,10 +47,10 @@ func (w *writer) cells(name string, words ...uint32) {
 
 // blob puts the blocks behind a header.
 func (w *writer) blob() []byte {
-	structure, names := w.structure.Len(), w.names.Len()
+	structure, names := uint32(w.structure.Len()), uint32(w.names.Len())
 	var b []byte
-	for _, n := range []int{magic, headerSize + structure + names, headerSize, headerSize + structure, headerSize, 17, 16, 0, names, structure} {
-		b = binary.BigEndian.AppendUint32(b, uint32(n))
+	for _, n := range []uint32{magic, headerSize + structure + names, headerSize, headerSize + structure, headerSize, 17, 16, 0, names, structure} {
+		b = binary.BigEndian.AppendUint32(b, n)
 	}
 	return append(append(b, w.structure.Bytes()...), w.names.Bytes()...)
 }
