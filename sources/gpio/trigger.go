@@ -176,7 +176,7 @@ func (p *Plan) newInPlace() ([]config.Field, func(*sources.Trigger, *config.Prob
 	spec := specValue(&b.spec)
 	button := config.Field{
 		Name: "button", Required: true, Doc: "which line the button is at, as in `lines`",
-		Value: config.Func(spec.Shape(), func(n config.Node, ps *config.Problems) {
+		Value: config.Wrap(spec, func(n config.Node, ps *config.Problems) {
 			b.at = n.Pos
 			spec.Read(n, ps)
 			p.buttons = append(p.buttons, b)
