@@ -4,6 +4,7 @@ package link
 
 import (
 	"fmt"
+	"reflect"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -310,10 +311,9 @@ func TestStateAtStart(t *testing.T) {
 	r.apply("{link: rf0, is: [up, down, added, removed, changed]}", "{link: rf0, is: address-removed, }", "{link: rf9, is: up}")
 	r.on(func() {
 		states := r.source.Status()
-		got := fmt.Sprint(states[0].OK, states[1:])
-		want := "true [{rf0 down, 10.0.0.1/8 true } {rf9  false there is no such link}]"
-		if got != want {
-			t.Errorf("status is %s, want %s", got, want)
+		want := []sources.State{{Name: "rf0", Detail: "down, 10.0.0.1/8", OK: true}, {Name: "rf9", Error: "there is no such link"}}
+		if !states[0].OK || !reflect.DeepEqual(states[1:], want) {
+			t.Errorf("status is %+v, want %+v", states[1:], want)
 		}
 	})
 	p.cable(true)
