@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+
+// Look: what would come of starting a program, found out without starting it.
+
+package spawn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+)
+
+// Look returns the file that spec would start, or why it would not, in the
+// words in which its end would tell. uid is the user whom the agent runs as,
+// root where / is: "" but for tests. It reads files and may block.
+func Look(spec *Spec, uid int, root string) (file string, err error) {
+	who, err := lookupIn(filepath.Join(root, "/etc"), spec.User, spec.Group)
+	if err != nil {
+		return "", err
+	}
+	if uid != 0 && who.setUser && int(who.uid) != uid {
+		return "", fmt.Errorf("%s: %w: only root may", who.step(), unix.EPERM)
+	}
+	if err := unix.Access(filepath.Join(root, spec.Dir), unix.F_OK); err != nil {
+		return "", fmt.Errorf("chdir %s: %w", spec.Dir, err)
+	}
+	p := &program{spec: spec, path: searchPath(environment(spec.Env, who.env, spec.Set))}
+	p.files = candidates(spec.Argv[0], p.path)
+	var execs []call
+	for _, candidate := range p.files {
+		at := candidate
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(spec.Dir, at)
+		}
+		err := who.loadable(root, at)
+		if err == nil {
+			return candidate, nil
+		}
+		if err == errNoInterpreter {
+			return "", noInterpreter(candidate)
+		}
+		execs = append(execs, call{result: -uintptr(err.(unix.Errno))})
+	}
+	err, _ = p.execFailure(execs)
+	return "", err
+}
+
+// errNoInterpreter says that a program's file is there, and not what loads it.
+var errNoInterpreter = errors.New("its interpreter is not there")
+
+// loadable does what execve(2) does before it goes on for good: it returns an
+// unix.Errno, or errNoInterpreter.
+func (a *account) loadable(root, path string) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(filepath.Join(root, path), &stat); err != nil {
+		return err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG || !a.mayExecute(&stat) {
+		return unix.EACCES
+	}
+	f, err := os.Open(filepath.Join(root, path))
+	if err != nil {
+		return nil // it may be executed and not read
+	}
+	defer f.Close()
+	interpreter, err := interpreterOf(f)
+	if err != nil {
+		return err
+	}
+	if interpreter != "" && unix.Access(filepath.Join(root, interpreter), unix.F_OK) != nil {
+		return errNoInterpreter
+	}
+	return nil
+}
+
+// mayExecute reports whether the account may execute a file. Of an account
+// that is not changed nothing is known: somebody must be allowed to.
+func (a *account) mayExecute(stat *unix.Stat_t) bool {
+	mode := stat.Mode
+	switch {
+	case !a.setUser || a.uid == 0:
+		return mode&0o111 != 0
+	case stat.Uid == a.uid:
+		return mode&0o100 != 0
+	}
+	for _, gid := range a.groups {
+		if gid == stat.Gid {
+			return mode&0o010 != 0
+		}
+	}
+	return mode&0o001 != 0
+}
+
+// interpreterOf returns what loads a program's file: the first word after #!,
+// or an ELF file's PT_INTERP; "" for none. ENOEXEC says that the kernel loads
+// no such file.
+func interpreterOf(f io.ReaderAt) (string, error) {
+	head := make([]byte, 4096)
+	n, _ := f.ReadAt(head, 0)
+	head = head[:n]
+	switch {
+	case bytes.HasPrefix(head, []byte("#!")):
+		line, _, _ := strings.Cut(string(head[2:]), "\n")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			return "", unix.ENOEXEC
+		}
+		return words[0], nil
+	case bytes.HasPrefix(head, []byte("\x7fELF")) && len(head) >= 64:
+		return elfInterpreter(f, head), nil
+	}
+	return "", unix.ENOEXEC
+}
+
+// elfInterpreter returns the loader that an ELF file of either size names in
+// its PT_INTERP: elf(5). head is its first bytes, the header among them.
+func elfInterpreter(f io.ReaderAt, head []byte) string {
+	const (
+		class32  = 1
+		bigEnd   = 2
+		ptInterp = 3
+		longest  = 4096 // PATH_MAX
+	)
+	var order binary.ByteOrder = binary.LittleEndian
+	if head[5] == bigEnd {
+		order = binary.BigEndian
+	}
+	table, size, count := int64(order.Uint64(head[32:])), order.Uint16(head[54:]), order.Uint16(head[56:])
+	if head[4] == class32 {
+		table, size, count = int64(order.Uint32(head[28:])), order.Uint16(head[42:]), order.Uint16(head[44:])
+	}
+	for i := range int64(count) {
+		var h [56]byte // of the longer form
+		if n, _ := f.ReadAt(h[:], table+i*int64(size)); n < 32 || order.Uint32(h[:]) != ptInterp {
+			continue
+		}
+		at, length := int64(order.Uint64(h[8:])), order.Uint64(h[32:])
+		if head[4] == class32 {
+			at, length = int64(order.Uint32(h[4:])), uint64(order.Uint32(h[16:]))
+		}
+		name := make([]byte, min(length, longest))
+		n, _ := f.ReadAt(name, at)
+		return string(bytes.TrimRight(name[:n], "\x00"))
+	}
+	return ""
+}
+
+// Known returns an error unless a user and a group, of which either may be
+// empty, are known.
+func Known(root, user, group string) error {
+	_, err := lookupIn(filepath.Join(root, "/etc"), user, group)
+	return err
+}
+
+// Near returns advice for a program of spec that is in no folder of its PATH:
+// one that is called nearly so. It is "" without one.
+func Near(spec *Spec, root string) string {
+	name := spec.Argv[0]
+	if strings.Contains(name, "/") {
+		return ""
+	}
+	var names []string
+	for _, candidate := range candidates(name, searchPath(environment(spec.Env, spec.Set))) {
+		entries, _ := os.ReadDir(filepath.Join(root, filepath.Dir(candidate)))
+		for _, e := range entries {
+			if e.Name() == name {
+				return "" // it is there, and something else is wrong
+			}
+			names = append(names, e.Name())
+		}
+	}
+	if near := strings.TrimPrefix(config.Suggest(name, names), "; "); near != "" {
+		return near
+	}
+	return "install it, or write its whole path"
+}
