@@ -56,9 +56,9 @@ func (a *program) Examine(x *sources.Exam, at config.Pos) {
 	if a.user != "" {
 		subject += " as user " + a.user
 	}
-	file, err := spawn.Look(&spec, x.Uid, x.Root)
+	file, advice, err := spawn.Look(&spec, x.Uid, x.Root)
 	if err != nil {
-		x.Bad(at, subject, err.Error(), spawn.Near(&spec, x.Root))
+		x.Bad(at, subject, err.Error(), advice)
 		return
 	}
 	if usual := strings.Split(DefaultPath, ":"); x.Pid == 0 && file != spec.Argv[0] && spec.Set == nil && !slices.Contains(usual, filepath.Dir(file)) {

@@ -20,37 +20,53 @@ import (
 )
 
 // Look returns the file that spec would start, or why it would not, in the
-// words in which its end would tell. uid is the user whom the agent runs as,
-// root where / is: "" but for tests. It reads files and may block.
-func Look(spec *Spec, uid int, root string) (file string, err error) {
+// words in which its end would tell, and what to do where they do not say it.
+// uid is the user whom the agent runs as, root where / is: "" but for tests.
+// It reads files and may block.
+func Look(spec *Spec, uid int, root string) (file, advice string, err error) {
 	who, err := lookupIn(filepath.Join(root, "/etc"), spec.User, spec.Group)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if uid != 0 && who.setUser && int(who.uid) != uid {
-		return "", fmt.Errorf("%s: %w: only root may", who.step(), unix.EPERM)
+		return "", "only root may: run the agent as root, or leave out `user:`", fmt.Errorf("%s: %w", who.step(), unix.EPERM)
 	}
 	if err := unix.Access(filepath.Join(root, spec.Dir), unix.F_OK); err != nil {
-		return "", fmt.Errorf("chdir %s: %w", spec.Dir, err)
+		return "", "", fmt.Errorf("chdir %s: %w", spec.Dir, err)
 	}
 	p := &program{spec: spec, path: searchPath(environment(spec.Env, who.env, spec.Set))}
 	p.files = candidates(spec.Argv[0], p.path)
-	var execs []call
-	for _, candidate := range p.files {
-		at := candidate
-		if !filepath.IsAbs(at) {
-			at = filepath.Join(spec.Dir, at)
-		}
-		err := who.loadable(root, at)
-		if err == nil {
-			return candidate, nil
-		}
-		if err == errNoInterpreter {
-			return "", noInterpreter(candidate)
-		}
-		execs = append(execs, call{result: -uintptr(err.(unix.Errno))})
+	file, err = p.look(&who, root)
+	if err == nil || strings.Contains(spec.Argv[0], "/") || !errors.As(err, new(unknown)) {
+		return file, "", err
 	}
-	err, _ = p.execFailure(execs)
+	return "", p.near(root), err
+}
+
+// unknown is the error for a program that is nowhere.
+type unknown struct{ error }
+
+// look finds the file that execve(2) would take.
+func (p *program) look(who *account, root string) (string, error) {
+	var execs []call
+	for _, file := range p.files {
+		at := file
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(p.spec.Dir, at)
+		}
+		switch err := who.loadable(root, at); err {
+		case nil:
+			return file, nil
+		case errNoInterpreter:
+			return "", noInterpreter(file)
+		default:
+			execs = append(execs, call{result: -uintptr(err.(unix.Errno))})
+		}
+	}
+	err, missing := p.execFailure(execs)
+	if missing {
+		return "", unknown{err}
+	}
 	return "", err
 }
 
@@ -161,25 +177,18 @@ func Known(root, user, group string) error {
 	return err
 }
 
-// Near returns advice for a program of spec that is in no folder of its PATH:
-// one that is called nearly so. It is "" without one.
-func Near(spec *Spec, root string) string {
-	name := spec.Argv[0]
-	if strings.Contains(name, "/") {
-		return ""
-	}
+// near suggests a program that is called nearly as the one that is in no folder
+// of PATH.
+func (p *program) near(root string) string {
 	var names []string
-	for _, candidate := range candidates(name, searchPath(environment(spec.Env, spec.Set))) {
-		entries, _ := os.ReadDir(filepath.Join(root, filepath.Dir(candidate)))
+	for _, file := range p.files {
+		entries, _ := os.ReadDir(filepath.Join(root, filepath.Dir(file)))
 		for _, e := range entries {
-			if e.Name() == name {
-				return "" // it is there, and something else is wrong
-			}
 			names = append(names, e.Name())
 		}
 	}
-	if near := strings.TrimPrefix(config.Suggest(name, names), "; "); near != "" {
-		return near
+	if near := config.Suggest(p.spec.Argv[0], names); near != "" {
+		return strings.TrimPrefix(near, "; ")
 	}
 	return "install it, or write its whole path"
 }
