@@ -78,23 +78,29 @@ func byPlace(all []sources.Finding, files []string) []sources.Finding {
 	return all
 }
 
-// The oldest kernel that has all that is needed: version 2 of the GPIO
-// interface.
-const leastMajor, leastMinor = 5, 10
+// leastKernel is the oldest kernel that has all that is needed.
+var leastKernel = [...]int{5, 10}
 
 func examineKernel(x *sources.Exam) {
-	text, err := os.ReadFile(x.Path("/proc/sys/kernel/osrelease"))
+	text, _ := os.ReadFile(x.Path("/proc/sys/kernel/osrelease"))
+	var err error
 	release := strings.TrimSpace(string(text))
-	var major, minor int
-	if _, scan := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil || scan != nil {
-		x.Note(config.Pos{}, "kernel", fmt.Sprintf("its version cannot be told: %q", release), "")
-		return
+	var version [len(leastKernel)]int
+	rest := release
+	for i := range version {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		version[i], err = strconv.Atoi(rest[:digits])
+		rest = strings.TrimPrefix(rest[digits:], ".")
 	}
-	if cmp.Or(cmp.Compare(major, leastMajor), cmp.Compare(minor, leastMinor)) < 0 {
-		x.Bad(config.Pos{}, "kernel", "Linux "+release, fmt.Sprintf("reflexd needs %d.%d: version 2 of the GPIO interface, and pidfds", leastMajor, leastMinor))
-		return
+	const subject = "kernel"
+	switch {
+	case err != nil:
+		x.Note(nil, subject, "its version cannot be told: "+release, "")
+	case slices.Compare(version[:], leastKernel[:]) < 0:
+		x.Bad(nil, subject, "Linux "+release, "reflexd needs Linux 5.10: version 2 of the GPIO interface")
+	default:
+		x.Good(nil, subject, "Linux "+release)
 	}
-	x.Good(config.Pos{}, "kernel", "Linux "+release)
 }
 
 // ask asks the running agent what it has open. It returns nil without one.
@@ -108,10 +114,10 @@ func (m Machine) ask(x *sources.Exam) *Status {
 				advice = fmt.Sprintf("process %s is one all the same: --socket says where it listens, and root may ask it", p.Pid)
 			}
 		}
-		x.Note(config.Pos{}, subject, err.Error(), advice)
+		x.Note(nil, subject, err.Error(), advice)
 		return nil
 	}
-	x.Good(config.Pos{}, subject, fmt.Sprintf("process %d, with %s", s.Pid, strings.Join(s.Files, " ")))
+	x.Good(nil, subject, fmt.Sprintf("process %d, with %s", s.Pid, strings.Join(s.Files, " ")))
 	x.Pid = s.Pid
 	x.States = map[string][]sources.State{}
 	for _, source := range s.Sources {
@@ -137,10 +143,9 @@ func examineUser(x *sources.Exam) {
 	us := os.Geteuid()
 	switch {
 	case x.Pid != 0 && x.Uid != us:
-		x.Note(config.Pos{}, subject, fmt.Sprintf("the agent runs as user %d, and doctor as %d: what each may open differs", x.Uid, us),
-			fmt.Sprintf("sudo -u '#%d' reflexd doctor", x.Uid))
+		x.Note(nil, subject, fmt.Sprintf("the agent runs as user %d, and doctor as %d: what each may open differs", x.Uid, us), fmt.Sprintf("sudo -u '#%d' reflexd doctor", x.Uid))
 	case x.Pid == 0 && us != 0:
-		x.Note(config.Pos{}, subject, fmt.Sprintf("looked at as user %d", us), "`sudo reflexd doctor` looks as a service of root's would")
+		x.Note(nil, subject, fmt.Sprintf("looked at as user %d", us), "`sudo reflexd doctor` looks as a service of root's would")
 	}
 }
 
@@ -150,8 +155,7 @@ func (c *Configuration) examinePidFile(x *sources.Exam) {
 		return
 	}
 	err := x.Access(filepath.Dir(c.PidFile), unix.W_OK|unix.X_OK)
-	x.Judge(config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err),
-		"make that folder, or write `pid_file:` with a path elsewhere")
+	x.Judge(&config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err), "make that folder, or write `pid_file:` with a path elsewhere")
 }
 
 // examineLogind adds the keys that logind acts on, too.
@@ -164,7 +168,7 @@ func (c *Configuration) examineLogind(x *sources.Exam) {
 		c.doubtKeys(t, ps)
 	}
 	for _, p := range ps.All() {
-		x.Bad(p.Pos, "systemd-logind", p.Message, "")
+		x.Bad(&p.Pos, "systemd-logind", p.Message, "")
 	}
 }
 
@@ -173,7 +177,7 @@ func passOn(warnings *config.Problems, x *sources.Exam) {
 	for _, w := range warnings.All() {
 		known := func(f sources.Finding) bool { return f.Found == w.Message && f.At == w.Pos }
 		if !slices.ContainsFunc(x.Findings, known) {
-			x.Note(w.Pos, "check", w.Message, "")
+			x.Note(&w.Pos, "check", w.Message, "")
 		}
 	}
 }

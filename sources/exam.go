@@ -68,45 +68,53 @@ type Exam struct {
 	Findings []Finding
 }
 
-// Path returns where the path is.
-func (x *Exam) Path(path string) string { return filepath.Join(x.Root, path) }
+// Path returns where the path, which begins with a slash, is.
+func (x *Exam) Path(path string) string { return x.Root + path }
 
 // Host returns what a source needs to look at the machine, and no loop.
 func (x *Exam) Host() Host {
 	return Host{Dev: x.Path("/dev"), Sys: x.Path("/sys"), Proc: x.Path("/proc")}
 }
 
-// Add adds a finding, unless it is known already.
-func (x *Exam) Add(f Finding) {
-	same := func(known Finding) bool { return known.Subject == f.Subject && known.Found == f.Found }
-	if !slices.ContainsFunc(x.Findings, same) {
-		x.Findings = append(x.Findings, f)
-	}
-}
-
-// Good adds that something is as it should be.
-func (x *Exam) Good(at config.Pos, subject, found string) {
-	x.Add(Finding{Good, at, subject, found, ""})
-}
+// Good adds that something is as it should be. Here as below, at is where the
+// configuration asks for it, nil for the machine's own affairs.
+func (x *Exam) Good(at *config.Pos, subject, found string) { x.Add(Good, at, subject, found, "") }
 
 // Note adds what is worth knowing.
-func (x *Exam) Note(at config.Pos, subject, found, advice string) {
-	x.Add(Finding{Note, at, subject, found, advice})
+func (x *Exam) Note(at *config.Pos, subject, found, advice string) {
+	x.Add(Note, at, subject, found, advice)
 }
 
 // Bad adds what is in the way.
-func (x *Exam) Bad(at config.Pos, subject, found, advice string) {
-	x.Add(Finding{Bad, at, subject, found, advice})
+func (x *Exam) Bad(at *config.Pos, subject, found, advice string) {
+	x.Add(Bad, at, subject, found, advice)
 }
 
 // Judge adds err as bad, or found as good where there is none.
-func (x *Exam) Judge(at config.Pos, subject, found string, err error, advice string) {
+func (x *Exam) Judge(at *config.Pos, subject, found string, err error, advice string) {
 	if err == nil {
 		x.Good(at, subject, found)
 		return
 	}
 	why := strings.TrimPrefix(strings.TrimPrefix(err.Error(), subject), ":")
 	x.Bad(at, subject, strings.TrimSpace(why), advice)
+}
+
+// Add adds a finding, unless it is known already. It is called in many places
+// and in none of them in a hurry: inlined, it would cost 40 KiB.
+//
+//go:noinline
+func (x *Exam) Add(m Mark, at *config.Pos, subject, found, advice string) {
+	f := Finding{Mark: m, Subject: subject, Found: found, Advice: advice}
+	if at != nil {
+		f.At = *at
+	}
+	for i := range x.Findings {
+		if x.Findings[i].Subject == subject && x.Findings[i].Found == found {
+			return
+		}
+	}
+	x.Findings = append(x.Findings, f)
 }
 
 // Held reports whether the running agent has something of the source open for
@@ -121,21 +129,21 @@ func (x *Exam) HeldAs(source, name string) bool {
 }
 
 // At returns where the first trigger stands that hears of the topic's kind and
-// name, alone or as a member of a group.
-func (x *Exam) At(kind, name string) config.Pos {
+// name, alone or as a member of a group; nil without one.
+func (x *Exam) At(kind, name string) *config.Pos {
 	for _, t := range x.Triggers {
 		for _, topic := range t.Topics {
 			if topic.Kind == kind && (topic.Name == name || name == "") {
-				return t.Pos
+				return &t.Pos
 			}
 		}
 		for _, w := range t.Wants {
 			if w.Group != nil && w.Group.Kind == kind && slices.Contains(w.Group.Members, name) {
-				return t.Pos
+				return &t.Pos
 			}
 		}
 	}
-	return config.Pos{}
+	return nil
 }
 
 // Access is access(2), with the mode of unix.R_OK and so on, of a path of the

@@ -24,18 +24,18 @@ type Rival struct {
 
 // Examine adds the rival to x if it is there. at is where the configuration
 // does what the rival does.
-func (r *Rival) Examine(x *Exam, at config.Pos) {
+func (r *Rival) Examine(x *Exam, at *config.Pos) {
 	mark := Note
 	if r.Acts {
 		mark = Bad
 	}
 	if found, _ := filepath.Glob(x.Path(r.File)); r.File != "" && len(found) > 0 {
-		x.Add(Finding{mark, at, r.Comm, "it is installed and " + r.What, r.Advice})
+		x.Add(mark, at, r.Comm, "it is installed and "+r.What, r.Advice)
 		return
 	}
 	for _, p := range x.Processes() {
 		if p.Comm == r.Comm {
-			x.Add(Finding{mark, at, r.Comm, "process " + p.Pid + " " + r.What, r.Advice})
+			x.Add(mark, at, r.Comm, "process "+p.Pid+" "+r.What, r.Advice)
 		}
 	}
 }

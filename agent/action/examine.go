@@ -25,14 +25,14 @@ type Examiner interface {
 	Action
 	// Examine adds to x what it needs; at is where the action stands. As with
 	// sources.Examiner, it only looks.
-	Examine(x *sources.Exam, at config.Pos)
+	Examine(x *sources.Exam, at *config.Pos)
 }
 
 // Examine adds what the actions of l need.
 func (l List) Examine(x *sources.Exam) {
-	for _, step := range l {
-		if a, ok := step.Action.(Examiner); ok {
-			a.Examine(x, step.Pos)
+	for i := range l {
+		if a, ok := l[i].Action.(Examiner); ok {
+			a.Examine(x, &l[i].Pos)
 		}
 	}
 }
@@ -41,7 +41,7 @@ func (l List) Examine(x *sources.Exam) {
 var nothing = &sources.Event{}
 
 // Examine implements Examiner.
-func (a *program) Examine(x *sources.Exam, at config.Pos) {
+func (a *program) Examine(x *sources.Exam, at *config.Pos) {
 	if len(a.argv) == 0 || a.argv[0].HasFields() {
 		return
 	}
@@ -69,16 +69,16 @@ func (a *program) Examine(x *sources.Exam, at config.Pos) {
 }
 
 // Examine implements Examiner.
-func (a *set) Examine(x *sources.Exam, at config.Pos) { a.target.examine(x, at, a.trigger) }
+func (a *set) Examine(x *sources.Exam, at *config.Pos) { a.target.examine(x, at, a.trigger) }
 
 // Examine implements Examiner.
-func (a *pulse) Examine(x *sources.Exam, at config.Pos) { a.target.examine(x, at, "") }
+func (a *pulse) Examine(x *sources.Exam, at *config.Pos) { a.target.examine(x, at, "") }
 
 // Examine implements Examiner.
-func (a *blink) Examine(x *sources.Exam, at config.Pos) { a.target.examine(x, at, "") }
+func (a *blink) Examine(x *sources.Exam, at *config.Pos) { a.target.examine(x, at, "") }
 
 // examine adds the LED; a line is the affair of its source.
-func (t *target) examine(x *sources.Exam, at config.Pos, trigger string) {
+func (t *target) examine(x *sources.Exam, at *config.Pos, trigger string) {
 	if t.led == "" {
 		return
 	}
@@ -91,7 +91,7 @@ func (t *target) examine(x *sources.Exam, at config.Pos, trigger string) {
 }
 
 // Examine implements Examiner.
-func (a *write) Examine(x *sources.Exam, at config.Pos) {
+func (a *write) Examine(x *sources.Exam, at *config.Pos) {
 	if a.path.HasFields() {
 		return
 	}
@@ -106,7 +106,7 @@ func (a *write) Examine(x *sources.Exam, at config.Pos) {
 
 // Examine implements Examiner. A process may come later, so its absence is no
 // fault.
-func (a *signalAction) Examine(x *sources.Exam, at config.Pos) {
+func (a *signalAction) Examine(x *sources.Exam, at *config.Pos) {
 	if a.to.HasFields() {
 		return
 	}
@@ -123,16 +123,16 @@ func (a *signalAction) Examine(x *sources.Exam, at config.Pos) {
 }
 
 // Examine implements Examiner.
-func (a *send) Examine(x *sources.Exam, _ config.Pos) {
+func (a *send) Examine(x *sources.Exam, _ *config.Pos) {
 	if a.file == nil || a.file.HasFields() {
 		return
 	}
 	path := a.file.Expand(nothing)
-	x.Judge(a.file.Pos, "file "+path, "can be read", sources.PathError("read", path, x.Access(path, unix.R_OK)), "")
+	x.Judge(&a.file.Pos, "file "+path, "can be read", sources.PathError("read", path, x.Access(path, unix.R_OK)), "")
 }
 
 // Examine implements Examiner.
-func (a *mount) Examine(x *sources.Exam, at config.Pos) {
+func (a *mount) Examine(x *sources.Exam, at *config.Pos) {
 	if a.Type == "" {
 		return
 	}

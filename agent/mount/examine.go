@@ -38,11 +38,11 @@ func (p *Plan) Examine(x *sources.Exam) {
 }
 
 // first is where the first policy stands.
-func (p *Plan) first() config.Pos {
+func (p *Plan) first() *config.Pos {
 	if len(p.policies) == 0 {
-		return config.Pos{}
+		return nil
 	}
-	return p.policies[0].pos
+	return &p.policies[0].pos
 }
 
 // examineNamespace compares the mount namespace of the running agent, or ours
@@ -54,10 +54,10 @@ func examineNamespace(x *sources.Exam) {
 		process = strconv.Itoa(x.Pid)
 	}
 	if why := astray(x.Path("/proc"), process); why != "" {
-		x.Bad(config.Pos{}, subject, why, "")
+		x.Bad(nil, subject, why, "")
 		return
 	}
-	x.Good(config.Pos{}, subject, "everybody's")
+	x.Good(nil, subject, "everybody's")
 }
 
 // examine adds what the policy needs.
@@ -65,18 +65,17 @@ func (q *policy) examine(x *sources.Exam) {
 	missing := fstype.Missing(x.Root, q.types...)
 	for _, name := range missing {
 		if len(q.types) > 0 {
-			x.Bad(q.pos, "filesystem "+name, fstype.Unknown(name), "")
+			x.Bad(&q.pos, "filesystem "+name, fstype.Unknown(name), "")
 		}
 	}
 	if len(missing) > 0 && len(q.types) == 0 {
-		x.Note(q.pos, "automount", fstype.Unknown(strings.Join(missing, ", ")), "sticks with those will not be mounted")
+		x.Note(&q.pos, "automount", fstype.Unknown(strings.Join(missing, ", ")), "sticks with those will not be mounted")
 	}
 	folder, _ := split(q.at.text)
-	x.Judge(q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")),
-		"write `at:` with a folder that can be written to")
+	x.Judge(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "write `at:` with a folder that can be written to")
 	if q.owner != "" {
 		user, group, _ := strings.Cut(q.owner, ":")
-		x.Judge(q.pos, "owner "+q.owner, "known", spawn.Known(x.Root, user, group), "")
+		x.Judge(&q.pos, "owner "+q.owner, "known", spawn.Known(x.Root, user, group), "")
 	}
 }
 
@@ -95,6 +94,6 @@ var rivals = [...]sources.Rival{
 func examineHelper(x *sources.Exam) {
 	helper, _ := os.ReadFile(x.Path("/sys/kernel/uevent_helper"))
 	if name := strings.TrimSpace(string(helper)); name != "" {
-		x.Note(config.Pos{}, "uevent helper", "the kernel starts "+name+" for each device, which may mount it too", "")
+		x.Note(nil, "uevent helper", "the kernel starts "+name+" for each device, which may mount it too", "")
 	}
 }

@@ -6,7 +6,6 @@ package spawn
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -117,7 +116,7 @@ func (a *account) mayExecute(stat *unix.Stat_t) bool {
 }
 
 // interpreterOf returns what loads a program's file: the first word after #!,
-// or an ELF file's PT_INTERP; "" for none. ENOEXEC says that the kernel loads
+// or an ELF file's loader; "" for none. ENOEXEC says that the kernel loads
 // no such file.
 func interpreterOf(f io.ReaderAt) (string, error) {
 	head := make([]byte, 4096)
@@ -131,41 +130,20 @@ func interpreterOf(f io.ReaderAt) (string, error) {
 			return "", unix.ENOEXEC
 		}
 		return words[0], nil
-	case bytes.HasPrefix(head, []byte("\x7fELF")) && len(head) >= 64:
-		return elfInterpreter(f, head), nil
+	case bytes.HasPrefix(head, []byte("\x7fELF")):
+		return loaderIn(head), nil
 	}
 	return "", unix.ENOEXEC
 }
 
-// elfInterpreter returns the loader that an ELF file of either size names in
-// its PT_INTERP: elf(5). head is its first bytes, the header among them.
-func elfInterpreter(f io.ReaderAt, head []byte) string {
-	const (
-		class32  = 1
-		bigEnd   = 2
-		ptInterp = 3
-		longest  = 4096 // PATH_MAX
-	)
-	var order binary.ByteOrder = binary.LittleEndian
-	if head[5] == bigEnd {
-		order = binary.BigEndian
-	}
-	table, size, count := int64(order.Uint64(head[32:])), order.Uint16(head[54:]), order.Uint16(head[56:])
-	if head[4] == class32 {
-		table, size, count = int64(order.Uint32(head[28:])), order.Uint16(head[42:]), order.Uint16(head[44:])
-	}
-	for i := range int64(count) {
-		var h [56]byte // of the longer form
-		if n, _ := f.ReadAt(h[:], table+i*int64(size)); n < 32 || order.Uint32(h[:]) != ptInterp {
-			continue
+// loaderIn returns the loader that an ELF file names, which linkers put behind
+// its headers and so into its first bytes: /lib/ld-linux.so.3, or in the like
+// of /lib64.
+func loaderIn(head []byte) string {
+	for word := range bytes.SplitSeq(head, []byte{0}) {
+		if bytes.HasPrefix(word, []byte("/lib")) && bytes.Contains(word, []byte("/ld")) {
+			return string(word)
 		}
-		at, length := int64(order.Uint64(h[8:])), order.Uint64(h[32:])
-		if head[4] == class32 {
-			at, length = int64(order.Uint32(h[4:])), uint64(order.Uint32(h[16:]))
-		}
-		name := make([]byte, min(length, longest))
-		n, _ := f.ReadAt(name, at)
-		return string(bytes.TrimRight(name[:n], "\x00"))
 	}
 	return ""
 }

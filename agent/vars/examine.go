@@ -5,7 +5,6 @@
 package vars
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 
@@ -22,20 +21,19 @@ func (p *Plan) Examine(x *sources.Exam) {
 	const subject = "state_file"
 	_, err := read(x.Path(p.file))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		x.Bad(at, subject, p.file+": the file of kept variables cannot be used: "+err.Error(),
-			"run sets it aside and begins with the initial values; put a copy of it back, or remove it")
+		x.Bad(at, subject, p.file+": the file of kept variables cannot be used: "+err.Error(), "run sets it aside and begins with the initial values; put a copy of it back, or remove it")
 		return
 	}
 	x.Judge(at, subject, p.file+" can be written", x.Creatable(p.file), "variables would be lost with a restart: write `state_file:` with the path of a file that can be")
 }
 
 // keptAt is where the first variable is declared that is to be kept.
-func (p *Plan) keptAt() (first config.Pos) {
+func (p *Plan) keptAt() *config.Pos {
+	var first *variable
 	for _, v := range p.vars {
-		earlier := cmp.Or(cmp.Compare(v.at.File, first.File), cmp.Compare(v.at.Line, first.Line), cmp.Compare(v.at.Col, first.Col)) < 0
-		if v.keep && (first.Line == 0 || earlier) {
-			first = v.at
+		if v.keep && (first == nil || v.at.File == first.at.File && v.at.Line < first.at.Line) {
+			first = v
 		}
 	}
-	return first
+	return &first.at
 }

@@ -17,7 +17,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		f := p.files[name]
 		subject := "file " + name
 		if x.HeldAs("file", name) {
-			x.Good(f.at, subject, f.path+", held by the running agent")
+			x.Good(&f.at, subject, f.path+", held by the running agent")
 			continue
 		}
 		err := f.look(x)
@@ -25,7 +25,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		if missing(err) {
 			advice = "load the driver that makes it; run waits until it comes"
 		}
-		x.Judge(f.at, subject, f.path+" is there", err, advice)
+		x.Judge(&f.at, subject, f.path+" is there", err, advice)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/config"
 	"reflexd/sources"
 )
 
@@ -28,7 +27,7 @@ func (s *Source) examine(p *Plan, x *sources.Exam) {
 		newLine(s, decl).examine(chips, x)
 	}
 	if len(lines) > 0 {
-		pigpio.Examine(x, lines[0].At)
+		pigpio.Examine(x, &lines[0].At)
 	}
 }
 
@@ -40,17 +39,17 @@ var pigpio = sources.Rival{Comm: "pigpiod", What: "changes lines past the kernel
 func (s *survey) tell(x *sources.Exam, needed bool) {
 	const subject = "GPIO"
 	for _, c := range s.chips {
-		x.Good(config.Pos{}, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, len(c.Lines)))
+		x.Good(nil, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, len(c.Lines)))
 	}
 	for _, err := range s.failed {
 		if needed || !x.Configured {
-			x.Bad(config.Pos{}, subject, err.Error(), "")
+			x.Bad(nil, subject, err.Error(), "")
 		} else {
-			x.Note(config.Pos{}, subject, err.Error(), "")
+			x.Note(nil, subject, err.Error(), "")
 		}
 	}
 	if len(s.chips)+len(s.failed) == 0 && !x.Configured {
-		x.Note(config.Pos{}, subject, "this machine has no GPIO chip (/dev/gpiochip*)", "")
+		x.Note(nil, subject, "this machine has no GPIO chip (/dev/gpiochip*)", "")
 	}
 }
 
@@ -59,11 +58,11 @@ func (l *line) examine(s *survey, x *sources.Exam) {
 	subject := l.subject()
 	chip, offset, err := l.locate(s)
 	if errors.As(err, new(absent)) {
-		x.Bad(l.decl.At, subject, err.Error(), "`reflexd lines` lists those that are there; run waits until it comes")
+		x.Bad(&l.decl.At, subject, err.Error(), "`reflexd lines` lists those that are there; run waits until it comes")
 		return
 	}
 	if err != nil {
-		x.Bad(l.decl.At, subject, err.Error(), "")
+		x.Bad(&l.decl.At, subject, err.Error(), "")
 		return
 	}
 	offsets := []int{offset}
@@ -74,12 +73,12 @@ func (l *line) examine(s *survey, x *sources.Exam) {
 	for _, n := range offsets {
 		use, err := l.use(chip, n, x)
 		if err != nil {
-			x.Bad(l.decl.At, subject, fmt.Sprintf("%s:%d: %v", chip.Name, n, err), "")
+			x.Bad(&l.decl.At, subject, fmt.Sprintf("%s:%d: %v", chip.Name, n, err), "")
 			return
 		}
 		places = append(places, fmt.Sprintf("%s:%d [%s], %s", chip.Name, n, chip.Label, use))
 	}
-	x.Good(l.decl.At, subject, strings.Join(places, "; "))
+	x.Good(&l.decl.At, subject, strings.Join(places, "; "))
 }
 
 // subject is what the configuration calls the line.

@@ -37,7 +37,7 @@ func (p *Plan) examine(x *sources.Exam, k *kernel) {
 	}
 	for i := range rivals {
 		if !p.idle() {
-			rivals[i].Examine(x, config.Pos{})
+			rivals[i].Examine(x, nil)
 		}
 	}
 }
@@ -95,9 +95,9 @@ func (e *examination) look(k *kernel) {
 	}
 	switch {
 	case readable+refused == 0 && !e.Configured:
-		e.Note(config.Pos{}, subject, "there are none (/dev/input/event*)", "")
+		e.Note(nil, subject, "there are none (/dev/input/event*)", "")
 	case readable > 0:
-		e.Good(config.Pos{}, subject, fmt.Sprintf("%d can be read", readable))
+		e.Good(nil, subject, fmt.Sprintf("%d can be read", readable))
 	}
 }
 
@@ -112,10 +112,10 @@ func (e *examination) take(path string, id *identity) {
 // refused adds that a device cannot be opened.
 func (e *examination) refused(subject string, err error) {
 	if e.Configured && e.plan.idle() {
-		e.Note(config.Pos{}, subject, err.Error(), "")
+		e.Note(nil, subject, err.Error(), "")
 		return
 	}
-	e.Bad(config.Pos{}, subject, err.Error(), "")
+	e.Bad(nil, subject, err.Error(), "")
 }
 
 // declared adds which devices an entry of `inputs` is.
@@ -128,14 +128,14 @@ func (e *examination) declared(name string, in *Input) {
 		}
 	}
 	if len(found) > 0 {
-		e.Good(in.Pos, subject, strings.Join(found, "; "))
+		e.Good(&in.Pos, subject, strings.Join(found, "; "))
 		return
 	}
 	advice := "`reflexd inputs` lists those that are there; run waits until it comes"
 	if dir := linkDir(in.Path); in.Path != "" && dir != e.dir && e.Access(dir, unix.F_OK) != nil {
 		advice = fmt.Sprintf("there is no folder %s: such links are made by udevd; give its name or id instead", dir)
 	}
-	e.Bad(in.Pos, subject, "no such device"+e.near(in), advice)
+	e.Bad(&in.Pos, subject, "no such device"+e.near(in), advice)
 }
 
 // near suggests a device whose name or number is nearly what in asks for.
@@ -208,12 +208,12 @@ func (e *examination) code(typ, code uint16, word, name, from string, devices []
 func (e *examination) virtual(name string) {
 	subject := fmt.Sprintf("virtual device %q", name)
 	if e.HeldAs("input", name) {
-		e.Good(config.Pos{}, subject, "made by the running agent")
+		e.Good(nil, subject, "made by the running agent")
 		return
 	}
 	err := e.Access("/dev/uinput", unix.W_OK)
 	if err != nil {
 		err = explainUinput(name, sources.PathError("open", "/dev/uinput", err))
 	}
-	e.Judge(config.Pos{}, subject, "/dev/uinput is there", err, "")
+	e.Judge(nil, subject, "/dev/uinput is there", err, "")
 }

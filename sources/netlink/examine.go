@@ -25,7 +25,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 func (s *Socket) examine(x *sources.Exam) {
 	subject := "netlink " + s.Name
 	if x.HeldAs("netlink", s.Name) {
-		x.Good(s.At, subject, "held by the running agent")
+		x.Good(&s.At, subject, "held by the running agent")
 		return
 	}
 	trial := s.settings
@@ -42,10 +42,10 @@ func (s *Socket) examine(x *sources.Exam) {
 		advice = "run the agent as root"
 	}
 	if err == nil && o.size < s.buffer {
-		x.Note(s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.size>>10, s.buffer>>10), "raise net.core.rmem_max")
+		x.Note(&s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.size>>10, s.buffer>>10), "raise net.core.rmem_max")
 		return
 	}
-	x.Judge(s.At, subject, s.describe(), err, advice)
+	x.Judge(&s.At, subject, s.describe(), err, advice)
 }
 
 // describe says what the socket is for.

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"reflexd/config"
 	"reflexd/sources"
 )
 
@@ -26,8 +25,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		queued = queued || n >= rtMin
 		subject := "signal " + Name(n)
 		if x.Pid != 0 && !blockedIn(x, n) {
-			x.Bad(x.At("signal", Name(n)), subject, fmt.Sprintf("the running agent, process %d, does not block it in all its threads", x.Pid),
-				"its log says why; `kill` reaches it unreliably until it is started afresh")
+			x.Bad(x.At("signal", Name(n)), subject, fmt.Sprintf("the running agent, process %d, does not block it in all its threads", x.Pid), "its log says why; `kill` reaches it unreliably until it is started afresh")
 			continue
 		}
 		x.Good(x.At("signal", Name(n)), subject, "free")
@@ -65,10 +63,10 @@ func examineQueue(x *sources.Exam) {
 	found := fmt.Sprintf("%d of %d are waiting", n, most)
 	switch {
 	case n >= most:
-		x.Bad(config.Pos{}, subject, found+": whoever sends more fails with EAGAIN", "raise RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i)")
+		x.Bad(nil, subject, found+": whoever sends more fails with EAGAIN", "raise RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i)")
 	case most < minPending && x.Pid != 0:
-		x.Note(config.Pos{}, subject, found, "RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i) could be raised for bursts")
+		x.Note(nil, subject, found, "RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i) could be raised for bursts")
 	default:
-		x.Good(config.Pos{}, subject, found)
+		x.Good(nil, subject, found)
 	}
 }

@@ -32,7 +32,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 }
 
 // examineGroup joins and leaves a group.
-func examineGroup(x *sources.Exam, at config.Pos, subject string, group uint32) {
+func examineGroup(x *sources.Exam, at *config.Pos, subject string, group uint32) {
 	const little = 4 << 10
 	s, err := openSocket(little, group)
 	if err == nil {
