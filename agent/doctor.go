@@ -168,7 +168,7 @@ func (c *Configuration) examineLogind(x *sources.Exam) {
 		c.doubtKeys(t, ps)
 	}
 	for _, p := range ps.All() {
-		x.Bad(&p.Pos, "systemd-logind", p.Message, "")
+		x.Bad(&p.Pos, "logind", p.Message, "")
 	}
 }
 

@@ -56,7 +56,7 @@ func resolve(user, group string, passwd, groups []byte) (account, error) {
 	if user != "" {
 		p, ok := findUser(passwd, user)
 		if !ok {
-			return a, fmt.Errorf("user %s: unknown%s", user, config.Suggest(user, namesIn(passwd)))
+			return a, fmt.Errorf("user %s: unknown%s", user, near(user, passwd))
 		}
 		a.uid, a.gid, a.env = p.uid, p.gid, p.environment()
 		a.setUser, a.setGroup = true, true
@@ -65,7 +65,7 @@ func resolve(user, group string, passwd, groups []byte) (account, error) {
 	if group != "" {
 		gid, ok := findGroup(groups, group)
 		if !ok {
-			return a, fmt.Errorf("group %s: unknown%s", group, config.Suggest(group, namesIn(groups)))
+			return a, fmt.Errorf("group %s: unknown%s", group, near(group, groups))
 		}
 		a.gid, a.setGroup = gid, true
 	}
@@ -153,14 +153,16 @@ func findGroup(groups []byte, group string) (gid uint32, ok bool) {
 	return id(group)
 }
 
-// namesIn returns the first fields of the lines of passwd(5) or group(5).
-func namesIn(table []byte) (names []string) {
-	for line := range strings.Lines(string(table)) {
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names = append(names, name)
+// near suggests a name of passwd(5) or group(5) that is nearly name.
+func near(name string, table []byte) string {
+	var names []string
+	for line := range bytes.Lines(table) {
+		known, _, _ := strings.Cut(string(line), ":")
+		if known != name { // else its line is broken
+			names = append(names, known)
 		}
 	}
-	return names
+	return config.Suggest(name, names)
 }
 
 // memberships returns the groups that list user as a member.

@@ -30,7 +30,7 @@ func Look(spec *Spec, uid int, root string) (file, advice string, err error) {
 	if uid != 0 && who.setUser && int(who.uid) != uid {
 		return "", "only root may: run the agent as root, or leave out `user:`", fmt.Errorf("%s: %w", who.step(), unix.EPERM)
 	}
-	if err := unix.Access(filepath.Join(root, spec.Dir), unix.F_OK); err != nil {
+	if err := unix.Access(root+spec.Dir, unix.F_OK); spec.Dir != "" && err != nil {
 		return "", "", fmt.Errorf("chdir %s: %w", spec.Dir, err)
 	}
 	p := &program{spec: spec, path: searchPath(environment(spec.Env, who.env, spec.Set))}
