@@ -70,6 +70,7 @@ type Agent struct {
 	hear              func(*rule.Rule)
 
 	started   time.Duration // CLOCK_MONOTONIC
+	read      time.Duration // when the configuration was, likewise
 	events    uint64
 	stopping  bool
 	reloading bool
@@ -187,7 +188,7 @@ func (a *Agent) apply(c *Configuration) {
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
-	a.config = c
+	a.config, a.read = c, a.loop.Now()
 }
 
 // overhear returns who wants to hear what kinds of other sources' events.

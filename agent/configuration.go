@@ -67,7 +67,7 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c.Paths, c.Files = paths, files
 	config.ReadFiles(files, c.root(), ps)
 	c.compile(ps)
-	c.doubt(logindRuns(), ps)
+	c.doubt(logindRuns(""), ps)
 	return c, ps, nil
 }
 

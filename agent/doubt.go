@@ -6,6 +6,7 @@ package agent
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,9 +17,9 @@ import (
 )
 
 // logindRuns reports whether systemd-logind, which acts on some keys by itself,
-// runs here.
-func logindRuns() bool {
-	_, err := os.Stat("/run/systemd/seats")
+// runs here. root is where / is: "" but for tests.
+func logindRuns(root string) bool {
+	_, err := os.Stat(filepath.Join(root, "/run/systemd/seats"))
 	return err == nil
 }
 

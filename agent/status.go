@@ -21,6 +21,7 @@ type Status struct {
 	Pid     int             `json:"pid"`
 	Version string          `json:"version"`
 	Uptime  float64         `json:"uptime"` // seconds
+	Read    float64         `json:"read"`   // seconds since the configuration was
 	Files   []string        `json:"files"`
 	Reloads int             `json:"reloads"`
 	Events  uint64          `json:"events"`
@@ -42,6 +43,7 @@ func (a *Agent) Status() Status {
 		Pid:     os.Getpid(),
 		Version: a.opts.Version,
 		Uptime:  (a.loop.Now() - a.started).Round(time.Millisecond).Seconds(),
+		Read:    (a.loop.Now() - a.read).Seconds(),
 		Files:   a.config.Files,
 		Reloads: a.reloads,
 		Events:  a.events,

@@ -127,9 +127,11 @@ func findByName(proc, name string) ([]int, error) {
 	comm := name[:min(len(name), commLength)]
 	files, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "comm"))
 	var pids []int
+	var others []string
 	for _, f := range files {
 		text, err := os.ReadFile(f)
-		if err != nil || strings.TrimSuffix(string(text), "\n") != comm {
+		if is := strings.TrimSuffix(string(text), "\n"); err != nil || is != comm {
+			others = append(others, is)
 			continue // another one, or gone meanwhile
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
@@ -138,7 +140,7 @@ func findByName(proc, name string) ([]int, error) {
 		}
 	}
 	if len(pids) == 0 {
-		return nil, errors.New("no process has that name")
+		return nil, errors.New("no process has that name" + config.Suggest(comm, others))
 	}
 	return pids, nil
 }

@@ -49,11 +49,14 @@ func (a *write) Describe(e *sources.Event) string {
 // and that may sleep, so it is done beside the loop.
 func (a *write) Start(r *Run) (Pending, error) {
 	path, text := a.path.Expand(r.Event), a.text.Expand(r.Event)
-	literal := !strings.ContainsAny(a.path.source(), "*?[")
+	literal := a.literal()
 	var err error
 	r.Env.Loop.Beside(func() { err = writeOne(path, text, literal) }, func() { r.Finish(err) })
 	return unstoppable{}, nil
 }
+
+// literal reports whether the path is one, and no glob, whatever fields hold.
+func (a *write) literal() bool { return !strings.ContainsAny(a.path.source(), "*?[") }
 
 // unstoppable is work that nobody can call back.
 type unstoppable struct{}
@@ -64,17 +67,9 @@ func (unstoppable) Stop() (gone bool) { return false }
 // writeOne writes text to the one file that path names or, unless it is to be
 // taken literally, matches.
 func writeOne(path, text string, literal bool) error {
-	if !literal {
-		matches, err := filepath.Glob(path)
-		switch {
-		case err != nil:
-			return fmt.Errorf("write %s: %w", path, err)
-		case len(matches) == 0:
-			return fmt.Errorf("write %s: nothing matches", path)
-		case len(matches) > 1:
-			return fmt.Errorf("write %s: %d files match, %s and %s among them", path, len(matches), matches[0], matches[1])
-		}
-		path = matches[0]
+	path, err := oneFile(path, literal)
+	if err != nil {
+		return err
 	}
 	// No O_CREAT: a mistyped attribute must not become a file. Non-blocking,
 	// so that a FIFO that nobody reads is an error (ENXIO) and not a wait.
@@ -91,4 +86,22 @@ func writeOne(path, text string, literal bool) error {
 		return fmt.Errorf("write %s: %w", path, inner.Err)
 	}
 	return err
+}
+
+// oneFile returns the one file that path names or, unless it is to be taken
+// literally, matches.
+func oneFile(path string, literal bool) (string, error) {
+	if literal {
+		return path, nil
+	}
+	matches, err := filepath.Glob(path)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("write %s: %w", path, err)
+	case len(matches) == 0:
+		return "", fmt.Errorf("write %s: nothing matches", path)
+	case len(matches) > 1:
+		return "", fmt.Errorf("write %s: %d files match, %s and %s among them", path, len(matches), matches[0], matches[1])
+	}
+	return matches[0], nil
 }

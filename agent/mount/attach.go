@@ -138,7 +138,7 @@ func (w *wish) explain(err error) error {
 	case nil:
 		return nil
 	case unix.ENODEV:
-		return fmt.Errorf("mount %s: this kernel has no %s, neither built in nor as a module (/proc/filesystems)", w.facts.name, kind)
+		return fmt.Errorf("mount %s: %s", w.facts.name, fstype.Unknown(kind))
 	case unix.EINVAL:
 		return fmt.Errorf("mount %s as %s: %w (a damaged filesystem, or an option that the driver does not know: dmesg says more)", w.facts.name, kind, err)
 	case unix.EPERM:

@@ -16,6 +16,7 @@ import (
 
 // policy is one entry of `automount`. It does not change once it is read.
 type policy struct {
+	pos      config.Pos
 	match    sources.Where
 	matches  bool // match was given: without it, removable devices are meant
 	types    []string
@@ -48,7 +49,7 @@ func (p *Plan) automountValue() config.Value {
 	short := config.Bool(&on)
 	one := func(q **policy) config.Value {
 		*q = newPolicy()
-		return (*q).value()
+		return config.At(&(*q).pos, (*q).value())
 	}
 	list := config.OneOrMore(&p.policies, one)
 	shape, or := short.Shape(), list.Shape()
@@ -61,7 +62,9 @@ func (p *Plan) automountValue() config.Value {
 		on = false
 		short.Read(n, ps)
 		if on {
-			p.policies = append(p.policies, newPolicy())
+			q := newPolicy()
+			q.pos = n.Pos
+			p.policies = append(p.policies, q)
 		}
 	})
 }

@@ -110,14 +110,21 @@ func (s *Source) abandon() {
 
 // checkNamespace warns where nobody else sees what we mount.
 func (s *Source) checkNamespace() {
-	ours, err := os.Readlink(filepath.Join(s.host.Proc, "self/ns/mnt"))
-	theirs, other := os.Readlink(filepath.Join(s.host.Proc, "1/ns/mnt"))
-	s.astray = ""
-	if err == nil && other == nil && ours != theirs {
-		s.astray = "reflexd runs in a mount namespace of its own, so others do not see what it mounts: " +
-			"no PrivateMounts=, ProtectSystem=, PrivateTmp= and their like in its unit"
+	if s.astray = astray(s.host.Proc, "self"); s.astray != "" {
 		s.host.Log.Warn("mounts are invisible to others", "error", s.astray)
 	}
+}
+
+// astray says that the mount namespace of a process is not everybody's; "" if
+// it is, or that cannot be known.
+func astray(proc, process string) string {
+	ours, err := os.Readlink(filepath.Join(proc, process, "ns/mnt"))
+	theirs, other := os.Readlink(filepath.Join(proc, "1/ns/mnt"))
+	if err != nil || other != nil || ours == theirs {
+		return ""
+	}
+	return "reflexd runs in a mount namespace of its own, so others do not see what it mounts: " +
+		"no PrivateMounts=, ProtectSystem=, PrivateTmp= and their like in its unit"
 }
 
 // Status implements sources.Source.

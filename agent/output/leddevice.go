@@ -206,6 +206,11 @@ func (d *ledDevice) attach(trigger string) error {
 		return err
 	}
 	_, known, _ := d.triggers()
+	return d.noTrigger(trigger, known)
+}
+
+// noTrigger is the error for a trigger that is none of those that there are.
+func (d *ledDevice) noTrigger(trigger string, known []string) error {
 	return fmt.Errorf("LED %s: the kernel has no trigger %s, or not loaded its module%s", d.name, trigger, config.Suggest(trigger, known))
 }
 

@@ -12,11 +12,14 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/config"
 )
 
 // account is what a child's credentials are to be. Its zero value leaves them
@@ -32,12 +35,15 @@ type account struct {
 
 // lookup finds user and group, each by name or number; either may be empty.
 // It reads files and may block.
-func lookup(user, group string) (account, error) {
-	passwd, err := os.ReadFile("/etc/passwd")
+func lookup(user, group string) (account, error) { return lookupIn("/etc", user, group) }
+
+// lookupIn is lookup in a folder that stands for /etc.
+func lookupIn(etc, user, group string) (account, error) {
+	passwd, err := os.ReadFile(filepath.Join(etc, "passwd"))
 	if err != nil && user != "" {
 		return account{}, fmt.Errorf("user %s: %w", user, err)
 	}
-	groups, err := os.ReadFile("/etc/group")
+	groups, err := os.ReadFile(filepath.Join(etc, "group"))
 	if err != nil && group != "" {
 		return account{}, fmt.Errorf("group %s: %w", group, err)
 	}
@@ -50,7 +56,7 @@ func resolve(user, group string, passwd, groups []byte) (account, error) {
 	if user != "" {
 		p, ok := findUser(passwd, user)
 		if !ok {
-			return a, fmt.Errorf("user %s: unknown", user)
+			return a, fmt.Errorf("user %s: unknown%s", user, near(user, passwd))
 		}
 		a.uid, a.gid, a.env = p.uid, p.gid, p.environment()
 		a.setUser, a.setGroup = true, true
@@ -59,7 +65,7 @@ func resolve(user, group string, passwd, groups []byte) (account, error) {
 	if group != "" {
 		gid, ok := findGroup(groups, group)
 		if !ok {
-			return a, fmt.Errorf("group %s: unknown", group)
+			return a, fmt.Errorf("group %s: unknown%s", group, near(group, groups))
 		}
 		a.gid, a.setGroup = gid, true
 	}
@@ -68,6 +74,14 @@ func resolve(user, group string, passwd, groups []byte) (account, error) {
 	}
 	a.dropNeedless()
 	return a, nil
+}
+
+// step is what becoming the account is called in messages.
+func (a *account) step() string {
+	if a.user == "" {
+		return "become group " + a.group
+	}
+	return "become user " + a.user
 }
 
 // dropNeedless drops the calls that an agent without privileges could not
@@ -137,6 +151,18 @@ func findGroup(groups []byte, group string) (gid uint32, ok bool) {
 		}
 	}
 	return id(group)
+}
+
+// near suggests a name of passwd(5) or group(5) that is nearly name.
+func near(name string, table []byte) string {
+	var names []string
+	for line := range bytes.Lines(table) {
+		known, _, _ := strings.Cut(string(line), ":")
+		if known != name { // else its line is broken
+			names = append(names, known)
+		}
+	}
+	return config.Suggest(name, names)
 }
 
 // memberships returns the groups that list user as a member.

@@ -112,17 +112,13 @@ func (p *program) newTable(others int) *table {
 func (p *program) addAccount(t *table) {
 	a := p.who
 	if a.setUser {
-		t.must("become user "+a.user, sysSetgroups, uintptr(len(a.groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.groups))))
+		t.must(a.step(), sysSetgroups, uintptr(len(a.groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.groups))))
 	}
 	if a.setGroup {
-		what := "become user " + a.user
-		if a.user == "" {
-			what = "become group " + a.group
-		}
-		t.must(what, sysSetgid, uintptr(a.gid))
+		t.must(a.step(), sysSetgid, uintptr(a.gid))
 	}
 	if a.setUser {
-		t.must("become user "+a.user, sysSetuid, uintptr(a.uid))
+		t.must(a.step(), sysSetuid, uintptr(a.uid))
 	}
 }
 
@@ -182,8 +178,12 @@ func (p *program) explain(err error) error {
 			at = filepath.Join(p.spec.Dir, at)
 		}
 		if unix.Access(at, unix.F_OK) == nil {
-			return fmt.Errorf("start %s: the file is there, but not the interpreter (#!) or loader (ld.so) that it names", file)
+			return noInterpreter(file)
 		}
 	}
 	return err
+}
+
+func noInterpreter(file string) error {
+	return fmt.Errorf("start %s: the file is there, but not the interpreter (#!) or loader (ld.so) that it names", file)
 }

@@ -221,8 +221,8 @@ func TestWhatCannotStart(t *testing.T) {
 		{"interpreter missing", "start ./orphan: the file is there, but not the interpreter (#!) or loader (ld.so) that it names",
 			Spec{Argv: []string{"./orphan"}, Dir: dir}},
 		{"no directory", "chdir /nowhere: no such file or directory", Spec{Argv: []string{"ls"}, Dir: "/nowhere"}},
-		{"no user", "user nobody2: unknown", Spec{Argv: []string{"ls"}, User: "nobody2"}},
-		{"no group", "group nogroup2: unknown", Spec{Argv: []string{"ls"}, Group: "nogroup2"}},
+		{"no user", "user nobody2: unknown; did you mean \"nobody\"?", Spec{Argv: []string{"ls"}, User: "nobody2"}},
+		{"no group", "group nogroup2: unknown; did you mean \"nogroup\"?", Spec{Argv: []string{"ls"}, Group: "nogroup2"}},
 		{"NUL", `start "ls": a NUL byte in its arguments, environment or directory`,
 			Spec{Argv: []string{"ls"}, Env: []string{"TEXT=a\x00b"}}},
 		{"too long", "start /bin/true: argument list too long", Spec{Argv: []string{"/bin/true", strings.Repeat("x", 1<<20)}}},
@@ -234,6 +234,12 @@ func TestWhatCannotStart(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", res.Failure(), test.want)
 			}
 			r.untilNothingIsLeft()
+			if slices.Contains([]string{"no argv", "NUL", "too long"}, test.name) {
+				return // not to be seen by looking at files, or complained of by check
+			}
+			if _, _, err := Look(&test.spec, 0, ""); err == nil || err.Error() != test.want {
+				t.Errorf("Look: got %v\nwant %s", err, test.want)
+			}
 		})
 	}
 }

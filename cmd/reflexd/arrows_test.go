@@ -49,7 +49,7 @@ var arrows = map[string][]string{
 	"reflexd/agent/vars":    {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/action":  {"reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/sources", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
 	"reflexd/agent/output":  {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/spawn":   {"reflexd/sources"},
+	"reflexd/agent/spawn":   {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control": {"reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify"},

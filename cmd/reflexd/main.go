@@ -39,6 +39,7 @@ func verbs() []verb {
 	return []verb{
 		{"run", "", "react to events as the configuration says", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "find what is wrong with the configuration", checkVerb},
+		{"doctor", "", "find what on this machine keeps the configuration from working, and what to do", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the headers of this board, and who uses their lines", boardVerb},
 		{"lines", "[CHIP or LINE ...]", "list the GPIO lines of this board", linesVerb},

@@ -142,7 +142,7 @@ type opened struct {
 // openFile opens a file as st says. It may take its time.
 func openFile(st *settings) opened {
 	access := unix.O_RDONLY
-	if st.arm != "" || st.writable {
+	if st.writes() {
 		access = unix.O_RDWR
 	}
 	fd, err := unix.Open(st.path, access|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -163,6 +163,9 @@ func openFile(st *settings) opened {
 	return o
 }
 
+// writes reports whether the file must be open for writing too.
+func (st *settings) writes() bool { return st.arm != "" || st.writable }
+
 // target returns the path that a descriptor was opened by, links resolved.
 func target(fd int) string {
 	var buf [unix.PathMax]byte
@@ -176,10 +179,8 @@ func target(fd int) string {
 // prepare does what must be done before the file can be watched.
 func (o *opened) prepare(st *settings) {
 	switch {
-	case o.mode == unix.S_IFDIR:
-		o.err, o.hopeless = errors.New("it is a folder: use `watch: changes`"), true
-	case o.mode == unix.S_IFIFO && st.read == readAll:
-		o.err, o.hopeless = errors.New("a FIFO cannot be read from its beginning: use `read: record` or `read: line`"), true
+	case st.unfit(o.mode) != nil:
+		o.err, o.hopeless = st.unfit(o.mode), true
 	case st.watch == urgently:
 		if st.arm != "" {
 			o.err = armWith(o.fd, st.arm)
@@ -189,6 +190,18 @@ func (o *opened) prepare(st *settings) {
 		}
 		o.hopeless = o.err != nil
 	}
+}
+
+// unfit says why a file of that type cannot be watched as st says, nil if it
+// may.
+func (st *settings) unfit(mode uint32) error {
+	switch {
+	case mode == unix.S_IFDIR:
+		return errors.New("it is a folder: use `watch: changes`")
+	case mode == unix.S_IFIFO && st.read == readAll:
+		return errors.New("a FIFO cannot be read from its beginning: use `read: record` or `read: line`")
+	}
+	return nil
 }
 
 // armWith writes the text that a file wants to be told what to wait for. The

@@ -185,25 +185,34 @@ func advise(err error, path string, mode uint32) error {
 // failed notes why a file could not be opened, and plans the next try.
 func (n *node) failed(err error, hopeless bool) {
 	n.tries++
-	n.err = fmt.Errorf("open %s: %w", n.path, err)
-	missing := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
-	switch {
-	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
-		n.err = fmt.Errorf("%w: run the agent as root, or in the group of the file", n.err)
-	case errors.Is(err, unix.ENXIO) && isSocket(n.path):
-		n.err, hopeless = fmt.Errorf("%w: it is a socket, which is no file to be opened", n.err), true
-	}
-	if why := n.err.Error(); why != n.said && (missing || hopeless || n.tries >= tellAfter) {
+	hopeless = hopeless || errors.Is(err, unix.ENXIO) && isSocket(n.path)
+	n.err = explainOpen(n.path, err)
+	if why := n.err.Error(); why != n.said && (missing(err) || hopeless || n.tries >= tellAfter) {
 		n.said = why
-		if missing {
+		if missing(err) {
 			n.source.host.Log.Info("file is not there yet", "file", n.name, "path", n.path)
 		} else {
 			n.source.host.Log.Warn("cannot use file", "file", n.name, "error", n.err)
 		}
 	}
-	if !missing && !hopeless {
+	if !missing(err) && !hopeless {
 		n.retryLater()
 	}
+}
+
+// missing reports whether err says that there is no such file.
+func missing(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) }
+
+// explainOpen says what helps when a file cannot be opened.
+func explainOpen(path string, err error) error {
+	opening := fmt.Errorf("open %s: %w", path, err)
+	switch {
+	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: run the agent as root, or in the group of the file", opening)
+	case errors.Is(err, unix.ENXIO) && isSocket(path):
+		return fmt.Errorf("%w: it is a socket, which is no file to be opened", opening)
+	}
+	return opening
 }
 
 func isSocket(path string) bool {

@@ -332,6 +332,9 @@ func (b *bench) lineInfo(fd, offset int) (uapi.LineInfoV2, error) {
 	info := uapi.LineInfoV2{Offset: uint32(offset), Flags: uapi.LineFlagV2Input}
 	copy(info.Name[:], c.names[offset])
 	copy(info.Consumer[:], c.consumers[offset])
+	if c.consumers[offset] != "" {
+		info.Flags |= uapi.LineFlagV2Used
+	}
 	return info, nil
 }
 

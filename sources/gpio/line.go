@@ -103,18 +103,12 @@ func (l *line) pressed() bool {
 
 // open requests the line on one of the chips of s, and tells of its level.
 func (l *line) open(s *survey) error {
-	chip, offset, err := s.resolve(l.decl.Spec)
+	chip, offset, err := l.locate(s)
 	if err != nil {
 		return err
 	}
-	if other := l.source.holder(chip.Name, offset); other != nil {
-		return fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, other.decl.Name)
-	}
 	r := lineRequest(offset, l.settings, l.on)
 	if l.knob != nil {
-		if err := l.resolveB(s, chip); err != nil {
-			return err
-		}
 		l.knob.addLineB(r)
 	}
 	if err := l.source.kernel.request(chip.fd, r); err != nil {
@@ -130,6 +124,21 @@ func (l *line) open(s *survey) error {
 		return fmt.Errorf("open %s:%d: %w", chip.Name, offset, err)
 	}
 	return nil
+}
+
+// locate finds the line, and the second one of an encoder, among the chips.
+func (l *line) locate(s *survey) (*openChip, int, error) {
+	chip, offset, err := s.resolve(l.decl.Spec)
+	if err != nil {
+		return nil, 0, err
+	}
+	if other := l.source.holder(chip.Name, offset); other != nil {
+		return nil, 0, fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, other.decl.Name)
+	}
+	if l.knob != nil {
+		err = l.resolveB(s, chip)
+	}
+	return chip, offset, err
 }
 
 // begin watches a line that has just been requested and reads its level.

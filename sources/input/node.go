@@ -118,15 +118,21 @@ func (s *source) failed(n *node, err error) {
 		return
 	}
 	n.tries++
-	n.err = fmt.Errorf("open %s: %w", n.path, err)
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		n.err = fmt.Errorf("%w: run the agent as root or in the group of the device, mostly input", n.err)
-	}
+	n.err = explainOpen(n.path, err)
 	if n.tries >= tellAfter && !n.told {
 		n.told = true
 		s.host.Log.Warn("cannot use input device", "error", n.err)
 	}
 	s.retryLater(n)
+}
+
+// explainOpen says what helps when a device cannot be opened.
+func explainOpen(path string, err error) error {
+	err = fmt.Errorf("open %s: %w", path, err)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w: run the agent as root or in the group of the device, mostly input", err)
+	}
+	return err
 }
 
 func (s *source) retryLater(n *node) {

@@ -62,6 +62,11 @@ func ParseDeviceName(s string) (string, error) {
 // told from everyone else's: no rule hears what rules press.
 func ownPhys() string { return fmt.Sprintf("reflexd-%d/keys", os.Getpid()) }
 
+// isOwn reports whether phys is what a virtual device of any agent's says.
+func isOwn(phys string) bool {
+	return strings.HasPrefix(phys, "reflexd-") && strings.HasSuffix(phys, "/keys")
+}
+
 // Strike presses or releases keys of the virtual device of that name, which
 // the plan must have with these keys. done is called once, perhaps before
 // Strike returns. A device that could not be made before is tried again.

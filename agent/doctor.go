@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+
+// Doctor: everything that a configuration needs, compared with the machine.
+
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent/action"
+	"reflexd/agent/control"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Machine is where a configuration is to run.
+type Machine struct {
+	Root   string // where / is: "" but for tests
+	Socket string // of the running agent
+}
+
+// askedWithin is how long the running agent may take to answer.
+const askedWithin = 5 * time.Second
+
+// Examine compares c with the machine; a nil c has the machine alone looked at.
+// warnings are what Load had to say of c. Nothing is changed, and what is
+// opened is closed again. The findings of the machine come first, and then
+// those of c by place.
+func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.Finding {
+	x := &sources.Exam{Root: m.Root, Configured: c != nil, Uid: os.Geteuid(), Environ: action.Inherited(os.Environ())}
+	if c == nil {
+		c = newConfiguration()
+	}
+	for _, r := range c.Rules {
+		for i := range r.Triggers {
+			x.Triggers = append(x.Triggers, &r.Triggers[i])
+		}
+	}
+	examineKernel(x)
+	running := m.ask(x)
+	examineUser(x)
+	for _, p := range c.plans {
+		if e, ok := p.(sources.Examiner); ok {
+			e.Examine(x)
+		}
+	}
+	for _, r := range c.Rules {
+		r.Do.Examine(x)
+		r.OnFailure.Examine(x)
+	}
+	c.examinePidFile(x)
+	c.examineLogind(x)
+	if warnings != nil {
+		passOn(warnings, x)
+	}
+	if running != nil && x.Configured {
+		c.compare(running, x)
+	}
+	return byPlace(x.Findings, c.Files)
+}
+
+// byPlace puts findings in order: of the machine, then by file and line.
+func byPlace(all []sources.Finding, files []string) []sources.Finding {
+	slices.SortStableFunc(all, func(a, b sources.Finding) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(files, a.At.File), slices.Index(files, b.At.File)),
+			cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
+	})
+	return all
+}
+
+// leastKernel is the oldest kernel that has all that is needed.
+var leastKernel = [...]int{5, 10}
+
+func examineKernel(x *sources.Exam) {
+	text, _ := os.ReadFile(x.Path("/proc/sys/kernel/osrelease"))
+	var err error
+	release := strings.TrimSpace(string(text))
+	var version [len(leastKernel)]int
+	rest := release
+	for i := range version {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		version[i], err = strconv.Atoi(rest[:digits])
+		rest = strings.TrimPrefix(rest[digits:], ".")
+	}
+	const subject = "kernel"
+	switch {
+	case err != nil:
+		x.Note(nil, subject, "its version cannot be told: "+release, "")
+	case slices.Compare(version[:], leastKernel[:]) < 0:
+		x.Bad(nil, subject, "Linux "+release, "reflexd needs Linux 5.10: version 2 of the GPIO interface")
+	default:
+		x.Good(nil, subject, "Linux "+release)
+	}
+}
+
+// ask asks the running agent what it has open. It returns nil without one.
+func (m Machine) ask(x *sources.Exam) *Status {
+	const subject = "running agent"
+	s := &Status{}
+	if err := control.Call(m.Socket, control.Request{Verb: "status"}, s, askedWithin); err != nil {
+		advice := ""
+		for _, p := range x.Processes() {
+			if p.Comm == "reflexd" && p.Pid != strconv.Itoa(os.Getpid()) {
+				advice = fmt.Sprintf("process %s is one all the same: --socket says where it listens, and root may ask it", p.Pid)
+			}
+		}
+		x.Note(nil, subject, err.Error(), advice)
+		return nil
+	}
+	x.Good(nil, subject, fmt.Sprintf("process %d, with %s", s.Pid, strings.Join(s.Files, " ")))
+	x.Pid = s.Pid
+	x.States = map[string][]sources.State{}
+	for _, source := range s.Sources {
+		x.States[source.Source] = source.States
+	}
+	process := filepath.Join(x.Path("/proc"), strconv.Itoa(s.Pid))
+	if environ, err := os.ReadFile(filepath.Join(process, "environ")); err == nil {
+		x.Environ = action.Inherited(strings.Split(strings.TrimRight(string(environ), "\x00"), "\x00"))
+	}
+	uids := strings.Fields(sources.StatusField(filepath.Join(process, "status"), "Uid"))
+	const effective = 1
+	if len(uids) > effective {
+		if uid, err := strconv.Atoi(uids[effective]); err == nil {
+			x.Uid = uid
+		}
+	}
+	return s
+}
+
+// examineUser tells where somebody else than the agent is looking.
+func examineUser(x *sources.Exam) {
+	const subject = "user"
+	us := os.Geteuid()
+	switch {
+	case x.Pid != 0 && x.Uid != us:
+		x.Note(nil, subject, fmt.Sprintf("the agent runs as user %d, and doctor as %d: what each may open differs", x.Uid, us), fmt.Sprintf("sudo -u '#%d' reflexd doctor", x.Uid))
+	case x.Pid == 0 && us != 0:
+		x.Note(nil, subject, fmt.Sprintf("looked at as user %d", us), "`sudo reflexd doctor` looks as a service of root's would")
+	}
+}
+
+// examinePidFile looks whether the PID file can be written.
+func (c *Configuration) examinePidFile(x *sources.Exam) {
+	if c.PidFile == "" {
+		return
+	}
+	err := x.Access(filepath.Dir(c.PidFile), unix.W_OK|unix.X_OK)
+	x.Judge(&config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err), "make that folder, or write `pid_file:` with a path elsewhere")
+}
+
+// examineLogind adds the keys that logind acts on, too.
+func (c *Configuration) examineLogind(x *sources.Exam) {
+	if !logindRuns(x.Root) {
+		return
+	}
+	ps := &config.Problems{}
+	for _, t := range x.Triggers {
+		c.doubtKeys(t, ps)
+	}
+	for _, p := range ps.All() {
+		x.Bad(&p.Pos, "logind", p.Message, "")
+	}
+}
+
+// passOn adds the warnings that check has.
+func passOn(warnings *config.Problems, x *sources.Exam) {
+	for _, w := range warnings.All() {
+		known := func(f sources.Finding) bool { return f.Found == w.Message && f.At == w.Pos }
+		if !slices.ContainsFunc(x.Findings, known) {
+			x.Note(&w.Pos, "check", w.Message, "")
+		}
+	}
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+
+// Exam: what a configuration needs, compared with the machine, for the verb
+// doctor.
+
+package sources
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+)
+
+// Examiner is a Plan that can tell whether the machine has what it needs. Its
+// words are those that its source logs when it finds the same out.
+type Examiner interface {
+	Plan
+	// Examine adds its findings to x. It only looks: it requests no line,
+	// grabs no device, keeps no socket, opens no file of the configuration
+	// and changes nothing. It may block, and is called on no loop.
+	Examine(x *Exam)
+}
+
+// Mark says what a finding means.
+type Mark uint8
+
+// The marks: as it should be, worth knowing, and in the way of the rules.
+const (
+	Good Mark = iota
+	Note
+	Bad
+)
+
+// String returns the mark as people see it.
+func (m Mark) String() string { return [...]string{"ok", "note", "BAD"}[m] }
+
+// Finding is one thing that is needed, and what of it is there.
+type Finding struct {
+	Mark    Mark
+	At      config.Pos // what asks for it; without a file for the machine alone
+	Subject string     // in the words of the configuration: "line power"
+	Found   string
+	Advice  string // what to do, where Found does not say it
+}
+
+// Exam is one comparison.
+type Exam struct {
+	// Root is where / is: "" but for tests.
+	Root string
+	// Configured tells that there is a configuration. Without one, the
+	// machine alone is looked at.
+	Configured bool
+	// Pid is the running agent's; 0 if none runs. Uid is its user, or ours.
+	Pid, Uid int
+	// States are what the running agent says of its sources, by their names.
+	States map[string][]State
+	// Environ is what programs inherit.
+	Environ []string
+	// Triggers are those of all rules.
+	Triggers []*Trigger
+
+	Findings []Finding
+}
+
+// Path returns where the path, which begins with a slash, is.
+func (x *Exam) Path(path string) string { return x.Root + path }
+
+// Host returns what a source needs to look at the machine, and no loop.
+func (x *Exam) Host() Host {
+	return Host{Dev: x.Path("/dev"), Sys: x.Path("/sys"), Proc: x.Path("/proc")}
+}
+
+// Good adds that something is as it should be. Here as below, at is where the
+// configuration asks for it, nil for the machine's own affairs.
+func (x *Exam) Good(at *config.Pos, subject, found string) { x.Add(Good, at, subject, found, "") }
+
+// Note adds what is worth knowing.
+func (x *Exam) Note(at *config.Pos, subject, found, advice string) {
+	x.Add(Note, at, subject, found, advice)
+}
+
+// Bad adds what is in the way.
+func (x *Exam) Bad(at *config.Pos, subject, found, advice string) {
+	x.Add(Bad, at, subject, found, advice)
+}
+
+// Judge adds err as bad, or found as good where there is none.
+func (x *Exam) Judge(at *config.Pos, subject, found string, err error, advice string) {
+	if err == nil {
+		x.Good(at, subject, found)
+		return
+	}
+	why := strings.TrimPrefix(strings.TrimPrefix(err.Error(), subject), ":")
+	x.Bad(at, subject, strings.TrimSpace(why), advice)
+}
+
+// Add adds a finding, unless it is known already. It is called in many places
+// and in none of them in a hurry: inlined, it would cost 40 KiB.
+//
+//go:noinline
+func (x *Exam) Add(m Mark, at *config.Pos, subject, found, advice string) {
+	f := Finding{Mark: m, Subject: subject, Found: found, Advice: advice}
+	if at != nil {
+		f.At = *at
+	}
+	for i := range x.Findings {
+		if x.Findings[i].Subject == subject && x.Findings[i].Found == found {
+			return
+		}
+	}
+	x.Findings = append(x.Findings, f)
+}
+
+// Held reports whether the running agent has something of the source open for
+// which is holds.
+func (x *Exam) Held(source string, is func(State) bool) bool {
+	return slices.ContainsFunc(x.States[source], func(s State) bool { return s.OK && is(s) })
+}
+
+// HeldAs reports whether the running agent has open what goes by that name.
+func (x *Exam) HeldAs(source, name string) bool {
+	return x.Held(source, func(s State) bool { return s.Name == name })
+}
+
+// At returns where the first trigger stands that hears of the topic's kind and
+// name, alone or as a member of a group; nil without one.
+func (x *Exam) At(kind, name string) *config.Pos {
+	for _, t := range x.Triggers {
+		for _, topic := range t.Topics {
+			if topic.Kind == kind && (topic.Name == name || name == "") {
+				return &t.Pos
+			}
+		}
+		for _, w := range t.Wants {
+			if w.Group != nil && w.Group.Kind == kind && slices.Contains(w.Group.Members, name) {
+				return &t.Pos
+			}
+		}
+	}
+	return nil
+}
+
+// Access is access(2), with the mode of unix.R_OK and so on, of a path of the
+// machine. The agent's user counts where that is root; a right that we have
+// and another user would not is not told apart.
+func (x *Exam) Access(path string, mode uint32) error {
+	err := unix.Access(x.Path(path), mode)
+	if err == unix.EACCES && x.Uid == 0 {
+		return nil
+	}
+	return err
+}
+
+// Creatable says why no file can be made at path, nil if one can: the folder,
+// or the nearest one above it that is there, must let us.
+func (x *Exam) Creatable(path string) error {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		err := x.Access(dir, unix.W_OK|unix.X_OK)
+		if err != unix.ENOENT || dir == "/" || dir == "." {
+			return PathError("write to", dir, err)
+		}
+	}
+}
+
+// PathError says what was done to which path when err came of it; nil stays
+// nil.
+func PathError(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", op, path, err)
+}
+
+// Process is a process that runs.
+type Process struct {
+	Pid  string
+	Comm string // of which the kernel keeps 15 bytes
+}
+
+// Processes returns the processes that run.
+func (x *Exam) Processes() []Process {
+	entries, _ := os.ReadDir(x.Path("/proc"))
+	var all []Process
+	for _, e := range entries {
+		if e.Name()[0] < '0' || e.Name()[0] > '9' {
+			continue
+		}
+		comm, err := os.ReadFile(filepath.Join(x.Path("/proc"), e.Name(), "comm"))
+		if err == nil {
+			all = append(all, Process{e.Name(), strings.TrimSpace(string(comm))})
+		}
+	}
+	return all
+}
+
+// StatusField returns a field of a status file of proc(5), or "".
+func StatusField(file, name string) string {
+	text, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}

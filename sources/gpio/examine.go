@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+// What the verb doctor says of chips and lines. No line is requested: the
+// kernel tells who uses one without that.
+
+package gpio
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+)
+
+// Examine implements sources.Examiner.
+func (p *Plan) Examine(x *sources.Exam) { Open(x.Host()).examine(p, x) }
+
+func (s *Source) examine(p *Plan, x *sources.Exam) {
+	chips := s.kernel.survey(s.host.Dev)
+	defer chips.close()
+	lines := p.Lines()
+	chips.tell(x, len(lines) > 0)
+	for _, decl := range lines {
+		newLine(s, decl).examine(chips, x)
+	}
+	if len(lines) > 0 {
+		pigpio.Examine(x, &lines[0].At)
+	}
+}
+
+// pigpio works past the kernel, which neither knows what it does to a line nor
+// keeps it from doing so.
+var pigpio = sources.Rival{Comm: "pigpiod", What: "changes lines past the kernel, whoever has requested them", Advice: "see that it is told of other lines only"}
+
+// tell adds the chips as such.
+func (s *survey) tell(x *sources.Exam, needed bool) {
+	const subject = "GPIO"
+	for _, c := range s.chips {
+		x.Good(nil, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, len(c.Lines)))
+	}
+	for _, err := range s.failed {
+		if needed || !x.Configured {
+			x.Bad(nil, subject, err.Error(), "")
+		} else {
+			x.Note(nil, subject, err.Error(), "")
+		}
+	}
+	if len(s.chips)+len(s.failed) == 0 && !x.Configured {
+		x.Note(nil, subject, "this machine has no GPIO chip (/dev/gpiochip*)", "")
+	}
+}
+
+// examine adds where the line is and whether it can be had.
+func (l *line) examine(s *survey, x *sources.Exam) {
+	subject := l.subject()
+	chip, offset, err := l.locate(s)
+	if errors.As(err, new(absent)) {
+		x.Bad(&l.decl.At, subject, err.Error(), "`reflexd lines` lists those that are there; run waits until it comes")
+		return
+	}
+	if err != nil {
+		x.Bad(&l.decl.At, subject, err.Error(), "")
+		return
+	}
+	offsets := []int{offset}
+	if l.knob != nil {
+		offsets = append(offsets, l.knob.offset)
+	}
+	var places []string
+	for _, n := range offsets {
+		use, err := l.use(chip, n, x)
+		if err != nil {
+			x.Bad(&l.decl.At, subject, fmt.Sprintf("%s:%d: %v", chip.Name, n, err), "")
+			return
+		}
+		places = append(places, fmt.Sprintf("%s:%d [%s], %s", chip.Name, n, chip.Label, use))
+	}
+	x.Good(&l.decl.At, subject, strings.Join(places, "; "))
+}
+
+// subject is what the configuration calls the line.
+func (l *line) subject() string {
+	kind := "line "
+	if l.knob != nil {
+		kind = "encoder "
+	}
+	if l.decl.Name == l.decl.Spec {
+		return kind + l.decl.Name
+	}
+	return kind + l.decl.Name + " (" + l.decl.Spec + ")"
+}
+
+// use says how the chip's line is used, or why it cannot be had. The agent's
+// state of an encoder names its first line alone.
+func (l *line) use(chip *openChip, offset int, x *sources.Exam) (string, error) {
+	info := &chip.Lines[offset]
+	at := fmt.Sprintf("%s:%d (%s)", chip.Name, offset, chip.Label)
+	ours := func(s sources.State) bool {
+		return strings.Contains(s.Detail, at) || l.knob != nil && s.Name == l.decl.Name
+	}
+	switch {
+	case !info.Used:
+		return "free", nil
+	case info.Consumer == consumerName && x.Held("gpio", ours):
+		return "held by the running agent", nil
+	}
+	return "", l.source.explain(chip, offset, unix.EBUSY)
+}

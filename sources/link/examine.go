@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+
+// What the verb doctor says of network links.
+
+package link
+
+import (
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Examine implements sources.Examiner. A link that is not there may come: that
+// is no fault.
+func (p *Plan) Examine(x *sources.Exam) {
+	if len(p.names) == 0 {
+		return
+	}
+	fd, err := openSocket(unix.SOCK_NONBLOCK, groups)
+	if err == nil {
+		unix.Close(fd)
+	}
+	at := x.At("link", "")
+	x.Judge(at, "links", "can be watched", err, "")
+	entries, _ := os.ReadDir(x.Path("/sys/class/net"))
+	var there []string
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	for _, name := range p.names {
+		if !slices.ContainsFunc(there, func(n string) bool { return sources.Glob(name, n) }) {
+			x.Note(at, "link "+name, "no link is called so now"+config.Suggest(name, there), "`ls /sys/class/net` lists those that are there")
+		}
+	}
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+
+// What the verb doctor says of uevents: whether their groups can be joined,
+// and whether a udevd runs where rules wait for it.
+
+package uevent
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Examine implements sources.Examiner.
+func (p *Plan) Examine(x *sources.Exam) {
+	if p.wanted() || !x.Configured {
+		examineGroup(x, x.At("uevent", ""), "uevents", kernelGroup)
+	}
+	if p.udev == 0 {
+		return
+	}
+	const subject = "uevents of udev"
+	u := &udevListener{control: x.Path(udevControl)}
+	if !u.running() {
+		x.Bad(x.At("udev", ""), subject, "no udevd runs here: there is no "+udevControl, "write `stage: kernel`, or leave stage out")
+		return
+	}
+	examineGroup(x, x.At("udev", ""), subject, udevGroup)
+}
+
+// examineGroup joins and leaves a group.
+func examineGroup(x *sources.Exam, at *config.Pos, subject string, group uint32) {
+	const little = 4 << 10
+	s, err := openSocket(little, group)
+	if err == nil {
+		s.close()
+	}
+	advice := ""
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		advice = "a container or sandbox keeps netlink away: run the agent outside of it, or allow AF_NETLINK (RestrictAddressFamilies= of its unit)"
+	}
+	x.Judge(at, subject, "can be received", err, advice)
+}
