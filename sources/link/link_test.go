@@ -4,10 +4,10 @@ package link
 
 import (
 	"fmt"
-	"reflect"
 	"log/slog"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
