@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+
+// Axes and wheels: which one was moved, and past what.
+
+package learn
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// motion is how one axis moved.
+type motion struct {
+	name        string
+	relative    bool
+	from        int64 // where an absolute one was before
+	least, most int64 // where it was, or the sum of steps backwards and forwards
+	count       int
+}
+
+func (m *motion) travel() int64 { return m.most - m.least }
+
+// motions returns how each axis moved, the one that moved most first.
+func (b *Burst) motions() []motion {
+	var all []motion
+	for _, e := range b.events {
+		name, value := e.Topic.Name, number(e, "VALUE")
+		i := slices.IndexFunc(all, func(m motion) bool { return m.name == name })
+		if i < 0 {
+			i = len(all)
+			m := motion{name: name, relative: strings.HasPrefix(name, "REL_"), from: number(e, "PREVIOUS")}
+			if !m.relative {
+				m.least, m.most = m.from, m.from
+			}
+			all = append(all, m)
+		}
+		all[i].take(value)
+	}
+	slices.SortStableFunc(all, func(a, b motion) int { return cmp.Compare(b.travel(), a.travel()) })
+	return all
+}
+
+func (m *motion) take(value int64) {
+	m.count++
+	switch {
+	case !m.relative:
+		m.least, m.most = min(m.least, value), max(m.most, value)
+	case value > 0:
+		m.most += value
+	default:
+		m.least += value
+	}
+}
+
+// bound returns the condition on the values that m had: half of the way to
+// where it was moved, and for what moves by steps the direction.
+func (m *motion) bound() string {
+	switch up, down := m.most-m.from, m.from-m.least; {
+	case m.relative && m.least == 0:
+		return ", above: 0"
+	case m.relative && m.most == 0:
+		return ", below: 0"
+	case m.relative || up == down:
+		return ""
+	case up > down && up > 1:
+		return fmt.Sprintf(", above: %d", m.from+up/2)
+	case down > up && down > 1:
+		return fmt.Sprintf(", below: %d", m.from-down/2)
+	}
+	return ""
+}
+
+func (m *motion) words() string {
+	switch {
+	case m.relative && isWheel(m.name) && m.least == 0:
+		return fmt.Sprintf("was turned forwards by %d", m.most)
+	case m.relative && isWheel(m.name) && m.most == 0:
+		return fmt.Sprintf("was turned backwards by %d", -m.least)
+	case m.relative && isWheel(m.name):
+		return "was turned forwards and backwards"
+	case m.relative:
+		return "was moved"
+	}
+	return fmt.Sprintf("was moved between %d and %d", m.least, m.most)
+}
+
+// axes concludes which axis of a device was meant: the one that moved most.
+func (b *Burst) axes(w *World) []*fragment {
+	motions := b.motions()
+	m := &motions[0]
+	if m.travel() == 0 {
+		return nil
+	}
+	d := w.device(text(b.events[0], "DEVICE"), text(b.events[0], "NAME"))
+	inputs, name := w.declared(&d)
+	f := &fragment{kind: "axis", sections: []section{inputs}}
+	f.what = fmt.Sprintf("%s of %s %s.", m.name, nameOf(&d), m.words())
+	axis, from := "axis: "+m.name, ", from: "+name
+	r := rule{log: "${AXIS} of ${NAME}: ${VALUE}"}
+	if bound := m.bound(); bound != "" {
+		r.whens = append(r.whens, choice{axis + bound + from, ""})
+	}
+	r.whens = append(r.whens, choice{axis + from, "each time that it moves"})
+	for i := range motions[1:min(len(motions), 4)] {
+		other := &motions[1+i]
+		r.whens = append(r.whens, choice{"axis: " + other.name + other.bound() + from, other.name + " moved too"})
+	}
+	f.rules = []rule{r}
+	return []*fragment{f}
+}

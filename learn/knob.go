@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+// Knobs: two lines that change in turn.
+
+package learn
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// turning is how far a knob turned when its two lines went from one pair of
+// levels to another, in edges. In a pair, 1 is not the level of rest; line a is
+// the second bit. One line changes at a time.
+var turning = [4][4]int{
+	0b00: {0b10: 1, 0b01: -1},
+	0b10: {0b11: 1, 0b00: -1},
+	0b11: {0b01: 1, 0b10: -1},
+	0b01: {0b00: 1, 0b11: -1},
+}
+
+// turns is how far a knob was turned, in edges of its two lines.
+type turns struct {
+	least, most, end int
+	first            int // the way that it was turned first, 1 or -1
+	edges            int
+}
+
+// travel is how far it was turned away from where it once was.
+func (t *turns) travel() int { return t.most - t.least }
+
+// likely reports whether it is a knob that was turned: noise goes here and
+// there, and bounce only here and back.
+func (t *turns) likely() bool {
+	return t.travel() >= knobEdges && 4*t.travel() >= t.edges
+}
+
+// turned follows two lines as those of a knob.
+func turned(a, b *wire) turns {
+	type step struct {
+		at  time.Duration
+		bit int // of the line that changed
+	}
+	var steps []step
+	for bit, w := range []*wire{b, a} {
+		for _, e := range w.edges {
+			steps = append(steps, step{e.at, 1 << bit})
+		}
+	}
+	slices.SortStableFunc(steps, func(x, y step) int { return cmp.Compare(x.at, y.at) })
+	var t turns
+	pair := 0 // both are at rest
+	for _, s := range steps {
+		t.take(turning[pair][pair^s.bit])
+		pair ^= s.bit
+	}
+	return t
+}
+
+func (t *turns) take(by int) {
+	t.edges++
+	t.end += by
+	t.least, t.most = min(t.least, t.end), max(t.most, t.end)
+	if half := knobEdges / 2; t.first == 0 {
+		t.first = t.end / half
+	}
+}
+
+// knobEdges is how many edges in one direction make two lines a knob's: two
+// whole steps. Two buttons that are pressed one over the other make one.
+const knobEdges = 8
+
+// knob finds two lines of one chip that were turned, a being the one that
+// changes first; nil if there are none.
+func knob(wires []*wire) (a, b *wire, t turns) {
+	for i, a := range wires {
+		for _, b := range wires[i+1:] {
+			t := turned(a, b)
+			if a.chip != b.chip || !t.likely() {
+				continue
+			}
+			if t.first < 0 {
+				return b, a, turned(b, a)
+			}
+			return a, b, t
+		}
+	}
+	return nil, nil, turns{}
+}
+
+// encoder declares two lines as a knob's.
+func (world *World) encoder(a, b *wire, t turns) *fragment {
+	declaration := fmt.Sprintf("{a: %s, b: %s", Word(world.spec(a)), Word(world.spec(b)))
+	rest := "four edges a step"
+	switch end := t.end & 3; {
+	case end == 2:
+		declaration, rest = declaration+", steps: half", "two edges a step"
+	case end != 0:
+		declaration, rest = declaration+", steps: quarter", "one edge a step"
+	}
+	if !a.restsHigh() && !b.restsHigh() {
+		declaration += ", active: high"
+	}
+	if bias := world.bias(); bias != "pull-up" {
+		declaration += ", bias: " + bias
+	}
+	return &fragment{
+		kind: "encoder",
+		what: fmt.Sprintf("The knob at %s and %s was turned by %d edges.", Printable(a.name), Printable(b.name), t.travel()),
+		notes: []string{
+			"If it counts the wrong way, exchange a and b.",
+			"Where it came to rest looks like " + rest + ": if it tells too many or too few, try `steps: full`, `half` or `quarter`.",
+		},
+		sections: []section{{"encoders", "knob", []choice{{declaration + "}", ""}}}},
+		rules: []rule{{
+			whens: []choice{{"encoder: knob, is: turned", ""}, {"encoder: knob, is: clockwise", ""}, {"encoder: knob, is: counter-clockwise", ""}},
+			log:   "${ENCODER} ${DIRECTION}",
+		}},
+	}
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+
+// GPIO lines: what is wired to one, concluded from its edges.
+
+package learn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/sources/gpio"
+)
+
+// edge is a change of a line's physical level.
+type edge struct {
+	at   time.Duration
+	high bool
+}
+
+// wire is what was seen of one line.
+type wire struct {
+	name   string // by which it was asked for
+	chip   string // the chip's label
+	offset int
+	edges  []edge // in order of time; each to another level than the one before
+}
+
+// restsHigh reports whether the level was high before the first edge.
+func (w *wire) restsHigh() bool { return !w.edges[0].high }
+
+func (w *wire) last() edge { return w.edges[len(w.edges)-1] }
+
+// wires returns the lines of which edges were seen.
+func (b *Burst) wires() []*wire {
+	var all []*wire
+	for _, e := range b.events {
+		i := slices.IndexFunc(all, func(w *wire) bool { return w.name == e.Topic.Name })
+		if i < 0 {
+			i = len(all)
+			all = append(all, &wire{name: e.Topic.Name, chip: text(e, "CHIP"), offset: int(number(e, "OFFSET"))})
+		}
+		all[i].add(edge{e.Time, e.Topic.State == "rising"})
+	}
+	return all
+}
+
+func (w *wire) add(e edge) {
+	if len(w.edges) == 0 || w.last().high != e.high {
+		w.edges = append(w.edges, e)
+	}
+}
+
+// linesRest reports whether all lines are back where they were.
+func (b *Burst) linesRest() bool {
+	return !slices.ContainsFunc(b.wires(), func(w *wire) bool { return w.last().high != w.restsHigh() })
+}
+
+// bounceGap is the longest pause between two edges of one contact's closing or
+// opening. No finger is as fast.
+const bounceGap = 20 * time.Millisecond
+
+// trains returns the edges in groups without a longer pause.
+func (w *wire) trains() [][]edge {
+	var trains [][]edge
+	from := 0
+	for i := 1; i <= len(w.edges); i++ {
+		if i == len(w.edges) || w.edges[i].at-w.edges[i-1].at > bounceGap {
+			trains = append(trains, w.edges[from:i])
+			from = i
+		}
+	}
+	return trains
+}
+
+func length(train []edge) time.Duration { return train[len(train)-1].at - train[0].at }
+
+// strokes returns what is left without the bounce, as presses of a button
+// that is at rest where the line began; bounce is how long it bounced at most.
+func (w *wire) strokes() (strokes []stroke, bounce time.Duration) {
+	settled := w.restsHigh()
+	for _, train := range w.trains() {
+		bounce = max(bounce, length(train))
+		end := train[len(train)-1].high
+		switch {
+		case end == settled: // it only flickered
+		case end != w.restsHigh():
+			strokes = append(strokes, stroke{button: w.name, down: train[0].at})
+		default:
+			strokes[len(strokes)-1].up = train[0].at
+		}
+		settled = end
+	}
+	return strokes, bounce
+}
+
+// busyEdges is how many edges of one line no hand makes.
+const busyEdges = 200
+
+// lines concludes what was done with the lines.
+func (b *Burst) lines(world *World) []*fragment {
+	var all []*fragment
+	wires := b.wires()
+	for {
+		a, c, turns := knob(wires)
+		if a == nil {
+			break
+		}
+		all = append(all, world.encoder(a, c, turns))
+		wires = slices.DeleteFunc(wires, func(w *wire) bool { return w == a || w == c })
+	}
+	for _, w := range wires {
+		all = append(all, world.line(w))
+	}
+	return all
+}
+
+// line concludes what is wired to one line.
+func (world *World) line(w *wire) *fragment {
+	strokes, bounce := w.strokes()
+	switch {
+	case len(w.edges) >= busyEdges:
+		return world.busy(w)
+	case len(strokes) == 0:
+		return world.pulse(w)
+	case w.last().high != w.restsHigh():
+		return world.contact(w, bounce)
+	}
+	return world.button(w, strokes, bounce)
+}
+
+// button is what comes back to where it was.
+func (world *World) button(w *wire, strokes []stroke, bounce time.Duration) *fragment {
+	g := gestureOf(strokes)
+	name := slug(w.name, "line")
+	f := &fragment{kind: "line", what: fmt.Sprintf("%s %s. It rests %s.", Printable(w.name), g.words, level(w.restsHigh()))}
+	declaration := "{button: " + Word(world.spec(w))
+	if !w.restsHigh() {
+		declaration += ", active: high"
+	}
+	if bias := world.bias(); bias != "pull-up" {
+		declaration += ", bias: " + bias
+	}
+	declaration += f.debounce(bounce, gpio.NewLine(gpio.Button, "", "").Debounce) + "}"
+	f.notes = append(f.notes, world.biasNote(w)...)
+	f.sections = []section{{"lines", name, []choice{{declaration, ""}}}}
+	f.rules = []rule{{whens: whens("line: "+name, "", g.is), log: "${LINE}: ${REFLEXD_EVENT}"}}
+	return f
+}
+
+// contact is what stays where it was put: a switch, a door.
+func (world *World) contact(w *wire, bounce time.Duration) *fragment {
+	f := world.inputLine(w, fmt.Sprintf("%s went %s and stayed there.", Printable(w.name), level(w.last().high)))
+	declaration := &f.sections[0].choices[0].yaml
+	*declaration = strings.TrimSuffix(*declaration, "}") + f.debounce(bounce, 0) + "}"
+	f.rules[0].whens = whens("line: "+f.sections[0].name, "", []choice{{"is: changed", ""}, {"is: " + w.last().word(), ""}})
+	return f
+}
+
+// pulse is what is over sooner than a contact's bounce: a sensor, a meter.
+func (world *World) pulse(w *wire) *fragment {
+	shortest := w.last().at - w.edges[0].at
+	for i := 1; i < len(w.edges); i += 2 {
+		shortest = min(shortest, w.edges[i].at-w.edges[i-1].at)
+	}
+	f := world.inputLine(w, fmt.Sprintf("%s went %s for %v.", Printable(w.name), level(w.edges[0].high), shortest.Round(time.Microsecond)))
+	f.notes = append(f.notes, "That is too short for a button: a debounce would hide it.")
+	return f
+}
+
+// busy is what changes all the time.
+func (world *World) busy(w *wire) *fragment {
+	span := w.last().at - w.edges[0].at
+	f := world.inputLine(w, fmt.Sprintf("%s changed at least %d times in %v.", Printable(w.name), len(w.edges), span.Round(time.Millisecond)))
+	f.notes = append(f.notes, "No hand does that: it is a signal, or the wire is loose and needs a bias.")
+	return f
+}
+
+// inputLine declares a line as what it was watched as.
+func (world *World) inputLine(w *wire, what string) *fragment {
+	name := slug(w.name, "line")
+	declaration := "{input: " + Word(world.spec(w))
+	if bias := world.bias(); bias != "as-is" {
+		declaration += ", bias: " + bias
+	}
+	is := []choice{{"is: " + w.edges[0].word(), ""}, {"is: changed", ""}}
+	return &fragment{
+		kind: "line", what: what,
+		sections: []section{{"lines", name, []choice{{declaration + "}", ""}}}},
+		rules:    []rule{{whens: whens("line: "+name, "", is), log: "${LINE} is ${LEVEL}"}},
+	}
+}
+
+func (e edge) word() string {
+	if e.high {
+		return "rising"
+	}
+	return "falling"
+}
+
+func level(high bool) string {
+	if high {
+		return "high"
+	}
+	return "low"
+}
+
+// debounce returns the field that outlasts a contact's bounce, where the usual
+// one does not.
+func (f *fragment) debounce(bounce, usual time.Duration) string {
+	if bounce == 0 {
+		return ""
+	}
+	f.notes = append(f.notes, fmt.Sprintf("It bounced for up to %v.", bounce.Round(10*time.Microsecond)))
+	const step = 5 * time.Millisecond
+	if wanted := (2*bounce + step - 1).Truncate(step); wanted > usual {
+		return ", debounce: " + wanted.String()
+	}
+	return ""
+}
+
+// bias is the resistor with which lines were watched.
+func (world *World) bias() string {
+	if world.Bias == "" {
+		return "as-is"
+	}
+	return world.Bias
+}
+
+// biasNote warns of a line that nothing holds where it rests.
+func (world *World) biasNote(w *wire) []string {
+	if world.Bias != "" || !w.restsHigh() {
+		return nil
+	}
+	return []string{"`bias: pull-up`, the usual one of a button, is for a contact to ground without a resistor of its own."}
+}
+
+// spec returns the LINE that finds w again: what it was asked for by, unless
+// that was a chip's number, which may be another after the next boot.
+func (world *World) spec(w *wire) string {
+	if !strings.HasPrefix(w.name, "gpiochip") {
+		return w.name
+	}
+	for i := range world.Chips {
+		if c := &world.Chips[i]; c.Label == w.chip && w.offset < len(c.Lines) {
+			return lineSpec(world.Chips, c, &c.Lines[w.offset])
+		}
+	}
+	return w.name
+}
