@@ -23,14 +23,14 @@ type motion struct {
 func (m *motion) travel() int64 { return m.most - m.least }
 
 // motions returns how each axis moved, the one that moved most first.
-func (b *Burst) motions() []motion {
-	var all []motion
+func (b *Burst) motions() []*motion {
+	var all []*motion
 	for _, e := range b.events {
 		name, value := e.Topic.Name, number(e, "VALUE")
-		i := slices.IndexFunc(all, func(m motion) bool { return m.name == name })
+		i := slices.IndexFunc(all, func(m *motion) bool { return m.name == name })
 		if i < 0 {
 			i = len(all)
-			m := motion{name: name, relative: strings.HasPrefix(name, "REL_"), from: number(e, "PREVIOUS")}
+			m := &motion{name: name, relative: strings.HasPrefix(name, "REL_"), from: number(e, "PREVIOUS")}
 			if !m.relative {
 				m.least, m.most = m.from, m.from
 			}
@@ -38,7 +38,7 @@ func (b *Burst) motions() []motion {
 		}
 		all[i].take(value)
 	}
-	slices.SortStableFunc(all, func(a, b motion) int { return cmp.Compare(b.travel(), a.travel()) })
+	slices.SortStableFunc(all, func(a, b *motion) int { return cmp.Compare(b.travel(), a.travel()) })
 	return all
 }
 
@@ -89,22 +89,21 @@ func (m *motion) words() string {
 // axes concludes which axis of a device was meant: the one that moved most.
 func (b *Burst) axes(w *World) []*fragment {
 	motions := b.motions()
-	m := &motions[0]
+	m := motions[0]
 	if m.travel() == 0 {
 		return nil
 	}
 	d := w.device(text(b.events[0], "DEVICE"), text(b.events[0], "NAME"))
-	inputs, name := w.declared(&d)
+	inputs, name := w.declared(d)
 	f := &fragment{kind: "axis", sections: []section{inputs}}
-	f.what = fmt.Sprintf("%s of %s %s.", m.name, nameOf(&d), m.words())
+	f.what = fmt.Sprintf("%s of %s %s.", m.name, nameOf(d), m.words())
 	axis, from := "axis: "+m.name, ", from: "+name
 	r := rule{log: "${AXIS} of ${NAME}: ${VALUE}"}
 	if bound := m.bound(); bound != "" {
 		r.whens = append(r.whens, choice{axis + bound + from, ""})
 	}
 	r.whens = append(r.whens, choice{axis + from, "each time that it moves"})
-	for i := range motions[1:min(len(motions), 4)] {
-		other := &motions[1+i]
+	for _, other := range motions[1:min(len(motions), 4)] {
 		r.whens = append(r.whens, choice{"axis: " + other.name + other.bound() + from, other.name + " moved too"})
 	}
 	f.rules = []rule{r}

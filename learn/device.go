@@ -72,17 +72,22 @@ func isUSBPort(name string) bool {
 	return ok && bus != "" && digits(bus) && ports != "" && digits(strings.ReplaceAll(ports, ".", ""))
 }
 
-// driveWithoutDisk reports whether b is of a USB drive that has come, and its
-// disk has not.
-func (b *Burst) driveWithoutDisk() bool {
-	drive := false
+// unfinished reports whether b is of a USB device that has come and is not
+// ready: the kernel binds it when it has its drivers, or it is a drive without
+// a disk yet.
+func (b *Burst) unfinished() bool {
+	came, bound, drive, disk := false, false, false, false
 	for _, e := range b.events {
-		if text(e, "SUBSYSTEM") == "block" || e.Topic.State == "remove" {
+		action, own := e.Topic.State, text(e, "DEVPATH") == b.of
+		if action == "remove" {
 			return false
 		}
+		came = came || own && action == "add" && text(e, "DEVTYPE") == "usb_device"
+		bound = bound || own && action == "bind"
 		drive = drive || strings.HasPrefix(text(e, "INTERFACE"), "8/")
+		disk = disk || text(e, "SUBSYSTEM") == "block"
 	}
-	return drive
+	return came && !bound || drive && !disk
 }
 
 // mostDisks bounds how many block devices of a burst are looked at.
@@ -281,7 +286,7 @@ func (f *fragment) mounts(e *sources.Event) {
 func (b *Burst) inputDevice(e *sources.Event, w *World) *fragment {
 	nodes := b.inputNodes(e.Topic.State, w)
 	d := nodes[0]
-	inputs, name := w.declared(&d)
+	inputs, name := w.declared(d)
 	word, is := "came", "present"
 	if e.Topic.State == "remove" {
 		word, is = "went away", "absent"
@@ -298,25 +303,22 @@ func (b *Burst) inputDevice(e *sources.Event, w *World) *fragment {
 		whens[0].why = "the USB device as a whole"
 		f.rules[0].whens = append(f.rules[0].whens, whens[0])
 	}
-	f.what = fmt.Sprintf("The input device %s %s.", nameOf(&d), word)
+	f.what = fmt.Sprintf("The input device %s %s.", nameOf(d), word)
 	for _, other := range nodes[1:] {
-		f.notes = append(f.notes, fmt.Sprintf("So did %s, %s.", nameOf(&other), Printable(other.Path)))
+		f.notes = append(f.notes, fmt.Sprintf("So did %s, %s.", nameOf(other), Printable(other.Path)))
 	}
 	return f
 }
 
 // inputNodes returns the input devices that came or went, the one with most
 // keys first.
-func (b *Burst) inputNodes(action string, w *World) []input.Device {
-	var nodes []input.Device
+func (b *Burst) inputNodes(action string, w *World) []*input.Device {
+	var nodes []*input.Device
 	for _, e := range b.events {
 		if e.Topic.State == action && rank(e) == 2 {
-			d := w.device(text(e, "DEVNAME"), "")
-			if !slices.ContainsFunc(nodes, func(known input.Device) bool { return known.Path == d.Path }) {
-				nodes = append(nodes, d)
-			}
+			nodes = append(nodes, w.device(text(e, "DEVNAME"), ""))
 		}
 	}
-	slices.SortStableFunc(nodes, func(a, b input.Device) int { return len(b.Keys) - len(a.Keys) })
+	slices.SortStableFunc(nodes, func(a, b *input.Device) int { return len(b.Keys) - len(a.Keys) })
 	return nodes
 }

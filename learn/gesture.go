@@ -138,14 +138,14 @@ func (b *Burst) keys(w *World) []*fragment {
 		return nil
 	}
 	d := w.device(b.of, text(b.events[0], "NAME"))
-	inputs, name := w.declared(&d)
+	inputs, name := w.declared(d)
 	from := ", from: " + name
 	names := buttons(strokes)
 	f := &fragment{kind: "keys", rules: []rule{{log: "${KEY} of ${NAME}"}}}
 	r := &f.rules[0]
 	if len(names) == 1 {
 		g := gestureOf(strokes)
-		f.kind, f.what = "key", fmt.Sprintf("%s of %s %s.", names[0], nameOf(&d), g.words)
+		f.kind, f.what = "key", fmt.Sprintf("%s of %s %s.", names[0], nameOf(d), g.words)
 		r.whens = whens("key: "+names[0], from, g.is)
 		r.whens = append(r.whens, choice{"key: " + names[0] + ", " + g.is[0].yaml, "of any device"})
 		inputs.choices = append(inputs.choices, choice{"{has: " + names[0] + "}", "any that has the key"})
@@ -155,11 +155,11 @@ func (b *Burst) keys(w *World) []*fragment {
 	some := names[:min(len(names), mostKeys)]
 	any := choice{"key: " + list(some) + ", is: pressed" + from, "any of them"}
 	if spread, ok := chord(strokes); ok && len(names) == len(some) {
-		f.what = fmt.Sprintf("%s of %s were pressed together.", strings.Join(names, " and "), nameOf(&d))
+		f.what = fmt.Sprintf("%s of %s were pressed together.", strings.Join(names, " and "), nameOf(d))
 		together := "keys: " + list(names) + ", together: true, is: pressed" + within(spread, sources.DefaultTiming.ChordWindow)
 		r.whens = []choice{{together + from, ""}, any}
 	} else {
-		f.what = fmt.Sprintf("%d keys of %s were pressed: %s.", len(names), nameOf(&d), strings.Join(some, ", "))
+		f.what = fmt.Sprintf("%d keys of %s were pressed: %s.", len(names), nameOf(d), strings.Join(some, ", "))
 		r.whens = []choice{any, inOrder(strokes, from)}
 	}
 	f.sections = []section{inputs}
@@ -191,9 +191,9 @@ func within(spread, usual time.Duration) string {
 func (b *Burst) switches(w *World) []*fragment {
 	last := b.events[len(b.events)-1]
 	d := w.device(b.of, text(last, "NAME"))
-	inputs, name := w.declared(&d)
+	inputs, name := w.declared(d)
 	f := &fragment{kind: "switch", sections: []section{inputs}}
-	f.what = fmt.Sprintf("%s of %s was switched %s.", last.Topic.Name, nameOf(&d), last.Topic.State)
+	f.what = fmt.Sprintf("%s of %s was switched %s.", last.Topic.Name, nameOf(d), last.Topic.State)
 	what := "switch: " + last.Topic.Name + ", is: "
 	f.rules = []rule{{
 		whens: []choice{

@@ -71,10 +71,14 @@ func has(d *input.Device, selectors []selector) bool {
 
 // alone reports whether no other device has what d is selected by.
 func alone(d *input.Device, all []input.Device, selectors []selector) bool {
-	return !slices.ContainsFunc(all, func(other input.Device) bool {
-		differs := func(s selector) bool { return s.of(d) != s.of(&other) }
-		return other.Path != d.Path && !slices.ContainsFunc(selectors, differs)
-	})
+	for i := range all {
+		other := &all[i]
+		differs := func(s selector) bool { return s.of(d) != s.of(other) }
+		if other.Path != d.Path && !slices.ContainsFunc(selectors, differs) {
+			return false
+		}
+	}
+	return true
 }
 
 func selects(d *input.Device, selectors []selector) string {

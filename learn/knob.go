@@ -5,10 +5,7 @@
 package learn
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"time"
 )
 
 // turning is how far a knob turned when its two lines went from one pair of
@@ -39,22 +36,17 @@ func (t *turns) likely() bool {
 
 // turned follows two lines as those of a knob.
 func turned(a, b *wire) turns {
-	type step struct {
-		at  time.Duration
-		bit int // of the line that changed
-	}
-	var steps []step
-	for bit, w := range []*wire{b, a} {
-		for _, e := range w.edges {
-			steps = append(steps, step{e.at, 1 << bit})
-		}
-	}
-	slices.SortStableFunc(steps, func(x, y step) int { return cmp.Compare(x.at, y.at) })
 	var t turns
 	pair := 0 // both are at rest
-	for _, s := range steps {
-		t.take(turning[pair][pair^s.bit])
-		pair ^= s.bit
+	for nextA, nextB := a.edges, b.edges; len(nextA)+len(nextB) > 0; {
+		bit := 0b01
+		if len(nextB) == 0 || len(nextA) > 0 && nextA[0].at <= nextB[0].at {
+			bit, nextA = 0b10, nextA[1:]
+		} else {
+			nextB = nextB[1:]
+		}
+		t.take(turning[pair][pair^bit])
+		pair ^= bit
 	}
 	return t
 }

@@ -37,8 +37,8 @@ const (
 	deviceSettle = 800 * time.Millisecond
 	// sideSettle has what comes along with a device be quiet later than that.
 	sideSettle = 2 * time.Second
-	// driveSettle is for USB drives that have shown no disk yet: the kernel
-	// waits for a second (usb-storage.delay_use), and a disk has to spin up.
+	// driveSettle is for USB devices that are not ready yet. For a drive the
+	// kernel waits for a second (usb-storage.delay_use), and it has to spin up.
 	driveSettle = 10 * time.Second
 	// holdSettle is for what is held down, or stays as it is.
 	holdSettle = 5 * time.Second
@@ -80,8 +80,9 @@ type Learner struct {
 	told    map[string]bool
 }
 
-// Hear takes an event, which belongs to the caller.
-func (l *Learner) Hear(e *sources.Event) {
+// Hear takes an event, which belongs to the caller and came at now: events of
+// devices are held until it is known what these are.
+func (l *Learner) Hear(e *sources.Event, now time.Duration) {
 	kind, of, ok := l.place(e)
 	if !ok {
 		return
@@ -91,7 +92,7 @@ func (l *Learner) Hear(e *sources.Event) {
 		b = &Burst{kind: kind, of: of, first: e.Time}
 		l.bursts = append(l.bursts, b)
 	}
-	b.last = max(b.last, e.Time)
+	b.last = max(b.last, e.Time, now)
 	if b.count++; len(b.events) < mostEvents {
 		b.events = append(b.events, e.Clone())
 	}
@@ -203,7 +204,7 @@ func (b *Burst) due() time.Duration {
 		quiet = deviceSettle
 	case deviceBurst:
 		quiet = deviceSettle
-		if b.driveWithoutDisk() {
+		if b.unfinished() {
 			quiet = driveSettle
 		}
 	}

@@ -101,6 +101,7 @@ func (s *script) stick(action string) {
 	s.uevent(0, action, stickPath, "usb", ids("DEVTYPE", "usb_device", "PRODUCT", "46f4/1/0")...)
 	s.uevent(1, action, face, "usb", ids("DEVTYPE", "usb_interface", "INTERFACE", "8/6/80")...)
 	s.uevent(2, action, "/module/usb_storage", "module")
+	s.uevent(3, "bind", stickPath, "usb", "DEVTYPE", "usb_device")
 	s.uevent(1500, action, face+"/host0/target0:0:0/0:0:0:0/scsi_disk/0:0:0:0", "scsi_disk")
 	s.uevent(1501, action, "/devices/virtual/bdi/8:0", "bdi")
 	s.uevent(1510, action, face+"/host0/target0:0:0/0:0:0:0/block/sda", "block", ids("DEVTYPE", "disk", "DEVNAME", "/dev/sda")...)
@@ -236,7 +237,7 @@ func play(events script, w *learn.World) []learn.Finding {
 		for at, any := l.Next(); any && at <= e.Time; at, any = l.Next() {
 			settle(l.Settled(at))
 		}
-		l.Hear(e)
+		l.Hear(e, e.Time)
 	}
 	for at, any := l.Next(); any; at, any = l.Next() {
 		settle(l.Settled(at))

@@ -78,16 +78,16 @@ func (w *World) present(path string) *input.Device {
 
 // device returns the one that is or last was at path. One that nobody saw
 // has the name that its events bear.
-func (w *World) device(path, name string) input.Device {
+func (w *World) device(path, name string) *input.Device {
 	if d := w.present(path); d != nil && d.Error == "" && (name == "" || d.Name == name) {
-		return *d
+		return d
 	}
-	for _, d := range w.Gone {
-		if d.Path == path && (name == "" || d.Name == name) {
+	for i := range w.Gone {
+		if d := &w.Gone[i]; d.Path == path && (name == "" || d.Name == name) {
 			return d
 		}
 	}
-	return input.Device{Path: path, Name: name}
+	return &input.Device{Path: path, Name: name}
 }
 
 // probe reads what is on a block device.

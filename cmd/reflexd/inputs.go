@@ -47,11 +47,17 @@ func selectInputs(devices []input.Device, globs []string) []input.Device {
 	if len(globs) == 0 {
 		return devices
 	}
-	return slices.DeleteFunc(slices.Clone(devices), func(d input.Device) bool {
-		return !slices.ContainsFunc(globs, func(g string) bool {
+	var selected []input.Device
+	for i := range devices {
+		d := &devices[i]
+		called := func(g string) bool {
 			return sources.Glob(g, d.Name) || sources.Glob(g, d.Path) || sources.Glob(g, filepath.Base(d.Path)) || d.ID != "" && sources.Glob(g, d.ID)
-		})
-	})
+		}
+		if slices.ContainsFunc(globs, called) {
+			selected = append(selected, *d)
+		}
+	}
+	return selected
 }
 
 func writeInputs(w io.Writer, devices []input.Device) {

@@ -113,7 +113,7 @@ func (t *teacher) observe(e *sources.Event) {
 	case e.Topic.Kind == "loss":
 		fmt.Fprintf(t.out, "# %s: what happened in between was not seen\n", learn.Printable(e.Describe()))
 	default:
-		t.learner.Hear(e)
+		t.learner.Hear(e, t.agent.Loop().Now())
 		t.wait()
 	}
 }
