@@ -6,7 +6,7 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 # What runs once, when a file is read or a program is started, is built for
 # size: see docs/decisions/004-size.md.
 COLD        := gopkg.in/yaml.v3 regexp/... encoding/... fmt reflect time log/... flag os strconv unicode \
-               github.com/... reflexd/config reflexd/cmd/... reflexd/agent/action reflexd/agent/control reflexd/agent/mount/... \
+               github.com/... reflexd/board reflexd/config reflexd/cmd/... reflexd/agent/action reflexd/agent/control reflexd/agent/mount/... \
                reflexd/learn reflexd/sources/file reflexd/sources/inotify reflexd/sources/netlink
 GOBUILD     := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' $(COLD:%=-gcflags=%=-l)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -28,7 +28,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build demo test unit layout cross lint lab lab-test bench dist fuzz tools image-tools clean help
+.PHONY: build demo test unit layout cross lint lab lab-test bench pictures dist fuzz tools image-tools clean help
 .DELETE_ON_ERROR:
 
 build: ## the program for this machine, in build/
@@ -76,6 +76,9 @@ lab-test: lab build/arm64/reflexd build/armv6/reflexd ## the ARM programs on the
 bench: tools lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
 	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench
+
+pictures: tools lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
+	go run ./lab/picture -reflexd build/arm64/reflexd
 
 dist: $(TARGETS:%=dist/reflexd-$(VERSION)-linux-%.tar.gz) ## release archives
 	cd dist && sha256sum reflexd-$(VERSION)-*.tar.gz > reflexd-$(VERSION)-SHA256SUMS

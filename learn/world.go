@@ -33,7 +33,7 @@ type World struct {
 // Look returns the World as it is now, with what is on the block devices that
 // the bursts tell of; before is the one of the last look, nil for none. It
 // requests no GPIO line and writes nowhere, but it may block.
-func Look(dev string, before *World, bursts []*Burst) (*World, error) {
+func Look(dev, sys string, before *World, bursts []*Burst) (*World, error) {
 	w := &World{Contents: map[string]blkid.Content{}}
 	var inputErr, chipErr error
 	w.Inputs, inputErr = input.List(dev)
@@ -41,7 +41,7 @@ func Look(dev string, before *World, bursts []*Burst) (*World, error) {
 		w.Bias, w.Chips = before.Bias, before.Chips
 		w.remember(before)
 	} else {
-		w.Chips, chipErr = gpio.List(dev)
+		w.Chips, chipErr = gpio.List(dev, sys)
 	}
 	var err error
 	for _, b := range bursts {

@@ -135,6 +135,15 @@ type State struct {
 	Detail string `json:"detail"` // "GPIO3, gpiochip0:3"
 	OK     bool   `json:"ok"`     // open, not waited for
 	Error  string `json:"error,omitempty"`
+	// Lines are the GPIO lines that it holds, where it holds some.
+	Lines []HeldLine `json:"lines,omitempty"`
+}
+
+// HeldLine is a GPIO line that the agent has requested.
+type HeldLine struct {
+	Chip   string `json:"chip"` // "gpiochip0"
+	Offset int    `json:"offset"`
+	Level  string `json:"level,omitempty"` // physical: "high", "low"; "" if not known
 }
 
 // Host is what a source is given by the agent.

@@ -65,7 +65,7 @@ var arrows = map[string][]string{
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
-	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/learn") {
+	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/learn") {
 		allowed, ok := arrows[p.ImportPath]
 		if !ok {
 			allowed, ok = arrows[parent(p.ImportPath)]

@@ -70,10 +70,10 @@ func writeInputs(w io.Writer, devices []input.Device) {
 			fmt.Fprintf(w, "%s: %s\n", d.Path, d.Error)
 			continue
 		}
-		fmt.Fprintf(w, "%s  %s\n", d.Path, learn.Printable(d.Name))
+		fmt.Fprintf(w, "%s  %s\n", d.Path, printable(d.Name))
 		for _, row := range [][2]string{{"id", d.ID}, {"phys", d.Phys}, {"uniq", d.Uniq}, {"has", strings.Join(d.Types, ", ")}} {
 			if row[1] != "" {
-				fmt.Fprintf(w, "    %-5s %s\n", row[0], learn.Printable(row[1]))
+				fmt.Fprintf(w, "    %-5s %s\n", row[0], printable(row[1]))
 			}
 		}
 		switch keys := d.Keys; {

@@ -20,7 +20,7 @@ func linesVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
 	asYAML := c.flags.Bool("yaml", false, "print the declarations of the free ones, ready for a configuration")
 	return func(args []string) int {
-		all, err := gpio.List("/dev")
+		all, err := gpio.List("/dev", "/sys")
 		chips := selectLines(all, args)
 		code := done
 		switch {

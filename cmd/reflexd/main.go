@@ -40,6 +40,7 @@ func verbs() []verb {
 		{"run", "", "react to events as the configuration says", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "find what is wrong with the configuration", checkVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
+		{"board", "[LINE ...]", "draw the headers of this board, and who uses their lines", boardVerb},
 		{"lines", "[CHIP or LINE ...]", "list the GPIO lines of this board", linesVerb},
 		{"inputs", "[NAME, PATH or ID ...]", "list the input devices of this board", inputsVerb},
 		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that hears of it", learnVerb},

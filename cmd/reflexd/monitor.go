@@ -144,12 +144,15 @@ func (p *printer) show(e *sources.Event) {
 // writeHuman writes an event as one line.
 func writeHuman(w io.Writer, e *sources.Event) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%6d.%06d  %s ", e.Time/time.Second, e.Time%time.Second/time.Microsecond, learn.Printable(e.Describe()))
+	fmt.Fprintf(&b, "%6d.%06d  %s ", e.Time/time.Second, e.Time%time.Second/time.Microsecond, printable(e.Describe()))
 	for _, f := range e.Fields {
-		fmt.Fprintf(&b, " %s=%s", f.Name, learn.Printable(f.Value.String()))
+		fmt.Fprintf(&b, " %s=%s", f.Name, printable(f.Value.String()))
 	}
 	fmt.Fprintln(w, b.String())
 }
+
+// printable quotes what could trick a terminal.
+func printable(s string) string { return learn.Printable(s) }
 
 // writeJSON writes an event as one JSON object; the time is in seconds of
 // CLOCK_MONOTONIC.

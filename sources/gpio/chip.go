@@ -17,16 +17,21 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/board"
 )
 
 // Chip is one GPIO chip.
 type Chip struct {
 	// Name is the kernel's, "gpiochip0". Its number depends on what was
 	// found first, and may be another after the next boot or update.
-	Name  string     `json:"name"`
-	Label string     `json:"label"` // the driver's: "pinctrl-bcm2711"
-	Path  string     `json:"path"`  // "/dev/gpiochip0"
-	Lines []LineInfo `json:"lines"` // by offset
+	Name  string `json:"name"`
+	Label string `json:"label"` // the driver's: "pinctrl-bcm2711"
+	// Device is the name in sysfs of the device whose chip it is,
+	// "3f200000.gpio"; "" if it is not known.
+	Device string     `json:"device,omitempty"`
+	Path   string     `json:"path"`  // "/dev/gpiochip0"
+	Lines  []LineInfo `json:"lines"` // by offset
 }
 
 // LineInfo is what the kernel tells of a line without its being requested.
@@ -45,10 +50,10 @@ type LineInfo struct {
 }
 
 // List returns the chips whose devices are in the folder dev, with all their
-// lines. It requests no line, so nothing on the board changes. Chips that
+// lines. sys is where sysfs is. It requests no line, so nothing on the board changes. Chips that
 // cannot be opened are missing from the result and told by the error.
-func List(dev string) ([]Chip, error) {
-	s := cdev.survey(dev)
+func List(dev, sys string) ([]Chip, error) {
+	s := cdev.survey(dev, sys)
 	defer s.close()
 	var chips []Chip
 	for _, c := range s.chips {
@@ -62,6 +67,7 @@ type survey struct {
 	chips  []*openChip
 	failed []error // a chip each
 	dev    string
+	board  func() *board.Board // which board this is; nil if nobody knows
 }
 
 // openChip is a chip with its descriptor.
@@ -73,9 +79,10 @@ type openChip struct {
 	nodes []string
 }
 
-// survey opens all chips in dev and reads what their lines are.
-func (k *kernel) survey(dev string) *survey {
-	s := &survey{dev: dev}
+// survey opens all chips in dev and reads what their lines are. No board is
+// known to it.
+func (k *kernel) survey(dev, sys string) *survey {
+	s := &survey{dev: dev, board: func() *board.Board { return nil }}
 	nodes, err := chipNodes(dev)
 	if err != nil {
 		s.failed = append(s.failed, err)
@@ -88,6 +95,7 @@ func (k *kernel) survey(dev string) *survey {
 		case err != nil:
 			s.failed = append(s.failed, err)
 		default:
+			c.Device = deviceOf(sys, c.Name)
 			s.add(c, node)
 		}
 	}
@@ -133,6 +141,16 @@ func chipNodes(dev string) ([]string, error) {
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
 	return nodes, nil
+}
+
+// deviceOf returns the name of the device that a chip belongs to: the part of
+// its path in sysfs before its own name.
+func deviceOf(sys, chip string) string {
+	link, err := os.Readlink(filepath.Join(sys, "bus/gpio/devices", chip))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(filepath.Dir(link))
 }
 
 func (k *kernel) openChip(path string) (*openChip, error) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -75,6 +76,7 @@ type Plan struct {
 	// setting them does nothing.
 	DryRun bool
 
+	board    *board.Board // which the configuration names; nil for the one that this is
 	declared map[string]*Line
 	encoders map[string]*Line
 	buttons  []*inPlace

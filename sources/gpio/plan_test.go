@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"reflexd/board"
 	"reflexd/sources"
 )
 
@@ -39,8 +40,9 @@ func TestComplaints(t *testing.T) {
 		{`lines: {a: {input: X}, b: {output: X}}`, `f.yaml:1:24: line X is declared already as a at f.yaml:1:9`},
 		{`lines: {"a*": {input: X}}`, `line "a*": a name with *, ? or [`},
 		{`lines: {"": {input: X}}`, `a line needs a name`},
-		{`lines: {a: {input: pin 11}}`, `"pin 11": the pins of this board's header are not known`},
-		{`lines: {a: {input: 17}}`, `"17" does not say on which chip`},
+		{`lines: {a: {input: pin x}}`, `"pin x": after pin stands its number on the header`},
+		{`board: rpi-4d`, `no board is known as "rpi-4d"; did you mean "rpi-4b"?`},
+		{`lines: {a: {input: 17}}`, `"17" may be many things: write GPIO17`},
 		{`lines: {a: {input: "chip:x"}}`, `"chip:x": after the colon stands the line's offset`},
 		{`lines: {a: {input: "chip:-1"}}`, `after the colon stands the line's offset`},
 		{`lines: {a: {input: ":5"}}`, `":5": before the colon stands a chip's label`},
@@ -108,7 +110,7 @@ func TestPlanWithoutYAML(t *testing.T) {
 		t.Fatal(err)
 	}
 	for spec, want := range map[string]string{
-		"GPIO5": "declared already", "pin 3": "header", "a:b": "offset",
+		"GPIO5": "declared already", "pin three": "number on the header", "17": "write GPIO17", "a:b": "offset",
 	} {
 		if err := p.AddInput(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("AddInput(%q) = %v, want an error with %q", spec, err, want)
@@ -120,7 +122,7 @@ func TestPlanWithoutYAML(t *testing.T) {
 }
 
 func TestSpecsThatAreFound(t *testing.T) {
-	s := &survey{dev: "/dev"}
+	s := &survey{dev: "/dev", board: func() *board.Board { return nil }}
 	chip := func(name, label string, names ...string) *openChip {
 		c := &openChip{Chip: Chip{Name: name, Label: label}, fd: -1, nodes: []string{name}}
 		for i, n := range names {

@@ -17,7 +17,7 @@ func (p *Plan) Sections() []config.Field {
 		Name:  "lines",
 		Doc:   "GPIO lines, under the names that the rules use",
 		Value: config.MapOf(&p.declared, func(l *Line) *config.Pos { return &l.At }, lineValue),
-	}, p.encodersField()}
+	}, p.encodersField(), p.boardField()}
 }
 
 // lineValue returns the Value that reads one line into l.
@@ -81,7 +81,7 @@ func kindFields(kind string, l *Line) []config.Field {
 	d := NewLine(kind, "", "")
 	fields := []config.Field{
 		{Name: kind, Required: true, Value: specValue(&l.Spec),
-			Doc: "which line: its name, LABEL:OFFSET or gpiochipN:OFFSET"},
+			Doc: "which line: GPIO17, `pin 11`, P9_12, whatever the board calls it, or LABEL:OFFSET"},
 		{Name: "bias", Default: d.Bias, Doc: "the resistor in the chip, where it has one",
 			Value: config.OneOf(&l.Bias, "pull-up", "pull-down", "disabled", "as-is")},
 		{Name: "active", Default: d.Active, Doc: "the physical level that counts as on or pressed",

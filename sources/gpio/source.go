@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"reflexd/board"
 	"reflexd/sources"
 )
 
@@ -20,6 +21,10 @@ type Source struct {
 	host   sources.Host
 	kernel *kernel
 	dryRun bool
+
+	named *board.Board // by the plan; nil if it names none
+	found *board.Board // that this machine says it is, once asked
+	asked bool
 
 	lines  []*line // in the order of their declaration
 	byName map[string]*line
@@ -47,7 +52,7 @@ func open(h sources.Host, k *kernel) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
-	s.dryRun = p.DryRun
+	s.dryRun, s.named = p.DryRun, p.board
 	old := s.lines
 	s.lines, s.byName = nil, map[string]*line{}
 	for _, decl := range p.Lines() {
@@ -123,7 +128,8 @@ func (s *Source) openWaiting() {
 	if !s.anyWaiting() {
 		return
 	}
-	chips := s.kernel.survey(s.host.Dev)
+	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	chips.board = s.thisBoard
 	defer chips.close()
 	for _, l := range s.lines {
 		if !l.waiting() {
@@ -165,13 +171,36 @@ func (s *Source) holder(node string, offset int) *line {
 func (s *Source) Status() []sources.State {
 	var states []sources.State
 	for _, l := range s.lines {
-		state := sources.State{Name: l.decl.Name, Detail: l.detail(), OK: !l.waiting()}
+		state := sources.State{Name: l.decl.Name, Detail: l.detail(), OK: !l.waiting(), Lines: l.held()}
 		if l.waiting() && l.cause != nil {
 			state.Error = l.cause.Error()
 		}
 		states = append(states, state)
 	}
 	return states
+}
+
+// held tells where an open line is and at which level.
+func (l *line) held() []sources.HeldLine {
+	switch {
+	case l.fd < 0:
+		return nil
+	case l.knob != nil:
+		return []sources.HeldLine{{Chip: l.node, Offset: l.offset, Level: level(l.knob.a)}, {Chip: l.node, Offset: l.knob.offset, Level: level(l.knob.b)}}
+	}
+	h := sources.HeldLine{Chip: l.node, Offset: l.offset}
+	if on, ok := l.source.Level(l.decl.Name); ok {
+		h.Level = level(on != l.activeLow())
+	}
+	return []sources.HeldLine{h}
+}
+
+// level is the word for a physical level.
+func level(high bool) string {
+	if high {
+		return "high"
+	}
+	return "low"
 }
 
 // detail tells what is known of a line: "GPIO3, gpiochip0:3 (pinctrl-bcm2711),

@@ -540,16 +540,16 @@ func descriptors(t *testing.T) int {
 
 func TestListOnAFolderWithoutChips(t *testing.T) {
 	dev := t.TempDir()
-	if chips, err := List(dev); err != nil || len(chips) > 0 {
+	if chips, err := List(dev, ""); err != nil || len(chips) > 0 {
 		t.Error(chips, err)
 	}
 	if err := os.WriteFile(filepath.Join(dev, "gpiochip0"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := List(dev); !errors.Is(err, unix.ENOTTY) || !strings.Contains(err.Error(), dev+"/gpiochip0") {
+	if _, err := List(dev, ""); !errors.Is(err, unix.ENOTTY) || !strings.Contains(err.Error(), dev+"/gpiochip0") {
 		t.Error(err)
 	}
-	if _, err := List(dev + "/none"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := List(dev+"/none", ""); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 }

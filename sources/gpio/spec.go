@@ -14,23 +14,29 @@ import (
 	"reflexd/config"
 )
 
-// parseSpec checks the form of a LINE: a line's name, or CHIP:OFFSET with the
-// label or the device name of a chip. Whether there is such a line is found
-// out when it is opened: the board may be another one than this.
+// parseSpec checks the form of a LINE: a line's name, a name that boards have
+// for it, or CHIP:OFFSET with the label or the device name of a chip. Whether
+// there is such a line is found out when it is opened: the board may be another
+// one than this.
 func parseSpec(s string) (string, error) {
 	if s == "" || strings.TrimSpace(s) != s {
-		return "", fmt.Errorf("expected a line such as GPIO17 or gpiochip0:17, found %q", s)
-	}
-	if strings.HasPrefix(s, "pin ") {
-		return "", fmt.Errorf("%q: the pins of this board's header are not known; write a line's name or CHIP:OFFSET", s)
+		return "", fmt.Errorf("expected a line such as GPIO17, pin 11 or gpiochip0:17, found %q", s)
 	}
 	if _, err := strconv.Atoi(s); err == nil {
-		return "", fmt.Errorf("%q does not say on which chip: write a line's name or CHIP:%s", s, s)
+		return "", fmt.Errorf("%q may be many things: write GPIO%s for the processor's own number, pin %s for the header's, or CHIP:%s", s, s, s, s)
+	}
+	if word, number, ok := strings.Cut(s, " "); ok && strings.EqualFold(word, "pin") {
+		if _, err := strconv.ParseUint(number, 10, 16); err != nil {
+			return "", fmt.Errorf("%q: after pin stands its number on the header, such as pin 11", s)
+		}
 	}
 	if !strings.Contains(s, ":") {
 		return s, nil
 	}
 	_, _, err := cutOffset(s)
+	if err != nil && boardsKnow(s) {
+		err = nil
+	}
 	return s, err
 }
 
@@ -53,8 +59,8 @@ func cutOffset(s string) (chip string, offset int, err error) {
 
 // resolve finds the line that spec means: the one that bears it as its name,
 // else the one that bears it as the first word of its name (BeagleBones have
-// "P9_22 [spi0_sclk]"), else by a chip's label and an offset, else by a chip's
-// device name and an offset.
+// "P9_22 [spi0_sclk]"), else the one that the board's table has under it, else
+// by a chip's label and an offset, else by a chip's device name and an offset.
 func (s *survey) resolve(spec string) (*openChip, int, error) {
 	named := s.named(func(name string) bool { return name == spec })
 	if len(named) == 0 {
@@ -63,13 +69,25 @@ func (s *survey) resolve(spec string) (*openChip, int, error) {
 			return more && first == spec
 		})
 	}
-	switch len(named) {
-	case 0:
-	case 1:
+	if len(named) == 1 {
 		return named[0].chip, named[0].offset, nil
-	default:
-		return nil, 0, fmt.Errorf("more than one line is called %s: write %s", spec, s.places(named))
 	}
+	onBoard, err := s.onBoard(spec)
+	switch {
+	case len(onBoard) == 1:
+		return onBoard[0].chip, onBoard[0].offset, nil
+	case len(named) > 1:
+		return nil, 0, fmt.Errorf("more than one line is called %s: write %s", spec, s.places(named))
+	case len(onBoard) > 1:
+		return nil, 0, fmt.Errorf("more than one chip may be that of %s: write %s", spec, s.places(onBoard))
+	case err != nil:
+		return nil, 0, err
+	}
+	return s.byOffset(spec)
+}
+
+// byOffset finds the line that spec means as CHIP:OFFSET.
+func (s *survey) byOffset(spec string) (*openChip, int, error) {
 	chip, offset, err := cutOffset(spec)
 	if err != nil {
 		return nil, 0, s.notFound("there is no line called " + spec + config.Suggest(spec, s.names()))
@@ -117,8 +135,12 @@ func (s *survey) named(is func(name string) bool) []place {
 	return found
 }
 
+// names returns all names that lines have, by the kernel and by the board.
 func (s *survey) names() []string {
 	var names []string
+	if b := s.board(); b != nil {
+		names = b.LineNames()
+	}
 	for _, c := range s.chips {
 		for _, l := range c.Lines {
 			if l.Name != "" {

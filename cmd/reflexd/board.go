@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+
+// The verb board: which board this is, its chips, and its headers as they lie
+// before one.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent"
+	"reflexd/agent/control"
+	"reflexd/board"
+	"reflexd/config"
+	"reflexd/sources"
+	"reflexd/sources/gpio"
+)
+
+// redrawn is how often --watch looks again.
+const redrawn = 500 * time.Millisecond
+
+func boardVerb(c *command) func([]string) int {
+	name := c.flags.String("board", "", "take it for this `board`, whatever it says it is")
+	list := c.flags.Bool("list", false, "list the boards that are known")
+	watch := c.flags.Bool("watch", false, "go on, and draw again and again")
+	asJSON := c.flags.Bool("json", false, "print it as JSON")
+	socket := c.socketFlag()
+	return func(specs []string) int {
+		if *list {
+			return listBoards(c.stdout)
+		}
+		l := &look{socket: *socket, machine: board.Read("/proc", "/sys")}
+		if err := l.know(*name); err != nil {
+			fmt.Fprintln(c.stderr, "reflexd board:", err)
+			return wrong
+		}
+		var err error
+		if l.probe, err = gpio.OpenProbe("/dev", "/sys", l.board, specs); err != nil {
+			return c.fail(err)
+		}
+		defer l.probe.Close()
+		if *asJSON {
+			report, err := l.look()
+			code := done
+			if err != nil {
+				code = c.fail(err)
+			}
+			return c.printJSON(report, code)
+		}
+		return c.drawBoard(l, *watch)
+	}
+}
+
+// drawBoard draws what l sees, once or until it is interrupted.
+func (c *command) drawBoard(l *look, watch bool) int {
+	paint := painter{coloured: coloured(c.stdout)}
+	again := watch && isTerminal(c.stdout)
+	if again {
+		fmt.Fprint(c.stdout, "\x1b[2J")
+	}
+	for {
+		report, err := l.look()
+		var b strings.Builder
+		report.write(&b, paint)
+		if again {
+			// Drawing over what stands there does not flicker as clearing does.
+			fmt.Fprint(c.stdout, "\x1b[H"+strings.ReplaceAll(b.String(), "\n", "\x1b[K\n")+"\x1b[J")
+		} else {
+			fmt.Fprint(c.stdout, b.String())
+		}
+		if err != nil {
+			return c.fail(err)
+		}
+		if !watch {
+			return done
+		}
+		time.Sleep(redrawn)
+	}
+}
+
+func listBoards(w io.Writer) int {
+	for _, b := range board.All() {
+		fmt.Fprintf(w, "%-20s %s\n", b.Name, b.Title)
+	}
+	return done
+}
+
+// look is what one looks at, and with what.
+type look struct {
+	machine board.Machine
+	board   *board.Board // nil if the tables do not have it
+	probe   *gpio.Probe
+	socket  string
+}
+
+// know finds out which board it is. name is what the user says, if anything.
+func (l *look) know(name string) (err error) {
+	if name == "" {
+		l.board = l.machine.Board()
+		return nil
+	}
+	if l.board, err = board.Named(name); err != nil {
+		var names []string
+		for _, b := range board.All() {
+			names = append(names, b.Name)
+		}
+		return fmt.Errorf("%w%s (--list lists them)", err, config.Suggest(name, names))
+	}
+	return nil
+}
+
+// boardReport is a board at one moment.
+type boardReport struct {
+	Model   string         `json:"model"`
+	Board   string         `json:"board,omitempty"` // its name in the tables
+	Title   string         `json:"title,omitempty"`
+	Note    string         `json:"note,omitempty"`
+	Kernel  string         `json:"kernel"`
+	Agent   bool           `json:"agent"` // one is running, and answered
+	Chips   []gpio.Chip    `json:"chips"`
+	Headers []headerReport `json:"headers"`
+}
+
+type headerReport struct {
+	Name    string      `json:"name"`
+	Columns int         `json:"columns"`
+	Pins    []pinReport `json:"pins"`
+}
+
+// pinReport is one pin of a header. Chip is empty if it is no line, or none
+// that is there.
+type pinReport struct {
+	Pin      int            `json:"pin"`
+	Name     string         `json:"name"`
+	Function string         `json:"function,omitempty"`
+	Others   []string       `json:"others,omitempty"`
+	Wired    bool           `json:"line"`
+	Chip     string         `json:"chip,omitempty"`
+	Info     *gpio.LineInfo `json:"info,omitempty"`
+	Level    string         `json:"level,omitempty"`
+	HeldFor  string         `json:"held_for,omitempty"` // what the running agent calls it
+	Error    string         `json:"error,omitempty"`
+}
+
+// look looks once. The report holds what could be seen even if there is an
+// error.
+func (l *look) look() (boardReport, error) {
+	r := boardReport{Model: l.machine.Model, Kernel: kernelVersion(), Headers: []headerReport{}}
+	chips, err := gpio.List("/dev", "/sys")
+	r.Chips = append([]gpio.Chip{}, chips...)
+	var s agent.Status
+	r.Agent = control.Call(l.socket, control.Request{Verb: "status"}, &s, patience) == nil
+	levels, probeErr := l.probe.Levels()
+	if err == nil {
+		err = probeErr
+	}
+	if b := l.board; b != nil {
+		r.Board, r.Title, r.Note = b.Name, b.Title, b.Note
+		for _, h := range b.Headers {
+			r.Headers = append(r.Headers, l.header(h, chips, heldLines(s, levels)))
+		}
+	}
+	return r, err
+}
+
+// held is a line that the running agent or we hold.
+type held struct {
+	sources.HeldLine
+	as string // its name in the agent's configuration
+}
+
+func heldLines(s agent.Status, probed []sources.HeldLine) []held {
+	var all []held
+	for _, source := range s.Sources {
+		for _, state := range source.States {
+			for _, line := range state.Lines {
+				all = append(all, held{line, state.Name})
+			}
+		}
+	}
+	for _, line := range probed {
+		all = append(all, held{line, ""})
+	}
+	return all
+}
+
+func (l *look) header(h board.Header, chips []gpio.Chip, lines []held) headerReport {
+	r := headerReport{Name: h.Name, Columns: h.Columns}
+	for _, p := range h.Pins {
+		pin := pinReport{Pin: p.Number, Name: p.Name, Function: p.Function(), Others: p.Others, Wired: p.Wired}
+		if p.Wired {
+			pin.find(chips, l.board, h.Name, lines)
+		}
+		r.Pins = append(r.Pins, pin)
+	}
+	return r
+}
+
+// find fills in what is known of the pin's line.
+func (p *pinReport) find(chips []gpio.Chip, b *board.Board, header string, lines []held) {
+	chip, offset, err := gpio.Resolve(chips, b, fmt.Sprintf("%s:%d", header, p.Pin))
+	if err != nil {
+		p.Error = err.Error()
+		return
+	}
+	p.Chip, p.Info = chips[chip].Name, &chips[chip].Lines[offset]
+	i := slices.IndexFunc(lines, func(h held) bool { return h.Chip == p.Chip && h.Offset == offset })
+	if i >= 0 {
+		p.Level, p.HeldFor = lines[i].Level, lines[i].as
+	}
+}
+
+// kernelVersion returns "Linux 6.1.0 aarch64".
+func kernelVersion() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%s %s %s", unix.ByteSliceToString(u.Sysname[:]), unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Machine[:]))
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab
+
+package trial
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"reflexd/lab"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares what was printed, but for the kernel's version, with a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = regexp.MustCompile(`(?m)^Linux \S+ `).ReplaceAllString(got, "Linux VERSION ")
+	path := "testdata/" + name + ".golden"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got, -update writes it):\n%s", path, diff)
+	}
+}
+
+// The Pi's header is drawn as it lies, with the levels that the running agent
+// knows and those alone.
+func TestBoardIsDrawn(t *testing.T) {
+	b := on(t, lab.Pi3)
+	golden(t, "board-pi3-alone", b.shell(t, "reflexd board --socket /nonexistent"))
+	a := b.start(t, `
+lines:
+  lamp: {output: pin 11}
+  door: {input: "wpi:7"}
+rules:
+  - {when: {agent: started}, do: [{set: {line: lamp, to: on}}, {log: lit}]}
+`)
+	a.expect("msg=lit")
+	golden(t, "board-pi3", a.verb("board"))
+	golden(t, "board-pi3-probed", a.verb("board", "pin 15", "pin 13"))
+	if out := b.shell(t, "reflexd board 'pin 11' --socket /nonexistent 2>&1; echo $?"); !regexp.MustCompile(`request pin 11 \(gpiochip0:17\): .*held by "reflexd".*\n1`).MatchString(out) {
+		t.Errorf("a line that is held: %q", out)
+	}
+	a.finish()
+}
+
+// A board that the tables do not have says so, and what it has.
+func TestBoardThatNobodyKnows(t *testing.T) {
+	b := on(t, lab.Virt)
+	out := b.shell(t, "reflexd board --socket /nonexistent")
+	if !strings.HasPrefix(out, "linux,dummy-virt: not in the tables") || !strings.Contains(out, "9030000.pl061") {
+		t.Errorf("drawn:\n%s", out)
+	}
+}
+
+// A button on a pin of a Pi 5, whose kernel gives its lines no names.
+func TestButtonOnAPin(t *testing.T) {
+	b := on(t, lab.Virt)
+	rp1, err := b.Chip(t.Context(), lab.ChipSpec{Name: "rp1", Label: "pinctrl-rp1", Lines: make([]string, 54)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := b.start(t, `
+board: rpi-5b
+lines:
+  bell: {button: pin 36}
+rules:
+  - {when: {line: bell, is: pressed}, do: {log: "bell ${CHIP}:${OFFSET}"}}
+  - {when: {button: "J8:38", is: pressed}, do: {log: "other ${LINE}"}}
+`)
+	for _, press := range []struct {
+		offset int
+		told   string
+	}{{16, "bell pinctrl-rp1:16"}, {20, "other J8:38"}} {
+		for _, up := range []bool{true, false} {
+			if err := rp1.Pull(t.Context(), press.offset, up); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.expect(press.told)
+	}
+}

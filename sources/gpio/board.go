@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+// What the board calls its lines.
+
+package gpio
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"reflexd/board"
+	"reflexd/config"
+)
+
+// Resolve finds the line that spec means, in the words of a configuration,
+// among the chips of a board; b is nil if it is not known which board it is.
+func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err error) {
+	s := &survey{board: func() *board.Board { return b }}
+	for _, c := range chips {
+		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
+	}
+	found, offset, err := s.resolve(spec)
+	for i, c := range s.chips {
+		if c == found {
+			return i, offset, err
+		}
+	}
+	return 0, 0, err
+}
+
+// onBoard returns the lines that the board calls spec. There is none without
+// an error if the board does not know the name.
+func (s *survey) onBoard(spec string) ([]place, error) {
+	b := s.board()
+	if b == nil {
+		return nil, unknownBoard(spec)
+	}
+	l, err := b.Find(spec)
+	switch {
+	case errors.Is(err, board.ErrUnknown):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", spec, err)
+	}
+	var found []place
+	for _, c := range s.chips {
+		for _, line := range c.Lines {
+			if l.Is(c.Label, c.Device, line.Offset, line.Name) {
+				found = append(found, place{c, line.Offset})
+			}
+		}
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	if l.Chip == nil {
+		return nil, s.notFound(fmt.Sprintf("%s is the line %s of the %s, and no chip has it", spec, l.Name, b.Title))
+	}
+	return nil, s.notFound(fmt.Sprintf("%s is line %d of the %s's chip %s, which is not there", spec, l.Offset, b.Title, strings.Join(l.Chip.Known, " or ")))
+}
+
+// unknownBoard complains of what only a board's table can tell.
+func unknownBoard(spec string) error {
+	header, _, ok := strings.Cut(spec, " ")
+	if ok && strings.EqualFold(header, "pin") || strings.HasPrefix(spec, "wpi:") {
+		return fmt.Errorf("%s: the pins of this board's header are not known; write a line's name or CHIP:OFFSET (`reflexd lines` lists them), or say with `board:` which board it is", spec)
+	}
+	return nil
+}
+
+// boardsKnow reports whether some board has a line of that name.
+func boardsKnow(spec string) bool {
+	for _, b := range board.All() {
+		if _, err := b.Find(spec); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// boardField declares the key by which a configuration says which board it is
+// for.
+func (p *Plan) boardField() config.Field {
+	return config.Field{
+		Name: "board", Doc: "which board this is, as `reflexd board --list` names it, where it does not say so itself",
+		Value: config.Parsed(&p.board, "a board's name", func(name string) (*board.Board, error) {
+			b, err := board.Named(name)
+			if err != nil {
+				err = fmt.Errorf("%w%s", err, config.Suggest(name, boardNames()))
+			}
+			return b, err
+		}),
+	}
+}
+
+func boardNames() []string {
+	var names []string
+	for _, b := range board.All() {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+// thisBoard returns the board that the plan names, or that this machine says
+// it is. It is asked once, and only if a line's name is not the kernel's.
+func (s *Source) thisBoard() *board.Board {
+	if s.named != nil {
+		return s.named
+	}
+	if !s.asked {
+		m := board.Read(s.host.Proc, s.host.Sys)
+		s.found, s.asked = m.Board(), true
+	}
+	return s.found
+}
