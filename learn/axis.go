@@ -6,8 +6,8 @@ package learn
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -65,25 +65,27 @@ func (m *motion) bound() string {
 	case m.relative || up == down:
 		return ""
 	case up > down && up > 1:
-		return fmt.Sprintf(", above: %d", m.from+up/2)
+		return ", above: " + decimal(m.from+up/2)
 	case down > up && down > 1:
-		return fmt.Sprintf(", below: %d", m.from-down/2)
+		return ", below: " + decimal(m.from-down/2)
 	}
 	return ""
 }
 
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
 func (m *motion) words() string {
 	switch {
-	case m.relative && isWheel(m.name) && m.least == 0:
-		return fmt.Sprintf("was turned forwards by %d", m.most)
-	case m.relative && isWheel(m.name) && m.most == 0:
-		return fmt.Sprintf("was turned backwards by %d", -m.least)
-	case m.relative && isWheel(m.name):
-		return "was turned forwards and backwards"
-	case m.relative:
+	case !m.relative:
+		return "was moved between " + decimal(m.least) + " and " + decimal(m.most)
+	case !isWheel(m.name):
 		return "was moved"
+	case m.least == 0:
+		return "was turned forwards by " + decimal(m.most)
+	case m.most == 0:
+		return "was turned backwards by " + decimal(-m.least)
 	}
-	return fmt.Sprintf("was moved between %d and %d", m.least, m.most)
+	return "was turned forwards and backwards"
 }
 
 // axes concludes which axis of a device was meant: the one that moved most.
@@ -94,18 +96,16 @@ func (b *Burst) axes(w *World) []*fragment {
 		return nil
 	}
 	d := w.device(text(b.events[0], "DEVICE"), text(b.events[0], "NAME"))
-	inputs, name := w.declared(d)
-	f := &fragment{kind: "axis", sections: []section{inputs}}
-	f.what = fmt.Sprintf("%s of %s %s.", m.name, nameOf(d), m.words())
-	axis, from := "axis: "+m.name, ", from: "+name
-	r := rule{log: "${AXIS} of ${NAME}: ${VALUE}"}
+	f := newFragment("axis", "% of % %.", m.name, nameOf(d), m.words())
+	whens := ""
 	if bound := m.bound(); bound != "" {
-		r.whens = append(r.whens, choice{axis + bound + from, ""})
+		whens = m.name + bound + "\n"
 	}
-	r.whens = append(r.whens, choice{axis + from, "each time that it moves"})
+	whens += m.name + "\teach time that it moves"
 	for _, other := range motions[1:min(len(motions), 4)] {
-		r.whens = append(r.whens, choice{"axis: " + other.name + other.bound() + from, other.name + " moved too"})
+		whens += "\n" + other.name + other.bound() + "\t" + other.name + " moved too"
 	}
-	f.rules = []rule{r}
+	f.rule("axis: %, from: "+f.input(w, d, ""), whens)
+	f.log("${AXIS} of ${NAME}: ${VALUE}")
 	return []*fragment{f}
 }

@@ -7,7 +7,6 @@ package learn
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -163,8 +162,10 @@ func (b *Burst) device(w *World) []*fragment {
 	case 2:
 		return []*fragment{b.inputDevice(e, w)}
 	}
-	what := fmt.Sprintf("%s: %s (%s).", sentenceOf(e), called(subject(e)), Printable(text(e, "SUBSYSTEM")))
-	return []*fragment{{kind: "device", what: what, rules: []rule{{whens: devices(e), log: "${ACTION} ${DEVPATH}"}}}}
+	f := newFragment("device", "%: % (%).", sentenceOf(e), called(subject(e)), Printable(text(e, "SUBSYSTEM")))
+	f.rule("uevent: {%}", devices(e))
+	f.log("${ACTION} ${DEVPATH}")
+	return []*fragment{f}
 }
 
 // sentenceOf says what became of the device of e.
@@ -189,26 +190,25 @@ func subject(e *sources.Event) string {
 	return cmp.Or(model, text(e, "DEVNAME"), text(e, "DEVPATH"))
 }
 
-// The fields that say which device it is.
+// The fields that say which make a device is.
 var (
-	kindFields  = []string{"ACTION", "SUBSYSTEM", "DEVTYPE"}
 	makeFields  = []string{"ID_VENDOR_ID", "ID_MODEL_ID"}
 	otherFields = []string{"ID_BUS", "ID_VENDOR", "ID_MODEL"} // where those are not known
 )
 
-// devices returns the triggers for the device of e, for all of its make and for
-// all of its kind.
-func devices(e *sources.Event) []choice {
-	var choices []choice
+// devices returns the conditions for the device of e, for all of its make and
+// for all of its kind.
+func devices(e *sources.Event) string {
+	kind := conditions(e, "ACTION", "SUBSYSTEM", "DEVTYPE")
+	choices := ""
 	add := func(why string, fields ...string) {
-		c := choice{"uevent: {" + conditions(e, slices.Concat(kindFields, fields)...) + "}", why}
-		if !slices.ContainsFunc(choices, func(known choice) bool { return known.yaml == c.yaml }) {
-			choices = append(choices, c)
+		if more := conditions(e, fields...); more != "" {
+			choices += kind + ", " + more + "\t" + why + "\n"
 		}
 	}
 	ids := identity(e)
 	switch {
-	case text(e, "ID_SERIAL_SHORT") != "":
+	case ids != nil && text(e, "ID_SERIAL_SHORT") != "":
 		add("this very one", append(slices.Clone(ids), "ID_SERIAL_SHORT")...)
 		add("any of this make", ids...)
 	case ids != nil:
@@ -216,13 +216,10 @@ func devices(e *sources.Event) []choice {
 	case text(e, "DEVNAME") != "":
 		add("by the name of the moment", "DEVNAME")
 	default:
-		add("", "DEVPATH")
+		add("by its path", "DEVPATH")
 	}
-	if text(e, "ID_BUS") != "" {
-		add("any on this bus", "ID_BUS")
-	}
-	add("any such device")
-	return choices
+	add("any on this bus", "ID_BUS")
+	return choices + kind + "\tany such device"
 }
 
 // identity returns which fields tell the make of the device of e.
@@ -237,76 +234,66 @@ func identity(e *sources.Event) []string {
 
 // disk concludes what to do with a drive.
 func (b *Burst) disk(e *sources.Event, w *World) *fragment {
-	f := &fragment{kind: "device", rules: []rule{{whens: devices(e), log: "${ACTION} ${DEVNAME}"}}}
-	f.what = fmt.Sprintf("%s: the drive %s, %s.", sentenceOf(e), called(subject(e)), Printable(text(e, "DEVNAME")))
+	f := newFragment("device", "%: the drive %, %.", sentenceOf(e), called(subject(e)), Printable(text(e, "DEVNAME")))
 	if e.Topic.State == "remove" {
-		f.rules[0].whens = append(f.rules[0].whens, choice{`mount: "*", is: [unmounted, yanked]`, "where `automount` has mounted it"})
-		f.rules[0].log = "${DEVNAME}: ${REFLEXD_EVENT}"
+		f.rule("uevent: {%}", devices(e))
+		f.other(unmounted, "\twhere `automount` has mounted it")
+		f.log("${DEVNAME}: ${REFLEXD_EVENT}")
 		return f
 	}
 	mountable := false
 	for _, name := range b.blockDevices() {
 		if c := w.Contents[name]; c.Usage == blkid.Filesystem {
-			f.notes = append(f.notes, strings.TrimSpace(fmt.Sprintf("%s holds %s %s", Printable(name), c.Type, quotedLabel(c.Label))))
+			f.note("% holds % %", Printable(name), c.Type, called(c.Label))
 			mountable = true
 		}
 	}
-	if bus := text(e, "ID_BUS"); mountable && (bus == "usb" || bus == "mmc") {
-		f.mounts(e)
+	bus := text(e, "ID_BUS")
+	mountable = mountable && (bus == "usb" || bus == "mmc")
+	if mountable {
+		f.automount(e)
+	}
+	f.rule("uevent: {%}", devices(e))
+	f.log("${ACTION} ${DEVNAME}")
+	if mountable {
+		f.rule("mount: \"*\", is: mounted%", "\tthe files can be read then")
+		f.other(unmounted, "\tnot any more")
+		f.log("${DEVNAME} at ${MOUNTPOINT}: ${REFLEXD_EVENT}")
 	}
 	return f
 }
 
-func quotedLabel(label string) string {
-	if label == "" {
-		return ""
-	}
-	return called(label)
-}
+// unmounted is the trigger for a drive that goes; % stands for nothing.
+const unmounted = "mount: \"*\", is: [unmounted, yanked]%"
 
-// mounts adds that the drive is mounted, which is probably what is wanted.
-func (f *fragment) mounts(e *sources.Event) {
-	fields := identity(e)
-	if text(e, "ID_SERIAL_SHORT") != "" {
-		fields = append(slices.Clone(fields), "ID_SERIAL_SHORT")
+// automount adds that the drive is mounted, which is probably what is wanted.
+func (f *fragment) automount(e *sources.Event) {
+	choices := "true\tevery USB drive and card"
+	if match := conditions(e, append(slices.Clone(identity(e)), "ID_SERIAL_SHORT")...); match != "" {
+		choices = "{match: {" + match + "}}\tonly this one\n" + choices
 	}
-	every := choice{"true", "every USB drive and card"}
-	auto := section{key: "automount", choices: []choice{every}}
-	if match := conditions(e, fields...); match != "" {
-		auto.choices = []choice{{"{match: {" + match + "}}", "only this one"}, every}
-	}
-	f.sections = append(f.sections, auto)
-	f.rules = append(f.rules, rule{
-		whens: []choice{{`mount: "*", is: mounted`, "the files can be read then"}, {`mount: "*", is: [unmounted, yanked]`, ""}},
-		log:   "${DEVNAME} at ${MOUNTPOINT}: ${REFLEXD_EVENT}",
-	})
+	f.section("automount", "", choices)
 }
 
 // inputDevice concludes that a keyboard or the like came or went.
 func (b *Burst) inputDevice(e *sources.Event, w *World) *fragment {
-	nodes := b.inputNodes(e.Topic.State, w)
-	d := nodes[0]
-	inputs, name := w.declared(d)
+	action := e.Topic.State
+	nodes := b.inputNodes(action, w)
 	word, is := "came", "present"
-	if e.Topic.State == "remove" {
+	if action == "remove" {
 		word, is = "went away", "absent"
 	}
-	f := &fragment{kind: "device", sections: []section{inputs}, rules: []rule{{
-		whens: []choice{
-			{"input: " + name + ", is: " + is, ""},
-			{"input: " + name + ", is: [present, absent]", "both"},
-		},
-		log: "${REFLEXD_EVENT}",
-	}}}
-	if usb := b.telling(e.Topic.State, "usb_device"); usb != nil {
-		whens := devices(usb)
-		whens[0].why = "the USB device as a whole"
-		f.rules[0].whens = append(f.rules[0].whens, whens[0])
-	}
-	f.what = fmt.Sprintf("The input device %s %s.", nameOf(d), word)
+	f := newFragment("device", "The input device % %.", nameOf(nodes[0]), word)
 	for _, other := range nodes[1:] {
-		f.notes = append(f.notes, fmt.Sprintf("So did %s, %s.", nameOf(other), Printable(other.Path)))
+		f.note("So did %, %.", nameOf(other), Printable(other.Path))
 	}
+	name := f.input(w, nodes[0], "")
+	f.rule("input: "+name+", is: %", is+"\n[present, absent]\tboth")
+	if usb := b.telling(action, "usb_device"); usb != nil {
+		whole, _, _ := strings.Cut(devices(usb), "\t")
+		f.other("uevent: {%}", whole+"\tthe USB device as a whole")
+	}
+	f.log("${REFLEXD_EVENT}")
 	return f
 }
 

@@ -1,93 +1,95 @@
 // SPDX-License-Identifier: MIT
 
-// fragment: a whole configuration, short enough to be pasted.
+// fragment: a whole configuration, short enough to be pasted, in the making.
 
 package learn
 
-import (
-	"fmt"
-	"strings"
-)
-
-// choice is one way to say something, and what speaks for it.
-type choice struct {
-	yaml string
-	why  string // "" for what needs no word
-}
-
-// section is an entry of a top-level key: `inputs: {name: …}`. Without a name
-// it is the key's value. The first of its choices counts, the others are
-// comments, as everywhere here.
-type section struct {
-	key, name string
-	choices   []choice
-}
-
-// rule is a rule that tells that it fired.
-type rule struct {
-	whens []choice // what stands in the braces
-	log   string
-}
+import "strings"
 
 // fragment is what was concluded of one thing that happened.
+//
+// Where there are several ways to say something they are handed around as one
+// text: a line for each, the best one first, and behind a tab what speaks for
+// it. A tab never stands in a word that Word has made.
 type fragment struct {
-	kind     string
-	what     string   // in plain words
-	notes    []string // what else there is to say
-	sections []section
-	rules    []rule
+	kind  string
+	what  string // in plain words
+	yaml  strings.Builder
+	rules bool // there is one
+	// first is the first trigger: two fragments with the same one may be the
+	// same news.
+	first string
 }
 
-// finding returns f as others see it.
-func (f *fragment) finding() Finding {
+// fill returns the template with each % replaced by the next of words.
+func fill(template string, words ...string) string {
 	var b strings.Builder
-	for _, line := range append([]string{f.what}, f.notes...) {
-		fmt.Fprintf(&b, "# %s\n", line)
+	for _, word := range words {
+		text, rest, _ := strings.Cut(template, "%")
+		b.WriteString(text)
+		b.WriteString(word)
+		template = rest
 	}
-	for _, s := range f.sections {
-		s.write(&b)
-	}
-	if len(f.rules) > 0 {
-		b.WriteString("rules:\n")
-	}
-	for _, r := range f.rules {
-		r.write(&b)
-	}
-	return Finding{Kind: f.kind, What: f.what, YAML: b.String()}
+	b.WriteString(template)
+	return b.String()
 }
 
-func (s *section) write(b *strings.Builder) {
-	if s.name == "" {
-		writeChoices(b, "", s.key+": ", s.choices)
+// newFragment returns one that says what happened.
+func newFragment(kind, what string, words ...string) *fragment {
+	f := &fragment{kind: kind, what: fill(what, words...)}
+	f.note(f.what)
+	return f
+}
+
+// note adds a comment.
+func (f *fragment) note(text string, words ...string) {
+	f.yaml.WriteString("# " + fill(text, words...) + "\n")
+}
+
+// section adds an entry of a top-level key, `inputs: {name: …}`; without a name
+// it is the key's value.
+func (f *fragment) section(key, name, choices string) {
+	if name == "" {
+		writeChoices(&f.yaml, "", "# ", key+": %", choices)
 		return
 	}
-	fmt.Fprintf(b, "%s:\n", s.key)
-	writeChoices(b, "  ", s.name+": ", s.choices)
+	f.yaml.WriteString(key + ":\n")
+	writeChoices(&f.yaml, "  ", "  # ", name+": %", choices)
 }
 
-func (r *rule) write(b *strings.Builder) {
-	const dash = "  - "
-	fmt.Fprintf(b, "%swhen: {%s}%s\n", dash, r.whens[0].yaml, reason(r.whens[0].why))
-	for _, w := range r.whens[1:] {
-		fmt.Fprintf(b, "    # when: {%s}%s\n", w.yaml, reason(w.why))
+// rule adds a rule that logs when it fires. In the template % stands for the
+// choices; log ends the rule.
+func (f *fragment) rule(template, choices string) {
+	if !f.rules {
+		f.yaml.WriteString("rules:\n")
+		f.first, _, _ = strings.Cut(fill(template, choices), "\n")
 	}
-	fmt.Fprintf(b, "    do: {log: %q}\n", r.log)
+	f.rules = true
+	writeChoices(&f.yaml, "  - ", "    # ", "when: {"+template+"}", choices)
 }
 
-// writeChoices writes the first choice, and the others as comments.
-func writeChoices(b *strings.Builder, indent, key string, choices []choice) {
-	for i, c := range choices {
-		mark := ""
-		if i > 0 {
-			mark = "# "
+// other adds more ways to fire the rule that was just added.
+func (f *fragment) other(template, choices string) {
+	const comment = "    # "
+	writeChoices(&f.yaml, comment, comment, "when: {"+template+"}", choices)
+}
+
+func (f *fragment) log(text string) {
+	f.yaml.WriteString("    do: {log: \"" + text + "\"}\n")
+}
+
+// writeChoices writes the choices as the template has them: the first one, and
+// the others as comments.
+func writeChoices(b *strings.Builder, first, rest, template, choices string) {
+	for choices != "" {
+		var choice string
+		choice, choices, _ = strings.Cut(choices, "\n")
+		yaml, why, reasoned := strings.Cut(choice, "\t")
+		b.WriteString(first + fill(template, yaml))
+		if reasoned {
+			b.WriteString("   # " + why)
 		}
-		fmt.Fprintf(b, "%s%s%s%s%s\n", indent, mark, key, c.yaml, reason(c.why))
+		b.WriteString("\n")
+		first = rest
 	}
-}
-
-func reason(why string) string {
-	if why == "" {
-		return ""
-	}
-	return "   # " + why
 }

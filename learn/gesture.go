@@ -5,12 +5,13 @@
 package learn
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"reflexd/sources"
+	"reflexd/sources/input"
 )
 
 // stroke is one press of a button.
@@ -21,36 +22,27 @@ type stroke struct {
 
 func (s *stroke) span() time.Duration { return s.up - s.down }
 
-// gesture is what strokes of one button amount to.
-type gesture struct {
-	words string // "was pressed and released"
-	is    []choice
-}
-
-// gestureOf returns the gesture of strokes, of which there is one at least.
-// What is asked for first is what was done.
-func gestureOf(strokes []stroke) gesture {
+// gestureOf returns in words what strokes of one button amount to, of which
+// there is one at least, and what `is` may ask for: first what was done.
+func gestureOf(strokes []stroke) (words, is string) {
+	const clicked = "\nclicked\tpressed and soon released"
 	last, n := strokes[len(strokes)-1], len(strokes)
-	pressed := choice{"is: pressed", ""}
-	released := choice{"is: released", ""}
-	held := choice{"is: held, for: 1s", ""}
-	clicked := choice{"is: clicked", "pressed and soon released"}
-	switch {
+	switch times := strconv.Itoa(n); {
 	case last.up == 0:
-		return gesture{"was pressed and held down", []choice{pressed, held, released}}
+		return "was pressed and held down", "pressed\nheld, for: 1s\nreleased"
 	case n == 1 && last.span() >= sources.DefaultTiming.Hold:
-		whole := last.span().Truncate(time.Second)
-		held.yaml = "is: held, for: " + whole.String()
-		return gesture{fmt.Sprintf("was held for %v", last.span().Round(100*time.Millisecond)), []choice{held, pressed, released}}
+		return "was held for " + last.span().Round(100*time.Millisecond).String(),
+			"held, for: " + last.span().Truncate(time.Second).String() + "\npressed\nreleased"
 	case n == 1:
-		return gesture{"was pressed and released", []choice{pressed, clicked, held, released}}
+		return "was pressed and released", "pressed" + clicked + "\nheld, for: 1s\nreleased"
 	case n > sources.MostClicks || !clicks(strokes):
-		return gesture{fmt.Sprintf("was pressed and released %d times", n), []choice{pressed, clicked, held}}
+		return "was pressed and released " + times + " times", "pressed" + clicked + "\nheld, for: 1s"
 	case n <= 3:
 		word := sources.ClickState(n)
-		return gesture{"was " + word, []choice{{"is: " + word, ""}, pressed, clicked}}
+		return "was " + word, word + "\npressed" + clicked
+	default:
+		return "was clicked " + times + " times", "clicked, times: " + times + "\npressed"
 	}
-	return gesture{fmt.Sprintf("was clicked %d times", n), []choice{{fmt.Sprintf("is: clicked, times: %d", n), ""}, pressed}}
 }
 
 // clicks reports whether strokes follow each other as the clicks of a double
@@ -62,15 +54,6 @@ func clicks(strokes []stroke) bool {
 		}
 	}
 	return true
-}
-
-// whens returns the triggers that begin with what for the words of is.
-func whens(what, from string, is []choice) []choice {
-	var all []choice
-	for _, c := range is {
-		all = append(all, choice{what + ", " + c.yaml + from, c.why})
-	}
-	return all
 }
 
 // strokes returns the presses of keys in the order of their beginnings.
@@ -138,36 +121,39 @@ func (b *Burst) keys(w *World) []*fragment {
 		return nil
 	}
 	d := w.device(b.of, text(b.events[0], "NAME"))
-	inputs, name := w.declared(d)
-	from := ", from: " + name
 	names := buttons(strokes)
-	f := &fragment{kind: "keys", rules: []rule{{log: "${KEY} of ${NAME}"}}}
-	r := &f.rules[0]
 	if len(names) == 1 {
-		g := gestureOf(strokes)
-		f.kind, f.what = "key", fmt.Sprintf("%s of %s %s.", names[0], nameOf(d), g.words)
-		r.whens = whens("key: "+names[0], from, g.is)
-		r.whens = append(r.whens, choice{"key: " + names[0] + ", " + g.is[0].yaml, "of any device"})
-		inputs.choices = append(inputs.choices, choice{"{has: " + names[0] + "}", "any that has the key"})
-		f.sections = []section{inputs}
-		return []*fragment{f}
+		return []*fragment{oneKey(w, d, names[0], strokes)}
 	}
-	some := names[:min(len(names), mostKeys)]
-	any := choice{"key: " + list(some) + ", is: pressed" + from, "any of them"}
-	if spread, ok := chord(strokes); ok && len(names) == len(some) {
-		f.what = fmt.Sprintf("%s of %s were pressed together.", strings.Join(names, " and "), nameOf(d))
-		together := "keys: " + list(names) + ", together: true, is: pressed" + within(spread, sources.DefaultTiming.ChordWindow)
-		r.whens = []choice{{together + from, ""}, any}
-	} else {
-		f.what = fmt.Sprintf("%d keys of %s were pressed: %s.", len(names), nameOf(d), strings.Join(some, ", "))
-		r.whens = []choice{any, inOrder(strokes, from)}
+	some := list(names[:min(len(names), mostKeys)])
+	any := fill("key: %, is: pressed\tany of them", some)
+	f := newFragment("keys", "% of % were pressed.", strings.Trim(some, "[]"), nameOf(d))
+	from := f.input(w, d, "")
+	first, second := any, inOrder(strokes)
+	if spread, ok := chord(strokes); ok && len(names) <= mostKeys {
+		together := fill("keys: %, together: true, is: pressed", some) + within(spread, sources.DefaultTiming.ChordWindow)
+		first, second = together+"\tall together", any
 	}
-	f.sections = []section{inputs}
+	f.rule("%, from: "+from, first+"\n"+second)
+	f.log("${KEY} of ${NAME}")
 	return []*fragment{f}
 }
 
+// oneKey concludes what was done with the only key that was pressed.
+func oneKey(w *World, d *input.Device, key string, strokes []stroke) *fragment {
+	words, is := gestureOf(strokes)
+	f := newFragment("key", "% of % %.", key, nameOf(d), words)
+	from := f.input(w, d, "\n{has: "+key+"}\tany that has the key")
+	what := "key: " + key + ", is: %"
+	f.rule(what+", from: "+from, is)
+	is, _, _ = strings.Cut(is, "\n")
+	f.other(what, is+"\tof any device")
+	f.log("${KEY} of ${NAME}")
+	return f
+}
+
 // inOrder returns the trigger for the sequence that was typed.
-func inOrder(strokes []stroke, from string) choice {
+func inOrder(strokes []stroke) string {
 	var typed []string
 	strokes = strokes[:min(len(strokes), mostKeys)]
 	for _, s := range strokes {
@@ -175,7 +161,7 @@ func inOrder(strokes []stroke, from string) choice {
 	}
 	spread := strokes[len(strokes)-1].down - strokes[0].down
 	const usual = 2 * time.Second // of a sequence without `within`
-	return choice{"keys: " + list(typed) + ", in_order: true, is: pressed" + within(spread, usual) + from, "in this order"}
+	return fill("keys: %, in_order: true, is: pressed%\tin this order", list(typed), within(spread, usual))
 }
 
 // within returns the field for what took longer than the usual time.
@@ -191,17 +177,11 @@ func within(spread, usual time.Duration) string {
 func (b *Burst) switches(w *World) []*fragment {
 	last := b.events[len(b.events)-1]
 	d := w.device(b.of, text(last, "NAME"))
-	inputs, name := w.declared(d)
-	f := &fragment{kind: "switch", sections: []section{inputs}}
-	f.what = fmt.Sprintf("%s of %s was switched %s.", last.Topic.Name, nameOf(d), last.Topic.State)
-	what := "switch: " + last.Topic.Name + ", is: "
-	f.rules = []rule{{
-		whens: []choice{
-			{what + last.Topic.State + ", from: " + name, ""},
-			{what + "changed, from: " + name, "on and off"},
-			{what + last.Topic.State, "of any device"},
-		},
-		log: "${SWITCH} is ${VALUE}",
-	}}
+	name, state := last.Topic.Name, last.Topic.State
+	f := newFragment("switch", "% of % was switched %.", name, nameOf(d), state)
+	what := "switch: " + name + ", is: %"
+	f.rule(what+", from: "+f.input(w, d, ""), state+"\nchanged\ton and off")
+	f.other(what, state+"\tof any device")
+	f.log("${SWITCH} is ${VALUE}")
 	return []*fragment{f}
 }

@@ -39,27 +39,23 @@ var narrowings = [][]selector{
 }
 
 // selectors returns the ways to declare d, the narrowest sensible first.
-func selectors(d *input.Device, all []input.Device) []choice {
-	var choices []choice
+func selectors(d *input.Device, all []input.Device) string {
+	best := narrowings[len(narrowings)-1]
 	for _, n := range narrowings {
 		if has(d, n) && alone(d, all, n) {
-			choices = []choice{{selects(d, n), ""}}
+			best = n
 			break
 		}
 	}
-	if choices == nil {
-		choices = []choice{{selects(d, []selector{byPath}), ""}}
+	narrowest := selects(d, best)
+	choices := narrowest
+	if best[0].key == byPath.key {
+		choices += "\tnothing else tells it from others; the number may be another after the next boot"
 	}
-	if strings.Contains(choices[0].yaml, "path:") {
-		choices[0].why = "nothing else tells it from others; the number may be another after the next boot"
-	}
-	for _, wider := range []struct {
-		selector selector
-		why      string
-	}{{byName, "any of this name"}, {byID, "any of this make"}, {byPhys, "whatever is plugged in there"}} {
-		yaml := selects(d, []selector{wider.selector})
-		if has(d, []selector{wider.selector}) && yaml != choices[0].yaml {
-			choices = append(choices, choice{yaml, wider.why})
+	for i, why := range []string{"any of this name", "any of this make", "whatever is plugged in there"} {
+		wider := []selector{byName, byID, byPhys}[i : i+1]
+		if yaml := selects(d, wider); has(d, wider) && yaml != narrowest {
+			choices += "\n" + yaml + "\t" + why
 		}
 	}
 	return choices
@@ -113,10 +109,12 @@ func nameOf(d *input.Device) string {
 	return called(d.Name)
 }
 
-// declared returns the section that declares d, and what it calls it.
-func (w *World) declared(d *input.Device) (section, string) {
-	name := inputName(d)
-	return section{"inputs", name, selectors(d, w.Inputs)}, name
+// input declares d, and returns what it is called then. more are more ways to
+// declare it.
+func (f *fragment) input(w *World, d *input.Device, more string) (name string) {
+	name = inputName(d)
+	f.section("inputs", name, selectors(d, w.Inputs)+more)
+	return name
 }
 
 // WriteInputs writes the section `inputs` with the devices, each declared so
@@ -131,7 +129,7 @@ func WriteInputs(out io.Writer, devices, all []input.Device) {
 			continue
 		}
 		fmt.Fprintf(&b, "  # %s: %s\n", d.Path, Printable(d.Name))
-		writeChoices(&b, "  ", distinct(inputName(d), used)+": ", selectors(d, all))
+		writeChoices(&b, "  ", "  # ", distinct(inputName(d), used)+": %", selectors(d, all))
 	}
 	head := "inputs:\n"
 	if len(used) == 0 {

@@ -4,9 +4,7 @@
 
 package learn
 
-import (
-	"fmt"
-)
+import "strconv"
 
 // turning is how far a knob turned when its two lines went from one pair of
 // levels to another, in edges. In a pair, 1 is not the level of rest; line a is
@@ -84,31 +82,19 @@ func knob(wires []*wire) (a, b *wire, t turns) {
 
 // encoder declares two lines as a knob's.
 func (world *World) encoder(a, b *wire, t turns) *fragment {
-	declaration := fmt.Sprintf("{a: %s, b: %s", Word(world.spec(a)), Word(world.spec(b)))
-	rest := "four edges a step"
-	switch end := t.end & 3; {
-	case end == 2:
-		declaration, rest = declaration+", steps: half", "two edges a step"
-	case end != 0:
-		declaration, rest = declaration+", steps: quarter", "one edge a step"
+	rest := t.end & 3
+	steps, more := [4]string{"full", "quarter", "half", "quarter"}[rest], ""
+	if rest != 0 {
+		more = ", steps: " + steps
 	}
 	if !a.restsHigh() && !b.restsHigh() {
-		declaration += ", active: high"
+		more += ", active: high"
 	}
-	if bias := world.bias(); bias != "pull-up" {
-		declaration += ", bias: " + bias
-	}
-	return &fragment{
-		kind: "encoder",
-		what: fmt.Sprintf("The knob at %s and %s was turned by %d edges.", Printable(a.name), Printable(b.name), t.travel()),
-		notes: []string{
-			"If it counts the wrong way, exchange a and b.",
-			"Where it came to rest looks like " + rest + ": if it tells too many or too few, try `steps: full`, `half` or `quarter`.",
-		},
-		sections: []section{{"encoders", "knob", []choice{{declaration + "}", ""}}}},
-		rules: []rule{{
-			whens: []choice{{"encoder: knob, is: turned", ""}, {"encoder: knob, is: clockwise", ""}, {"encoder: knob, is: counter-clockwise", ""}},
-			log:   "${ENCODER} ${DIRECTION}",
-		}},
-	}
+	f := newFragment("encoder", "The knob at % and % was turned by % edges.", Printable(a.name), Printable(b.name), strconv.Itoa(t.travel()))
+	f.note("If it counts the wrong way, exchange a and b.")
+	f.note("It came to rest as with `steps: %`: if it tells too many or too few, try `full`, `half` or `quarter`.", steps)
+	f.section("encoders", "knob", fill("{a: %, b: %%}", Word(world.spec(a)), Word(world.spec(b)), more+world.bias("pull-up")))
+	f.rule("encoder: knob, is: %", "turned\nclockwise\ncounter-clockwise")
+	f.log("${ENCODER} ${DIRECTION}")
+	return f
 }

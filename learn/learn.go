@@ -215,10 +215,10 @@ func (b *Burst) due() time.Duration {
 func (l *Learner) Conclude(b *Burst, w *World) []Finding {
 	var fresh []Finding
 	for _, f := range b.conclude(w) {
-		found := f.finding()
+		found := Finding{Kind: f.kind, What: f.what, YAML: f.yaml.String()}
 		same := found.YAML
 		if f.kind == "axis" { // which is moved a little further each time
-			same = f.kind + " " + f.rules[0].whens[0].yaml
+			same = f.first
 		}
 		if l.told == nil {
 			l.told = map[string]bool{}

@@ -188,7 +188,7 @@ var scripts = map[string]func(s *script){
 		s.add(0, "link", "eth0", "down", "STATE", "down")
 		s.add(300, "link", "eth0", "up", "STATE", "up")
 	},
-	"link-hostile": func(s *script) { s.add(0, "link", "a*[\"#", "added") },
+	"link-hostile": func(s *script) { s.add(0, "link", "a*[\"%#", "added") },
 	"signal": func(s *script) {
 		s.add(0, "signal", "SIGRTMIN+2", "received", "CODE", "queue", "VALUE", 1234, "SENDER_PID", 77)
 	},

@@ -5,12 +5,11 @@
 package learn
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"reflexd/sources/gpio"
 )
 
 // edge is a change of a line's physical level.
@@ -120,10 +119,8 @@ func (b *Burst) lines(world *World) []*fragment {
 func (world *World) line(w *wire) *fragment {
 	strokes, bounce := w.strokes()
 	switch {
-	case len(w.edges) >= busyEdges:
-		return world.busy(w)
-	case len(strokes) == 0:
-		return world.pulse(w)
+	case len(w.edges) >= busyEdges || len(strokes) == 0:
+		return world.signal(w)
 	case w.last().high != w.restsHigh():
 		return world.contact(w, bounce)
 	}
@@ -132,64 +129,51 @@ func (world *World) line(w *wire) *fragment {
 
 // button is what comes back to where it was.
 func (world *World) button(w *wire, strokes []stroke, bounce time.Duration) *fragment {
-	g := gestureOf(strokes)
-	name := slug(w.name, "line")
-	f := &fragment{kind: "line", what: fmt.Sprintf("%s %s. It rests %s.", Printable(w.name), g.words, level(w.restsHigh()))}
-	declaration := "{button: " + Word(world.spec(w))
+	words, is := gestureOf(strokes)
+	f := newFragment("line", "% %. It rests %.", Printable(w.name), words, level(w.restsHigh()))
+	more := ""
 	if !w.restsHigh() {
-		declaration += ", active: high"
+		more = ", active: high"
 	}
-	if bias := world.bias(); bias != "pull-up" {
-		declaration += ", bias: " + bias
+	more += world.bias("pull-up") + f.debounce(bounce, usualDebounce)
+	if world.Bias == "" && w.restsHigh() {
+		f.note("`bias: pull-up`, the usual one of a button, is for a contact to ground without a resistor of its own.")
 	}
-	declaration += f.debounce(bounce, gpio.NewLine(gpio.Button, "", "").Debounce) + "}"
-	f.notes = append(f.notes, world.biasNote(w)...)
-	f.sections = []section{{"lines", name, []choice{{declaration, ""}}}}
-	f.rules = []rule{{whens: whens("line: "+name, "", g.is), log: "${LINE}: ${REFLEXD_EVENT}"}}
+	f.line(world, w, "button", more, is, "${LINE}: ${REFLEXD_EVENT}")
 	return f
 }
+
+// usualDebounce is that of a button that says nothing of it.
+const usualDebounce = 10 * time.Millisecond
 
 // contact is what stays where it was put: a switch, a door.
 func (world *World) contact(w *wire, bounce time.Duration) *fragment {
-	f := world.inputLine(w, fmt.Sprintf("%s went %s and stayed there.", Printable(w.name), level(w.last().high)))
-	declaration := &f.sections[0].choices[0].yaml
-	*declaration = strings.TrimSuffix(*declaration, "}") + f.debounce(bounce, 0) + "}"
-	f.rules[0].whens = whens("line: "+f.sections[0].name, "", []choice{{"is: changed", ""}, {"is: " + w.last().word(), ""}})
+	f := newFragment("line", "% went % and stayed there.", Printable(w.name), level(w.last().high))
+	more := world.bias("as-is") + f.debounce(bounce, 0)
+	f.line(world, w, "input", more, "changed\n"+w.last().word(), "${LINE} is ${LEVEL}")
 	return f
 }
 
-// pulse is what is over sooner than a contact's bounce: a sensor, a meter.
-func (world *World) pulse(w *wire) *fragment {
-	shortest := w.last().at - w.edges[0].at
-	for i := 1; i < len(w.edges); i += 2 {
-		shortest = min(shortest, w.edges[i].at-w.edges[i-1].at)
-	}
-	f := world.inputLine(w, fmt.Sprintf("%s went %s for %v.", Printable(w.name), level(w.edges[0].high), shortest.Round(time.Microsecond)))
-	f.notes = append(f.notes, "That is too short for a button: a debounce would hide it.")
-	return f
-}
-
-// busy is what changes all the time.
-func (world *World) busy(w *wire) *fragment {
+// signal is what no hand does: pulses that are over sooner than a contact
+// bounces, or edges without end.
+func (world *World) signal(w *wire) *fragment {
 	span := w.last().at - w.edges[0].at
-	f := world.inputLine(w, fmt.Sprintf("%s changed at least %d times in %v.", Printable(w.name), len(w.edges), span.Round(time.Millisecond)))
-	f.notes = append(f.notes, "No hand does that: it is a signal, or the wire is loose and needs a bias.")
+	f := newFragment("line", "% changed % times in %.", Printable(w.name), strconv.Itoa(len(w.edges)), span.String())
+	if len(w.edges) >= busyEdges {
+		f.note("No hand does that: it is a signal, or the wire is loose and needs a bias.")
+	} else {
+		f.note("That is too fast for a button: a debounce would hide it.")
+	}
+	f.line(world, w, "input", world.bias("as-is"), w.edges[0].word()+"\nchanged", "${LINE} is ${LEVEL}")
 	return f
 }
 
-// inputLine declares a line as what it was watched as.
-func (world *World) inputLine(w *wire, what string) *fragment {
+// line declares a line of the kind, and adds a rule for what `is` may ask for.
+func (f *fragment) line(world *World, w *wire, kind, more, is, log string) {
 	name := slug(w.name, "line")
-	declaration := "{input: " + Word(world.spec(w))
-	if bias := world.bias(); bias != "as-is" {
-		declaration += ", bias: " + bias
-	}
-	is := []choice{{"is: " + w.edges[0].word(), ""}, {"is: changed", ""}}
-	return &fragment{
-		kind: "line", what: what,
-		sections: []section{{"lines", name, []choice{{declaration + "}", ""}}}},
-		rules:    []rule{{whens: whens("line: "+name, "", is), log: "${LINE} is ${LEVEL}"}},
-	}
+	f.section("lines", name, fill("{%: %%}", kind, Word(world.spec(w)), more))
+	f.rule("line: "+name+", is: %", is)
+	f.log(log)
 }
 
 func (e edge) word() string {
@@ -212,7 +196,7 @@ func (f *fragment) debounce(bounce, usual time.Duration) string {
 	if bounce == 0 {
 		return ""
 	}
-	f.notes = append(f.notes, fmt.Sprintf("It bounced for up to %v.", bounce.Round(10*time.Microsecond)))
+	f.note("It bounced for up to %.", bounce.Round(10*time.Microsecond).String())
 	const step = 5 * time.Millisecond
 	if wanted := (2*bounce + step - 1).Truncate(step); wanted > usual {
 		return ", debounce: " + wanted.String()
@@ -220,20 +204,14 @@ func (f *fragment) debounce(bounce, usual time.Duration) string {
 	return ""
 }
 
-// bias is the resistor with which lines were watched.
-func (world *World) bias() string {
-	if world.Bias == "" {
-		return "as-is"
+// bias returns the field for the resistor with which lines were watched, where
+// that is not the usual one.
+func (world *World) bias(usual string) string {
+	bias := cmp.Or(world.Bias, "as-is")
+	if bias == usual {
+		return ""
 	}
-	return world.Bias
-}
-
-// biasNote warns of a line that nothing holds where it rests.
-func (world *World) biasNote(w *wire) []string {
-	if world.Bias != "" || !w.restsHigh() {
-		return nil
-	}
-	return []string{"`bias: pull-up`, the usual one of a button, is for a contact to ground without a resistor of its own."}
+	return ", bias: " + bias
 }
 
 // spec returns the LINE that finds w again: what it was asked for by, unless

@@ -61,32 +61,31 @@ func (b *Burst) link() []*fragment {
 		}
 	}
 	name := Pattern(b.of)
-	r := rule{log: "${IFNAME} is ${STATE}"}
+	var whens []string
 	for _, states := range linkStates {
-		if slices.ContainsFunc(states, func(s string) bool { return slices.Contains(seen, s) }) {
-			r.whens = append(r.whens, choice{"link: " + name + ", is: " + list(states), ""})
+		if slices.Contains(seen, states[0]) || slices.Contains(seen, states[len(states)-1]) {
+			whens = append(whens, fill("%, is: %", name, list(states)))
 		}
 	}
-	if stem := strings.TrimRight(b.of, "0123456789"); stem != b.of && stem != "" {
-		family, _, _ := strings.Cut(r.whens[0].yaml, ": ")
-		_, states, _ := strings.Cut(r.whens[0].yaml, ", is: ")
-		r.whens = append(r.whens, choice{fmt.Sprintf("%s: %s, is: %s", family, Word(stem+"*"), states), "any of its kind"})
+	f := newFragment("link", "The link %: %.", called(b.of), strings.Join(seen, ", "))
+	f.rule("link: %", strings.Join(whens, "\n"))
+	if stem := strings.TrimRight(b.of, "0123456789"); stem != b.of && plainWord(stem) {
+		_, is, _ := strings.Cut(whens[0], ", is: ")
+		f.other("link: \""+stem+"*\", is: %", is+"\tany of its kind")
 	}
-	what := fmt.Sprintf("The link %s: %s.", called(b.of), strings.Join(seen, ", "))
-	return []*fragment{{kind: "link", what: what, rules: []rule{r}}}
+	f.log("${IFNAME} is ${STATE}")
+	return []*fragment{f}
 }
 
 // signal concludes what was sent to us.
 func (b *Burst) signal() []*fragment {
 	last := b.events[len(b.events)-1]
-	f := &fragment{kind: "signal", what: fmt.Sprintf("%s was received from process %d.", b.of, number(last, "SENDER_PID"))}
-	plain := choice{"signal: " + Word(b.of), ""}
-	r := rule{whens: []choice{plain}, log: "${SIGNAL} from ${SENDER_PID}"}
+	f := newFragment("signal", "% was received from process %.", b.of, text(last, "SENDER_PID"))
+	whens := b.of
 	if text(last, "CODE") == "queue" {
-		withValue := fmt.Sprintf("%s, where: {VALUE: %d}", plain.yaml, number(last, "VALUE"))
-		plain.why = "with any value"
-		r.whens = []choice{{withValue, ""}, plain}
+		whens = fill("%, where: {VALUE: %}\n%\twith any value", b.of, text(last, "VALUE"), b.of)
 	}
-	f.rules = []rule{r}
+	f.rule("signal: %", whens)
+	f.log("${SIGNAL} from ${SENDER_PID}")
 	return []*fragment{f}
 }
