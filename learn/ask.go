@@ -75,7 +75,7 @@ func (a *asker) answer(question string) byte {
 	letter := byte('n')
 	var b [1]byte
 	for first := true; b[0] != '\n'; {
-		if _, err := io.ReadFull(a.in, b[:]); err != nil {
+		if _, err := a.in.Read(b[:]); err != nil {
 			a.ended = true
 			return 'n'
 		}

@@ -5,7 +5,6 @@
 package learn
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +37,11 @@ func (b *Burst) motions() []*motion {
 		}
 		all[i].take(value)
 	}
-	slices.SortStableFunc(all, func(a, b *motion) int { return cmp.Compare(b.travel(), a.travel()) })
+	for i, m := range all {
+		if m.travel() > all[0].travel() {
+			all[0], all[i] = m, all[0]
+		}
+	}
 	return all
 }
 

@@ -306,6 +306,10 @@ func (b *Burst) inputNodes(action string, w *World) []*input.Device {
 			nodes = append(nodes, w.device(text(e, "DEVNAME"), ""))
 		}
 	}
-	slices.SortStableFunc(nodes, func(a, b *input.Device) int { return len(b.Keys) - len(a.Keys) })
+	for i, d := range nodes {
+		if len(d.Keys) > len(nodes[0].Keys) {
+			nodes[0], nodes[i] = d, nodes[0]
+		}
+	}
 	return nodes
 }

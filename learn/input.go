@@ -5,6 +5,7 @@
 package learn
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -13,76 +14,90 @@ import (
 	"reflexd/sources/input"
 )
 
-// selector is one property that a device can be found by.
-type selector struct {
-	key string
-	of  func(d *input.Device) string
-}
+// narrowings are what a device is selected by: they are tried in turn, until one
+// is a device's own. The port that it is plugged into is asked for last: it is
+// another one the next time.
+var narrowings = [...]string{"name", "name id", "name uniq", "name id phys", "id", "uniq", "id phys", "phys", byPath}
 
-var (
-	byName = selector{"name", func(d *input.Device) string { return d.Name }}
-	byPhys = selector{"phys", func(d *input.Device) string { return d.Phys }}
-	byUniq = selector{"uniq", func(d *input.Device) string { return d.Uniq }}
-	byPath = selector{"path", func(d *input.Device) string { return d.Path }}
-	byID   = selector{"id", func(d *input.Device) string {
+const byPath = "path"
+
+// property returns what d has by the key of an input's declaration.
+func property(d *input.Device, key string) string {
+	switch key {
+	case "name":
+		return d.Name
+	case "id":
 		if d.ID == "0000:0000" { // of what is no USB and no Bluetooth device
 			return ""
 		}
 		return d.ID
-	}}
-)
-
-// narrowings are tried in turn, until one is a device's own. The port that it
-// is plugged into is asked for last: it is another one the next time.
-var narrowings = [][]selector{
-	{byName}, {byName, byID}, {byName, byUniq}, {byName, byID, byPhys}, {byID}, {byUniq}, {byID, byPhys}, {byPhys}, {byPath},
+	case "phys":
+		return d.Phys
+	case "uniq":
+		return d.Uniq
+	}
+	return d.Path
 }
 
 // selectors returns the ways to declare d, the narrowest sensible first.
 func selectors(d *input.Device, all []input.Device) string {
-	best := narrowings[len(narrowings)-1]
-	for _, n := range narrowings {
-		if has(d, n) && alone(d, all, n) {
-			best = n
+	best := byPath
+	for _, keys := range narrowings {
+		if selects(d, keys) != "" && alone(d, all, keys) {
+			best = keys
 			break
 		}
 	}
 	narrowest := selects(d, best)
 	choices := narrowest
-	if best[0].key == byPath.key {
+	if best == byPath {
 		choices += "\tnothing else tells it from others; the number may be another after the next boot"
 	}
-	for i, why := range []string{"any of this name", "any of this make", "whatever is plugged in there"} {
-		wider := []selector{byName, byID, byPhys}[i : i+1]
-		if yaml := selects(d, wider); has(d, wider) && yaml != narrowest {
+	for _, wider := range [...]string{"name\tany of this name", "id\tany of this make", "phys\twhatever is plugged in there"} {
+		key, why, _ := strings.Cut(wider, "\t")
+		if yaml := selects(d, key); yaml != "" && yaml != narrowest {
 			choices += "\n" + yaml + "\t" + why
 		}
 	}
 	return choices
 }
 
-func has(d *input.Device, selectors []selector) bool {
-	return !slices.ContainsFunc(selectors, func(s selector) bool { return s.of(d) == "" })
-}
-
 // alone reports whether no other device has what d is selected by.
-func alone(d *input.Device, all []input.Device, selectors []selector) bool {
+func alone(d *input.Device, all []input.Device, keys string) bool {
+	selected := selects(d, keys)
 	for i := range all {
-		other := &all[i]
-		differs := func(s selector) bool { return s.of(d) != s.of(other) }
-		if other.Path != d.Path && !slices.ContainsFunc(selectors, differs) {
+		if other := &all[i]; other.Path != d.Path && selects(other, keys) == selected {
 			return false
 		}
 	}
 	return true
 }
 
-func selects(d *input.Device, selectors []selector) string {
-	var parts []string
-	for _, s := range selectors {
-		parts = append(parts, s.key+": "+Pattern(s.of(d)))
+// selects returns the declaration of d by the keys, "" if it has not all of
+// them.
+func selects(d *input.Device, keys string) string {
+	yaml := ""
+	for _, key := range strings.Fields(keys) {
+		value := property(d, key)
+		if value == "" {
+			return ""
+		}
+		yaml += ", " + key + ": " + Pattern(value)
 	}
-	return "{" + strings.Join(parts, ", ") + "}"
+	return "{" + yaml[2:] + "}"
+}
+
+// nameOf returns what people know d by.
+func nameOf(d *input.Device) string {
+	return called(cmp.Or(d.Name, d.Path))
+}
+
+// input declares d, and returns what it is called then. more are more ways to
+// declare it.
+func (f *fragment) input(w *World, d *input.Device, more string) (name string) {
+	name = inputName(d)
+	f.section("inputs", name, selectors(d, w.Inputs)+more)
+	return name
 }
 
 // inputName returns what to call d in the configuration.
@@ -99,22 +114,6 @@ func inputName(d *input.Device) string {
 		return "gamepad"
 	}
 	return slug(d.Name, "input")
-}
-
-// nameOf returns what people know d by.
-func nameOf(d *input.Device) string {
-	if d.Name == "" {
-		return called(d.Path)
-	}
-	return called(d.Name)
-}
-
-// input declares d, and returns what it is called then. more are more ways to
-// declare it.
-func (f *fragment) input(w *World, d *input.Device, more string) (name string) {
-	name = inputName(d)
-	f.section("inputs", name, selectors(d, w.Inputs)+more)
-	return name
 }
 
 // WriteInputs writes the section `inputs` with the devices, each declared so

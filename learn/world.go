@@ -100,7 +100,7 @@ func probe(path string) (blkid.Content, error) {
 		return blkid.Content{}, fmt.Errorf("look at what is on it: %w", err)
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
+	size, err := unix.Seek(int(f.Fd()), 0, io.SeekEnd)
 	if err != nil {
 		return blkid.Content{}, fmt.Errorf("ask for the size of %s: %w", path, err)
 	}
