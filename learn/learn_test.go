@@ -139,6 +139,10 @@ var scripts = map[string]func(s *script){
 		s.key(1, 150, 230, "KEY_B")
 		s.key(1, 300, 380, "KEY_A")
 	},
+	"two-keys": func(s *script) {
+		s.key(1, 0, 80, "KEY_A")
+		s.key(1, 150, 230, "KEY_B")
+	},
 	"twin":     func(s *script) { s.key(2, 0, 80, "BTN_0") },
 	"nameless": func(s *script) { s.key(4, 0, 80, "KEY_84") },
 	"hostile":  func(s *script) { s.key(6, 0, 80, "KEY_ESC") },
@@ -216,6 +220,26 @@ var scripts = map[string]func(s *script){
 	"knob-backwards-half": func(s *script) {
 		s.line("GPIO6", 6, true, 0, 20, 40, 60, 80)
 		s.line("GPIO5", 5, true, 10, 30, 50, 70, 90)
+	},
+	// The other line flickers before the knob is turned.
+	"knob-flickers": func(s *script) {
+		s.line("GPIO6", 6, false, 0, 2)
+		for i := range 3 {
+			t := float64(100 + 100*i)
+			s.line("GPIO5", 5, false, t, t+20)
+			s.line("GPIO6", 6, false, t+10, t+30)
+		}
+	},
+	// Two loose wires are no knob.
+	"noise": func(s *script) {
+		random := uint32(1)
+		high := [2]bool{}
+		for i := range 300 {
+			random = random*1664525 + 1013904223
+			line := int(random >> 16 & 1)
+			s.line([]string{"GPIO5", "GPIO6"}[line], 5+line, !high[line], float64(3*i))
+			high[line] = !high[line]
+		}
 	},
 	"two-buttons": func(s *script) {
 		s.line("GPIO5", 5, false, 0, 200)

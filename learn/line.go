@@ -94,8 +94,11 @@ func (w *wire) strokes() (strokes []stroke, bounce time.Duration) {
 	return strokes, bounce
 }
 
-// busyEdges is how many edges of one line no hand makes.
-const busyEdges = 200
+// Neither makes a hand on one line: so many edges, or bounce for so long.
+const (
+	busyEdges     = 200
+	longestBounce = 100 * time.Millisecond
+)
 
 // lines concludes what was done with the lines.
 func (b *Burst) lines(world *World) []*fragment {
@@ -119,7 +122,7 @@ func (b *Burst) lines(world *World) []*fragment {
 func (world *World) line(w *wire) *fragment {
 	strokes, bounce := w.strokes()
 	switch {
-	case len(w.edges) >= busyEdges || len(strokes) == 0:
+	case len(w.edges) >= busyEdges || bounce >= longestBounce || len(strokes) == 0:
 		return world.signal(w)
 	case w.last().high != w.restsHigh():
 		return world.contact(w, bounce)
@@ -159,7 +162,7 @@ func (world *World) contact(w *wire, bounce time.Duration) *fragment {
 func (world *World) signal(w *wire) *fragment {
 	span := w.last().at - w.edges[0].at
 	f := newFragment("line", "% changed % times in %.", Printable(w.name), strconv.Itoa(len(w.edges)), span.String())
-	if len(w.edges) >= busyEdges {
+	if span >= longestBounce {
 		f.note("No hand does that: it is a signal, or the wire is loose and needs a bias.")
 	} else {
 		f.note("That is too fast for a button: a debounce would hide it.")
