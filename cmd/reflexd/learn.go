@@ -124,7 +124,15 @@ func (t *teacher) greet() {
 	if len(t.lines) > 0 {
 		lines = "the lines " + strings.Join(t.lines, ", ")
 	}
-	fmt.Fprintf(t.stderr, "watching %d input devices, uevents, links, signals to pid %d, and %s\n", len(t.world.Inputs), os.Getpid(), lines)
+	inputs := 0
+	for i := range t.world.Inputs {
+		if d := &t.world.Inputs[i]; d.Error != "" {
+			fmt.Fprintf(t.stderr, "%s is not watched: %s\n", d.Path, printable(d.Error))
+		} else {
+			inputs++
+		}
+	}
+	fmt.Fprintf(t.stderr, "watching %d input devices, uevents, links, signals to pid %d, and %s\n", inputs, os.Getpid(), lines)
 	if len(t.lines) == 0 {
 		fmt.Fprintln(t.stderr, "GPIO lines are watched if they are named (reflexd learn GPIO17 LABEL:3) or chosen (--lines):")
 		fmt.Fprintln(t.stderr, "to watch a line is to request it, which can take the pin away from a peripheral that uses it")
