@@ -3,12 +3,10 @@
 
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
-# What runs once, when a file is read or a program is started, is built for
-# size: see docs/decisions/004-size.md.
-COLD        := gopkg.in/yaml.v3 regexp/... encoding/... fmt reflect time log/... flag os strconv unicode \
-               github.com/... reflexd/board reflexd/config reflexd/cmd/... reflexd/agent/action reflexd/agent/control reflexd/agent/mount/... \
-               reflexd/learn reflexd/sources/file reflexd/sources/inotify reflexd/sources/netlink
-GOBUILD     := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' $(COLD:%=-gcflags=%=-l)
+# Where an event passes calls are inlined; all the rest is built for size: see
+# docs/decisions/004-size.md.
+HOT         := runtime internal/... sync/... reflexd/agent/loop reflexd/agent/gesture reflexd/agent/rule reflexd/sources
+GOBUILD     := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -gcflags=all=-l $(HOT:%=-gcflags=%=)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := armv6 armv7 arm64 riscv64 amd64
 FUZZTIME    := 10s

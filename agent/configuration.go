@@ -98,9 +98,10 @@ func (c *Configuration) root() config.Value {
 			conditions = append(conditions, asked.Conditions()...)
 		}
 	}
+	made := rule.NewKinds(triggers, conditions)
 	rules := config.ListOf(&c.specs, func(s **rule.Spec) config.Value {
 		*s = &rule.Spec{}
-		return (*s).Value(triggers, conditions)
+		return (*s).Value(made)
 	})
 	return config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
 }

@@ -5,8 +5,7 @@
 package agent
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 
 	"reflexd/sources"
 )
@@ -31,9 +30,15 @@ func (q *queue) push(e *sources.Event) {
 // stay as they came.
 func (q *queue) sort() {
 	if len(q.events) > 1 {
-		slices.SortStableFunc(q.events, func(a, b sources.Event) int { return cmp.Compare(a.Time, b.Time) })
+		sort.Stable(q)
 	}
 }
+
+// Len, Less and Swap are for sort.
+
+func (q *queue) Len() int           { return len(q.events) }
+func (q *queue) Less(i, j int) bool { return q.events[i].Time < q.events[j].Time }
+func (q *queue) Swap(i, j int)      { q.events[i], q.events[j] = q.events[j], q.events[i] }
 
 // clear empties the queue and keeps its memory, unless a storm made that
 // large.

@@ -27,7 +27,7 @@ func (g *gestures) section() config.Field {
 	at := func(k *keyTiming) *config.Pos { return &k.at }
 	key := func(name string, k *keyTiming) config.Value {
 		fields := config.Object(k.ButtonFields()...)
-		return config.Func(fields.Shape(), func(n config.Node, ps *config.Problems) {
+		return config.Wrap(fields, func(n config.Node, ps *config.Problems) {
 			if name != "" { // none is written for the reference page
 				checkKey(name, k.at, ps)
 			}

@@ -93,6 +93,9 @@ type alias struct{ name, line string }
 // It fails with ErrUnknown if the board has none of that name, and otherwise
 // if the name means something else than a line.
 func (b *Board) Find(name string) (Line, error) {
+	if b.isAlias(name) {
+		return b.named(name), nil
+	}
 	if p, err := b.pin(name); err != nil {
 		return Line{}, err
 	} else if p != nil {
@@ -105,7 +108,7 @@ func (b *Board) Find(name string) (Line, error) {
 			}
 		}
 	}
-	if l := b.named(name); l.Chip != nil || b.isAlias(name) {
+	if l := b.named(name); l.Chip != nil {
 		return l, nil
 	}
 	return Line{}, ErrUnknown

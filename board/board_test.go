@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,25 @@ func testNames(t *testing.T, b *Board) {
 	for _, h := range b.Headers {
 		if h.Columns == 2 && len(h.Pins)%2 != 0 {
 			t.Errorf("%s: header %s has %d pins", b.Name, h.Name, len(h.Pins))
+		}
+	}
+}
+
+// A slip of the pen in a table puts a line on a second pin, as a rule.
+func TestNoLineIsOnTwoPins(t *testing.T) {
+	for _, b := range All() {
+		pins := map[Line]string{}
+		for _, h := range b.Headers {
+			for _, p := range h.Pins {
+				if !p.Wired {
+					continue
+				}
+				l, here := b.named(p.Name), h.Name+":"+strconv.Itoa(p.Number)
+				if there := pins[l]; there != "" {
+					t.Errorf("%s: %s is at %s and at %s", b.Name, p.Name, there, here)
+				}
+				pins[l] = here
+			}
 		}
 	}
 }

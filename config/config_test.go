@@ -33,8 +33,8 @@ func (s *sample) value() Value {
 		return Object(Field{Name: "text", Value: Text(&e.Text), Required: true})
 	}
 	variants := []Variant{
-		{Key: "say", Fields: []Field{{Name: "say", Value: Text(&s.Arg)}}},
-		{Key: "wait", Fields: []Field{{Name: "wait", Value: Duration(&s.Span)}}},
+		{Key: "say", Fields: func() []Field { return []Field{{Name: "say", Value: Text(&s.Arg)}} }},
+		{Key: "wait", Fields: func() []Field { return []Field{{Name: "wait", Value: Duration(&s.Span)}} }},
 	}
 	common := []Field{{Name: "quietly", Value: Bool(&s.On)}}
 	return Object(
@@ -50,7 +50,7 @@ func (s *sample) value() Value {
 			s.Kind = key
 			for _, v := range variants {
 				if v.Key == key {
-					return v.Fields
+					return v.Fields()
 				}
 			}
 			return nil

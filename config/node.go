@@ -191,12 +191,12 @@ func (c *converter) node(y *yaml.Node, depth int) Node {
 	case yaml.AliasNode:
 		return c.alias(y, depth)
 	case yaml.SequenceNode:
-		n.Kind = List
+		n.Kind, n.Items = List, make([]Node, 0, len(y.Content))
 		for _, item := range y.Content {
 			n.Items = append(n.Items, c.inside(y, item, depth))
 		}
 	case yaml.MappingNode:
-		n.Kind = Map
+		n.Kind, n.Entries = Map, make([]Entry, 0, len(y.Content)/2)
 		for i := 0; i+1 < len(y.Content); i += 2 {
 			n.Entries = append(n.Entries, c.entry(y, y.Content[i], y.Content[i+1], depth))
 		}

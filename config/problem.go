@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -82,13 +83,22 @@ func (ps *Problems) Failed() bool {
 // All returns the complaints by file, in the order in which the files were
 // first complained about, and within a file by place.
 func (ps *Problems) All() []Problem {
-	slices.SortStableFunc(ps.list, func(a, b Problem) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(ps.files, a.Pos.File), slices.Index(ps.files, b.Pos.File)),
-			cmp.Compare(a.Pos.Line, b.Pos.Line),
-			cmp.Compare(a.Pos.Col, b.Pos.Col))
-	})
+	sort.Stable((*byPlace)(ps))
 	return ps.list
+}
+
+// byPlace sorts complaints by file, line and column.
+type byPlace Problems
+
+func (ps *byPlace) Len() int      { return len(ps.list) }
+func (ps *byPlace) Swap(i, j int) { ps.list[i], ps.list[j] = ps.list[j], ps.list[i] }
+
+func (ps *byPlace) Less(i, j int) bool {
+	a, b := ps.list[i].Pos, ps.list[j].Pos
+	return cmp.Or(
+		cmp.Compare(slices.Index(ps.files, a.File), slices.Index(ps.files, b.File)),
+		cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Col, b.Col)) < 0
 }
 
 // Error returns all complaints, a line each.

@@ -42,19 +42,27 @@ type Field struct {
 	Value    Value
 }
 
-// reader is a Value made of a function.
-type reader struct {
+// Func returns a Value that reads by calling read.
+func Func(shape Shape, read func(n Node, ps *Problems)) Value { return custom{shape, read} }
+
+type custom struct {
 	shape Shape
 	read  func(n Node, ps *Problems)
 }
 
-func (r reader) Read(n Node, ps *Problems) { r.read(n, ps) }
-func (r reader) Shape() Shape              { return r.shape }
+func (v custom) Read(n Node, ps *Problems) { v.read(n, ps) }
+func (v custom) Shape() Shape              { return v.shape }
 
-// Func returns a Value that reads by calling read.
-func Func(shape Shape, read func(n Node, ps *Problems)) Value {
-	return reader{shape, read}
+// Wrap returns a Value that takes what v takes, and reads it by calling read,
+// which mostly has v read it and does something more.
+func Wrap(v Value, read func(n Node, ps *Problems)) Value { return wrapped{v, read} }
+
+type wrapped struct {
+	Value
+	read func(n Node, ps *Problems)
 }
+
+func (v wrapped) Read(n Node, ps *Problems) { v.read(n, ps) }
 
 // want complains unless n is of the kind, and present.
 func want(n Node, kind Kind, what string, ps *Problems) bool {
@@ -72,17 +80,30 @@ func want(n Node, kind Kind, what string, ps *Problems) bool {
 // Parsed returns a Value for a scalar that parse understands. what names the
 // type for people. The error of parse is the complaint, after the text.
 func Parsed[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return Func(Shape{Type: what}, func(n Node, ps *Problems) {
-		if !want(n, Scalar, what, ps) {
-			return
+	return scalar{what, func(text string) error {
+		v, err := parse(text)
+		if err == nil {
+			*p = v
 		}
-		v, err := parse(n.Text)
-		if err != nil {
-			ps.Errorf(n.Pos, "%v", err)
-			return
-		}
-		*p = v
-	})
+		return err
+	}}
+}
+
+// scalar is a Value for a scalar that store understands and keeps.
+type scalar struct {
+	what  string
+	store func(text string) error
+}
+
+func (v scalar) Shape() Shape { return Shape{Type: v.what} }
+
+func (v scalar) Read(n Node, ps *Problems) {
+	if !want(n, Scalar, v.what, ps) {
+		return
+	}
+	if err := v.store(n.Text); err != nil {
+		ps.Errorf(n.Pos, "%v", err)
+	}
 }
 
 // Text returns a Value for any scalar, taken as it is written. It may be
@@ -144,15 +165,23 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 // OneOf returns a Value for one of the words.
-func OneOf(p *string, words ...string) Value {
-	v := Parsed(p, "word", func(s string) (string, error) {
-		if !slices.Contains(words, s) {
-			return "", fmt.Errorf("expected %s, found %q%s", either(words), s, Suggest(s, words))
-		}
-		return s, nil
-	}).(reader)
-	v.shape.Words = words
-	return v
+func OneOf(p *string, words ...string) Value { return oneOf{p, words} }
+
+type oneOf struct {
+	p     *string
+	words []string
+}
+
+func (v oneOf) Shape() Shape { return Shape{Type: "word", Words: v.words} }
+
+func (v oneOf) Read(n Node, ps *Problems) {
+	switch {
+	case !want(n, Scalar, "word", ps):
+	case slices.Contains(v.words, n.Text):
+		*v.p = n.Text
+	default:
+		ps.Errorf(n.Pos, "expected %s, found %q%s", either(v.words), n.Text, Suggest(n.Text, v.words))
+	}
 }
 
 // either joins words as a sentence does: "a, b or c".
@@ -165,7 +194,7 @@ func either(words []string) string {
 
 // At returns v, and has the place of what v reads stored in p.
 func At(p *Pos, v Value) Value {
-	return Func(v.Shape(), func(n Node, ps *Problems) {
+	return Wrap(v, func(n Node, ps *Problems) {
 		*p = n.Pos
 		v.Read(n, ps)
 	})
@@ -173,75 +202,123 @@ func At(p *Pos, v Value) Value {
 
 // ListOf returns a Value for a list whose elements elem reads. The elements
 // are appended to what *p holds.
-func ListOf[T any](p *[]T, elem func(*T) Value) Value {
-	shape := elem(new(T)).Shape()
-	return Func(Shape{Type: "list", Elem: &shape}, func(n Node, ps *Problems) {
-		if n.Kind == List || want(n, List, "a list", ps) {
-			readItems(p, n.Items, elem, ps)
-		}
-	})
-}
+func ListOf[T any](p *[]T, elem func(*T) Value) Value { return list{item: itemOf(p, elem)} }
 
 // OneOrMore returns a Value for a list, or for a single element without the
 // brackets.
 func OneOrMore[T any](p *[]T, elem func(*T) Value) Value {
-	shape := elem(new(T)).Shape()
-	return Func(Shape{Type: "one or a list", Elem: &shape}, func(n Node, ps *Problems) {
-		items := []Node{n}
-		if n.Kind == List {
-			items = n.Items
-		}
-		if n.Kind == List && len(items) == 0 {
-			ps.Errorf(n.Pos, "the list is empty")
-		}
-		readItems(p, items, elem, ps)
-	})
+	return list{item: itemOf(p, elem), orOne: true}
 }
 
-func readItems[T any](p *[]T, items []Node, elem func(*T) Value, ps *Problems) {
-	for _, item := range items {
+// itemOf returns what a list needs to know of a slice.
+func itemOf[T any](p *[]T, elem func(*T) Value) func() (Value, func()) {
+	return func() (Value, func()) {
 		v := new(T)
-		elem(v).Read(item, ps)
-		*p = append(*p, *v)
+		return elem(v), func() { *p = append(*p, *v) }
 	}
+}
+
+// list is a Value for a list.
+type list struct {
+	// item makes one element: the Value that reads it, and a function that
+	// appends what was read.
+	item  func() (v Value, add func())
+	orOne bool // a single element may go without the brackets
+}
+
+func (l list) Shape() Shape {
+	v, _ := l.item()
+	elem := v.Shape()
+	if l.orOne {
+		return Shape{Type: "one or a list", Elem: &elem}
+	}
+	return Shape{Type: "list", Elem: &elem}
+}
+
+func (l list) Read(n Node, ps *Problems) {
+	switch {
+	case n.Kind != List && l.orOne:
+		l.read(n, ps)
+		return
+	case n.Kind != List && !want(n, List, "a list", ps):
+		return
+	case len(n.Items) == 0 && l.orOne:
+		ps.Errorf(n.Pos, "the list is empty")
+	}
+	for _, item := range n.Items {
+		l.read(item, ps)
+	}
+}
+
+func (l list) read(n Node, ps *Problems) {
+	v, add := l.item()
+	v.Read(n, ps)
+	add()
 }
 
 // MapOf returns a Value for a mapping from names that the user chooses. A
 // name that is there already, from this file or an earlier one, is refused
 // with the place of the first.
 func MapOf[T any](p *map[string]*T, at func(*T) *Pos, elem func(name string, v *T) Value) Value {
-	shape := elem("", new(T)).Shape()
-	return Func(Shape{Type: "mapping", Elem: &shape}, func(n Node, ps *Problems) {
-		if n.Kind != Map {
-			want(n, Map, "a mapping", ps)
-			return
-		}
-		if *p == nil {
-			*p = map[string]*T{}
-		}
-		for _, e := range n.Entries {
-			if first, ok := (*p)[e.Key]; ok {
-				ps.Errorf(e.At, "%q is declared already at %s", e.Key, *at(first))
-				continue
+	return mapping{
+		shape: func() Shape { return elem("", new(T)).Shape() },
+		entry: func(name string, pos Pos) (v Value, first Pos) {
+			if *p == nil {
+				*p = map[string]*T{}
 			}
-			v := new(T)
-			*at(v) = e.At
-			(*p)[e.Key] = v
-			elem(e.Key, v).Read(e.Value, ps)
+			if known := (*p)[name]; known != nil {
+				return nil, *at(known)
+			}
+			t := new(T)
+			*at(t) = pos
+			(*p)[name] = t
+			return elem(name, t), Pos{}
+		},
+	}
+}
+
+// mapping is a Value for a mapping from free names.
+type mapping struct {
+	shape func() Shape // of an entry's value
+	// entry makes the entry for a name at a place, and returns the Value that
+	// reads it; nil, and the place of the first one, if there is one already.
+	entry func(name string, at Pos) (v Value, first Pos)
+}
+
+func (m mapping) Shape() Shape {
+	elem := m.shape()
+	return Shape{Type: "mapping", Elem: &elem}
+}
+
+func (m mapping) Read(n Node, ps *Problems) {
+	if n.Kind != Map {
+		want(n, Map, "a mapping", ps)
+		return
+	}
+	for _, e := range n.Entries {
+		v, first := m.entry(e.Key, e.At)
+		if v == nil {
+			ps.Errorf(e.At, "%q is declared already at %s", e.Key, first)
+			continue
 		}
-	})
+		v.Read(e.Value, ps)
+	}
 }
 
 // Object returns a Value for a mapping with the given keys. Unknown and
 // repeated keys and missing required ones are complained about.
-func Object(fields ...Field) Value {
-	return Func(Shape{Type: "mapping", Fields: fields}, func(n Node, ps *Problems) {
-		if n.Kind != Map {
-			want(n, Map, "a mapping", ps)
-			return
-		}
-		readFields(n, fields, ps)
-	})
+func Object(fields ...Field) Value { return object(fields) }
+
+type object []Field
+
+func (o object) Shape() Shape { return Shape{Type: "mapping", Fields: o} }
+
+func (o object) Read(n Node, ps *Problems) {
+	if n.Kind != Map {
+		want(n, Map, "a mapping", ps)
+		return
+	}
+	readFields(n, o, ps)
 }
 
 func readFields(n Node, fields []Field, ps *Problems) {
@@ -283,16 +360,22 @@ func suggestField(key string, fields []Field) (hint, meant string) {
 
 // Either returns a Value that reads a mapping with long and everything else
 // with short: the form with all the fields, and the abbreviation.
-func Either(short, long Value) Value {
-	shape, or := short.Shape(), long.Shape()
+func Either(short, long Value) Value { return twoForms{short, long} }
+
+type twoForms struct{ short, long Value }
+
+func (v twoForms) Shape() Shape {
+	shape, or := v.short.Shape(), v.long.Shape()
 	shape.Or = &or
-	return Func(shape, func(n Node, ps *Problems) {
-		if n.Kind == Map {
-			long.Read(n, ps)
-		} else {
-			short.Read(n, ps)
-		}
-	})
+	return shape
+}
+
+func (v twoForms) Read(n Node, ps *Problems) {
+	if n.Kind == Map {
+		v.long.Read(n, ps)
+	} else {
+		v.short.Read(n, ps)
+	}
 }
 
 // Variant is one of several kinds of mapping that are told apart by a key
@@ -301,9 +384,9 @@ func Either(short, long Value) Value {
 type Variant struct {
 	Key string // the telling key
 	Doc string
-	// Fields are the keys of this kind of mapping, the telling one among
-	// them, as they describe themselves.
-	Fields []Field
+	// Fields returns the keys of this kind of mapping, the telling one among
+	// them, for what describes the language. Nothing that is read calls it.
+	Fields func() []Field
 }
 
 // Choice returns a Value for a mapping that is one of the variants; common
@@ -311,17 +394,28 @@ type Variant struct {
 // telling key and the mapping's place, and returns the variant's fields, bound
 // to the variables that this mapping is to be read into.
 func Choice(what string, variants []Variant, common []Field, begin func(key string, at Pos) []Field) Value {
-	return Func(Shape{Type: what, Variants: variants, Fields: common}, func(n Node, ps *Problems) {
-		if n.Kind != Map {
-			ps.Errorf(n.Pos, "expected a mapping with one of %s, found %s", keysOf(variants), n.Kind)
-			return
-		}
-		v, ok := pick(n, what, variants, common, ps)
-		if !ok {
-			return
-		}
-		readFields(n, append(begin(v.Key, n.Pos), common...), ps)
-	})
+	return choice{what, variants, common, begin}
+}
+
+type choice struct {
+	what     string
+	variants []Variant
+	common   []Field
+	begin    func(key string, at Pos) []Field
+}
+
+func (c choice) Shape() Shape { return Shape{Type: c.what, Variants: c.variants, Fields: c.common} }
+
+func (c choice) Read(n Node, ps *Problems) {
+	if n.Kind != Map {
+		ps.Errorf(n.Pos, "expected a mapping with one of %s, found %s", keysOf(c.variants), n.Kind)
+		return
+	}
+	v, ok := pick(n, c.what, c.variants, c.common, ps)
+	if !ok {
+		return
+	}
+	readFields(n, append(c.begin(v.Key, n.Pos), c.common...), ps)
 }
 
 // pick finds the one variant whose telling key the mapping has.

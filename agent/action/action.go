@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"reflexd/agent/output"
@@ -192,16 +193,22 @@ func (s *Spec) Value() config.Value {
 	})
 }
 
+// variants are the kinds as the language knows them.
+var variants = sync.OnceValue(func() []config.Variant {
+	var all []config.Variant
+	for _, k := range kinds {
+		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
+			value, _ := k.New()
+			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Value: value}}
+		}})
+	}
+	return all
+})
+
 func (s *stepSpec) value() config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	var variants []config.Variant
-	for _, k := range kinds {
-		value, _ := k.New()
-		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc,
-			Fields: []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Value: value}}})
-	}
-	return config.Choice("action", variants, common, func(key string, at config.Pos) []config.Field {
+	return config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
 		value, build := kinds[i].New()
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain

@@ -73,7 +73,7 @@ func newProgram(kind string) *program {
 // their place is a common slip, so the complaint shows how to mend it.
 func (a *program) argvValue() config.Value {
 	list := config.ListOf(&a.argv, TextValue)
-	return config.Func(list.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(list, func(n config.Node, ps *config.Problems) {
 		switch {
 		case n.Kind == config.Scalar && n.Text != "":
 			ps.Errorf(n.Pos, "expected a list such as [%s], or `shell: …` for a command line", strings.Join(strings.Fields(n.Text), ", "))

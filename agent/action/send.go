@@ -81,7 +81,7 @@ func (a *send) fields() []config.Field {
 
 // optionalText returns the Value that reads a Text that need not be there.
 func optionalText(t **Text) config.Value {
-	return config.Func(TextValue(new(Text)).Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(TextValue(new(Text)), func(n config.Node, ps *config.Problems) {
 		*t = &Text{}
 		TextValue(*t).Read(n, ps)
 	})

@@ -68,7 +68,7 @@ func (p *Plan) automountValue() config.Value {
 
 func (q *policy) value() config.Value {
 	where := sources.WhereValue(&q.match)
-	match := config.Func(where.Shape(), func(n config.Node, ps *config.Problems) {
+	match := config.Wrap(where, func(n config.Node, ps *config.Problems) {
 		where.Read(n, ps)
 		q.matches = true
 		checkMatch(n, &q.match, ps)
@@ -98,7 +98,7 @@ func dirtyValue(write *bool) config.Value  { return either(write, "read-only", "
 func either(b *bool, no, yes string) config.Value {
 	var text string
 	word := config.OneOf(&text, no, yes)
-	return config.Func(word.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(word, func(n config.Node, ps *config.Problems) {
 		word.Read(n, ps)
 		*b = text == yes
 	})
@@ -106,7 +106,7 @@ func either(b *bool, no, yes string) config.Value {
 
 func optionsValue(name string, o *options) config.Value {
 	list := config.OneOrMore(&o.words, func(s *string) config.Value { return config.Word(s, "an option") })
-	return config.Func(list.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(list, func(n config.Node, ps *config.Problems) {
 		t := fstype.Find(name)
 		if t == nil {
 			ps.Errorf(o.pos, "unknown filesystem %q%s", name, config.Suggest(name, fstype.Names()))

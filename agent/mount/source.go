@@ -6,9 +6,9 @@
 package mount
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,10 +123,8 @@ func (s *Source) checkNamespace() {
 // Status implements sources.Source.
 func (s *Source) Status() []sources.State {
 	var all []sources.State
-	if s.astray != "" {
-		all = append(all, sources.State{Name: "namespace", Error: s.astray})
-	}
-	for _, d := range s.devices {
+	for _, name := range slices.Sorted(maps.Keys(s.devices)) {
+		d := s.devices[name]
 		st := sources.State{Name: d.name, OK: d.mount != nil, Detail: d.detail()}
 		if d.problem != nil {
 			st.Error = d.problem.Error()
@@ -135,7 +133,9 @@ func (s *Source) Status() []sources.State {
 			all = append(all, st)
 		}
 	}
-	slices.SortFunc(all, func(a, b sources.State) int { return cmp.Compare(a.Name, b.Name) })
+	if s.astray != "" {
+		all = append(all, sources.State{Name: "namespace", Error: s.astray})
+	}
 	return all
 }
 

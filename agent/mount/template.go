@@ -22,7 +22,7 @@ type template struct{ text action.Text }
 
 func (t *template) value() config.Value {
 	text := action.TextValue(&t.text)
-	return config.Func(text.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(text, func(n config.Node, ps *config.Problems) {
 		text.Read(n, ps)
 		t.check(n, ps)
 	})

@@ -57,19 +57,9 @@ type ifSpec struct {
 	compile func(c *Compiler, triggers []sources.Trigger) condition
 }
 
-// value returns the Value that reads s. kinds are what the sources answer.
-func (s *ifSpec) value(kinds []sources.ConditionKind) config.Value {
-	variants := []config.Variant{
-		{Key: "where", Doc: "what the event's fields must be", Fields: whereFields(new(sources.Where))},
-		{Key: "time", Doc: "what time of the day it must be, by the board's clock and zone", Fields: new(hours).fields()},
-		{Key: "any", Doc: "one of several conditions must hold", Fields: nestedFields("any", nil)},
-		{Key: "not", Doc: "a condition must not hold; one of which nothing is known fails either way", Fields: nestedFields("not", nil)},
-	}
-	for _, k := range kinds {
-		fields, _ := k.New()
-		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
-	}
-	return config.Choice("condition", variants, nil, func(key string, at config.Pos) []config.Field {
+// value returns the Value that reads s.
+func (s *ifSpec) value(kinds *Kinds) config.Value {
+	return config.Choice("condition", kinds.conditions, nil, func(key string, at config.Pos) []config.Field {
 		s.pos = at
 		return s.begin(key, kinds)
 	})
@@ -77,7 +67,7 @@ func (s *ifSpec) value(kinds []sources.ConditionKind) config.Value {
 
 // begin returns the fields of the kind of condition that key tells, and has s
 // compile it.
-func (s *ifSpec) begin(key string, kinds []sources.ConditionKind) []config.Field {
+func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 	switch key {
 	case "where":
 		var w sources.Where
@@ -99,7 +89,7 @@ func (s *ifSpec) begin(key string, kinds []sources.ConditionKind) []config.Field
 	case "any", "not":
 		return s.nested(key, kinds)
 	}
-	for _, k := range kinds {
+	for _, k := range kinds.questions {
 		if k.Key == key {
 			fields, compile := k.New()
 			s.compile = func(c *Compiler, _ []sources.Trigger) condition { return question(compile(c.Problems)) }
@@ -110,7 +100,7 @@ func (s *ifSpec) begin(key string, kinds []sources.ConditionKind) []config.Field
 }
 
 // nested is begin for the conditions that hold others.
-func (s *ifSpec) nested(key string, kinds []sources.ConditionKind) []config.Field {
+func (s *ifSpec) nested(key string, kinds *Kinds) []config.Field {
 	var inner []*ifSpec
 	s.compile = func(c *Compiler, triggers []sources.Trigger) condition {
 		parts := compileAll(inner, c, triggers)
@@ -132,7 +122,7 @@ func (s *ifSpec) nested(key string, kinds []sources.ConditionKind) []config.Fiel
 }
 
 // ifValue returns the Value that reads one condition or a list of them.
-func ifValue(all *[]*ifSpec, kinds []sources.ConditionKind) config.Value {
+func ifValue(all *[]*ifSpec, kinds *Kinds) config.Value {
 	return config.OneOrMore(all, func(p **ifSpec) config.Value {
 		*p = &ifSpec{}
 		return (*p).value(kinds)

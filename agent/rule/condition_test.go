@@ -120,7 +120,7 @@ func conditional(t testing.TB) (*Runner, []*Rule, *sources.Event) {
 	n, _ := config.Parse("f", []byte(`{where: {N: {above: 1, below: 9}, LINE: "do*"}}`), ps)
 	c := &Compiler{Problems: ps}
 	var specs []*ifSpec
-	ifValue(&specs, nil).Read(n, ps)
+	ifValue(&specs, NewKinds(nil, nil)).Read(n, ps)
 	all := compileAll(specs, c, nil)
 	if ps.Failed() || len(all) != 1 {
 		t.Fatal(ps)

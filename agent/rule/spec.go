@@ -42,9 +42,8 @@ type triggerSpec struct {
 	compile func(*sources.Trigger, *config.Problems)
 }
 
-// Value returns the Value that reads s. kinds are the triggers there are,
-// conditions what sources can be asked.
-func (s *Spec) Value(kinds []sources.TriggerKind, conditions []sources.ConditionKind) config.Value {
+// Value returns the Value that reads s.
+func (s *Spec) Value(kinds *Kinds) config.Value {
 	s.mode, s.enabled = string(Queued), true
 	when := func(p **triggerSpec) config.Value {
 		*p = &triggerSpec{}
@@ -53,7 +52,7 @@ func (s *Spec) Value(kinds []sources.TriggerKind, conditions []sources.Condition
 	return config.At(&s.pos, config.Object(
 		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
-		config.Field{Name: "if", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, conditions)},
+		config.Field{Name: "if", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, kinds)},
 		config.Field{Name: "do", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
 		config.Field{Name: "on_failure", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
@@ -66,17 +65,13 @@ func (s *Spec) Value(kinds []sources.TriggerKind, conditions []sources.Condition
 	))
 }
 
-func (t *triggerSpec) value(kinds []sources.TriggerKind) config.Value {
+func (t *triggerSpec) value(kinds *Kinds) config.Value {
 	where := config.Field{Name: "where", Doc: "what the event's fields must be", Value: sources.WhereValue(&t.where)}
-	var variants []config.Variant
-	for _, k := range kinds {
-		fields, _ := k.New()
-		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
-	}
-	return config.Choice("trigger", variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
-		i := slices.IndexFunc(kinds, func(k sources.TriggerKind) bool { return k.Key == key })
-		fields, compile := kinds[i].New()
-		t.pos, t.kind, t.compile = at, &kinds[i], compile
+	return config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
+		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
+		t.pos, t.kind = at, &kinds.triggers[i]
+		var fields []config.Field
+		fields, t.compile = t.kind.New()
 		return fields
 	})
 }

@@ -137,15 +137,19 @@ type Running struct {
 
 // Running lists the programs that run, the oldest first.
 func (s *Starter) Running() []Running {
-	var list []Running
+	var running []*Child
 	for c := range s.children {
 		if c.pid != 0 && !c.gone {
-			list = append(list, Running{c.pid, c.spec.Argv, s.loop.Now() - c.started})
+			running = append(running, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b Running) int {
-		return cmp.Or(cmp.Compare(b.For, a.For), cmp.Compare(a.Pid, b.Pid))
+	slices.SortFunc(running, func(a, b *Child) int {
+		return cmp.Or(cmp.Compare(a.started, b.started), cmp.Compare(a.pid, b.pid))
 	})
+	var list []Running
+	for _, c := range running {
+		list = append(list, Running{c.pid, c.spec.Argv, s.loop.Now() - c.started})
+	}
 	return list
 }
 

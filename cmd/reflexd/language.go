@@ -8,7 +8,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"reflexd/config"
@@ -44,7 +43,7 @@ Every key that a configuration file may have, as `+"`reflexd help language`"+` p
 func writeEntryKinds(w io.Writer, entry *config.Shape) {
 	for _, v := range entry.Variants {
 		fmt.Fprintf(w, "\n### `%s`\n\n%s.\n", v.Key, sentence(v.Doc))
-		writeFields(w, append(slices.Clip(v.Fields), entry.Fields...))
+		writeFields(w, append(v.Fields(), entry.Fields...))
 	}
 }
 
@@ -58,8 +57,9 @@ func writeVariants(w io.Writer, f config.Field) {
 	fmt.Fprintf(w, "\n## What `%s` can be\n", f.Name)
 	for _, v := range shape.Elem.Variants {
 		fmt.Fprintf(w, "\n### %s: `%s`\n\n%s.\n", shape.Elem.Type, v.Key, sentence(v.Doc))
-		writeFields(w, v.Fields)
-		for _, inner := range v.Fields {
+		fields := v.Fields()
+		writeFields(w, fields)
+		for _, inner := range fields {
 			if long := longForm(inner.Value.Shape()); len(long) > 0 {
 				fmt.Fprintf(w, "\nKeys of `%s`:\n", inner.Name)
 				writeFields(w, long)

@@ -50,7 +50,7 @@ func loadIndex(cache string) ([]Package, error) {
 
 // fetch gets the newest packages. They are put in place, and the index written, only when all are complete.
 func fetch(ctx context.Context, cache string, log io.Writer) ([]Package, error) {
-	apt, err := newApt(ctx, filepath.Join(cache, "apt"))
+	apt, err := newApt(ctx, filepath.Join(cache, "apt"), "arm64")
 	if err != nil {
 		return nil, err
 	}
@@ -86,16 +86,17 @@ func install(cache, from string, packages []Package) error {
 
 // apt runs apt's programs with a state of their own in dir.
 type apt struct {
-	dir  string
-	arch string // the host's
+	dir     string
+	arch    string   // the host's
+	foreign []string // those whose packages are wanted
 }
 
-func newApt(ctx context.Context, dir string) (*apt, error) {
+func newApt(ctx context.Context, dir string, foreign ...string) (*apt, error) {
 	arch, err := output(exec.CommandContext(ctx, "dpkg", "--print-architecture"))
 	if err != nil {
 		return nil, err
 	}
-	a := &apt{dir: dir, arch: string(bytes.TrimSpace(arch))}
+	a := &apt{dir: dir, arch: string(bytes.TrimSpace(arch)), foreign: foreign}
 	if err := fresh(dir); err != nil {
 		return nil, err
 	}
@@ -122,12 +123,12 @@ Dir::State::status %[3]q;
 Dir::Cache %[4]q;
 #clear APT::Architectures;
 APT::Architecture %[5]q;
-APT::Architectures { %[5]q; "arm64"; };
+APT::Architectures { %[5]q; %[6]s };
 #clear APT::Update;
 #clear DPkg::Post-Invoke;
 APT::Sandbox::User "root";
 Acquire::Languages "none";
-`, a.dir, filepath.Join(a.dir, "lists"), filepath.Join(a.dir, "status"), filepath.Join(a.dir, "cache"), a.arch)
+`, a.dir, filepath.Join(a.dir, "lists"), filepath.Join(a.dir, "status"), filepath.Join(a.dir, "cache"), a.arch, strings.Join(a.foreign, "; ")+";")
 }
 
 func (a *apt) debs() string { return filepath.Join(a.dir, "debs") }

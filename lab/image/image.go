@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,12 @@ func (i *Image) Dir() string { return i.dir }
 // headers is the folder that kernel modules are built against.
 func (i *Image) headers() string {
 	return filepath.Join(i.dir, "usr/src/linux-headers-"+i.Kernel)
+}
+
+// Bindings is the folder of the headers by whose names device trees call lines: include/dt-bindings of the kernel.
+func (i *Image) Bindings() string {
+	common := strings.TrimSuffix(i.Kernel, "arm64") + "common"
+	return filepath.Join(i.dir, "usr/src/linux-headers-"+common, "include/dt-bindings")
 }
 
 // Cache returns the folder that holds what was fetched and built.

@@ -48,6 +48,7 @@ type scene struct {
 var scenes = []scene{
 	{"board", "reflexd board", nil},
 	{"monitor", "reflexd monitor --bias pull-up GPIO17 inputs", playMonitor},
+	{"learn", "reflexd learn", playLearn},
 }
 
 func main() {
@@ -148,6 +149,25 @@ func playMonitor(ctx context.Context, s *stage, log *lab.Log) error {
 		return err
 	}
 	return s.typeUntil(ctx, log, "released")
+}
+
+// playLearn types on the keyboard that playMonitor left, and plugs a stick in.
+func playLearn(ctx context.Context, s *stage, log *lab.Log) error {
+	if _, err := log.Await(ctx, "Ctrl-C ends"); err != nil {
+		return err
+	}
+	if err := s.typeUntil(ctx, log, "when: "); err != nil {
+		return err
+	}
+	image := filepath.Join(s.dir, "stick.img")
+	if err := lab.StickImage(ctx, image, lab.Volume{Type: "vfat", Label: "PHOTOS"}); err != nil {
+		return err
+	}
+	if err := s.PlugStick(ctx, "stick", image); err != nil {
+		return err
+	}
+	_, err := log.Await(ctx, "mount: ")
+	return err
 }
 
 // typeUntil types a key until the log says so: a keyboard that was just

@@ -46,8 +46,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func warm(ctx context.Context, stdout io.Writer, refresh bool) error {
 	begin := time.Now()
-	prepared, err := image.Prepare(ctx, image.Options{Log: timed{stdout, begin}, Refresh: refresh})
+	options := image.Options{Log: timed{stdout, begin}, Refresh: refresh}
+	prepared, err := image.Prepare(ctx, options)
 	if err != nil {
+		return err
+	}
+	if _, err := image.PrepareTrees(ctx, options); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "Linux %s is ready in %s (%.1f s)\n", prepared.Kernel, prepared.Dir(), time.Since(begin).Seconds())

@@ -204,7 +204,7 @@ func compile(dir, yaml string) (*Plan, *config.Problems) {
 	n, _ := config.Parse("f", []byte(strings.ReplaceAll(yaml, "DIR", dir)), ps)
 	config.Object(append(p.Sections(), config.Field{Name: "rules", Value: config.ListOf(&none, trigger)})...).Read(n, ps)
 	p.Check(ps)
-	for _, c := range compilers[min(1, len(compilers)):] { // the first made the shape
+	for _, c := range compilers {
 		c()
 	}
 	return p, ps

@@ -65,7 +65,7 @@ func encoderValue(name string, l *Line) config.Value {
 		config.Field{Name: "active", Default: l.Active, Doc: "the physical level of a contact that is closed",
 			Value: config.OneOf(&l.Active, "high", "low")},
 	)
-	return config.Func(fields.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(fields, func(n config.Node, ps *config.Problems) {
 		fields.Read(withoutDebounce(n, ps), ps)
 	})
 }
@@ -90,7 +90,7 @@ func stepsValue(edges *int) config.Value {
 	}
 	word := new(string)
 	one := config.OneOf(word, words...)
-	return config.Func(one.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(one, func(n config.Node, ps *config.Problems) {
 		one.Read(n, ps)
 		for _, s := range edgesPerStep {
 			if s.word == *word {

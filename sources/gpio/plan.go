@@ -105,6 +105,11 @@ func (p *Plan) Lines() []*Line {
 // Outputs returns the names of the outputs, sorted.
 func (p *Plan) Outputs() []string { return p.names(func(l *Line) bool { return l.Kind == Output }) }
 
+// inputs returns the names of the inputs and buttons, sorted.
+func (p *Plan) inputs() []string {
+	return p.names(func(l *Line) bool { return l.Kind == Input || l.Kind == Button })
+}
+
 func (p *Plan) names(want func(*Line) bool) []string {
 	var names []string
 	for _, l := range p.Lines() {

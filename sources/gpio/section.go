@@ -20,19 +20,22 @@ func (p *Plan) Sections() []config.Field {
 	}, p.encodersField(), p.boardField()}
 }
 
+// lineKinds are the kinds of line.
+var lineKinds = []config.Variant{
+	{Key: Input, Doc: "a line whose edges rules hear", Fields: func() []config.Field { return kindFields(Input, new(Line)) }},
+	{Key: Output, Doc: "a line that rules set", Fields: func() []config.Field { return kindFields(Output, new(Line)) }},
+	{Key: Button, Doc: "an input with a button to ground", Fields: func() []config.Field { return kindFields(Button, new(Line)) }},
+}
+
 // lineValue returns the Value that reads one line into l.
 func lineValue(name string, l *Line) config.Value {
-	choice := config.Choice("kind of line", []config.Variant{
-		{Key: Input, Doc: "a line whose edges rules hear", Fields: kindFields(Input, new(Line))},
-		{Key: Output, Doc: "a line that rules set", Fields: kindFields(Output, new(Line))},
-		{Key: Button, Doc: "an input with a button to ground", Fields: kindFields(Button, new(Line))},
-	}, nil, func(kind string, _ config.Pos) []config.Field {
+	choice := config.Choice("kind of line", lineKinds, nil, func(kind string, _ config.Pos) []config.Field {
 		at := l.At
 		*l = NewLine(kind, name, "")
 		l.At = at
 		return kindFields(kind, l)
 	})
-	return config.Func(choice.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
 		choice.Read(withoutMisplaced(n, ps), ps)
 	})
 }

@@ -113,7 +113,6 @@ func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
 
 // find returns the names that r means.
 func (o *onLine) find(r ref, ps *config.Problems) []string {
-	inputs := o.plan.names(func(l *Line) bool { return l.Kind == Input || l.Kind == Button })
 	l := o.plan.declared[r.name]
 	switch {
 	case r.name == "", l != nil && l.Spec == "": // complained about already
@@ -125,10 +124,10 @@ func (o *onLine) find(r ref, ps *config.Problems) []string {
 		o.check(l, ps)
 		return []string{r.name}
 	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Suggest(r.name, inputs))
+		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Suggest(r.name, o.plan.inputs()))
 		return nil
 	}
-	matching := slices.DeleteFunc(inputs, func(name string) bool { return !sources.Glob(r.name, name) })
+	matching := slices.DeleteFunc(o.plan.inputs(), func(name string) bool { return !sources.Glob(r.name, name) })
 	if len(matching) == 0 {
 		ps.Errorf(r.at, "no declared input or button matches %q", r.name)
 	}
@@ -176,7 +175,7 @@ func (p *Plan) newInPlace() ([]config.Field, func(*sources.Trigger, *config.Prob
 	spec := specValue(&b.spec)
 	button := config.Field{
 		Name: "button", Required: true, Doc: "which line the button is at, as in `lines`",
-		Value: config.Func(spec.Shape(), func(n config.Node, ps *config.Problems) {
+		Value: config.Wrap(spec, func(n config.Node, ps *config.Problems) {
 			b.at = n.Pos
 			spec.Read(n, ps)
 			p.buttons = append(p.buttons, b)

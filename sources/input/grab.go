@@ -26,8 +26,7 @@ const (
 
 // grabValue returns the Value for the field grab.
 func grabValue(p *Grab) config.Value {
-	words := config.OneOf(new(string), "auto", "on", "off").Shape()
-	return config.Func(words, func(n config.Node, ps *config.Problems) {
+	return config.Wrap(config.OneOf(new(string), "auto", "on", "off"), func(n config.Node, ps *config.Problems) {
 		if n.Kind == config.Scalar && n.Text == "auto" {
 			*p = GrabAuto
 			return

@@ -38,16 +38,19 @@ func list(dev string, k *kernel) ([]Device, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list input devices: %w", err)
 	}
-	var devices []Device
+	var paths []string
 	for _, e := range entries {
-		if !isNode(e.Name()) {
-			continue
+		if isNode(e.Name()) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
-		if d, ok := describe(filepath.Join(dir, e.Name()), k); ok {
+	}
+	slices.SortFunc(paths, byNumber)
+	var devices []Device
+	for _, path := range paths {
+		if d, ok := describe(path, k); ok {
 			devices = append(devices, d)
 		}
 	}
-	slices.SortFunc(devices, func(a, b Device) int { return byNumber(a.Path, b.Path) })
 	return devices, nil
 }
 

@@ -364,8 +364,7 @@ func compile(text string) (*compiled, *config.Problems) {
 	kinds := c.plan.Triggers()
 	var variants []config.Variant
 	for _, k := range kinds {
-		fields, _ := k.New()
-		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
+		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc})
 	}
 	begin := func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k sources.TriggerKind) bool { return k.Key == key })

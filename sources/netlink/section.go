@@ -47,7 +47,7 @@ func (p *Plan) Sections() []config.Field {
 func socketValue(name string, s *Socket) config.Value {
 	*s = Socket{Name: name, At: s.At, longest: defaultLongest, settings: settings{protocol: -1, buffer: defaultBuffer}}
 	object := config.Object(s.fields()...)
-	return config.Func(object.Shape(), func(n config.Node, ps *config.Problems) {
+	return config.Wrap(object, func(n config.Node, ps *config.Problems) {
 		object.Read(n, ps)
 		if s.family != "" && s.protocol < 0 {
 			s.protocol = unix.NETLINK_GENERIC

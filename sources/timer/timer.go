@@ -5,6 +5,7 @@
 package timer
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -123,9 +124,10 @@ func (c *clock) tick() {
 // Status implements sources.Source.
 func (s *Source) Status() []sources.State {
 	var all []sources.State
-	for _, period := range slices.Sorted(maps.Keys(s.clocks)) {
-		detail := fmt.Sprintf("%d ticks", s.clocks[period].ticks)
-		all = append(all, sources.State{Name: period.String(), Detail: detail, OK: true})
+	byPeriod := func(a, b *clock) int { return cmp.Compare(a.period, b.period) }
+	for _, c := range slices.SortedFunc(maps.Values(s.clocks), byPeriod) {
+		detail := fmt.Sprintf("%d ticks", c.ticks)
+		all = append(all, sources.State{Name: c.period.String(), Detail: detail, OK: true})
 	}
 	return all
 }

@@ -52,7 +52,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	tr := &trigger{stage: kernelStage}
 	var at places
 	where := sources.WhereValue(&tr.match)
-	match := config.Func(where.Shape(), func(n config.Node, ps *config.Problems) {
+	match := config.Wrap(where, func(n config.Node, ps *config.Problems) {
 		where.Read(n, ps)
 		checkConditions(n, ps)
 		at.conditions = n.Entries
