@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// WatchSpec: what `monitor` listens to, where no file says what the agent is
+// WatchSpec: what `monitor` and `learn` listen to, where no file says what the agent is
 // to do.
 
 package agent
 
 import (
+	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -20,6 +21,9 @@ type WatchSpec struct {
 	Lines []string
 	Bias  string
 }
+
+// Loop is the agent's loop, for who observes it: see Options.Observe.
+func (a *Agent) Loop() sources.Loop { return a.loop }
 
 // Watch returns a configuration without rules, under which the agent only
 // listens.

@@ -7,25 +7,57 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
+	"reflexd/learn"
+	"reflexd/sources"
 	"reflexd/sources/input"
 )
 
 func inputsVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
-	return func([]string) int {
-		devices, err := input.List("/dev")
+	asYAML := c.flags.Bool("yaml", false, "print their declarations, ready for a configuration")
+	return func(args []string) int {
+		all, err := input.List("/dev")
+		devices := selectInputs(all, args)
 		code := done
-		if err != nil {
+		switch {
+		case err != nil:
 			code = c.fail(err)
+		case len(devices) == 0 && len(args) > 0:
+			code = c.fail(fmt.Errorf("no input device here is called %s", strings.Join(args, " or ")))
 		}
-		if *asJSON {
+		switch {
+		case *asJSON:
 			return c.printJSON(append([]input.Device{}, devices...), code)
+		case *asYAML:
+			learn.WriteInputs(c.stdout, devices, all)
+		case code == done || len(devices) > 0:
+			writeInputs(c.stdout, devices)
 		}
-		writeInputs(c.stdout, devices)
 		return code
 	}
+}
+
+// selectInputs returns the devices whose name, path or id one of the globs is
+// for; all without globs. "event3" is short for /dev/input/event3.
+func selectInputs(devices []input.Device, globs []string) []input.Device {
+	if len(globs) == 0 {
+		return devices
+	}
+	var selected []input.Device
+	for i := range devices {
+		d := &devices[i]
+		called := func(g string) bool {
+			return sources.Glob(g, d.Name) || sources.Glob(g, d.Path) || sources.Glob(g, filepath.Base(d.Path)) || d.ID != "" && sources.Glob(g, d.ID)
+		}
+		if slices.ContainsFunc(globs, called) {
+			selected = append(selected, *d)
+		}
+	}
+	return selected
 }
 
 func writeInputs(w io.Writer, devices []input.Device) {

@@ -11,15 +11,17 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"reflexd/learn"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 )
 
 func linesVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
+	asYAML := c.flags.Bool("yaml", false, "print the declarations of the free ones, ready for a configuration")
 	return func(args []string) int {
-		chips, err := gpio.List("/dev", "/sys")
-		chips = selectLines(chips, args)
+		all, err := gpio.List("/dev", "/sys")
+		chips := selectLines(all, args)
 		code := done
 		switch {
 		case err != nil:
@@ -29,10 +31,14 @@ func linesVerb(c *command) func([]string) int {
 		case len(chips) == 0:
 			code = c.fail(fmt.Errorf("this machine has no GPIO chip (/dev/gpiochip*)"))
 		}
-		if *asJSON {
+		switch {
+		case *asJSON:
 			return c.printJSON(append([]gpio.Chip{}, chips...), code)
+		case *asYAML:
+			learn.WriteLines(c.stdout, chips, all)
+		default:
+			writeLines(c.stdout, chips)
 		}
-		writeLines(c.stdout, chips)
 		return code
 	}
 }

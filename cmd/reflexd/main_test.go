@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,
 			"count": count,
+			"send":  send,
 		},
 	})
 }
@@ -48,6 +49,20 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text, _ := os.ReadFile(ts.MkAbs(args[0]))
 	ts.Fatalf("no match for %q in %s:\n%s", args[1], args[0], text)
+}
+
+// send FILE SIGNAL... sends signals to the process whose pid the file tells.
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: send file signal...")
+	}
+	pid := regexp.MustCompile(`pid ([0-9]+)`).FindStringSubmatch(ts.ReadFile(args[0]))
+	if pid == nil {
+		ts.Fatalf("no pid in %s", args[0])
+	}
+	for _, signal := range args[1:] {
+		ts.Check(ts.Exec("kill", "-"+signal, pid[1]))
+	}
 }
 
 // count N FILE REGEXP asserts the number of matches.

@@ -16,6 +16,7 @@ import (
 
 	"reflexd/agent"
 	"reflexd/config"
+	"reflexd/learn"
 	"reflexd/sources"
 	"reflexd/sources/signal"
 )
@@ -151,12 +152,7 @@ func writeHuman(w io.Writer, e *sources.Event) {
 }
 
 // printable quotes what could trick a terminal.
-func printable(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u202e' || r == '\ufffd' }) {
-		return fmt.Sprintf("%+q", s)
-	}
-	return s
-}
+func printable(s string) string { return learn.Printable(s) }
 
 // writeJSON writes an event as one JSON object; the time is in seconds of
 // CLOCK_MONOTONIC.
@@ -181,40 +177,5 @@ func writeJSON(w io.Writer, e *sources.Event) {
 
 // writeYAML writes the trigger that e fires.
 func writeYAML(w io.Writer, e *sources.Event) {
-	name, is := yamlWord(e.Topic.Name), e.Topic.State
-	switch e.Topic.Kind {
-	case "uevent":
-		fmt.Fprintf(w, "- when: {uevent: {%s}}\n", ueventConditions(e))
-	case "signal":
-		fmt.Fprintf(w, "- when: {signal: %s}\n", name)
-	case "axis":
-		fmt.Fprintf(w, "- when: {axis: %s}\n", name)
-	case "loss":
-		fmt.Fprintf(w, "- when: {loss: %s}\n", name)
-	default:
-		fmt.Fprintf(w, "- when: {%s: %s, is: %s}\n", e.Topic.Kind, name, is)
-	}
-}
-
-// ueventConditions picks the fields by which one device can be told from
-// another again: not where it was plugged in this time.
-func ueventConditions(e *sources.Event) string {
-	var list []string
-	for _, name := range []string{"ACTION", "SUBSYSTEM", "DEVTYPE", "DRIVER", "PRODUCT", "INTERFACE", "ID_BUS", "ID_VENDOR_ID", "ID_MODEL_ID", "ID_SERIAL_SHORT"} {
-		if v, ok := e.Lookup(name); ok {
-			list = append(list, name+": "+yamlWord(v.String()))
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
-// yamlWord quotes s where YAML would read it as something else than a word.
-func yamlWord(s string) string {
-	plain := func(r rune) bool {
-		return r == '_' || r == '-' || r == '+' || r == '/' || r == '.' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) && s[0] != '-' {
-		return s
-	}
-	return fmt.Sprintf("%q", s)
+	fmt.Fprintf(w, "- when: {%s}\n", learn.When(e))
 }

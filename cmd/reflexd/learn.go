@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+
+// The verb learn: what was pressed, turned or plugged in, as configuration.
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent"
+	"reflexd/learn"
+	"reflexd/sources"
+	"reflexd/sources/signal"
+)
+
+func learnVerb(c *command) func([]string) int {
+	asJSON := c.flags.Bool("json", false, "print one JSON object for each thing that was learnt")
+	bias := c.flags.String("bias", "", "request the named lines with this `bias`: pull-up, pull-down, disabled")
+	ask := c.flags.Bool("lines", false, "ask which of the free GPIO lines to watch")
+	span := c.flags.Duration("for", 0, "end after this `time`, such as 30s")
+	count := c.flags.Int("count", 0, "end when this `number` of things was learnt")
+	return func(lines []string) int {
+		if err := errors.Join(checkMonitor(nil, *bias), checkEnd(*span, *count)); err != nil {
+			fmt.Fprintln(c.stderr, "reflexd learn:", err)
+			return wrong
+		}
+		if err := signal.Inherit(); err != nil { // which may start the program again
+			fmt.Fprintln(c.stderr, "reflexd learn:", err)
+		}
+		if *ask {
+			more, err := askAtTerminal(os.Stdin, c.stderr)
+			if err != nil {
+				fmt.Fprintln(c.stderr, "reflexd learn:", err)
+				return wrong
+			}
+			lines = append(lines, more...)
+		}
+		out := newLogWriter(c.stdout, "text")
+		defer out.Close()
+		t := &teacher{out: out, stderr: c.stderr, span: *span, count: *count, asJSON: *asJSON}
+		return c.learn(t, agent.WatchSpec{Inputs: true, Uevents: true, Links: true, Lines: lines, Bias: *bias})
+	}
+}
+
+func checkEnd(span time.Duration, count int) error {
+	switch {
+	case span < 0:
+		return fmt.Errorf("--for: expected a time such as 30s, found %v", span)
+	case count < 0:
+		return fmt.Errorf("--count: expected a number of things, found %d", count)
+	}
+	return nil
+}
+
+// learn runs t until it ends, is told to, or has learnt enough.
+func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
+	configuration, err := agent.Watch(spec)
+	if err != nil {
+		fmt.Fprintln(c.stderr, "reflexd learn:", err)
+		return wrong
+	}
+	t.world, err = learn.Look("/dev", "/sys", nil, nil)
+	t.complain(err)
+	t.world.Bias, t.lines = spec.Bias, spec.Lines
+	log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	t.agent, err = agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: t.observe})
+	if err == nil {
+		err = t.agent.Run()
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	t.finish()
+	if t.told < t.count {
+		return c.fail(fmt.Errorf("%d of %d things were learnt", t.told, t.count))
+	}
+	return done
+}
+
+// teacher shows a Learner what happens, and prints what it learns. But for what
+// runs beside the loop, all is done on the loop's thread.
+type teacher struct {
+	out, stderr io.Writer
+	agent       *agent.Agent
+	lines       []string
+	span        time.Duration // 0 for ever
+	count       int           // 0 for any number
+	asJSON      bool
+
+	learner learn.Learner
+	world   *learn.World
+	timer   sources.Timer  // nil if nothing happens
+	asking  []*learn.Burst // what the world is looked at for
+	told    int
+}
+
+func (t *teacher) observe(e *sources.Event) {
+	switch {
+	case e.Topic.Kind == "agent" && e.Topic.State == "started":
+		t.greet()
+		if t.span > 0 {
+			t.agent.Loop().After(t.span, t.agent.Stop)
+		}
+	case e.Topic.Kind == "loss":
+		fmt.Fprintf(t.out, "# %s: what happened in between was not seen\n", printable(e.Describe()))
+	default:
+		t.learner.Hear(e, t.agent.Loop().Now())
+		t.wait()
+	}
+}
+
+// greet says what is watched.
+func (t *teacher) greet() {
+	lines := "no GPIO line"
+	if len(t.lines) > 0 {
+		lines = "the lines " + strings.Join(t.lines, ", ")
+	}
+	inputs := 0
+	for i := range t.world.Inputs {
+		if d := &t.world.Inputs[i]; d.Error != "" {
+			fmt.Fprintf(t.stderr, "%s is not watched: %s\n", d.Path, printable(d.Error))
+		} else {
+			inputs++
+		}
+	}
+	fmt.Fprintf(t.stderr, "watching %d input devices, uevents, links, signals to pid %d, and %s\n", inputs, os.Getpid(), lines)
+	if len(t.lines) == 0 {
+		fmt.Fprintln(t.stderr, "GPIO lines are watched if they are named (reflexd learn GPIO17 LABEL:3) or chosen (--lines):")
+		fmt.Fprintln(t.stderr, "to watch a line is to request it, which can take the pin away from a peripheral that uses it")
+	}
+	fmt.Fprintln(t.stderr, "press the button, turn the knob, plug the stick; Ctrl-C ends")
+}
+
+// wait sets the timer, unless it is set: when it fires, what happened since
+// counts.
+func (t *teacher) wait() {
+	at, any := t.learner.Next()
+	if !any || t.timer != nil {
+		return
+	}
+	loop := t.agent.Loop()
+	t.timer = loop.After(max(at-loop.Now(), 0), func() {
+		t.timer = nil
+		t.look(t.learner.Settled(loop.Now()))
+		t.wait()
+	})
+}
+
+// look looks at the board for what is over, and prints what that means.
+func (t *teacher) look(over []*learn.Burst) {
+	if len(over) == 0 {
+		return
+	}
+	ahead := len(t.asking) > 0
+	t.asking = append(t.asking, over...)
+	if !ahead {
+		t.lookBeside()
+	}
+}
+
+func (t *teacher) lookBeside() {
+	asked, before := t.asking, t.world
+	var now *learn.World
+	var err error
+	t.agent.Loop().Beside(func() { now, err = learn.Look("/dev", "/sys", before, asked) }, func() {
+		t.asking = t.asking[len(asked):]
+		t.conclude(asked, now, err)
+		if len(t.asking) > 0 {
+			t.lookBeside()
+		}
+	})
+}
+
+// finish tells of what was not over when the loop ended.
+func (t *teacher) finish() {
+	rest := append(t.asking, t.learner.Rest()...)
+	if len(rest) == 0 || t.enough() {
+		return
+	}
+	now, err := learn.Look("/dev", "/sys", t.world, rest)
+	t.conclude(rest, now, err)
+}
+
+func (t *teacher) enough() bool { return t.count > 0 && t.told >= t.count }
+
+func (t *teacher) conclude(over []*learn.Burst, now *learn.World, err error) {
+	t.complain(err)
+	t.world = now
+	for _, b := range over {
+		for _, f := range t.learner.Conclude(b, now) {
+			if t.enough() {
+				return
+			}
+			t.told++
+			t.print(f)
+		}
+	}
+	if t.enough() {
+		t.agent.Stop()
+	}
+}
+
+func (t *teacher) print(f learn.Finding) {
+	if !t.asJSON {
+		if t.told > 1 {
+			f.YAML = "\n" + f.YAML
+		}
+		_, _ = io.WriteString(t.out, f.YAML)
+		return
+	}
+	line, err := json.Marshal(f)
+	if err != nil {
+		line = fmt.Appendf(nil, "{\"error\": %q}", err)
+	}
+	fmt.Fprintf(t.out, "%s\n", line)
+}
+
+func (t *teacher) complain(err error) {
+	if err != nil {
+		fmt.Fprintln(t.stderr, "reflexd learn:", err)
+	}
+}
+
+// askAtTerminal asks whoever sits there which lines to watch.
+func askAtTerminal(in *os.File, out io.Writer) ([]string, error) {
+	if _, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS); err != nil {
+		return nil, errors.New("--lines asks at a terminal, and standard input is none: name the lines to watch")
+	}
+	world, err := learn.Look("/dev", "/sys", nil, nil)
+	if err != nil {
+		fmt.Fprintln(out, "reflexd learn:", err)
+	}
+	return learn.Ask(in, out, world.Chips)
+}
