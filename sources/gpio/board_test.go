@@ -72,7 +72,7 @@ func newBench(t *testing.T) *bench {
 		chips: map[string]*fakeChip{}, opened: map[int]*fakeChip{}, lines: map[int]*fakeLine{},
 	}
 	host := sources.Host{
-		Loop: l, Dev: b.dev, Sys: b.sys,
+		Loop: l, Dev: b.dev, Sys: b.sys, Proc: t.TempDir(),
 		Emit: func(e *sources.Event) { b.events = append(b.events, e.Clone()) },
 		Log:  slog.New(slog.NewTextHandler(&b.log, nil)),
 	}

@@ -8,10 +8,12 @@ package gpio
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/board"
 	"reflexd/sources"
 )
 
@@ -19,8 +21,12 @@ import (
 func (p *Plan) Examine(x *sources.Exam) { Open(x.Host()).examine(p, x) }
 
 func (s *Source) examine(p *Plan, x *sources.Exam) {
-	chips := s.kernel.survey(s.host.Dev)
+	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
 	defer chips.close()
+	s.named, chips.board = p.board, s.thisBoard
+	if len(chips.chips) > 0 {
+		s.tellBoard(x)
+	}
 	lines := p.Lines()
 	chips.tell(x, len(lines) > 0)
 	for _, decl := range lines {
@@ -29,6 +35,21 @@ func (s *Source) examine(p *Plan, x *sources.Exam) {
 	if len(lines) > 0 {
 		pigpio.Examine(x, &lines[0].At)
 	}
+}
+
+// tellBoard adds which board it is taken for.
+func (s *Source) tellBoard(x *sources.Exam) {
+	const subject = "board"
+	if b := s.thisBoard(); b != nil {
+		x.Good(nil, subject, fmt.Sprintf("%s [%s]", b.Title, b.Name))
+		return
+	}
+	model := board.Read(s.host.Proc, s.host.Sys).Model
+	if model == "" {
+		model = "one that does not say what it is"
+	}
+	x.Note(nil, subject, model+", not in the tables: its lines go by the kernel's names and CHIP:OFFSET",
+		"`board: NAME` if it is one of `reflexd board --list`")
 }
 
 // pigpio works past the kernel, which neither knows what it does to a line nor
@@ -93,13 +114,11 @@ func (l *line) subject() string {
 	return kind + l.decl.Name + " (" + l.decl.Spec + ")"
 }
 
-// use says how the chip's line is used, or why it cannot be had. The agent's
-// state of an encoder names its first line alone.
+// use says how the chip's line is used, or why it cannot be had.
 func (l *line) use(chip *openChip, offset int, x *sources.Exam) (string, error) {
 	info := &chip.Lines[offset]
-	at := fmt.Sprintf("%s:%d (%s)", chip.Name, offset, chip.Label)
 	ours := func(s sources.State) bool {
-		return strings.Contains(s.Detail, at) || l.knob != nil && s.Name == l.decl.Name
+		return slices.ContainsFunc(s.Lines, func(h sources.HeldLine) bool { return h.Chip == chip.Name && h.Offset == offset })
 	}
 	switch {
 	case !info.Used:

@@ -45,7 +45,7 @@ encoders:
   stuck: {a: I, b: J}
 `)
 	x := &sources.Exam{Configured: true, Pid: 99, States: map[string][]sources.State{
-		"gpio": {{Name: "d", OK: true, Detail: "D, gpiochip0:3 (pinctrl-bcm2711), input, on"}},
+		"gpio": {{Name: "d", OK: true, Lines: []sources.HeldLine{{Chip: "gpiochip0", Offset: 3, Level: "high"}}}},
 	}}
 	b.do(func() { b.Source.examine(p, x) })
 	var got []string
@@ -53,6 +53,7 @@ encoders:
 		got = append(got, fmt.Sprintf("%s %s: %s", f.Mark, f.Subject, f.Found))
 	}
 	want := `
+note board: one that does not say what it is, not in the tables: its lines go by the kernel's names and CHIP:OFFSET
 ok GPIO: gpiochip0 [pinctrl-bcm2711], 10 lines
 BAD GPIO: open GPIO chip DEV/gpiochip2: no such device
 ok line a (A): gpiochip0:0 [pinctrl-bcm2711], free
