@@ -5,20 +5,13 @@
 package trial
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"reflexd/lab"
 )
-
-var update = flag.Bool("update", false, "write what doctor says into testdata/doctor")
 
 // doctor runs the verb with a configuration and returns what it prints and its
 // exit code.
@@ -33,41 +26,6 @@ func (b *board) doctor(t *testing.T, program, yaml, socket string) (string, int)
 		t.Fatal(err)
 	}
 	return strings.ReplaceAll(string(r.Stdout)+string(r.Stderr), file, "doctor.yaml"), r.Code
-}
-
-// varying is what differs from boot to boot and from kernel to kernel.
-var varying = []struct{ pattern, mask string }{
-	{`Linux \d+\.\S+`, "Linux N"},
-	{`process \d+`, "process N"},
-	{`gpiochip\d+`, "gpiochipN"},
-	{`event\d+`, "eventN"},
-	{`input\d+`, "inputN"},
-	{`/tmp/\d+/`, "/tmp/N/"},
-	{`of \d+ are waiting`, "of N are waiting"},
-}
-
-func mask(text string) string {
-	for _, v := range varying {
-		text = regexp.MustCompile(v.pattern).ReplaceAllString(text, v.mask)
-	}
-	return text
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", "doctor", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
 }
 
 // Everything that can be wrong at once, each with what to do.
@@ -125,7 +83,7 @@ func TestDoctor(t *testing.T) {
 			if code != 1 {
 				t.Errorf("%s ends with %d where much is wrong", program, code)
 			}
-			golden(t, "sick-"+strings.ToLower(filepath.Base(t.Name())), mask(out))
+			golden(t, "doctor/sick-"+strings.ToLower(filepath.Base(t.Name())), out)
 		}
 		other.finish()
 
@@ -133,7 +91,7 @@ func TestDoctor(t *testing.T) {
 		if code != 0 {
 			t.Errorf("it ends with %d where all is well", code)
 		}
-		golden(t, "well-"+strings.ToLower(filepath.Base(t.Name())), mask(out))
+		golden(t, "doctor/well-"+strings.ToLower(filepath.Base(t.Name())), out)
 
 		// What the running agent itself holds is no trouble.
 		a := b.start(t, well)
@@ -142,7 +100,7 @@ func TestDoctor(t *testing.T) {
 		if err != nil || r.Code != 0 {
 			t.Errorf("it ends with %d, %v, where the agent runs", r.Code, err)
 		}
-		golden(t, "running-"+strings.ToLower(filepath.Base(t.Name())), mask(strings.ReplaceAll(string(r.Stdout), a.file(), "doctor.yaml")))
+		golden(t, "doctor/running-"+strings.ToLower(filepath.Base(t.Name())), strings.ReplaceAll(string(r.Stdout), a.file(), "doctor.yaml"))
 	})
 }
 
