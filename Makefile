@@ -6,7 +6,7 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 # Where an event passes calls are inlined; all the rest is built for size: see
 # docs/decisions/004-size.md.
 HOT         := runtime internal/... sync/... reflexd/agent/loop reflexd/agent/gesture reflexd/agent/rule reflexd/sources
-GOBUILD     := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -gcflags=all=-l $(HOT:%=-gcflags=%=)
+GOBUILD      = CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -gcflags=all=-l $(HOT:%=-gcflags=%=)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := armv6 armv7 arm64 riscv64 amd64
 FUZZTIME    := 10s
@@ -49,6 +49,10 @@ layout: ## the same tests as a 32-bit program, for the layouts of kernel structu
 
 cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards; the smallest must stay small
 	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 5242880 || { echo "build/armv6/reflexd: $$size bytes, 5 MiB are allowed"; exit 1; }
+
+# No kernel that runs 32-bit ARM programs has pages of more than 16 KiB; the
+# linker would round all segments up to 64 KiB.
+build/armv6/reflexd build/armv7/reflexd: LDFLAGS += -R 0x4000
 
 # The Go command knows better than make what is up to date.
 .PHONY: $(TARGETS:%=build/%/reflexd)

@@ -202,106 +202,83 @@ func At(p *Pos, v Value) Value {
 
 // ListOf returns a Value for a list whose elements elem reads. The elements
 // are appended to what *p holds.
-func ListOf[T any](p *[]T, elem func(*T) Value) Value { return list{item: itemOf(p, elem)} }
+func ListOf[T any](p *[]T, elem func(*T) Value) Value { return listOf[T]{p, elem} }
 
-// OneOrMore returns a Value for a list, or for a single element without the
-// brackets.
-func OneOrMore[T any](p *[]T, elem func(*T) Value) Value {
-	return list{item: itemOf(p, elem), orOne: true}
+type listOf[T any] struct {
+	p    *[]T
+	elem func(*T) Value
 }
 
-// itemOf returns what a list needs to know of a slice.
-func itemOf[T any](p *[]T, elem func(*T) Value) func() (Value, func()) {
-	return func() (Value, func()) {
-		v := new(T)
-		return elem(v), func() { *p = append(*p, *v) }
-	}
-}
-
-// list is a Value for a list.
-type list struct {
-	// item makes one element: the Value that reads it, and a function that
-	// appends what was read.
-	item  func() (v Value, add func())
-	orOne bool // a single element may go without the brackets
-}
-
-func (l list) Shape() Shape {
-	v, _ := l.item()
-	elem := v.Shape()
-	if l.orOne {
-		return Shape{Type: "one or a list", Elem: &elem}
-	}
+func (l listOf[T]) Shape() Shape {
+	elem := l.elem(new(T)).Shape()
 	return Shape{Type: "list", Elem: &elem}
 }
 
-func (l list) Read(n Node, ps *Problems) {
-	switch {
-	case n.Kind != List && l.orOne:
-		l.read(n, ps)
+func (l listOf[T]) Read(n Node, ps *Problems) {
+	if n.Kind != List {
+		want(n, List, "a list", ps)
 		return
-	case n.Kind != List && !want(n, List, "a list", ps):
-		return
-	case len(n.Items) == 0 && l.orOne:
-		ps.Errorf(n.Pos, "the list is empty")
 	}
 	for _, item := range n.Items {
-		l.read(item, ps)
+		v := new(T)
+		l.elem(v).Read(item, ps)
+		*l.p = append(*l.p, *v)
 	}
 }
 
-func (l list) read(n Node, ps *Problems) {
-	v, add := l.item()
-	v.Read(n, ps)
-	add()
+// OneOrMore returns a Value for a list, or for a single element without the
+// brackets.
+func OneOrMore[T any](p *[]T, elem func(*T) Value) Value { return oneOrMore{listOf[T]{p, elem}} }
+
+type oneOrMore struct{ list Value }
+
+func (v oneOrMore) Shape() Shape { return Shape{Type: "one or a list", Elem: v.list.Shape().Elem} }
+
+func (v oneOrMore) Read(n Node, ps *Problems) {
+	switch {
+	case n.Kind != List:
+		n = Node{Pos: n.Pos, Kind: List, Items: []Node{n}}
+	case len(n.Items) == 0:
+		ps.Errorf(n.Pos, "the list is empty")
+	}
+	v.list.Read(n, ps)
 }
 
 // MapOf returns a Value for a mapping from names that the user chooses. A
 // name that is there already, from this file or an earlier one, is refused
 // with the place of the first.
 func MapOf[T any](p *map[string]*T, at func(*T) *Pos, elem func(name string, v *T) Value) Value {
-	return mapping{
-		shape: func() Shape { return elem("", new(T)).Shape() },
-		entry: func(name string, pos Pos) (v Value, first Pos) {
-			if *p == nil {
-				*p = map[string]*T{}
-			}
-			if known := (*p)[name]; known != nil {
-				return nil, *at(known)
-			}
-			t := new(T)
-			*at(t) = pos
-			(*p)[name] = t
-			return elem(name, t), Pos{}
-		},
-	}
+	return mapOf[T]{p, at, elem}
 }
 
-// mapping is a Value for a mapping from free names.
-type mapping struct {
-	shape func() Shape // of an entry's value
-	// entry makes the entry for a name at a place, and returns the Value that
-	// reads it; nil, and the place of the first one, if there is one already.
-	entry func(name string, at Pos) (v Value, first Pos)
+type mapOf[T any] struct {
+	p    *map[string]*T
+	at   func(*T) *Pos
+	elem func(name string, v *T) Value
 }
 
-func (m mapping) Shape() Shape {
-	elem := m.shape()
+func (m mapOf[T]) Shape() Shape {
+	elem := m.elem("", new(T)).Shape()
 	return Shape{Type: "mapping", Elem: &elem}
 }
 
-func (m mapping) Read(n Node, ps *Problems) {
+func (m mapOf[T]) Read(n Node, ps *Problems) {
 	if n.Kind != Map {
 		want(n, Map, "a mapping", ps)
 		return
 	}
+	if *m.p == nil {
+		*m.p = map[string]*T{}
+	}
 	for _, e := range n.Entries {
-		v, first := m.entry(e.Key, e.At)
-		if v == nil {
-			ps.Errorf(e.At, "%q is declared already at %s", e.Key, first)
+		if first := (*m.p)[e.Key]; first != nil {
+			ps.Errorf(e.At, "%q is declared already at %s", e.Key, *m.at(first))
 			continue
 		}
-		v.Read(e.Value, ps)
+		v := new(T)
+		*m.at(v) = e.At
+		(*m.p)[e.Key] = v
+		m.elem(e.Key, v).Read(e.Value, ps)
 	}
 }
 
