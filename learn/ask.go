@@ -10,13 +10,14 @@ import (
 	"io"
 	"strings"
 
+	"reflexd/board"
 	"reflexd/sources/gpio"
 )
 
-// Ask lists the free lines of each chip on out and reads from in, by lines,
+// Ask lists the free lines of each chip of the board on out and reads from in, by lines,
 // which of them to watch: those of a chip all together or one by one. No answer
 // is no. It fails where there is nothing to ask for, or nobody answers.
-func Ask(in io.Reader, out io.Writer, chips []gpio.Chip) ([]string, error) {
+func Ask(in io.Reader, out io.Writer, chips []gpio.Chip, b *board.Board) ([]string, error) {
 	a := asker{in: in, out: out}
 	fmt.Fprintln(out, "To watch a line is to request it: that can take the pin away from a peripheral that uses it,")
 	fmt.Fprintln(out, "a serial port or a bus, until that is set up again. Say yes to those that you wired yourself.")
@@ -24,7 +25,7 @@ func Ask(in io.Reader, out io.Writer, chips []gpio.Chip) ([]string, error) {
 	free := 0
 	for i := range chips {
 		c := &chips[i]
-		specs, taken := Free(chips, c)
+		specs, taken := Free(chips, b, c)
 		free += len(specs)
 		if len(specs) > 0 {
 			chosen = append(chosen, a.chip(c, specs, taken)...)

@@ -10,30 +10,19 @@ import (
 	"slices"
 	"strings"
 
+	"reflexd/board"
 	"reflexd/sources/gpio"
 )
 
-// lineSpec returns the LINE that finds l of c among all chips: its name, if it
-// is the only one of that name, else its chip's label with the offset, if that
-// is the only one, else the chip's device.
-func lineSpec(all []gpio.Chip, c *gpio.Chip, l *gpio.LineInfo) string {
-	named, labelled := 0, 0
-	for i := range all {
-		if all[i].Label == c.Label {
-			labelled++
+// lineSpec returns the LINE that finds l of c among all chips of the board b,
+// which is nil if nobody knows which one it is: the first of its names that a
+// configuration may use.
+func lineSpec(all []gpio.Chip, b *board.Board, c *gpio.Chip, l *gpio.LineInfo) string {
+	i := slices.IndexFunc(all, func(o gpio.Chip) bool { return o.Name == c.Name })
+	for _, name := range gpio.Names(all, b, i, l.Offset) {
+		if usable(name) {
+			return name
 		}
-		for j := range all[i].Lines {
-			if all[i].Lines[j].Name == l.Name {
-				named++
-			}
-		}
-	}
-	byLabel := fmt.Sprintf("%s:%d", c.Label, l.Offset)
-	switch {
-	case named == 1 && usable(l.Name):
-		return l.Name
-	case labelled == 1 && usable(byLabel):
-		return byLabel
 	}
 	return fmt.Sprintf("%s:%d", c.Name, l.Offset)
 }
@@ -44,29 +33,30 @@ func usable(spec string) bool {
 }
 
 // WriteLines writes the section `lines` with the lines of chips, those that
-// are used as comments. all are all chips that there are.
-func WriteLines(out io.Writer, chips, all []gpio.Chip) {
+// are used as comments. all are all chips that there are, b is the board, nil
+// if nobody knows which one it is.
+func WriteLines(out io.Writer, chips, all []gpio.Chip, b *board.Board) {
 	used := map[string]bool{}
-	var b strings.Builder
+	var text strings.Builder
 	for i := range chips {
 		c := &chips[i]
-		fmt.Fprintf(&b, "  # %s [%s]\n", Printable(c.Name), Printable(c.Label))
+		fmt.Fprintf(&text, "  # %s [%s]\n", Printable(c.Name), Printable(c.Label))
 		for j := range c.Lines {
 			l := &c.Lines[j]
-			spec := lineSpec(all, c, l)
+			spec := lineSpec(all, b, c, l)
 			name := distinct(slug(spec, "line"), used)
 			mark, reason := "", ""
 			if l.Used {
 				mark, reason = "# ", "   # used by "+called(l.Consumer)
 			}
-			fmt.Fprintf(&b, "  %s%s: {input: %s}%s\n", mark, name, Word(spec), reason)
+			fmt.Fprintf(&text, "  %s%s: {input: %s}%s\n", mark, name, Word(spec), reason)
 		}
 	}
 	head := "lines:\n"
 	if !slices.ContainsFunc(chips, anyFree) {
 		head = "lines: {}\n"
 	}
-	_, _ = io.WriteString(out, head+b.String())
+	_, _ = io.WriteString(out, head+text.String())
 }
 
 func anyFree(c gpio.Chip) bool {
@@ -76,10 +66,10 @@ func anyFree(c gpio.Chip) bool {
 // Free returns the lines that nobody uses and whose names do not say that they
 // are for something, as LINEs; taken are those that are free by the kernel's
 // word, and left out for their names.
-func Free(all []gpio.Chip, c *gpio.Chip) (specs, taken []string) {
+func Free(all []gpio.Chip, b *board.Board, c *gpio.Chip) (specs, taken []string) {
 	for i := range c.Lines {
 		l := &c.Lines[i]
-		switch spec := lineSpec(all, c, l); {
+		switch spec := lineSpec(all, b, c, l); {
 		case l.Used:
 		case hasFunction(l.Name):
 			taken = append(taken, spec)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/mount/blkid"
+	"reflexd/board"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 )
@@ -24,6 +25,7 @@ type World struct {
 	Inputs []input.Device // that are there
 	Gone   []input.Device // that were there
 	Chips  []gpio.Chip
+	Board  *board.Board // nil if nobody knows which one it is
 	// Bias is the one that lines were watched with, "" for as they are.
 	Bias string
 	// Contents are what is on block devices, by their DEVNAME.
@@ -33,15 +35,17 @@ type World struct {
 // Look returns the World as it is now, with what is on the block devices that
 // the bursts tell of; before is the one of the last look, nil for none. It
 // requests no GPIO line and writes nowhere, but it may block.
-func Look(dev, sys string, before *World, bursts []*Burst) (*World, error) {
+func Look(dev, sys, proc string, before *World, bursts []*Burst) (*World, error) {
 	w := &World{Contents: map[string]blkid.Content{}}
 	var inputErr, chipErr error
 	w.Inputs, inputErr = input.List(dev)
 	if before != nil {
-		w.Bias, w.Chips = before.Bias, before.Chips
+		w.Bias, w.Chips, w.Board = before.Bias, before.Chips, before.Board
 		w.remember(before)
 	} else {
 		w.Chips, chipErr = gpio.List(dev, sys)
+		machine := board.Read(proc, sys)
+		w.Board = machine.Board()
 	}
 	var err error
 	for _, b := range bursts {

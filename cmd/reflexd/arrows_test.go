@@ -42,7 +42,7 @@ func list(t *testing.T, args ...string) []pkg {
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
 	"reflexd/cmd/...":       {"reflexd/agent", "reflexd/agent/control", "reflexd/config", "reflexd/learn", "reflexd/sources/...", "reflexd/board"},
-	"reflexd/learn":         {"reflexd/agent/mount/blkid", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
+	"reflexd/learn":         {"reflexd/agent/mount/blkid", "reflexd/board", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
 	"reflexd/agent":         {"reflexd/agent/...", "reflexd/sources/...", "reflexd/config", "reflexd/board"},
 	"reflexd/agent/loop":    {"reflexd/sources"},
 	"reflexd/agent/gesture": {"reflexd/sources"},

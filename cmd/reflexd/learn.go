@@ -68,7 +68,7 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 		fmt.Fprintln(c.stderr, "reflexd learn:", err)
 		return wrong
 	}
-	t.world, err = learn.Look("/dev", "/sys", nil, nil)
+	t.world, err = learn.Look("/dev", "/sys", "/proc", nil, nil)
 	t.complain(err)
 	t.world.Bias, t.lines = spec.Bias, spec.Lines
 	log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -171,7 +171,7 @@ func (t *teacher) lookBeside() {
 	asked, before := t.asking, t.world
 	var now *learn.World
 	var err error
-	t.agent.Loop().Beside(func() { now, err = learn.Look("/dev", "/sys", before, asked) }, func() {
+	t.agent.Loop().Beside(func() { now, err = learn.Look("/dev", "/sys", "/proc", before, asked) }, func() {
 		t.asking = t.asking[len(asked):]
 		t.conclude(asked, now, err)
 		if len(t.asking) > 0 {
@@ -186,7 +186,7 @@ func (t *teacher) finish() {
 	if len(rest) == 0 || t.enough() {
 		return
 	}
-	now, err := learn.Look("/dev", "/sys", t.world, rest)
+	now, err := learn.Look("/dev", "/sys", "/proc", t.world, rest)
 	t.conclude(rest, now, err)
 }
 
@@ -235,9 +235,9 @@ func askAtTerminal(in *os.File, out io.Writer) ([]string, error) {
 	if _, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS); err != nil {
 		return nil, errors.New("--lines asks at a terminal, and standard input is none: name the lines to watch")
 	}
-	world, err := learn.Look("/dev", "/sys", nil, nil)
+	world, err := learn.Look("/dev", "/sys", "/proc", nil, nil)
 	if err != nil {
 		fmt.Fprintln(out, "reflexd learn:", err)
 	}
-	return learn.Ask(in, out, world.Chips)
+	return learn.Ask(in, out, world.Chips, world.Board)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"reflexd/board"
 	"reflexd/learn"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
@@ -21,7 +22,9 @@ func linesVerb(c *command) func([]string) int {
 	asYAML := c.flags.Bool("yaml", false, "print the declarations of the free ones, ready for a configuration")
 	return func(args []string) int {
 		all, err := gpio.List("/dev", "/sys")
-		chips := selectLines(all, args)
+		machine := board.Read("/proc", "/sys")
+		b := machine.Board()
+		chips := selectLines(all, b, args)
 		code := done
 		switch {
 		case err != nil:
@@ -35,17 +38,17 @@ func linesVerb(c *command) func([]string) int {
 		case *asJSON:
 			return c.printJSON(append([]gpio.Chip{}, chips...), code)
 		case *asYAML:
-			learn.WriteLines(c.stdout, chips, all)
+			learn.WriteLines(c.stdout, chips, all, b)
 		default:
-			writeLines(c.stdout, chips)
+			writeLines(c.stdout, chips, b)
 		}
 		return code
 	}
 }
 
-// selectLines returns the chips and lines that one of the globs names; all
-// without globs.
-func selectLines(chips []gpio.Chip, globs []string) []gpio.Chip {
+// selectLines returns the chips and lines that one of the globs names, or the
+// board if that is known; all without globs.
+func selectLines(chips []gpio.Chip, b *board.Board, globs []string) []gpio.Chip {
 	if len(globs) == 0 {
 		return chips
 	}
@@ -53,9 +56,15 @@ func selectLines(chips []gpio.Chip, globs []string) []gpio.Chip {
 		return slices.ContainsFunc(globs, func(g string) bool { return name != "" && sources.Glob(g, name) })
 	}
 	var selected []gpio.Chip
-	for _, chip := range chips {
+	for i, chip := range chips {
+		named := func(l gpio.LineInfo) bool {
+			return matches(l.Name) || slices.ContainsFunc(boardNames(b, &chip, l), matches) || slices.ContainsFunc(globs, func(g string) bool {
+				at, offset, err := gpio.Resolve(chips, b, g)
+				return err == nil && at == i && offset == l.Offset
+			})
+		}
 		if !matches(chip.Name) && !matches(chip.Label) {
-			chip.Lines = slices.DeleteFunc(slices.Clone(chip.Lines), func(l gpio.LineInfo) bool { return !matches(l.Name) })
+			chip.Lines = slices.DeleteFunc(slices.Clone(chip.Lines), func(l gpio.LineInfo) bool { return !named(l) })
 		}
 		if len(chip.Lines) > 0 {
 			selected = append(selected, chip)
@@ -64,7 +73,15 @@ func selectLines(chips []gpio.Chip, globs []string) []gpio.Chip {
 	return selected
 }
 
-func writeLines(w io.Writer, chips []gpio.Chip) {
+// boardNames returns what the board calls the line, if it is known.
+func boardNames(b *board.Board, c *gpio.Chip, l gpio.LineInfo) []string {
+	if b == nil {
+		return nil
+	}
+	return b.NamesOf(c.Label, c.Device, l.Offset, l.Name)
+}
+
+func writeLines(w io.Writer, chips []gpio.Chip, b *board.Board) {
 	for i, chip := range chips {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -76,7 +93,7 @@ func writeLines(w io.Writer, chips []gpio.Chip) {
 			if name == "" {
 				name = "-"
 			}
-			fmt.Fprintf(table, "  %d\t%s\t%s\t%s\n", l.Offset, name, l.Direction, lineUse(l))
+			fmt.Fprintf(table, "  %d\t%s\t%s\t%s\t%s\n", l.Offset, name, strings.Join(boardNames(b, &chip, l), " "), l.Direction, lineUse(l))
 		}
 		table.Flush()
 	}

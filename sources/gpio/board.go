@@ -7,6 +7,7 @@ package gpio
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"reflexd/board"
@@ -27,6 +28,30 @@ func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err e
 		}
 	}
 	return 0, 0, err
+}
+
+// Names returns what can be written for the line of one of the chips: its name
+// in the kernel, what b calls it, and the chip's label, or its device, with the
+// offset. Only what leads to this line and no other is among them, the names of
+// people first; b is nil if it is not known which board it is.
+func Names(chips []Chip, b *board.Board, chip, offset int) []string {
+	c := &chips[chip]
+	name, _, _ := strings.Cut(c.Lines[offset].Name, " ")
+	words := []string{name}
+	if b != nil {
+		words = append(words, b.NamesOf(c.Label, c.Device, offset, c.Lines[offset].Name)...)
+	}
+	words = append(words, fmt.Sprintf("%s:%d", c.Label, offset), fmt.Sprintf("%s:%d", c.Name, offset))
+	var names []string
+	for _, w := range words {
+		if _, err := parseSpec(w); err != nil || slices.Contains(names, w) {
+			continue
+		}
+		if found, at, err := Resolve(chips, b, w); err == nil && found == chip && at == offset {
+			names = append(names, w)
+		}
+	}
+	return names
 }
 
 // onBoard returns the lines that the board calls spec. There is none without
