@@ -5,6 +5,7 @@
 package trial
 
 import (
+	"context"
 	"regexp"
 	"strings"
 	"testing"
@@ -59,6 +60,7 @@ func TestButtonOnAPin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = rp1.Close(context.Background()) })
 	a := b.start(t, `
 board: rpi-5b
 lines:
