@@ -6,6 +6,7 @@ package uevent
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,6 +30,8 @@ type walk struct {
 	found   []*device
 	missing []string // of known
 	err     error    // there is no telling what is there
+
+	buf [4096]byte // for reading; the kernel's UEVENT_BUFFER_SIZE is half of it
 }
 
 // run walks through sys/devices. It follows no links, so there are no loops:
@@ -72,7 +75,7 @@ func (w *walk) read(dir string) *device {
 	if err != nil || !w.scope.has(filepath.Base(link)) {
 		return nil
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "uevent"))
+	text, err := w.text(filepath.Join(dir, "uevent"))
 	if err != nil {
 		return nil
 	}
@@ -90,6 +93,21 @@ func (w *walk) read(dir string) *device {
 		d.id = w.identify(d.path)
 	}
 	return d
+}
+
+// text reads a file uevent, all of which comes by one read. os.ReadFile would
+// take a page of memory for each of a thousand devices.
+func (w *walk) text(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	n, err := f.Read(w.buf[:])
+	if err == io.EOF {
+		err = nil
+	}
+	return w.buf[:n], err
 }
 
 // mostHung is how many devices that do not answer a walk waits for.
