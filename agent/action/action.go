@@ -292,6 +292,9 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
 }
 
+// cause returns the Chain of what r sends.
+func (r *Run) cause() *sources.Chain { return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain} }
+
 // seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
 func seconds(t time.Duration) string {
 	return fmt.Sprintf("%d.%09d", t/time.Second, t%time.Second)

@@ -7,7 +7,6 @@ package action
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"reflexd/config"
@@ -76,14 +75,20 @@ func (l List) Emits() []string {
 func (a *emit) check(c *Check) Action {
 	for name, v := range a.fields {
 		c.Text(v.value)
-		if strings.HasPrefix(name, "REFLEXD_") {
-			c.Problems.Errorf(v.pos, "names that begin with REFLEXD_ are reflexd's own")
-		}
-		if !sources.ValidField(name) {
-			c.Problems.Errorf(v.pos, "%q cannot name an event field: upper-case letters, digits and _", name)
+		if err := CheckField(name); err != nil {
+			c.Problems.Errorf(v.pos, "%v", err)
 		}
 	}
 	return a
+}
+
+// NewEvent returns the event NAME, sent at that time, still without fields.
+func NewEvent(name string, at time.Duration) *sources.Event {
+	return &sources.Event{
+		Time:   at,
+		Topic:  sources.Topic{Kind: "event", Name: name, State: "sent"},
+		Source: "event:" + name,
+	}
 }
 
 // Describe implements Action.
@@ -91,11 +96,8 @@ func (a *emit) Describe(*sources.Event) string { return "emit " + a.name }
 
 // Start implements Action.
 func (a *emit) Start(r *Run) (Pending, error) {
-	e := &sources.Event{
-		Time:   r.Env.Loop.Now(),
-		Topic:  sources.Topic{Kind: "event", Name: a.name, State: "sent"},
-		Source: "event:" + a.name,
-	}
+	e := NewEvent(a.name, r.Env.Loop.Now())
+	e.Chain = r.cause()
 	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
 		text := a.fields[name].value.Expand(r.Event)
 		e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(text)})

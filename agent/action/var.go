@@ -67,7 +67,7 @@ func (a *setVars) Start(r *Run) (Pending, error) {
 		}
 	}
 	for i, name := range a.names {
-		if err := r.Env.Vars.Set(name, values[i]); err != nil {
+		if err := r.Env.Vars.Set(name, values[i], r.cause()); err != nil {
 			return nil, err
 		}
 	}
