@@ -67,7 +67,9 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c.Paths, c.Files = paths, files
 	config.ReadFiles(files, c.root(), ps)
 	c.compile(ps)
-	c.doubt(logindRuns(), ps)
+	if !ps.Failed() {
+		c.doubt(logindRuns(), ps)
+	}
 	return c, ps, nil
 }
 
@@ -102,7 +104,14 @@ func (c *Configuration) root() config.Value {
 		*s = &rule.Spec{}
 		return (*s).Value(triggers, conditions)
 	})
-	return config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
+	object := config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
+	return config.Func(object.Shape(), func(n config.Node, ps *config.Problems) {
+		if n.Kind == config.List {
+			ps.Errorf(n.Pos, "the file is a list: put `rules:` above it, if these are rules")
+			return
+		}
+		object.Read(n, ps)
+	})
 }
 
 // compile resolves names and builds the rules.
@@ -119,6 +128,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
 	}
+	c.plan("agent").(*ownPlan).checkLosses(slices.Concat(SourceNames(), lines.Names(), compiler.Known.Netlink.Names()), ps)
 	c.plan("file").(*file.Plan).CheckSignals(c.plan("signal").(*signal.Plan).Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))

@@ -53,6 +53,20 @@ type Node struct {
 	Entries []Entry // of a Map, in the order of the file
 }
 
+// Absent reports whether nothing stands there, not even empty quotes.
+func (n Node) Absent() bool { return n.Null && n.Text == "" }
+
+// Found says what stands there, for complaints.
+func (n Node) Found() string {
+	switch {
+	case n.Kind != Scalar:
+		return n.Kind.String()
+	case n.Absent():
+		return "nothing"
+	}
+	return fmt.Sprintf("%.60q", n.Text)
+}
+
 // Entry is one key of a Map with its value.
 type Entry struct {
 	Key   string

@@ -50,6 +50,8 @@ type Kind struct {
 	New func() (value config.Value, build func(*Check) Action)
 	// Plain is set if the action does not look at the event.
 	Plain bool
+	// Also are words that people write for Key.
+	Also string
 }
 
 // Action is one thing to do, as the configuration asks for it. It is not
@@ -137,9 +139,19 @@ func (c *Check) Text(t Text) {
 			c.Named(name)
 		}
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
-			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, config.Suggest(name, append(slices.Clone(c.Fields), everyEvent...)))
+			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, c.suggestField(name))
 		}
 	})
+}
+
+func (c *Check) suggestField(name string) string {
+	switch {
+	case slices.Contains(failureFields, name):
+		return "; it is known in on_failure"
+	case config.Suggest(name, everyEvent) != "":
+		return config.Suggest(name, everyEvent)
+	}
+	return config.Known(name, c.Fields)
 }
 
 // script tells of the fields that a shell's script seems to name: $FIELD and
@@ -199,7 +211,7 @@ func (s *stepSpec) value() config.Value {
 	for _, k := range kinds {
 		value, _ := k.New()
 		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc,
-			Fields: []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Value: value}}})
+			Fields: []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}})
 	}
 	return config.Choice("action", variants, common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })

@@ -14,8 +14,9 @@ import (
 )
 
 var logKind = Kind{
-	Key: "log",
-	Doc: "write a line to the log",
+	Key:  "log",
+	Also: "print echo message notify",
+	Doc:  "write a line to the log",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &logLine{}
 		return TextValue(&a.text), func(c *Check) Action {
@@ -37,8 +38,9 @@ func (a *logLine) Start(r *Run) (Pending, error) {
 }
 
 var emitKind = Kind{
-	Key: "emit",
-	Doc: "send an event of one's own, for rules that say `event: NAME`",
+	Key:  "emit",
+	Also: "event fire trigger publish",
+	Doc:  "send an event of one's own, for rules that say `event: NAME`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &emit{}
 		name := config.Word(&a.name, "the name of an event")
@@ -108,6 +110,7 @@ func (a *emit) Start(r *Run) (Pending, error) {
 
 var waitKind = Kind{
 	Key:   "wait",
+	Also:  "sleep delay pause",
 	Doc:   "let time pass before the next action of the list",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {

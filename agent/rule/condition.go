@@ -69,9 +69,16 @@ func (s *ifSpec) value(kinds []sources.ConditionKind) config.Value {
 		fields, _ := k.New()
 		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
 	}
-	return config.Choice("condition", variants, nil, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("condition", variants, nil, func(key string, at config.Pos) []config.Field {
 		s.pos = at
 		return s.begin(key, kinds)
+	})
+	return config.Func(choice.Shape(), func(n config.Node, ps *config.Problems) {
+		if len(n.Entries) == 1 && (n.Entries[0].Key == "all" || n.Entries[0].Key == "and") {
+			ps.Errorf(n.Entries[0].At, "no %q is needed: of a list of conditions all must hold, if: [{…}, {…}]", n.Entries[0].Key)
+			return
+		}
+		choice.Read(n, ps)
 	})
 }
 
@@ -122,7 +129,7 @@ func (s *ifSpec) nested(key string, kinds []sources.ConditionKind) []config.Fiel
 	return nestedFields(key, func(n config.Node, ps *config.Problems) {
 		switch isList := n.Kind == config.List; {
 		case key == "any" && !isList:
-			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Kind)
+			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Found())
 		case key == "not" && isList:
 			ps.Errorf(n.Pos, "expected one condition; that none of a list holds is not: {any: […]}")
 		default:
@@ -185,7 +192,7 @@ func (all allOf) unmet(w *World, e *sources.Event) string {
 func checkFields(ps *config.Problems, at config.Pos, w sources.Where, known []string) {
 	for _, name := range w.Fields() {
 		if known != nil && !slices.Contains(known, name) {
-			ps.Errorf(at, "no event of this rule has a field %s%s", name, config.Suggest(name, known))
+			ps.Errorf(at, "no event of this rule has a field %s%s", name, config.Known(name, known))
 		}
 	}
 }

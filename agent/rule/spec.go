@@ -52,17 +52,17 @@ func (s *Spec) Value(kinds []sources.TriggerKind, conditions []sources.Condition
 	}
 	return config.At(&s.pos, config.Object(
 		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
-		config.Field{Name: "when", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
-		config.Field{Name: "if", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, conditions)},
-		config.Field{Name: "do", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
-		config.Field{Name: "on_failure", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
+		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
+		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, conditions)},
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "how many firings may wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
-		config.Field{Name: "cooldown", Doc: "after a firing, further ones are dropped for so long", Value: config.Duration(&s.cooldown)},
+		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, further ones are dropped for so long", Value: config.Duration(&s.cooldown)},
 		config.Field{Name: "limit", Doc: "how often it may fire: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
-		config.Field{Name: "enabled", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
+		config.Field{Name: "enabled", Also: "disabled enable active", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
 	))
 }
 
@@ -119,7 +119,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 func (c *Compiler) checkWhere(t *sources.Trigger) {
 	for _, name := range t.Where.Fields() {
 		if t.Fields != nil && !slices.Contains(t.Fields, name) {
-			c.Problems.Errorf(t.Pos, "events of %q have no field %s%s", t.Kind, name, config.Suggest(name, t.Fields))
+			c.Problems.Errorf(t.Pos, "events of %q have no field %s%s", t.Kind, name, config.Known(name, t.Fields))
 		}
 	}
 }
