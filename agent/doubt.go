@@ -34,6 +34,8 @@ var logindKeys = map[string]string{
 
 // doubt warns of what the rules will hardly do as they are meant.
 func (c *Configuration) doubt(logind bool, ps *config.Problems) {
+	c.doubtCircles(ps)
+	c.doubtEvents(ps)
 	for i, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]

@@ -58,22 +58,6 @@ type emit struct {
 	fields map[string]*variable
 }
 
-// Emits returns the names of the events that l sends as soon as it is begun,
-// before it waits for anything.
-func (l List) Emits() []string {
-	var names []string
-	for _, step := range l {
-		switch a := step.Action.(type) {
-		case *emit:
-			names = append(names, a.name)
-		case *logLine, *set, *pulse, *blink, *setVars, *switchRule:
-		default:
-			return names
-		}
-	}
-	return names
-}
-
 func (a *emit) check(c *Check) Action {
 	for name, v := range a.fields {
 		c.Text(v.value)

@@ -54,6 +54,7 @@ func (ask question) holds(*World, *sources.Event) sources.Truth { return ask() }
 // ifSpec is a condition as it is read, before names can be resolved.
 type ifSpec struct {
 	pos     config.Pos
+	node    config.Node // as it was written
 	compile func(c *Compiler, triggers []sources.Trigger) condition
 }
 
@@ -78,6 +79,7 @@ func (s *ifSpec) value(kinds []sources.ConditionKind) config.Value {
 			ps.Errorf(n.Entries[0].At, "no %q is needed: of a list of conditions all must hold, if: [{…}, {…}]", n.Entries[0].Key)
 			return
 		}
+		s.node = n
 		choice.Read(n, ps)
 	})
 }

@@ -37,6 +37,7 @@ type Spec struct {
 // triggerSpec is one `when`.
 type triggerSpec struct {
 	pos     config.Pos
+	node    config.Node // as it was written
 	kind    *sources.TriggerKind
 	where   sources.Where
 	compile func(*sources.Trigger, *config.Problems)
@@ -73,11 +74,15 @@ func (t *triggerSpec) value(kinds []sources.TriggerKind) config.Value {
 		fields, _ := k.New()
 		variants = append(variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: fields})
 	}
-	return config.Choice("trigger", variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("trigger", variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k sources.TriggerKind) bool { return k.Key == key })
 		fields, compile := kinds[i].New()
 		t.pos, t.kind, t.compile = at, &kinds[i], compile
 		return fields
+	})
+	return config.Func(choice.Shape(), func(n config.Node, ps *config.Problems) {
+		t.node = n
+		choice.Read(n, ps)
 	})
 }
 
@@ -133,6 +138,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	if s.max == 0 {
 		s.max = DefaultMax
 	}
+	c.checkContradictions(s)
 	r := &Rule{
 		Name:      c.nameOf(s),
 		Pos:       s.pos,
@@ -146,7 +152,6 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
 	}
-	c.warnOfCircle(r)
 	return r
 }
 
@@ -157,22 +162,6 @@ func namedBy(triggers []sources.Trigger) func(field string) {
 		for i := range triggers {
 			if named := triggers[i].Named; named != nil {
 				named(field)
-			}
-		}
-	}
-}
-
-// warnOfCircle warns of a rule that sets itself off without ever waiting,
-// unless something keeps it from doing so again and again.
-func (c *Compiler) warnOfCircle(r *Rule) {
-	if r.Cooldown > 0 || r.Limit.Count > 0 {
-		return
-	}
-	emitted := r.Do.Emits()
-	for _, t := range r.Triggers {
-		for _, topic := range t.Topics {
-			if topic.Kind == "event" && slices.Contains(emitted, topic.Name) && len(t.Where) == 0 {
-				c.Problems.Warnf(t.Pos, "the rule sets itself off for ever: it emits the event %q that it hears; give it a cooldown or a limit", topic.Name)
 			}
 		}
 	}
