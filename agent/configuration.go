@@ -106,11 +106,14 @@ func (c *Configuration) root() config.Value {
 	})
 	object := config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
 	return config.Func(object.Shape(), func(n config.Node, ps *config.Problems) {
-		if n.Kind == config.List {
+		switch n.Kind {
+		case config.List:
 			ps.Errorf(n.Pos, "the file is a list: put `rules:` above it, if these are rules")
-			return
+		case config.Scalar:
+			ps.Errorf(n.Pos, "expected `KEY: value`, such as `rules: […]`, found %s", n.Found())
+		default:
+			object.Read(n, ps)
 		}
-		object.Read(n, ps)
 	})
 }
 

@@ -263,6 +263,9 @@ func readFields(n Node, fields []Field, ps *Problems) {
 		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == e.Key })
 		if i < 0 {
 			hint, meant := suggestField(e.Key, fields)
+			if before, _, ok := strings.Cut(e.Key, ":"); ok && before != "" {
+				hint, meant = fmt.Sprintf("; a space is missing after %q", before+":"), before
+			}
 			ps.Errorf(e.At, "unknown key %q%s", e.Key, hint)
 			guessed = append(guessed, meant)
 			continue

@@ -135,8 +135,12 @@ func literals(n config.Node) []string {
 // judge says whether a condition holds (Yes) or cannot (No) where c is known.
 func (c claims) judge(n config.Node) sources.Truth {
 	if len(n.Entries) == 1 && n.Entries[0].Key == "any" {
+		items := n.Entries[0].Value.Items
+		if len(items) == 0 {
+			return sources.Unknown // complained of
+		}
 		most := sources.No
-		for _, item := range n.Entries[0].Value.Items {
+		for _, item := range items {
 			most = max(most, c.judge(item))
 		}
 		return most
@@ -145,10 +149,11 @@ func (c claims) judge(n config.Node) sources.Truth {
 		return -c.judge(n.Entries[0].Value)
 	}
 	other := claimsOf(n, false)
-	if len(other) == 0 {
-		return sources.Unknown
+	says := c.allow(other)
+	if fields := valueAt(n, "where").Entries; len(other) == 0 || len(other) < len(fields) {
+		says = min(says, sources.Unknown) // it asks for more
 	}
-	return c.allow(other)
+	return says
 }
 
 // contradicted returns the first of the conditions that cannot hold upon the
