@@ -6,7 +6,7 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 # What runs once, when a file is read or a program is started, is built for
 # size: see docs/decisions/004-size.md.
 COLD        := gopkg.in/yaml.v3 regexp/... encoding/... fmt reflect time log/... flag os strconv unicode \
-               github.com/... reflexd/config reflexd/cmd/... reflexd/agent/action reflexd/agent/control reflexd/agent/mount/... \
+               github.com/... reflexd/config reflexd/cmd/... reflexd/agent/action reflexd/agent/control reflexd/agent/doubt reflexd/agent/mount/... \
                reflexd/sources/file reflexd/sources/inotify reflexd/sources/netlink
 GOBUILD     := CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' $(COLD:%=-gcflags=%=-l)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2

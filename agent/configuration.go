@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
+	"reflexd/agent/doubt"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
@@ -135,6 +136,8 @@ func (c *Configuration) compile(ps *config.Problems) {
 	c.plan("file").(*file.Plan).CheckSignals(c.plan("signal").(*signal.Plan).Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
+		whens, ifs := s.Words()
+		doubt.Contradiction(whens, ifs, ps)
 	}
 	c.plan("input").(*input.Plan).Virtual = c.uses.Keys
 	c.plan("mount").(*mount.Plan).Acts = c.uses.Mounts

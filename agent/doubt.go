@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"reflexd/agent/doubt"
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
@@ -34,8 +35,8 @@ var logindKeys = map[string]string{
 
 // doubt warns of what the rules will hardly do as they are meant.
 func (c *Configuration) doubt(logind bool, ps *config.Problems) {
-	c.doubtCircles(ps)
-	c.doubtEvents(ps)
+	doubt.Circles(c.Rules, ps)
+	doubt.Events(c.Rules, ps)
 	for i, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]

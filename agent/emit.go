@@ -16,6 +16,7 @@ import (
 
 	"reflexd/agent/action"
 	"reflexd/agent/control"
+	"reflexd/agent/doubt"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -62,7 +63,7 @@ func (a *Agent) emitOnRequest(r control.Request, reply func(any, error)) {
 	}
 	answer := a.listeners(e)
 	if answer.Listening == 0 {
-		reply(nil, fmt.Errorf("no rule listens to an event %q%s", r.Name, suggestEvent(r.Name, a.config.eventsHeard())))
+		reply(nil, fmt.Errorf("no rule listens to an event %q%s", r.Name, suggestEvent(r.Name, doubt.Heard(a.config.Rules))))
 		return
 	}
 	a.log.Debug("event sent on request", "event", r.Name)
@@ -99,7 +100,7 @@ func (a *Agent) requestedEvent(r control.Request) (*sources.Event, error) {
 
 // listeners counts the rules that listen to e.
 func (a *Agent) listeners(e *sources.Event) Emitted {
-	var found Emitted
+	found := Emitted{Listening: doubt.Listening(e.Topic.Name, a.config.Rules)}
 	a.hearing = a.hearing[:0]
 	a.book.Find(e, a.hear)
 	found.Taking = len(a.hearing)
@@ -108,22 +109,7 @@ func (a *Agent) listeners(e *sources.Event) Emitted {
 			found.Disabled++
 		}
 	}
-	for _, r := range a.config.Rules {
-		if slices.Contains(r.Events(), e.Topic.Name) {
-			found.Listening++
-		}
-	}
 	return found
-}
-
-// eventsHeard returns the names of the events that rules listen to, sorted.
-func (c *Configuration) eventsHeard() []string {
-	var names []string
-	for _, r := range c.Rules {
-		names = append(names, r.Events()...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 func suggestEvent(name string, known []string) string {

@@ -35,19 +35,6 @@ type Rule struct {
 	Disabled bool
 }
 
-// Events returns the names of the events of one's own that the rule hears.
-func (r *Rule) Events() []string {
-	var names []string
-	for i := range r.Triggers {
-		for _, topic := range r.Triggers[i].Topics {
-			if topic.Kind == "event" && !slices.Contains(names, topic.Name) {
-				names = append(names, topic.Name)
-			}
-		}
-	}
-	return names
-}
-
 // Mode says what happens when a rule fires while it is still running.
 type Mode string
 

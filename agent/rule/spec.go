@@ -86,6 +86,17 @@ func (t *triggerSpec) value(kinds []sources.TriggerKind) config.Value {
 	})
 }
 
+// Words returns the triggers and conditions as they are written.
+func (s *Spec) Words() (whens, ifs []config.Node) {
+	for _, t := range s.triggers {
+		whens = append(whens, t.node)
+	}
+	for _, i := range s.ifs {
+		ifs = append(ifs, i.node)
+	}
+	return whens, ifs
+}
+
 // Compiler turns Specs into Rules.
 type Compiler struct {
 	Problems *config.Problems
@@ -138,7 +149,6 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	if s.max == 0 {
 		s.max = DefaultMax
 	}
-	c.checkContradictions(s)
 	r := &Rule{
 		Name:      c.nameOf(s),
 		Pos:       s.pos,

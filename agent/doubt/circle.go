@@ -3,7 +3,10 @@
 // Circles: rules that set each other off for ever, as far as that can be seen
 // before they run. What stops them when they do is rule's brake.
 
-package agent
+// Package doubt finds what is no mistake in any one word of the configuration,
+// but can hardly be meant: rules that set each other off for ever, rules that
+// never fire, events that nobody sends.
+package doubt
 
 import (
 	"slices"
@@ -22,10 +25,10 @@ type circles struct {
 	seen map[*rule.Rule]bool
 }
 
-// doubtCircles warns of them.
-func (c *Configuration) doubtCircles(ps *config.Problems) {
-	search := circles{book: rule.NewBook(c.Rules), ps: ps, seen: map[*rule.Rule]bool{}}
-	for _, r := range c.Rules {
+// Circles warns of them.
+func Circles(rules []*rule.Rule, ps *config.Problems) {
+	search := circles{book: rule.NewBook(rules), ps: ps, seen: map[*rule.Rule]bool{}}
+	for _, r := range rules {
 		search.from(r)
 	}
 }
@@ -93,59 +96,25 @@ func (s *circles) tell(circle []*rule.Rule) {
 // round: by an event, or by a variable that the circle makes something else
 // in between.
 func goesOn(r, next *rule.Rule, circle []*rule.Rule) bool {
+	book, heard := rule.NewBook([]*rule.Rule{next}), false
 	for _, e := range r.Do.Sends() {
-		if hears(next, e) && (e.Topic.Kind != "var" || len(valuesOf(e.Topic.Name, circle)) > 1) {
-			return true
+		if e.Topic.Kind != "var" || becomes(e.Topic, circle) > 1 {
+			book.Find(e, func(*rule.Rule) { heard = true })
 		}
 	}
-	return false
+	return heard
 }
 
-func hears(r *rule.Rule, e *sources.Event) bool {
-	found := false
-	rule.NewBook([]*rule.Rule{r}).Find(e, func(*rule.Rule) { found = true })
-	return found
-}
-
-// valuesOf returns the values that the rules of a circle give the variable, as
-// far as they are known.
-func valuesOf(variable string, circle []*rule.Rule) []string {
-	var values []string
+// becomes is how many values the rules of a circle give the variable, as far
+// as they are known.
+func becomes(variable sources.Topic, circle []*rule.Rule) int {
+	values := map[sources.Value]bool{}
 	for _, r := range circle {
 		for _, e := range r.Do.Sends() {
-			v, known := e.Lookup("VALUE")
-			if e.Topic.Kind == "var" && e.Topic.Name == variable && known && !slices.Contains(values, v.String()) {
-				values = append(values, v.String())
+			if v, known := e.Lookup("VALUE"); known && e.Topic == variable {
+				values[v] = true
 			}
 		}
 	}
-	return values
-}
-
-// doubtEvents warns of rules that hear an event which nothing is seen to send
-// and whose name is nearly that of one that a rule sends. Others may come from
-// outside.
-func (c *Configuration) doubtEvents(ps *config.Problems) {
-	var sent []string
-	for _, r := range c.Rules {
-		sent = append(sent, r.Do.Emits()...)
-		sent = append(sent, r.OnFailure.Emits()...)
-	}
-	heard := c.eventsHeard()
-	var unheard []string // a name that rules hear as well is not what is meant
-	for _, name := range sent {
-		if !slices.Contains(heard, name) {
-			unheard = append(unheard, name)
-		}
-	}
-	for _, r := range c.Rules {
-		for _, name := range r.Events() {
-			if slices.Contains(sent, name) {
-				continue
-			}
-			if near := config.Nearest(name, unheard); near != "" {
-				ps.Warnf(r.Triggers[0].Pos, "no rule sends the event %q, and none hears %q, which one sends: is it the same?", name, near)
-			}
-		}
-	}
+	return len(values)
 }

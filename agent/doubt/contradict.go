@@ -3,13 +3,14 @@
 // Contradictions: rules whose `if` cannot hold when their `when` occurs, as
 // far as their words show it.
 
-package rule
+package doubt
 
 import (
 	"slices"
 	"strconv"
 	"strings"
 
+	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -108,7 +109,7 @@ func valueAt(n config.Node, key string) config.Node {
 			return e.Value
 		}
 	}
-	return config.Node{}
+	return config.Node{Null: true}
 }
 
 // literals returns the plain texts of a value or a list, numbers in one
@@ -156,70 +157,57 @@ func (c claims) judge(n config.Node) sources.Truth {
 	return says
 }
 
-// contradicted returns the first of the conditions that cannot hold upon the
-// trigger.
-func contradicted(when config.Node, ifs []*ifSpec) (found *ifSpec) {
+// contradicted returns the place of the first of the conditions that cannot
+// hold upon the trigger.
+func contradicted(when config.Node, ifs []config.Node) (at config.Pos, found bool) {
 	known := claimsOf(when, true)
-	for _, s := range ifs {
-		if known.judge(s.node) == sources.No {
-			return s
+	for _, n := range ifs {
+		if known.judge(n) == sources.No {
+			return n.Pos, true
 		}
-		for thing, states := range claimsOf(s.node, false) {
+		for thing, states := range claimsOf(n, false) {
 			known.add(thing, states)
 		}
 	}
-	return nil
+	return config.Pos{}, false
 }
 
-// checkContradictions complains of a rule that never fires.
-func (c *Compiler) checkContradictions(s *Spec) {
-	c.checkTimes(s.ifs)
-	var never *ifSpec
-	for _, t := range s.triggers {
-		if never = contradicted(t.node, s.ifs); never == nil {
+// Contradiction complains of a rule that never fires. whens and ifs are its
+// triggers and conditions as they are written.
+func Contradiction(whens, ifs []config.Node, ps *config.Problems) {
+	checkTimes(ifs, ps)
+	var never config.Pos
+	for _, when := range whens {
+		at, found := contradicted(when, ifs)
+		if !found {
 			return
 		}
+		never = at
 	}
-	if never != nil {
-		c.Problems.Errorf(never.pos, "this does not hold when the rule's `when` occurs: the rule would never fire")
+	if len(whens) > 0 {
+		ps.Errorf(never, "this does not hold when the rule's `when` occurs: the rule would never fire")
 	}
 }
 
 // checkTimes complains of times of which there is none that is in all of them.
-func (c *Compiler) checkTimes(ifs []*ifSpec) {
-	var left []bool // the minutes of the day
-	for _, s := range ifs {
-		node := valueAt(s.node, "time")
-		items := []config.Node{node}
-		if node.Kind == config.List {
-			items = node.Items
-		}
-		var spans []span
-		for _, item := range items {
-			if span, err := parseSpan(item.Text); err == nil {
-				spans = append(spans, span)
-			}
-		}
-		if len(spans) == 0 {
-			continue
-		}
-		if left == nil {
-			left = slices.Repeat([]bool{true}, wholeDay)
-		}
-		for minute := range left {
-			left[minute] = left[minute] && slices.ContainsFunc(spans, func(s span) bool { return s.holds(minute) })
-		}
-		if !slices.Contains(left, true) {
-			c.Problems.Errorf(s.pos, "there is no time of the day that is in all of the rule's `time` conditions: the rule would never fire")
+func checkTimes(ifs []config.Node, ps *config.Problems) {
+	ifs = slices.DeleteFunc(slices.Clone(ifs), func(n config.Node) bool { return valueAt(n, "time").Absent() })
+	if len(ifs) < 2 {
+		return
+	}
+	for minute := range 24 * 60 {
+		if !slices.ContainsFunc(ifs, func(n config.Node) bool { return !inTime(valueAt(n, "time"), minute) }) {
 			return
 		}
 	}
+	ps.Errorf(ifs[1].Pos, "there is no time of the day that is in all of the rule's `time` conditions: the rule would never fire")
 }
 
-// holds reports whether the minute of some day is in s.
-func (s span) holds(minute int) bool {
-	if s.from < s.to {
-		return s.from <= minute && minute < s.to
+// inTime reports whether the minute of the day is in one of the spans, or they
+// are complained of already.
+func inTime(spans config.Node, minute int) bool {
+	if spans.Kind == config.Scalar {
+		return rule.InSpan(spans.Text, minute)
 	}
-	return minute >= s.from || minute < s.to
+	return slices.ContainsFunc(spans.Items, func(n config.Node) bool { return rule.InSpan(n.Text, minute) })
 }
