@@ -88,6 +88,31 @@ rules:
 	}
 }
 
+// A board may be too slow for a hundred rounds in a second: without a rest
+// they count all the same.
+func TestSlowCircleWithoutAWaitIsStopped(t *testing.T) {
+	r := start(t, `rules: [{name: a, when: {event: x}, do: {log: "round"}}]`)
+	fire := func(from, after time.Duration, waited bool) (fired int) {
+		before := r.statusOf("a").Fired
+		r.do(func() {
+			from += r.agent.loop.Now()
+			for i := range time.Duration(150) {
+				e := sources.Event{Time: from + i*after, Topic: sources.Topic{Kind: "event", Name: "x", State: "sent"},
+					Chain: &sources.Chain{Rule: "a", Waited: waited}}
+				r.agent.emit(&e)
+			}
+		})
+		r.do(func() {})
+		return r.statusOf("a").Fired - before
+	}
+	if n := fire(0, 20*time.Millisecond, true); n != 150 {
+		t.Error("a circle that waits was stopped after", n)
+	}
+	if n := fire(time.Hour, 500*time.Millisecond, false); n != 100 {
+		t.Error("a circle without a rest fired", n)
+	}
+}
+
 // After its minute a circle may go round again.
 func TestBrakeIsReleased(t *testing.T) {
 	r := start(t, `rules: [{name: a, when: {event: go}, do: {emit: go}}]`)

@@ -9,6 +9,7 @@ package sources
 type Chain struct {
 	Rule   string
 	Before *Chain // of the event that the rule fired upon; nil if that came from outside
+	Waited bool   // the rule waited for something before it sent the event
 }
 
 // Find returns the latest link of c that is of the rule, nil if there is none.
@@ -17,4 +18,12 @@ func (c *Chain) Find(rule string) *Chain {
 		c = c.Before
 	}
 	return c
+}
+
+// Waits reports whether one of the rules of c waited.
+func (c *Chain) Waits() bool {
+	for c != nil && !c.Waited {
+		c = c.Before
+	}
+	return c != nil
 }

@@ -263,6 +263,7 @@ type Run struct {
 	step      int
 	pending   Pending
 	stopped   bool
+	waited    bool // for an action
 	failure   error
 	done      func(error)
 }
@@ -305,7 +306,9 @@ func (r *Run) describe() {
 }
 
 // cause returns the Chain of what r sends.
-func (r *Run) cause() *sources.Chain { return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain} }
+func (r *Run) cause() *sources.Chain {
+	return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain, Waited: r.waited}
+}
 
 // seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
 func seconds(t time.Duration) string {
@@ -378,7 +381,7 @@ func (r *Run) advance() {
 		}
 		pending, err := step.Start(r)
 		if pending != nil {
-			r.pending = pending
+			r.pending, r.waited = pending, true
 			r.own()
 			return
 		}

@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// mostRounds is how often in a second a rule may fire upon what it has set
-	// off itself: more often than any use of it, and not so often that the log
-	// could not be read.
+	// mostRounds is how often a rule may fire upon what it has set off itself,
+	// within a second if something in the circle waits, and else without a
+	// second's rest: a slow board that is busy with nothing but the circle may
+	// not come to so many in a second. It is more than any use of it, and few
+	// enough for the log to be read.
 	mostRounds = 100
 	// brakeFor is for how long one that fires more often does not any more.
 	brakeFor = time.Minute
@@ -25,8 +27,9 @@ const (
 // brake is what there is to know of a rule that sets itself off, itself or
 // through others. All times are of CLOCK_MONOTONIC.
 type brake struct {
-	rounds int           // since since
-	since  time.Duration // when the second began that is counted, once rounds is not 0
+	rounds int           // that count
+	since  time.Duration // when the first of them was
+	last   time.Duration // when the latest was
 	until  time.Duration // when the rule may go round again
 	way    string        // from the rule through the others back to it, as of the last braking
 }
@@ -44,7 +47,11 @@ func (b *brake) stops(name string, c *sources.Chain, now time.Duration) (stop, f
 	if now < b.until {
 		return true, false
 	}
-	if b.rounds == 0 || now-b.since >= time.Second {
+	from := b.last
+	if c.Waits() {
+		from = b.since
+	}
+	if b.last = now; b.rounds == 0 || now-from >= time.Second {
 		b.rounds, b.since = 0, now
 	}
 	if b.rounds++; b.rounds <= mostRounds {
