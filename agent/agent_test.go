@@ -205,7 +205,7 @@ func TestLossIsATrigger(t *testing.T) {
 	r := start(t, `
 rules:
   - {name: any, when: {loss: "*"}, do: {log: "lost ${COUNT} of ${SOURCE}: ${KNOB}"}}
-  - {name: door, when: {loss: door}, do: {log: "the door"}}
+  - {name: door, when: {loss: "gpio:door"}, do: {log: "the door"}}
   - {name: input, when: {loss: input}, do: {log: "not this"}}
 `)
 	r.do(func() {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
+	"reflexd/agent/doubt"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
@@ -67,7 +68,9 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c.Paths, c.Files = paths, files
 	config.ReadFiles(files, c.root(), ps)
 	c.compile(ps)
-	c.doubt(logindRuns(""), ps)
+	if !ps.Failed() {
+		c.doubt(logindRuns(""), ps)
+	}
 	return c, ps, nil
 }
 
@@ -103,7 +106,17 @@ func (c *Configuration) root() config.Value {
 		*s = &rule.Spec{}
 		return (*s).Value(made)
 	})
-	return config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
+	object := config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
+	return config.Wrap(object, func(n config.Node, ps *config.Problems) {
+		switch n.Kind {
+		case config.List:
+			ps.Errorf(n.Pos, "the file is a list: put `rules:` above it, if these are rules")
+		case config.Scalar:
+			ps.Errorf(n.Pos, "expected `KEY: value`, such as `rules: […]`, found %s", n.Found())
+		default:
+			object.Read(n, ps)
+		}
+	})
 }
 
 // compile resolves names and builds the rules.
@@ -120,9 +133,12 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
 	}
+	c.plan("agent").(*ownPlan).checkLosses(slices.Concat(SourceNames(), lines.Names(), compiler.Known.Netlink.Names()), ps)
 	c.plan("file").(*file.Plan).CheckSignals(c.plan("signal").(*signal.Plan).Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
+		whens, ifs := s.Words()
+		doubt.Contradiction(whens, ifs, ps)
 	}
 	c.plan("input").(*input.Plan).Virtual = c.uses.Keys
 	c.plan("mount").(*mount.Plan).Acts = c.uses.Mounts

@@ -172,11 +172,11 @@ func (c *Configuration) examineLogind(x *sources.Exam) {
 	}
 }
 
-// passOn adds the warnings that check has.
+// passOn adds the warnings that check has of the configuration; of the machine
+// all is said.
 func passOn(warnings *config.Problems, x *sources.Exam) {
 	for _, w := range warnings.All() {
-		known := func(f sources.Finding) bool { return f.Found == w.Message && f.At == w.Pos }
-		if !slices.ContainsFunc(x.Findings, known) {
+		if !w.OfMachine {
 			x.Note(&w.Pos, "check", w.Message, "")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"reflexd/agent/doubt"
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
@@ -35,6 +36,8 @@ var logindKeys = map[string]string{
 
 // doubt warns of what the rules will hardly do as they are meant.
 func (c *Configuration) doubt(logind bool, ps *config.Problems) {
+	doubt.Circles(c.Rules, ps)
+	doubt.Events(c.Rules, ps)
 	for i, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -58,7 +61,7 @@ func (c *Configuration) doubtKeys(t *sources.Trigger, ps *config.Problems) {
 		if in := inputs[w.From]; w.Kind != "key" || knob == "" || in != nil && in.Grab != input.GrabOff {
 			continue
 		}
-		ps.Warnf(t.Pos, "systemd-logind, which runs here, acts on %s too: set %s=ignore in logind.conf, or declare the input with grab: auto", w.Name, knob)
+		ps.WarnOfMachinef(t.Pos, "systemd-logind, which runs here, acts on %s too: set %s=ignore in logind.conf, or declare the input with grab: auto", w.Name, knob)
 		return
 	}
 }

@@ -51,7 +51,7 @@ func TestMountsAreChecked(t *testing.T) {
 		`when: {mount: "*", is: mounted}, do: {log: "${LABLE}"}`:                           `did you mean "LABEL"?`,
 		`when: {mount: "*", is: mounted}, do: {unmount: al}`:                               `did you mean "all"?`,
 		`when: {mount: "*", is: mounted}, do: {unmount: "${DEVNAM}"}`:                      `did you mean "DEVNAME"?`,
-		`when: {mount: "*", is: mounted}, do: {eject: sda}`:                                "must be absolute: /sda",
+		`when: {mount: "*", is: mounted}, do: {eject: sda}`:                                `must be absolute, found "sda"; did you mean /dev/sda?`,
 		`when: {agent: started}, do: {mount: {device: /dev/sda1, at: mnt}}`:                "at must be absolute",
 		`when: {agent: started}, do: {mount: {device: /dev/sda1, at: "/mnt/${NAME}"}}`:     "no event of this rule has a field NAME",
 		`when: {agent: started}, do: {mount: {device: /dev/sda1, type: vfta}}`:             `did you mean "vfat"?`,

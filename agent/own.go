@@ -6,6 +6,7 @@
 package agent
 
 import (
+	"slices"
 	"strings"
 
 	"reflexd/config"
@@ -15,7 +16,7 @@ import (
 // ownKind serves them in the form of a source that reads nothing.
 var ownKind = sources.Kind{
 	Name: "agent",
-	Plan: func() sources.Plan { return ownPlan{} },
+	Plan: func() sources.Plan { return &ownPlan{} },
 	Open: func(sources.Host) (sources.Source, error) { return ownSource{}, nil },
 }
 
@@ -25,16 +26,22 @@ func (ownSource) Apply(sources.Plan)      {}
 func (ownSource) Status() []sources.State { return nil }
 func (ownSource) Close()                  {}
 
-type ownPlan struct{}
+type ownPlan struct{ losses []lossOf }
 
-func (ownPlan) Sections() []config.Field { return nil }
-func (ownPlan) Check(*config.Problems)   {}
+// lossOf is whose losses a trigger asks for.
+type lossOf struct {
+	pattern string
+	at      config.Pos
+}
 
-func (ownPlan) Triggers() []sources.TriggerKind {
+func (*ownPlan) Sections() []config.Field { return nil }
+func (*ownPlan) Check(*config.Problems)   {}
+
+func (p *ownPlan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
 		{Key: "event", Doc: "an event that `emit` sent", New: eventTrigger},
 		{Key: "agent", Doc: "the life of reflexd itself", Fields: []string{"PID", "VERSION"}, New: agentTrigger},
-		{Key: "loss", Doc: "events of a source were lost", Fields: []string{"SOURCE", "COUNT", "KNOB"}, New: lossTrigger},
+		{Key: "loss", Doc: "events of a source were lost", Fields: []string{"SOURCE", "COUNT", "KNOB"}, New: p.lossTrigger},
 	}
 }
 
@@ -50,7 +57,7 @@ func eventTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var states []string
 	word := func(s *string) config.Value { return config.OneOf(s, "started", "stopping", "reloaded") }
-	field := config.Field{Name: "agent", Doc: "which moment, one or a list", Required: true,
+	field := config.Field{Name: "agent", Also: "startup start boot", Doc: "which moment, one or a list", Required: true,
 		Value: config.OneOrMore(&states, word)}
 	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
 		for _, s := range states {
@@ -59,15 +66,28 @@ func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	}
 }
 
-func lossTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-	var pattern string
+func (p *ownPlan) lossTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	var asked lossOf
 	field := config.Field{Name: "loss", Doc: "the source (gpio, input, uevent, …) or the name of a line or device; a glob", Required: true,
-		Value: config.Word(&pattern, `a source, a name or "*"`)}
+		Value: config.At(&asked.at, config.Word(&asked.pattern, `a source, a name or "*"`))}
 	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
 		t.Topics = []sources.Topic{{Kind: "loss"}}
+		p.losses = append(p.losses, asked)
+		pattern := asked.pattern
 		t.Restrict(func(e *sources.Event) bool {
 			_, name, _ := strings.Cut(e.Source, ":")
 			return sources.Glob(pattern, e.Topic.Name) || sources.Glob(pattern, name) || sources.Glob(pattern, e.Source)
 		})
+	}
+}
+
+// checkLosses complains of patterns that match neither a source nor one of
+// names, what is declared that may lose events.
+func (p *ownPlan) checkLosses(names []string, ps *config.Problems) {
+	for _, l := range p.losses {
+		whole := func(name string) bool { return sources.Glob(l.pattern, name) }
+		if l.pattern != "" && !strings.ContainsAny(l.pattern, "/:") && !slices.ContainsFunc(names, whole) {
+			ps.Errorf(l.at, "neither a source nor a line or socket is called %q%s", l.pattern, config.Suggest(l.pattern, names))
+		}
 	}
 }

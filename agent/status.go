@@ -67,7 +67,7 @@ func (a *Agent) Status() Status {
 const mostComplaints = 200
 
 // verbs are what the control socket understands.
-var verbs = []string{"status", "reload", "enable", "disable", "trigger"}
+var verbs = []string{"status", "reload", "enable", "disable", "trigger", "emit"}
 
 // answer implements control.Handler.
 func (a *Agent) answer(r control.Request, reply func(any, error)) {
@@ -85,6 +85,8 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 		reply(nil, a.enableRule(r.Name, r.Verb == "enable"))
 	case "trigger":
 		a.trigger(r.Arguments, reply)
+	case "emit":
+		a.emitOnRequest(r, reply)
 	default:
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, verbs)))
 	}

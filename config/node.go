@@ -6,14 +6,11 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -51,6 +48,20 @@ type Node struct {
 	Null    bool
 	Items   []Node  // of a List
 	Entries []Entry // of a Map, in the order of the file
+}
+
+// Absent reports whether nothing stands there, not even empty quotes.
+func (n Node) Absent() bool { return n.Null && n.Text == "" }
+
+// Found says what stands there, for complaints.
+func (n Node) Found() string {
+	switch {
+	case n.Kind != Scalar:
+		return n.Kind.String()
+	case n.Absent():
+		return "nothing"
+	}
+	return fmt.Sprintf("%.60q", n.Text)
 }
 
 // Entry is one key of a Map with its value.
@@ -91,71 +102,6 @@ func Parse(file string, text []byte, ps *Problems) (Node, bool) {
 		n = Node{Pos: n.Pos, Kind: Map}
 	}
 	return n, !c.failed
-}
-
-// syntaxProblem turns an error of the YAML library, `yaml: line 3: message`,
-// which knows a line at best, into a complaint.
-func syntaxProblem(file string, text []byte, err error) Problem {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	// The library leaves the line out where it is the first.
-	p := Problem{Pos: Pos{File: file, Line: 1}}
-	if number, rest, ok := strings.Cut(strings.TrimPrefix(message, "line "), ": "); ok {
-		if n, err := strconv.Atoi(number); err == nil {
-			p.Pos.Line, message = n, rest
-		}
-	}
-	p.Message = "YAML: " + message
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	if n := culprit(lines); n > 0 {
-		p.Pos.Line = n
-	}
-	switch line := string(lines[min(p.Pos.Line, len(lines))-1]); {
-	case !utf8.Valid(text):
-		p.Pos, p.Message = invalidText(file, lines)
-	case hasUnquotedField(line):
-		p.Message += ` (quote what holds a ${…}: "${X}")`
-	case strings.Contains(line, "\t"):
-		p.Message += " (there is a tab: YAML wants spaces)"
-	}
-	return p
-}
-
-// culprit returns the line without which, and without all that follow it, the
-// text is in order; 0 if that takes too long to find out. The library tells
-// where the construct began that it could not finish, which may be far above.
-func culprit(lines [][]byte) int {
-	effort := 16 << 20 // bytes to be parsed
-	for n := len(lines) - 1; n >= 0; n-- {
-		text := bytes.Join(lines[:n], nil)
-		if effort -= len(text); effort < 0 {
-			return 0
-		}
-		var doc yaml.Node
-		if err := yaml.Unmarshal(text, &doc); err == nil {
-			return n + 1
-		}
-	}
-	return 0
-}
-
-// invalidText finds the first byte that is not UTF-8.
-func invalidText(file string, lines [][]byte) (Pos, string) {
-	for i, line := range lines {
-		for col := 0; col < len(line); {
-			r, size := utf8.DecodeRune(line[col:])
-			if r == utf8.RuneError && size == 1 {
-				return Pos{file, i + 1, col + 1}, fmt.Sprintf("the byte %#x is not UTF-8", line[col])
-			}
-			col += size
-		}
-	}
-	return Pos{File: file}, "the file is not UTF-8"
-}
-
-// hasUnquotedField finds ${ with no quote mark before it on its line.
-func hasUnquotedField(line string) bool {
-	before, _, found := strings.Cut(line, "${")
-	return found && !strings.ContainsAny(before, `"'`)
 }
 
 // converter copies the library's tree into ours.

@@ -38,6 +38,9 @@ type Problem struct {
 	Pos     Pos
 	Message string
 	Warning bool
+	// OfMachine says that the warning is not about the configuration, but
+	// about the machine that it is checked on.
+	OfMachine bool
 }
 
 // String returns the complaint as one line: file:line:col: message.
@@ -64,6 +67,11 @@ func (ps *Problems) Errorf(at Pos, format string, args ...any) {
 // Warnf adds a complaint that does not.
 func (ps *Problems) Warnf(at Pos, format string, args ...any) {
 	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// WarnOfMachinef adds a warning that another machine would not give.
+func (ps *Problems) WarnOfMachinef(at Pos, format string, args ...any) {
+	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...), Warning: true, OfMachine: true})
 }
 
 func (ps *Problems) add(p Problem) {
@@ -123,23 +131,66 @@ func (ps *Problems) Summary(n int) string {
 // Suggest returns `; did you mean "x"?` for the word of known that is nearest
 // to word, or nothing if none is near.
 func Suggest(word string, known []string) string {
-	if best := nearest(word, known); best != "" {
+	if best := Nearest(word, known); best != "" {
 		return didYouMean(best)
 	}
 	return ""
 }
 
+// Known is Suggest for words of which there may be few: where none is near and
+// they are not too many to be read, it lists them.
+func Known(word string, known []string) string { return orList(word, known, "known") }
+
+// Unknown is Known for names that the configuration declares. If there are none
+// it says, by an example, how one is declared.
+func Unknown(word string, declared []string, example string) string {
+	if len(declared) == 0 {
+		return "; declare it: " + example
+	}
+	return orList(word, slices.Sorted(slices.Values(declared)), "declared")
+}
+
+func orList(word string, known []string, what string) string {
+	const most = 12
+	if s := Suggest(word, known); s != "" || len(known) == 0 || len(known) > most {
+		return s
+	}
+	return "; " + what + ": " + strings.Join(known, ", ")
+}
+
 func didYouMean(word string) string { return fmt.Sprintf("; did you mean %q?", word) }
 
-// nearest returns the word of known that is nearest to word, or "".
-func nearest(word string, known []string) string {
-	best, bestDistance := "", 1+max(1, min(3, len(word)/3))
+// Nearest returns the word of known that is nearest to word, or "": the one
+// with the fewest letters to change and among those the one that begins most
+// alike, else the only one that begins alike at all.
+func Nearest(word string, known []string) string {
+	best, bestDistance, bestPrefix := "", 1+max(1, min(3, len(word)/3)), 0
+	if len(word) < 2 {
+		bestDistance = 0 // another letter is another word
+	}
+	alike, count := "", 0
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance {
-			best, bestDistance = k, d
+		d, prefix := distance(strings.ToLower(word), strings.ToLower(k)), commonPrefix(word, k)
+		if d < bestDistance || d == bestDistance && best != "" && prefix > bestPrefix {
+			best, bestDistance, bestPrefix = k, d, prefix
+		}
+		if prefix >= 3 && prefix*2 > len(word)-1 {
+			alike, count = k, count+1
 		}
 	}
+	if best == "" && count == 1 {
+		return alike
+	}
 	return best
+}
+
+// commonPrefix is how many letters a and b begin with alike.
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n]|0x20 == b[n]|0x20 {
+		n++
+	}
+	return n
 }
 
 // distance is the number of letters to insert, remove, replace or swap with

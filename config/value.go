@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Value reads a Node into the variable that it was made for, and describes
@@ -39,7 +38,11 @@ type Field struct {
 	Doc      string // one line, for the reference page
 	Default  string // as it would be written; "" for none
 	Required bool
-	Value    Value
+	// Also are words that people write for Name, from habit or from elsewhere,
+	// with blanks between them: they are not taken, but the complaint knows
+	// what is meant.
+	Also  string
+	Value Value
 }
 
 // Func returns a Value that reads by calling read.
@@ -67,14 +70,25 @@ func (v wrapped) Read(n Node, ps *Problems) { v.read(n, ps) }
 // want complains unless n is of the kind, and present.
 func want(n Node, kind Kind, what string, ps *Problems) bool {
 	switch {
-	case n.Kind != kind:
-		ps.Errorf(n.Pos, "expected %s, found %s", what, n.Kind)
-		return false
-	case n.Null && n.Text == "":
-		ps.Errorf(n.Pos, "expected %s, found nothing", what)
-		return false
+	case n.Kind == kind && (kind != Scalar || !n.Absent()):
+		return true
+	case kind == List && n.Kind == Map:
+		ps.Errorf(n.Pos, "expected %s, whose entries begin with \"- \", found %s", what, n.Found())
+	case kind == List && n.Kind == Scalar && !n.Absent():
+		ps.Errorf(n.Pos, "expected %s such as [%s], found %s", what, n.Text, n.Found())
+	default:
+		ps.Errorf(n.Pos, "expected %s, found %s", what, n.Found())
 	}
-	return true
+	return false
+}
+
+// article puts the article before the name of a type that has none.
+func article(what string) string {
+	first, _, _ := strings.Cut(what, " ")
+	if slices.Contains([]string{"a", "an", "one", "on", "on,", "text", "the", "either", "auto", "kernel,"}, first) || strings.ContainsAny(first, ":/-") {
+		return what
+	}
+	return "a " + what
 }
 
 // Parsed returns a Value for a scalar that parse understands. what names the
@@ -98,7 +112,7 @@ type scalar struct {
 func (v scalar) Shape() Shape { return Shape{Type: v.what} }
 
 func (v scalar) Read(n Node, ps *Problems) {
-	if !want(n, Scalar, v.what, ps) {
+	if !want(n, Scalar, article(v.what), ps) {
 		return
 	}
 	if err := v.store(n.Text); err != nil {
@@ -148,22 +162,6 @@ func Int(p *int, low, high int) Value {
 	})
 }
 
-// Duration returns a Value for a time span with its unit: 10ms, 2s, 1h30m.
-func Duration(p *time.Duration) Value { return Parsed(p, "duration", ParseDuration) }
-
-// ParseDuration understands what time.ParseDuration does, but for negative
-// spans, and tells of a missing unit.
-func ParseDuration(s string) (time.Duration, error) {
-	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" {
-		return 0, fmt.Errorf("%q has no unit: write %sms, %ss or %sm", s, s, s, s)
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("expected a duration such as 200ms, 3s or 1h30m, found %q", s)
-	}
-	return d, nil
-}
-
 // OneOf returns a Value for one of the words.
 func OneOf(p *string, words ...string) Value { return oneOf{p, words} }
 
@@ -176,7 +174,7 @@ func (v oneOf) Shape() Shape { return Shape{Type: "word", Words: v.words} }
 
 func (v oneOf) Read(n Node, ps *Problems) {
 	switch {
-	case !want(n, Scalar, "word", ps):
+	case !want(n, Scalar, article("one of "+either(v.words)), ps):
 	case slices.Contains(v.words, n.Text):
 		*v.p = n.Text
 	default:
@@ -197,6 +195,16 @@ func At(p *Pos, v Value) Value {
 	return Wrap(v, func(n Node, ps *Problems) {
 		*p = n.Pos
 		v.Read(n, ps)
+	})
+}
+
+// Whole returns v, and has stored in p whether it was read without complaint:
+// if it was not, what seems to be missing may well be there.
+func Whole(p *bool, v Value) Value {
+	return Wrap(v, func(n Node, ps *Problems) {
+		before := len(ps.list)
+		v.Read(n, ps)
+		*p = len(ps.list) == before
 	})
 }
 
@@ -264,7 +272,7 @@ func (m mapOf[T]) Shape() Shape {
 
 func (m mapOf[T]) Read(n Node, ps *Problems) {
 	if n.Kind != Map {
-		want(n, Map, "a mapping", ps)
+		want(n, Map, "a mapping from names, NAME: …", ps)
 		return
 	}
 	if *m.p == nil {
@@ -292,7 +300,7 @@ func (o object) Shape() Shape { return Shape{Type: "mapping", Fields: o} }
 
 func (o object) Read(n Node, ps *Problems) {
 	if n.Kind != Map {
-		want(n, Map, "a mapping", ps)
+		want(n, Map, "a mapping with "+keysAmong(o), ps)
 		return
 	}
 	readFields(n, o, ps)
@@ -300,26 +308,42 @@ func (o object) Read(n Node, ps *Problems) {
 
 func readFields(n Node, fields []Field, ps *Problems) {
 	seen := map[string]Pos{}
+	var guessed []string // keys that stand there under another name
 	for _, e := range n.Entries {
 		if first, ok := seen[e.Key]; ok {
-			ps.Errorf(e.At, "key %q stands already at line %d", e.Key, first.Line)
+			ps.Errorf(e.At, "the key %q stands already at line %d", e.Key, first.Line)
 			continue
 		}
 		seen[e.Key] = e.At
 		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == e.Key })
 		if i < 0 {
 			hint, meant := suggestField(e.Key, fields)
+			if before, _, ok := strings.Cut(e.Key, ":"); ok && before != "" {
+				hint, meant = fmt.Sprintf("; a space is missing after %q", before+":"), before
+			}
 			ps.Errorf(e.At, "unknown key %q%s", e.Key, hint)
-			seen[meant] = e.At // so that it is not missed as well
+			guessed = append(guessed, meant)
 			continue
 		}
 		fields[i].Value.Read(e.Value, ps)
 	}
 	for _, f := range fields {
-		if _, ok := seen[f.Name]; f.Required && !ok {
-			ps.Errorf(n.Pos, "the key %q is missing", f.Name)
+		if _, ok := seen[f.Name]; f.Required && !ok && !slices.Contains(guessed, f.Name) {
+			ps.Errorf(n.Pos, "the key %q is missing: %s", f.Name, f.wanted())
 		}
 	}
+}
+
+// wanted says what belongs to the key.
+func (f *Field) wanted() string {
+	shape := f.Value.Shape()
+	if shape.Elem != nil {
+		shape = *shape.Elem
+	}
+	if len(shape.Words) > 0 {
+		return either(shape.Words)
+	}
+	return f.Doc
 }
 
 // suggestField returns what to say of an unknown key, and the key that was
@@ -327,12 +351,30 @@ func readFields(n Node, fields []Field, ps *Problems) {
 func suggestField(key string, fields []Field) (hint, meant string) {
 	var names []string
 	for _, f := range fields {
+		if f.isAlso(key) {
+			return didYouMean(f.Name), f.Name
+		}
 		names = append(names, f.Name)
 	}
-	if meant := nearest(key, names); meant != "" {
+	if meant := Nearest(key, names); meant != "" {
 		return didYouMean(meant), meant
 	}
 	return "; known here: " + strings.Join(names, ", "), ""
+}
+
+func (f *Field) isAlso(key string) bool {
+	return slices.Contains(strings.Fields(f.Also), strings.ToLower(key))
+}
+
+func keysAmong(fields []Field) string {
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	if len(names) == 1 {
+		return "the key " + names[0]
+	}
+	return "keys among " + strings.Join(names, ", ")
 }
 
 // Either returns a Value that reads a mapping with long and everything else
@@ -362,7 +404,8 @@ type Variant struct {
 	Key string // the telling key
 	Doc string
 	// Fields returns the keys of this kind of mapping, the telling one among
-	// them, for what describes the language. Nothing that is read calls it.
+	// them, for what describes the language and for complaints. Nothing that is
+	// read without complaint calls it.
 	Fields func() []Field
 }
 
@@ -385,7 +428,7 @@ func (c choice) Shape() Shape { return Shape{Type: c.what, Variants: c.variants,
 
 func (c choice) Read(n Node, ps *Problems) {
 	if n.Kind != Map {
-		ps.Errorf(n.Pos, "expected a mapping with one of %s, found %s", keysOf(c.variants), n.Kind)
+		ps.Errorf(n.Pos, "expected a mapping with one of %s, found %s", keysOf(c.variants), n.Found())
 		return
 	}
 	v, ok := pick(n, c.what, c.variants, c.common, ps)
@@ -411,28 +454,35 @@ func pick(n Node, what string, variants []Variant, common []Field, ps *Problems)
 	case 1:
 		return found[0], true
 	}
-	ps.Errorf(n.Pos, "both %q and %q: which %s is it?", found[0].Key, found[1].Key, what)
+	ps.Errorf(n.Pos, "both %q and %q: one mapping is one %s", found[0].Key, found[1].Key, what)
 	return Variant{}, false
 }
 
 func unknownVariant(n Node, what string, variants []Variant, common []Field, ps *Problems) {
-	var names []string
+	var telling, all []Field
 	for _, v := range variants {
-		names = append(names, v.Key)
+		fields := v.Fields()
+		for _, f := range fields {
+			if f.Name == v.Key {
+				telling = append(telling, f)
+			}
+		}
+		all = append(all, fields...)
 	}
+	all = append(all, common...)
 	for _, e := range n.Entries {
-		if s := Suggest(e.Key, names); s != "" {
-			ps.Errorf(e.At, "unknown %s %q%s", what, e.Key, s)
+		if hint, meant := suggestField(e.Key, telling); meant != "" {
+			ps.Errorf(e.At, "unknown %s %q%s", what, e.Key, hint)
 			return
 		}
 	}
 	for _, e := range n.Entries {
-		if !slices.ContainsFunc(common, func(f Field) bool { return f.Name == e.Key }) {
+		if !slices.ContainsFunc(all, func(f Field) bool { return f.Name == e.Key }) {
 			ps.Errorf(e.At, "unknown %s %q; known: %s", what, e.Key, keysOf(variants))
 			return
 		}
 	}
-	ps.Errorf(n.Pos, "the mapping names no %s: one of %s", what, keysOf(variants))
+	ps.Errorf(n.Pos, "the mapping does not say which %s it is, by one of the keys %s", what, keysOf(variants))
 }
 
 func keysOf(variants []Variant) string {

@@ -69,6 +69,8 @@ type Event struct {
 	Phase Phase
 	// Fields are what rules see, under upper-case names.
 	Fields []Field
+	// Chain is set if a rule sent the event.
+	Chain *Chain
 }
 
 // Lookup returns the value of the field name.

@@ -4,7 +4,16 @@
 
 package sources
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
+
+// ValidGlob reports whether pattern is one: each [ is closed.
+func ValidGlob(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return err == nil
+}
 
 // Glob reports whether text matches pattern, in which * stands for any run of
 // bytes, ? for any one byte, and [a-z], [!a-z] for one of a set. It takes time

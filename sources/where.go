@@ -6,7 +6,6 @@
 package sources
 
 import (
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,7 +82,7 @@ func WhereValue(w *Where) config.Value {
 	shape := config.Shape{Type: "mapping of event fields to conditions"}
 	return config.Func(shape, func(n config.Node, ps *config.Problems) {
 		if n.Kind != config.Map {
-			ps.Errorf(n.Pos, "expected a mapping such as {FIELD: value}, found %s", n.Kind)
+			ps.Errorf(n.Pos, "expected a mapping such as {FIELD: value}, found %s", n.Found())
 			return
 		}
 		for _, e := range n.Entries {
@@ -143,7 +142,7 @@ func readTest(n config.Node, ps *config.Problems) test {
 		ps.Errorf(n.Pos, "expected a value; an empty one is written \"\"")
 		return nil
 	case strings.ContainsAny(n.Text, `*?[`):
-		if _, err := path.Match(n.Text, ""); err != nil {
+		if !ValidGlob(n.Text) {
 			ps.Errorf(n.Pos, "%q is no pattern: a [ is not closed", n.Text)
 			return nil
 		}
@@ -163,19 +162,19 @@ func readComparison(n config.Node, ps *config.Problems) test {
 		case "above", "below":
 			number, err := strconv.ParseInt(e.Value.Text, 10, 64)
 			if err != nil || e.Value.Kind != config.Scalar {
-				ps.Errorf(e.Value.Pos, "%s: expected a whole number", e.Key)
+				ps.Errorf(e.Value.Pos, "%s: expected a whole number, found %s", e.Key, e.Value.Found())
 				continue
 			}
 			all = append(all, compare{number, e.Key == "above"})
 		default:
-			ps.Errorf(e.At, "unknown comparison %q%s", e.Key, config.Suggest(e.Key, []string{"not", "above", "below"}))
+			ps.Errorf(e.At, "unknown comparison %q%s", e.Key, config.Known(e.Key, []string{"not", "above", "below"}))
 		}
 	}
 	if len(n.Entries) == 0 {
 		ps.Errorf(n.Pos, "expected one of not, above, below")
 	}
 	if all.impossible() {
-		ps.Errorf(n.Pos, "no number is both above the one and below the other")
+		ps.Errorf(n.Pos, "no whole number is both above the one and below the other: this can never hold")
 	}
 	return all
 }

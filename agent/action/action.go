@@ -51,6 +51,8 @@ type Kind struct {
 	New func() (value config.Value, build func(*Check) Action)
 	// Plain is set if the action does not look at the event.
 	Plain bool
+	// Also are words that people write for Key.
+	Also string
 }
 
 // Action is one thing to do, as the configuration asks for it. It is not
@@ -138,9 +140,19 @@ func (c *Check) Text(t Text) {
 			c.Named(name)
 		}
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
-			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, config.Suggest(name, append(slices.Clone(c.Fields), everyEvent...)))
+			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, c.suggestField(name))
 		}
 	})
+}
+
+func (c *Check) suggestField(name string) string {
+	switch {
+	case slices.Contains(failureFields, name):
+		return "; it is known in on_failure"
+	case config.Suggest(name, everyEvent) != "":
+		return config.Suggest(name, everyEvent)
+	}
+	return config.Known(name, c.Fields)
 }
 
 // script tells of the fields that a shell's script seems to name: $FIELD and
@@ -199,7 +211,7 @@ var variants = sync.OnceValue(func() []config.Variant {
 	for _, k := range kinds {
 		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
 			value, _ := k.New()
-			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Value: value}}
+			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
 		}})
 	}
 	return all
@@ -258,6 +270,7 @@ type Run struct {
 	step      int
 	pending   Pending
 	stopped   bool
+	waited    bool // for an action
 	failure   error
 	done      func(error)
 }
@@ -297,6 +310,11 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
 		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
 		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
+}
+
+// cause returns the Chain of what r sends.
+func (r *Run) cause() *sources.Chain {
+	return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain, Waited: r.waited}
 }
 
 // seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
@@ -370,7 +388,7 @@ func (r *Run) advance() {
 		}
 		pending, err := step.Start(r)
 		if pending != nil {
-			r.pending = pending
+			r.pending, r.waited = pending, true
 			r.own()
 			return
 		}

@@ -24,7 +24,7 @@ var pulseKind = Kind{
 		fields := append(a.target.fields(),
 			config.Field{Name: "for", Doc: "how long", Required: true, Value: config.Parsed(&a.span, "duration", parseSpan)},
 			config.Field{Name: "to", Doc: "what it is meanwhile; afterwards it is the opposite", Default: "on", Value: config.Bool(&a.to)})
-		return config.At(&a.at, config.Object(fields...)), func(c *Check) Action {
+		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), func(c *Check) Action {
 			a.target.check(c)
 			return a
 		}
@@ -50,6 +50,7 @@ func (a *pulse) Start(r *Run) (Pending, error) {
 
 var blinkKind = Kind{
 	Key:   "blink",
+	Also:  "flash",
 	Doc:   "have an output line or a LED blink until the next order to it",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
@@ -63,7 +64,7 @@ var blinkKind = Kind{
 				Value: config.At(&a.patternAt, config.OneOrMore(&a.pattern, span))},
 			config.Field{Name: "times", Doc: "how many flashes or patterns, after which the output is what it was before; for ever without it",
 				Value: config.Int(&a.times, 1, mostTimes)})
-		return config.At(&a.at, config.Object(fields...)), a.check
+		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), a.check
 	},
 }
 
@@ -127,6 +128,7 @@ func (a *blink) check(c *Check) Action {
 		c.Problems.Errorf(a.dutyAt, "duty goes with every: a pattern says itself how long it is on")
 	case hasPattern:
 		a.checkPattern(c)
+	case !hasEvery && !a.whole:
 	case !hasEvery:
 		c.Problems.Errorf(a.at, "how does it blink? one of the keys every and pattern is missing")
 	case a.every > 0:

@@ -5,8 +5,11 @@
 package action
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"reflexd/sources"
 )
 
 // DefaultPath is the PATH of programs if we were started without one.
@@ -48,6 +51,25 @@ func dangerous(name string) bool {
 	return slices.Contains(exact, name) ||
 		slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) ||
 		!plainName(name)
+}
+
+// CheckField returns why an event that is sent on purpose cannot have a field
+// of that name, nil if it can.
+func CheckField(name string) error {
+	switch upper := strings.ToUpper(name); {
+	case sources.ValidField(name):
+	case sources.ValidField(upper):
+		return fmt.Errorf("%q cannot name an event field: they are in upper case, %s", name, upper)
+	default:
+		return fmt.Errorf("%q cannot name an event field: upper-case letters, digits and _", name)
+	}
+	switch {
+	case strings.HasPrefix(name, "REFLEXD_"):
+		return fmt.Errorf("the field %s: names that begin with REFLEXD_ are reflexd's own", name)
+	case dangerous(name):
+		return fmt.Errorf("the field %s: a variable of that name changes what programs do, so none would find it; choose another name", name)
+	}
+	return nil
 }
 
 // plainName reports whether every shell takes name as a variable.

@@ -25,6 +25,7 @@ const defaultDevice = "reflexd"
 
 var keyKind = Kind{
 	Key:   "key",
+	Also:  "keys press send_key type",
 	Doc:   "press keys of a virtual keyboard",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {

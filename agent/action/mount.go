@@ -76,7 +76,7 @@ type mount struct {
 func (a *mount) check(c *Check) Action {
 	c.Uses.Mounts = true
 	c.Text(a.device)
-	c.absolute(a.device, "device")
+	c.absolute(a.device, "a device name")
 	if !strings.HasPrefix(a.At.Prefix(), "/") {
 		c.Problems.Errorf(a.At.Pos, "at must be absolute, and its first folder a fixed one: /mnt/…")
 	}
@@ -95,8 +95,11 @@ func (a *mount) check(c *Check) Action {
 
 // absolute complains of a path that does not begin with a slash or a field.
 func (c *Check) absolute(t Text, what string) {
-	if len(t.parts) > 0 && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/") {
-		c.Problems.Errorf(t.Pos, "%s must be absolute: /%s", what, t.text)
+	switch {
+	case t.Pos.Line > 0 && t.text == "":
+		c.Problems.Errorf(t.Pos, "expected %s such as /dev/sda1, found empty quotes", what)
+	case len(t.parts) > 0 && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/"):
+		c.Problems.Errorf(t.Pos, "%s must be absolute, found %q; did you mean /dev/%s?", what, t.text, t.text)
 	}
 }
 
@@ -113,8 +116,9 @@ func (a *mount) Start(r *Run) (Pending, error) {
 }
 
 var unmountKind = Kind{
-	Key: "unmount",
-	Doc: "write everything back and unmount: a device, a mount point, or `all` that reflexd mounted",
+	Key:  "unmount",
+	Also: "umount",
+	Doc:  "write everything back and unmount: a device, a mount point, or `all` that reflexd mounted",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &unmount{}
 		target := TextValue(&a.target)
@@ -133,7 +137,7 @@ type unmount struct {
 
 func (a *unmount) check(c *Check) Action {
 	c.Text(a.target)
-	if t := a.target; len(t.parts) > 0 && t.text != "all" && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/") {
+	if t := a.target; t.Pos.Line > 0 && t.text != "all" && !strings.HasPrefix(t.text, "${") && !strings.HasPrefix(t.Prefix(), "/") {
 		c.Problems.Errorf(t.Pos, "expected a device name, a mount point or all, found %q%s", t.text, config.Suggest(t.text, []string{"all"}))
 	}
 	return a
@@ -155,7 +159,7 @@ var ejectKind = Kind{
 		a := &eject{}
 		return TextValue(&a.device), func(c *Check) Action {
 			c.Text(a.device)
-			c.absolute(a.device, "the device name")
+			c.absolute(a.device, "a device name")
 			return a
 		}
 	},

@@ -20,15 +20,16 @@ var ruleKind = Kind{
 		name := func(n *named) config.Value {
 			return config.At(&n.at, config.Word(&n.name, "the name of a rule"))
 		}
-		return config.At(&a.pos, config.Object(
+		return config.Whole(&a.whole, config.At(&a.pos, config.Object(
 			config.Field{Name: "enable", Doc: "the name of a rule, or a list", Value: config.OneOrMore(&a.enable, name)},
 			config.Field{Name: "disable", Doc: "the name of a rule, or a list: it finishes what it is doing", Value: config.OneOrMore(&a.disable, name)},
-		)), a.check
+		))), a.check
 	},
 }
 
 type switchRule struct {
 	pos             config.Pos
+	whole           bool // it was read without complaint
 	enable, disable []named
 }
 
@@ -39,12 +40,12 @@ type named struct {
 }
 
 func (a *switchRule) check(c *Check) Action {
-	if len(a.enable)+len(a.disable) == 0 {
+	if len(a.enable)+len(a.disable) == 0 && a.whole {
 		c.Problems.Errorf(a.pos, "expected enable or disable with the name of a rule")
 	}
 	for _, n := range slices.Concat(a.enable, a.disable) {
 		if n.name != "" && !slices.Contains(c.Rules, n.name) {
-			c.Problems.Errorf(n.at, "no rule is named %q%s", n.name, config.Suggest(n.name, c.Rules))
+			c.Problems.Errorf(n.at, "no rule is named %q%s", n.name, config.Known(n.name, c.Rules))
 		}
 	}
 	for _, n := range a.enable {

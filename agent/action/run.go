@@ -21,8 +21,9 @@ import (
 const defaultTimeout = time.Minute
 
 var runKind = Kind{
-	Key: "run",
-	Doc: "start a program, without a shell, and wait for its end",
+	Key:  "run",
+	Also: "exec execute command cmd program start call",
+	Doc:  "start a program, without a shell, and wait for its end",
 	New: func() (config.Value, func(*Check) Action) {
 		a := newProgram("run")
 		argv := a.argvValue()
@@ -34,11 +35,12 @@ var runKind = Kind{
 }
 
 var shellKind = Kind{
-	Key: "shell",
-	Doc: "give a script to /bin/sh -c, which finds the event's fields in its environment",
+	Key:  "shell",
+	Also: "sh bash script system",
+	Doc:  "give a script to /bin/sh -c, which finds the event's fields in its environment",
 	New: func() (config.Value, func(*Check) Action) {
 		a := newProgram("shell")
-		script := config.Word(&a.script, "a script")
+		script := a.scriptValue()
 		long := config.Object(append([]config.Field{
 			{Name: "script", Doc: "the script; nothing in it is substituted", Required: true, Value: script},
 		}, a.fields()...)...)
@@ -52,6 +54,8 @@ type program struct {
 	argv        []Text
 	script      string // of shell
 	user, group string
+	userAt      config.Pos
+	groupAt     config.Pos
 	dir         Text
 	env         map[string]*variable
 	timeout     time.Duration // 0 for none
@@ -85,12 +89,24 @@ func (a *program) argvValue() config.Value {
 	})
 }
 
+// scriptValue reads the script. A list in its place means `run`.
+func (a *program) scriptValue() config.Value {
+	script := config.Word(&a.script, "a script")
+	return config.Wrap(script, func(n config.Node, ps *config.Problems) {
+		if n.Kind == config.List {
+			ps.Errorf(n.Pos, "expected a script as one text, found a list: a program and its arguments go with `run`")
+			return
+		}
+		script.Read(n, ps)
+	})
+}
+
 func (a *program) fields() []config.Field {
 	at := func(v *variable) *config.Pos { return &v.pos }
 	value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
 	return []config.Field{
-		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.Word(&a.user, "a user")},
-		{Name: "group", Doc: "run with this primary group", Value: config.Word(&a.group, "a group")},
+		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.At(&a.userAt, config.Word(&a.user, "a user"))},
+		{Name: "group", Doc: "run with this primary group", Value: config.At(&a.groupAt, config.Word(&a.group, "a group"))},
 		{Name: "cwd", Doc: "working folder", Default: "/", Value: TextValue(&a.dir)},
 		{Name: "env", Doc: "more environment variables", Value: config.MapOf(&a.env, at, value)},
 		{Name: "timeout", Doc: "when to kill it and what it started, or `none`", Default: "1m",
@@ -124,7 +140,7 @@ func parseOutput(s string) (discard bool, err error) {
 }
 
 func (a *program) checkRun(c *Check) Action {
-	if len(a.argv) == 0 {
+	if len(a.argv) == 0 || a.argv[0].Pos.Line == 0 {
 		return a // complained of while reading
 	}
 	if first := a.argv[0]; !first.HasFields() && first.Expand(&sources.Event{}) == "" {
@@ -165,16 +181,26 @@ func (a *program) checkShell(c *Check) Action {
 func (a *program) checkRest(c *Check) {
 	c.Text(a.dir)
 	if p := a.dir.parts; len(p) > 0 && p[0].field == "" && !strings.HasPrefix(p[0].literal, "/") {
-		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute")
+		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute, found %q", a.dir.text)
 	}
 	if a.stdin != nil {
 		c.Text(*a.stdin)
 	}
+	c.account(a.userAt, a.user, "")
+	c.account(a.groupAt, "", a.group)
 	for _, name := range slices.Sorted(maps.Keys(a.env)) {
 		c.Text(a.env[name].value)
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			c.Problems.Errorf(a.env[name].pos, "%q cannot be the name of an environment variable", name)
 		}
+	}
+}
+
+// account warns of a user or group that this machine does not have: a
+// configuration may well be checked on another than it is for.
+func (c *Check) account(at config.Pos, user, group string) {
+	if err := spawn.FindAccount(user, group); err != nil {
+		c.Problems.WarnOfMachinef(at, "%v on this machine: there the action fails", err)
 	}
 }
 

@@ -32,8 +32,9 @@ const sendTimeout = time.Minute
 const mostPayload = 1 << 20
 
 var sendKind = Kind{
-	Key: "send",
-	Doc: "send a message on a declared netlink socket; what answers it is an event",
+	Key:  "send",
+	Also: "netlink",
+	Doc:  "send a message on a declared netlink socket; what answers it is an event",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &send{flags: []string{}, timeout: sendTimeout, kind: unset, cmd: unset, version: 1}
 		return config.Object(a.fields()...), a.check
@@ -132,14 +133,14 @@ func (a *send) checkLiterals(c *Check) {
 		}
 	}
 	if a.file != nil && !a.file.HasFields() && !strings.HasPrefix(a.file.Expand(none), "/") {
-		c.Problems.Errorf(a.file.Pos, "the path must be absolute")
+		c.Problems.Errorf(a.file.Pos, "the path must be absolute, found %q", a.file.text)
 	}
 }
 
 func (a *send) checkSocket(c *Check) {
 	s := c.Netlink.Socket(a.socket)
 	if s == nil {
-		c.Problems.Errorf(a.at, "no netlink socket %q is declared%s", a.socket, config.Suggest(a.socket, c.Netlink.Names()))
+		c.Problems.Errorf(a.at, "no netlink socket %q is declared%s", a.socket, config.Unknown(a.socket, c.Netlink.Names(), "netlink: {"+a.socket+": {protocol: …}}"))
 		return
 	}
 	a.generic = s.Family() != ""

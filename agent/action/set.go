@@ -17,6 +17,7 @@ import (
 
 var setKind = Kind{
 	Key:   "set",
+	Also:  "gpio output led line",
 	Doc:   "drive an output line or a LED",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
@@ -28,7 +29,7 @@ var setKind = Kind{
 				Value: config.At(&a.brightnessAt, config.Parsed(&a.brightness, "a number or a percentage", parseBrightness))},
 			config.Field{Name: "trigger", Doc: "what in the kernel drives the LED, such as heartbeat; without it nothing does",
 				Value: config.At(&a.triggerAt, config.Parsed(&a.trigger, "the name of a trigger", parseFileName))})
-		return config.At(&a.at, config.Object(fields...)), a.check
+		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), a.check
 	},
 }
 
@@ -67,7 +68,9 @@ func parseBrightness(s string) (*output.Brightness, error) {
 }
 
 func (a *set) check(c *Check) Action {
-	a.target.check(c)
+	if a.target.check(c); !a.whole {
+		return a
+	}
 	a.checkForLine(c)
 	if b := a.brightness; b != nil {
 		switch {
@@ -151,6 +154,7 @@ func (a *set) Start(r *Run) (Pending, error) {
 // must be one.
 type target struct {
 	at     config.Pos // of the mapping
+	whole  bool       // it was read without complaint
 	line   string
 	lineAt config.Pos
 	led    string
@@ -176,12 +180,13 @@ func parseFileName(s string) (string, error) {
 
 func (t *target) check(c *Check) {
 	switch missing := t.lineAt.Line == 0 && t.ledAt.Line == 0; {
+	case missing && !t.whole:
 	case missing:
 		c.Problems.Errorf(t.at, "which output is meant? one of the keys line and led is missing")
 	case t.lineAt.Line > 0 && t.ledAt.Line > 0:
 		c.Problems.Errorf(t.ledAt, "both line and led: which output is it?")
 	case t.line != "" && !c.Output(t.line):
-		c.Problems.Errorf(t.lineAt, "%q is no output line%s", t.line, suggestOutput(t.line, c.Outputs))
+		c.Problems.Errorf(t.lineAt, "%q is no output line%s", t.line, config.Unknown(t.line, c.Outputs, "lines: {"+t.line+": {output: …}}"))
 	case t.led != "":
 		c.Uses.LEDs = append(c.Uses.LEDs, t.led)
 	}
@@ -195,14 +200,4 @@ func (t *target) String() string {
 		return t.line
 	}
 	return t.output().String()
-}
-
-func suggestOutput(name string, outputs []string) string {
-	if s := config.Suggest(name, outputs); s != "" {
-		return s
-	}
-	if len(outputs) == 0 {
-		return fmt.Sprintf("; declare it: lines: {%s: {output: …}}", name)
-	}
-	return "; declared: " + strings.Join(outputs, ", ")
 }

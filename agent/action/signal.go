@@ -21,8 +21,9 @@ import (
 )
 
 var signalKind = Kind{
-	Key: "signal",
-	Doc: "send a signal to a process",
+	Key:  "signal",
+	Also: "kill",
+	Doc:  "send a signal to a process",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &signalAction{number: int(unix.SIGTERM)}
 		return config.Object(
@@ -46,10 +47,43 @@ type signalAction struct {
 
 func (a *signalAction) check(c *Check) Action {
 	c.Text(a.to)
+	if a.to.Pos.Line > 0 && !a.to.HasFields() {
+		if err := checkReceiver(a.to.Expand(&sources.Event{})); err != nil {
+			c.Problems.Errorf(a.to.Pos, "%v", err)
+		}
+	}
 	if a.value != nil {
 		c.Text(*a.value)
+		if _, err := parseValue(*a.value, &sources.Event{}); err != nil && !a.value.HasFields() {
+			c.Problems.Errorf(a.value.Pos, "%v", err)
+		}
 	}
 	return a
+}
+
+// checkReceiver returns why nothing can be sent to what `to` names.
+func checkReceiver(to string) error {
+	const wanted = "a PID, the absolute path of a PID file, or a process's name"
+	pid, err := strconv.Atoi(to)
+	switch {
+	case to == "":
+		return errors.New("expected " + wanted + ", found empty quotes")
+	case err == nil && pid <= 0:
+		return fmt.Errorf("expected %s; %d is no process", wanted, pid)
+	case strings.Contains(to, "/") && to[0] != '/':
+		return fmt.Errorf("expected %s, found %q; did you mean %q?", wanted, to, "/"+to)
+	}
+	return nil
+}
+
+// parseValue returns the value that text stands for.
+func parseValue(text Text, e *sources.Event) (int32, error) {
+	s := text.Expand(e)
+	n, err := strconv.ParseInt(s, 0, 32)
+	if err != nil {
+		return 0, fmt.Errorf("the value %q is no 32-bit number", s)
+	}
+	return int32(n), nil
 }
 
 // Describe implements Action.
@@ -63,12 +97,10 @@ func (a *signalAction) Start(r *Run) (Pending, error) {
 	to := a.to.Expand(r.Event)
 	var value *int32
 	if a.value != nil {
-		text := a.value.Expand(r.Event)
-		n, err := strconv.ParseInt(text, 0, 32)
+		v, err := parseValue(*a.value, r.Event)
 		if err != nil {
-			return nil, fmt.Errorf("signal %s: value %q is no 32-bit number", to, text)
+			return nil, fmt.Errorf("signal %s: %w", to, err)
 		}
-		v := int32(n)
 		value = &v
 	}
 	proc := r.Env.Proc

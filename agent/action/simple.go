@@ -7,7 +7,6 @@ package action
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"reflexd/config"
@@ -15,8 +14,9 @@ import (
 )
 
 var logKind = Kind{
-	Key: "log",
-	Doc: "write a line to the log",
+	Key:  "log",
+	Also: "print echo message notify",
+	Doc:  "write a line to the log",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &logLine{}
 		return TextValue(&a.text), func(c *Check) Action {
@@ -38,8 +38,9 @@ func (a *logLine) Start(r *Run) (Pending, error) {
 }
 
 var emitKind = Kind{
-	Key: "emit",
-	Doc: "send an event of one's own, for rules that say `event: NAME`",
+	Key:  "emit",
+	Also: "event fire trigger publish",
+	Doc:  "send an event of one's own, for rules that say `event: NAME`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &emit{}
 		name := config.Word(&a.name, "the name of an event")
@@ -57,33 +58,23 @@ type emit struct {
 	fields map[string]*variable
 }
 
-// Emits returns the names of the events that l sends as soon as it is begun,
-// before it waits for anything.
-func (l List) Emits() []string {
-	var names []string
-	for _, step := range l {
-		switch a := step.Action.(type) {
-		case *emit:
-			names = append(names, a.name)
-		case *logLine, *set, *pulse, *blink, *setVars, *switchRule:
-		default:
-			return names
-		}
-	}
-	return names
-}
-
 func (a *emit) check(c *Check) Action {
 	for name, v := range a.fields {
 		c.Text(v.value)
-		if strings.HasPrefix(name, "REFLEXD_") {
-			c.Problems.Errorf(v.pos, "names that begin with REFLEXD_ are reflexd's own")
-		}
-		if !sources.ValidField(name) {
-			c.Problems.Errorf(v.pos, "%q cannot name an event field: upper-case letters, digits and _", name)
+		if err := CheckField(name); err != nil {
+			c.Problems.Errorf(v.pos, "%v", err)
 		}
 	}
 	return a
+}
+
+// NewEvent returns the event NAME, sent at that time, still without fields.
+func NewEvent(name string, at time.Duration) *sources.Event {
+	return &sources.Event{
+		Time:   at,
+		Topic:  sources.Topic{Kind: "event", Name: name, State: "sent"},
+		Source: "event:" + name,
+	}
 }
 
 // Describe implements Action.
@@ -91,11 +82,8 @@ func (a *emit) Describe(*sources.Event) string { return "emit " + a.name }
 
 // Start implements Action.
 func (a *emit) Start(r *Run) (Pending, error) {
-	e := &sources.Event{
-		Time:   r.Env.Loop.Now(),
-		Topic:  sources.Topic{Kind: "event", Name: a.name, State: "sent"},
-		Source: "event:" + a.name,
-	}
+	e := NewEvent(a.name, r.Env.Loop.Now())
+	e.Chain = r.cause()
 	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
 		text := a.fields[name].value.Expand(r.Event)
 		e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(text)})
@@ -106,6 +94,7 @@ func (a *emit) Start(r *Run) (Pending, error) {
 
 var waitKind = Kind{
 	Key:   "wait",
+	Also:  "sleep delay pause",
 	Doc:   "let time pass before the next action of the list",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {

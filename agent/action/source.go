@@ -6,9 +6,6 @@
 package action
 
 import (
-	"slices"
-	"strings"
-
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -20,15 +17,16 @@ var sourceKind = Kind{
 	New: func() (config.Value, func(*Check) Action) {
 		a := &source{}
 		name := func(p *string) config.Value { return config.Word(p, "the name of a file or socket") }
-		return config.At(&a.pos, config.Object(
+		return config.Whole(&a.whole, config.At(&a.pos, config.Object(
 			config.Field{Name: "close", Doc: "the name of an entry of `files` or `netlink`", Value: config.At(&a.pos, name(&a.close))},
 			config.Field{Name: "open", Doc: "likewise; it is waited for if it is not there yet", Value: config.At(&a.pos, name(&a.open))},
-		)), a.check
+		))), a.check
 	},
 }
 
 type source struct {
 	pos         config.Pos
+	whole       bool // it was read without complaint
 	close, open string
 }
 
@@ -47,21 +45,15 @@ func (a *source) check(c *Check) Action {
 		}
 	}
 	switch {
+	case !a.whole:
 	case (a.close == "") == (a.open == ""):
 		c.Problems.Errorf(a.pos, "expected either {close: NAME} or {open: NAME}")
 	case known == 0:
-		c.Problems.Errorf(a.pos, "no file or socket is called %q%s", a.name(), suggestSwitchable(a.name(), c.Switchable))
+		c.Problems.Errorf(a.pos, "no file or socket is called %q%s", a.name(), config.Unknown(a.name(), c.Switchable, "files: {"+a.name()+": {path: …}} or netlink: {"+a.name()+": {protocol: …}}"))
 	case known > 1:
 		c.Problems.Errorf(a.pos, "both a file and a socket are called %q: which is meant?", a.name())
 	}
 	return a
-}
-
-func suggestSwitchable(name string, all []string) string {
-	if s := config.Suggest(name, all); s != "" || len(all) == 0 {
-		return s
-	}
-	return "; declared: " + strings.Join(slices.Sorted(slices.Values(all)), ", ")
 }
 
 // Describe implements Action.

@@ -14,24 +14,26 @@ import (
 )
 
 var varKind = Kind{
-	Key: "var",
-	Doc: "set variables; one that becomes another value fires rules on `var`",
+	Key:  "var",
+	Also: "vars variable assign",
+	Doc:  "set variables; one that becomes another value fires rules on `var`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &setVars{}
 		at := func(v *variable) *config.Pos { return &v.pos }
 		value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
-		return config.At(&a.pos, config.MapOf(&a.values, at, value)), a.check
+		return config.Whole(&a.whole, config.At(&a.pos, config.MapOf(&a.values, at, value))), a.check
 	},
 }
 
 type setVars struct {
 	pos    config.Pos
+	whole  bool // it was read without complaint
 	values map[string]*variable
 	names  []string // of values, sorted
 }
 
 func (a *setVars) check(c *Check) Action {
-	if a.names = slices.Sorted(maps.Keys(a.values)); len(a.names) == 0 {
+	if a.names = slices.Sorted(maps.Keys(a.values)); len(a.names) == 0 && a.whole {
 		c.Problems.Errorf(a.pos, "expected variables with their values, such as {mode: night}")
 	}
 	for _, name := range a.names {
@@ -67,7 +69,7 @@ func (a *setVars) Start(r *Run) (Pending, error) {
 		}
 	}
 	for i, name := range a.names {
-		if err := r.Env.Vars.Set(name, values[i]); err != nil {
+		if err := r.Env.Vars.Set(name, values[i], r.cause()); err != nil {
 			return nil, err
 		}
 	}

@@ -18,8 +18,9 @@ import (
 )
 
 var writeKind = Kind{
-	Key: "write",
-	Doc: "write a text to a file that exists, such as one of sysfs",
+	Key:  "write",
+	Also: "sysfs file",
+	Doc:  "write a text to a file that exists, such as one of sysfs",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &write{}
 		return config.Object(
@@ -35,7 +36,7 @@ func (a *write) check(c *Check) Action {
 	c.Text(a.path)
 	c.Text(a.text)
 	if p := a.path; len(p.parts) > 0 && p.parts[0].field == "" && !strings.HasPrefix(p.parts[0].literal, "/") {
-		c.Problems.Errorf(p.Pos, "the path must be absolute")
+		c.Problems.Errorf(p.Pos, "the path must be absolute, found %q", p.text)
 	}
 	return a
 }

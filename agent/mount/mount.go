@@ -16,7 +16,9 @@
 package mount
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"reflexd/agent/action"
 	"reflexd/config"
@@ -71,12 +73,20 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 	}}
 }
 
+// parsePlace reads a pattern of mount points, all of which begin with a slash.
+func parsePlace(s string) (string, error) {
+	if s == "" || !strings.ContainsAny(s[:1], "/*?[") {
+		return "", fmt.Errorf("expected a mount point such as /media/stick, or a pattern such as \"*\", found %q", s)
+	}
+	return s, nil
+}
+
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var pattern string
 	var is []string
 	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked) }
 	fields := []config.Field{
-		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Word(&pattern, `a mount point or "*"`)},
+		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
 		{Name: "is", Doc: "what must happen to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
 	}
 	return fields, func(t *sources.Trigger, _ *config.Problems) {

@@ -54,14 +54,23 @@ func (ask question) holds(*World, *sources.Event) sources.Truth { return ask() }
 // ifSpec is a condition as it is read, before names can be resolved.
 type ifSpec struct {
 	pos     config.Pos
+	node    config.Node // as it was written
 	compile func(c *Compiler, triggers []sources.Trigger) condition
 }
 
 // value returns the Value that reads s.
 func (s *ifSpec) value(kinds *Kinds) config.Value {
-	return config.Choice("condition", kinds.conditions, nil, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("condition", kinds.conditions, nil, func(key string, at config.Pos) []config.Field {
 		s.pos = at
 		return s.begin(key, kinds)
+	})
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+		if len(n.Entries) == 1 && (n.Entries[0].Key == "all" || n.Entries[0].Key == "and") {
+			ps.Errorf(n.Entries[0].At, "no %q is needed: of a list of conditions all must hold, if: [{…}, {…}]", n.Entries[0].Key)
+			return
+		}
+		s.node = n
+		choice.Read(n, ps)
 	})
 }
 
@@ -112,7 +121,7 @@ func (s *ifSpec) nested(key string, kinds *Kinds) []config.Field {
 	return nestedFields(key, func(n config.Node, ps *config.Problems) {
 		switch isList := n.Kind == config.List; {
 		case key == "any" && !isList:
-			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Kind)
+			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Found())
 		case key == "not" && isList:
 			ps.Errorf(n.Pos, "expected one condition; that none of a list holds is not: {any: […]}")
 		default:
@@ -175,7 +184,7 @@ func (all allOf) unmet(w *World, e *sources.Event) string {
 func checkFields(ps *config.Problems, at config.Pos, w sources.Where, known []string) {
 	for _, name := range w.Fields() {
 		if known != nil && !slices.Contains(known, name) {
-			ps.Errorf(at, "no event of this rule has a field %s%s", name, config.Suggest(name, known))
+			ps.Errorf(at, "no event of this rule has a field %s%s", name, config.Known(name, known))
 		}
 	}
 }

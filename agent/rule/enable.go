@@ -27,6 +27,9 @@ func (s *switched) follow(rule *Rule) {
 	}
 }
 
+// Enabled reports whether rule may fire.
+func (r *Runner) Enabled(rule *Rule) bool { return !r.of(rule).off }
+
 // Enable has the rule of that name fire, or not. What a rule that is disabled
 // is doing it finishes; what waits is dropped.
 func (r *Runner) Enable(name string, on bool) error {

@@ -84,6 +84,19 @@ func parseSpan(s string) (span, error) {
 	return span{begin, end}, nil
 }
 
+// InSpan reports whether the minute of some day, since midnight, is in the
+// span of time that s is, as `time` has it. What is no span holds everything.
+func InSpan(s string, minute int) bool {
+	span, err := parseSpan(s)
+	switch {
+	case err != nil:
+		return true // it is complained of
+	case span.from < span.to:
+		return span.from <= minute && minute < span.to
+	}
+	return minute >= span.from || minute < span.to
+}
+
 // parseTime reads HH:MM, from 00:00 to 24:00, in minutes since midnight.
 func parseTime(s string) (int, error) {
 	hour, minute, _ := strings.Cut(s, ":")

@@ -32,6 +32,7 @@ type progress struct {
 	recent  []time.Duration // when it fired, the last Limit.Count times
 	last    time.Duration   // when it fired last; 0 never
 	switched
+	brake
 	Counts
 }
 
@@ -41,6 +42,9 @@ type Counts struct {
 	Dropped int `json:"dropped"` // by cooldown, limit, mode, or a full queue
 	Failed  int `json:"failed"`
 	Unmet   int `json:"unmet"` // an event came, but a condition did not hold
+	// Braked is how many of the dropped were stopped because the rule sets
+	// itself off.
+	Braked int `json:"braked"`
 }
 
 // NewRunner returns a Runner without rules, whose conditions look at world.
@@ -141,6 +145,9 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		r.drop(p, e, why)
 		return
 	}
+	if r.braked(p, e) {
+		return
+	}
 	p.fired(rule, e.Time)
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, true)
@@ -220,6 +227,24 @@ func (p *progress) full(rule *Rule) string {
 func (r *Runner) drop(p *progress, e *sources.Event, why string) {
 	p.Dropped++
 	r.env.Log.Debug("dropped", "rule", p.rule.Name, "event", e.Describe(), "why", why)
+}
+
+// braked drops the firing if it is one too many of a circle of rules.
+func (r *Runner) braked(p *progress, e *sources.Event) bool {
+	if e.Chain == nil {
+		return false
+	}
+	stop, first := p.brake.stops(p.rule.Name, e.Chain, e.Time)
+	if stop {
+		p.Braked++
+		r.drop(p, e, "circle")
+	}
+	if first {
+		r.env.Log.Warn("rules set each other off in a circle: stopped", "rule", p.rule.Name, "circle", p.way,
+			"firings", mostRounds, "for", brakeFor,
+			"knob", "a `wait` before what sends the event, or `cooldown` or `limit` of a rule of the circle")
+	}
+	return stop
 }
 
 // refuses returns why the rule may not fire at the time now.
@@ -303,6 +328,7 @@ type Status struct {
 	Enabled bool     `json:"enabled"`
 	Running []string `json:"running,omitempty"` // what each run is doing
 	Waiting int      `json:"waiting"`
+	Circle  string   `json:"circle,omitempty"` // by which it set itself off when it was braked last: "a -> b -> a"
 	Counts
 }
 
@@ -311,7 +337,7 @@ func (r *Runner) Status(rules []*Rule) []Status {
 	var all []Status
 	for _, rule := range rules {
 		p := r.of(rule)
-		s := Status{Name: rule.Name, At: rule.Pos.String(), Enabled: !p.off, Waiting: len(p.waiting), Counts: p.Counts}
+		s := Status{Name: rule.Name, At: rule.Pos.String(), Enabled: !p.off, Waiting: len(p.waiting), Circle: p.way, Counts: p.Counts}
 		for _, run := range p.runs {
 			s.Running = append(s.Running, run.Doing())
 		}

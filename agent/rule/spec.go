@@ -37,6 +37,7 @@ type Spec struct {
 // triggerSpec is one `when`.
 type triggerSpec struct {
 	pos     config.Pos
+	node    config.Node // as it was written
 	kind    *sources.TriggerKind
 	where   sources.Where
 	compile func(*sources.Trigger, *config.Problems)
@@ -51,29 +52,44 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 	}
 	return config.At(&s.pos, config.Object(
 		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
-		config.Field{Name: "when", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
-		config.Field{Name: "if", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, kinds)},
-		config.Field{Name: "do", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
-		config.Field{Name: "on_failure", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
+		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
+		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, kinds)},
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "how many firings may wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
-		config.Field{Name: "cooldown", Doc: "after a firing, further ones are dropped for so long", Value: config.Duration(&s.cooldown)},
+		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, further ones are dropped for so long", Value: config.Duration(&s.cooldown)},
 		config.Field{Name: "limit", Doc: "how often it may fire: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
-		config.Field{Name: "enabled", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
+		config.Field{Name: "enabled", Also: "disabled enable active", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
 	))
 }
 
 func (t *triggerSpec) value(kinds *Kinds) config.Value {
 	where := config.Field{Name: "where", Doc: "what the event's fields must be", Value: sources.WhereValue(&t.where)}
-	return config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
 		t.pos, t.kind = at, &kinds.triggers[i]
 		var fields []config.Field
 		fields, t.compile = t.kind.New()
 		return fields
 	})
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+		t.node = n
+		choice.Read(n, ps)
+	})
+}
+
+// Words returns the triggers and conditions as they are written.
+func (s *Spec) Words() (whens, ifs []config.Node) {
+	for _, t := range s.triggers {
+		whens = append(whens, t.node)
+	}
+	for _, i := range s.ifs {
+		ifs = append(ifs, i.node)
+	}
+	return whens, ifs
 }
 
 // Compiler turns Specs into Rules.
@@ -114,7 +130,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 func (c *Compiler) checkWhere(t *sources.Trigger) {
 	for _, name := range t.Where.Fields() {
 		if t.Fields != nil && !slices.Contains(t.Fields, name) {
-			c.Problems.Errorf(t.Pos, "events of %q have no field %s%s", t.Kind, name, config.Suggest(name, t.Fields))
+			c.Problems.Errorf(t.Pos, "events of %q have no field %s%s", t.Kind, name, config.Known(name, t.Fields))
 		}
 	}
 }
@@ -141,7 +157,6 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
 	}
-	c.warnOfCircle(r)
 	return r
 }
 
@@ -152,22 +167,6 @@ func namedBy(triggers []sources.Trigger) func(field string) {
 		for i := range triggers {
 			if named := triggers[i].Named; named != nil {
 				named(field)
-			}
-		}
-	}
-}
-
-// warnOfCircle warns of a rule that sets itself off without ever waiting,
-// unless something keeps it from doing so again and again.
-func (c *Compiler) warnOfCircle(r *Rule) {
-	if r.Cooldown > 0 || r.Limit.Count > 0 {
-		return
-	}
-	emitted := r.Do.Emits()
-	for _, t := range r.Triggers {
-		for _, topic := range t.Topics {
-			if topic.Kind == "event" && slices.Contains(emitted, topic.Name) && len(t.Where) == 0 {
-				c.Problems.Warnf(t.Pos, "the rule sets itself off for ever: it emits the event %q that it hears; give it a cooldown or a limit", topic.Name)
 			}
 		}
 	}

@@ -33,6 +33,13 @@ type account struct {
 	env         []string // HOME and so on; nil without a user
 }
 
+// FindAccount returns what is wrong with the names or numbers of a user and a
+// group, of which either may be empty. It reads files and may block.
+func FindAccount(user, group string) error {
+	_, err := lookup(user, group)
+	return err
+}
+
 // lookup finds user and group, each by name or number; either may be empty.
 // It reads files and may block.
 func lookup(user, group string) (account, error) { return lookupIn("/etc", user, group) }

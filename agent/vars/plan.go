@@ -142,13 +142,10 @@ func (p *Plan) Allows(name, value string) error {
 
 // Declares returns an error unless there is a variable of that name.
 func (p *Plan) Declares(name string) error {
-	switch {
-	case p.vars[name] != nil:
+	if p.vars[name] != nil {
 		return nil
-	case len(p.vars) == 0:
-		return fmt.Errorf("no variable %q is declared: write `vars: {%s: {}}`", name, name)
 	}
-	return fmt.Errorf("no variable %q is declared%s", name, config.Suggest(name, p.Names()))
+	return fmt.Errorf("no variable %q is declared%s", name, config.Unknown(name, p.Names(), "vars: {"+name+": {}}"))
 }
 
 // keeps reports whether some variable survives a restart.

@@ -54,7 +54,7 @@ func (s *Source) Apply(plan sources.Plan) {
 			s.values[name] = v.initial
 			replaced = true
 			if previous, ok := before[name]; ok {
-				s.tell(name, previous)
+				s.tell(name, previous, nil)
 			}
 		default:
 			s.values[name] = value
@@ -74,8 +74,9 @@ func (s *Source) Allows(name, value string) error {
 	return nil
 }
 
-// Set gives a variable its value. Where that is another one it emits an event.
-func (s *Source) Set(name, value string) error {
+// Set gives a variable its value. Where that is another one it emits an event,
+// with cause as its Chain.
+func (s *Source) Set(name, value string, cause *sources.Chain) error {
 	if err := s.Allows(name, value); err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (s *Source) Set(name, value string) error {
 		return nil
 	}
 	s.values[name] = value
-	s.tell(name, previous)
+	s.tell(name, previous, cause)
 	if s.plan.vars[name].keep {
 		s.keep()
 	}
@@ -92,7 +93,7 @@ func (s *Source) Set(name, value string) error {
 }
 
 // tell emits the event that a variable changed.
-func (s *Source) tell(name, previous string) {
+func (s *Source) tell(name, previous string, cause *sources.Chain) {
 	s.fields = [...]sources.Field{
 		{Name: "VAR", Value: sources.Text(name)},
 		{Name: "VALUE", Value: sources.Text(s.values[name])},
@@ -100,7 +101,7 @@ func (s *Source) tell(name, previous string) {
 	}
 	s.host.Emit(&sources.Event{
 		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name, State: "changed"},
-		Source: "var:" + name, Fields: s.fields[:],
+		Source: "var:" + name, Fields: s.fields[:], Chain: cause,
 	})
 }
 

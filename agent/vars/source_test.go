@@ -109,7 +109,7 @@ func (r *rig) apply(format string, args ...any) {
 func (r *rig) set(name, value string) {
 	r.t.Helper()
 	r.do(func() {
-		if err := r.source.Set(name, value); err != nil {
+		if err := r.source.Set(name, value, nil); err != nil {
 			r.t.Error(err)
 		}
 	})
@@ -131,7 +131,7 @@ func TestABurstOfChangesIsOneWrite(t *testing.T) {
 	r.apply("{state_file: %s, vars: {n: {keep: true}, other: {}}}", path)
 	r.do(func() {
 		for n := range 1000 {
-			r.source.Set("n", fmt.Sprint(n))
+			r.source.Set("n", fmt.Sprint(n), nil)
 		}
 	})
 	r.until("the last is written", func() bool {

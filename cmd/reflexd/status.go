@@ -72,6 +72,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 		if !r.Enabled {
 			now = "disabled"
 		}
+		if r.Braked > 0 {
+			now += fmt.Sprintf(" (%d times stopped in the circle %s)", r.Braked, r.Circle)
+		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
 	}
 }

@@ -112,7 +112,7 @@ func (f *File) check(ps *config.Problems) {
 		return // complained of already
 	}
 	if !filepath.IsAbs(f.path) {
-		ps.Errorf(f.pathAt, "the path must be absolute")
+		ps.Errorf(f.pathAt, "the path must be absolute, found %q", f.path)
 	}
 	f.path = filepath.Clean(f.path)
 	virtual := strings.HasPrefix(f.path, "/sys/") || strings.HasPrefix(f.path, "/proc/")

@@ -83,19 +83,9 @@ func (tr *trigger) find(r ref, ps *config.Problems) []string {
 		names = slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !sources.Glob(r.word, name) })
 	}
 	if len(names) == 0 {
-		ps.Errorf(r.at, "no file is called %q%s", r.word, suggest(r.word, all))
+		ps.Errorf(r.at, "no file is called %q%s", r.word, config.Unknown(r.word, all, "files: {"+r.word+": {path: …}}"))
 	}
 	return names
-}
-
-func suggest(name string, all []string) string {
-	switch s := config.Suggest(name, all); {
-	case s != "":
-		return s
-	case len(all) == 0:
-		return "; declare it: files: {" + name + ": {path: …}}"
-	}
-	return "; declared: " + strings.Join(all, ", ")
 }
 
 // hearState makes t hear of the state from those of the files that come to it.

@@ -42,7 +42,7 @@ func (c *lineIs) compile(ps *config.Problems) func() sources.Truth {
 	switch names := c.plan.names(func(*Line) bool { return true }); {
 	case c.name == "":
 	case l == nil:
-		ps.Errorf(c.at, "no line %q is declared%s", c.name, config.Suggest(c.name, names))
+		ps.Errorf(c.at, "no line %q is declared%s", c.name, config.Unknown(c.name, names, "lines: {"+c.name+": {button: …}}"))
 	case l.Kind == Output && slices.Contains([]string{sources.Pressed, sources.Released}, c.is):
 		ps.Errorf(c.isAt, "line %s is an output: it is on or off", c.name)
 	}

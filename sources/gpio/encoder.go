@@ -54,8 +54,8 @@ func encoderValue(name string, l *Line) config.Value {
 	*l = newKnob(name)
 	l.At = at
 	fields := config.Object(
-		config.Field{Name: "a", Required: true, Value: specValue(&l.Spec), Doc: "the line that changes first when it is turned clockwise, as in `lines`"},
-		config.Field{Name: "b", Required: true, Value: specValue(&l.SpecB), Doc: "the other line, of the same chip"},
+		config.Field{Name: "a", Also: "clk", Required: true, Value: specValue(&l.Spec), Doc: "the line that changes first when it is turned clockwise, as in `lines`"},
+		config.Field{Name: "b", Also: "dt", Required: true, Value: specValue(&l.SpecB), Doc: "the other line, of the same chip"},
 		config.Field{Name: "steps", Default: "full", Value: stepsValue(&l.Encoder.Edges),
 			Doc: "how many edges of the two lines make a step: four, two or one"},
 		config.Field{Name: "detent", Default: "1", Value: config.Int(&l.Encoder.Steps, 1, 1000),
@@ -176,7 +176,7 @@ func (p *Plan) findEncoders(r ref, ps *config.Problems) []*Line {
 	case strings.ContainsAny(r.name, "*?["):
 		ps.Errorf(r.at, "no declared encoder matches %q", r.name)
 	default:
-		ps.Errorf(r.at, "no encoder %q is declared%s", r.name, config.Suggest(r.name, names))
+		ps.Errorf(r.at, "no encoder %q is declared%s", r.name, config.Unknown(r.name, names, "encoders: {"+r.name+": {a: …, b: …}}"))
 	}
 	return found
 }

@@ -102,6 +102,9 @@ func (p *Plan) Lines() []*Line {
 	return lines
 }
 
+// Names returns the names of all lines and encoders, sorted.
+func (p *Plan) Names() []string { return p.names(func(*Line) bool { return true }) }
+
 // Outputs returns the names of the outputs, sorted.
 func (p *Plan) Outputs() []string { return p.names(func(l *Line) bool { return l.Kind == Output }) }
 

@@ -31,7 +31,7 @@ func TestComplaints(t *testing.T) {
 		{`lines: {a: {input: X, drive: open-drain}}`, `1:23: drive goes with output, not with input`},
 		{`lines: {a: {button: X, edges: both}}`, `edges goes with input, not with button`},
 		{`lines: {a: {input: X, output: Y}}`, `both "input" and "output"`},
-		{`lines: {a: {bias: pull-up}}`, `unknown kind of line "bias"; known: input, output, button`},
+		{`lines: {a: {bias: pull-up}}`, `does not say which kind of line it is, by one of the keys input, output, button`},
 		{`lines: {a: {input: X, bais: pull-up}}`, `unknown key "bais"; did you mean "bias"?`},
 		{`lines: {a: {input: X, bias: up}}`, `expected pull-up, pull-down, disabled or as-is, found "up"`},
 		{`lines: {a: {input: X, debounce: 2h}}`, `debounce: 2h0m0s is longer than the kernel can count (1h11m34.967295s)`},

@@ -83,11 +83,11 @@ func kindOf(n config.Node) string {
 func kindFields(kind string, l *Line) []config.Field {
 	d := NewLine(kind, "", "")
 	fields := []config.Field{
-		{Name: kind, Required: true, Value: specValue(&l.Spec),
+		{Name: kind, Also: alsoKind(kind), Required: true, Value: specValue(&l.Spec),
 			Doc: "which line: GPIO17, `pin 11`, P9_12, whatever the board calls it, or LABEL:OFFSET"},
-		{Name: "bias", Default: d.Bias, Doc: "the resistor in the chip, where it has one",
+		{Name: "bias", Also: "pull pud", Default: d.Bias, Doc: "the resistor in the chip, where it has one",
 			Value: config.OneOf(&l.Bias, "pull-up", "pull-down", "disabled", "as-is")},
-		{Name: "active", Default: d.Active, Doc: "the physical level that counts as on or pressed",
+		{Name: "active", Also: "active_low active_high invert inverted", Default: d.Active, Doc: "the physical level that counts as on or pressed",
 			Value: config.OneOf(&l.Active, "high", "low")},
 	}
 	if kind == Output {
@@ -111,11 +111,22 @@ func kindFields(kind string, l *Line) []config.Field {
 	return fields
 }
 
+// alsoKind are other words for a kind of line.
+func alsoKind(kind string) string {
+	switch kind {
+	case Input:
+		return "in"
+	case Output:
+		return "out led relay"
+	}
+	return "switch key"
+}
+
 func outputFields(l *Line) []config.Field {
 	return []config.Field{
 		{Name: "drive", Default: "push-pull", Doc: "how the line is driven",
 			Value: config.OneOf(&l.Drive, "push-pull", "open-drain", "open-source")},
-		{Name: "initial", Default: "off", Doc: "what it is when it is first opened; a reload does not move it",
+		{Name: "initial", Also: "default value", Default: "off", Doc: "what it is when it is first opened; a reload does not move it",
 			Value: config.Bool(&l.Initial)},
 		{Name: "on_exit", Default: "keep", Doc: "what is made of it before it is closed; with keep nothing is, and the driver decides what it does then",
 			Value: config.OneOf(&l.OnExit, "keep", "on", "off", "input")},

@@ -93,7 +93,7 @@ func refValue(r *ref) config.Value {
 func (p *Plan) newOnLine() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	o := &onLine{plan: p}
 	line := config.Field{
-		Name: "line", Required: true, Doc: "the name of a declared line, a pattern of names, or a list of them",
+		Name: "line", Also: "gpio pin", Required: true, Doc: "the name of a declared line, a pattern of names, or a list of them",
 		Value: config.OneOrMore(&o.refs, refValue),
 	}
 	return append([]config.Field{line}, o.fields()...), o.compile
@@ -124,7 +124,7 @@ func (o *onLine) find(r ref, ps *config.Problems) []string {
 		o.check(l, ps)
 		return []string{r.name}
 	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Suggest(r.name, o.plan.inputs()))
+		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Unknown(r.name, o.plan.inputs(), "lines: {"+r.name+": {button: …}}"))
 		return nil
 	}
 	matching := slices.DeleteFunc(o.plan.inputs(), func(name string) bool { return !sources.Glob(r.name, name) })

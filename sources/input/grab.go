@@ -34,7 +34,7 @@ func grabValue(p *Grab) config.Value {
 		on, err := config.ParseBool(n.Text)
 		switch {
 		case n.Kind != config.Scalar:
-			ps.Errorf(n.Pos, "expected auto, on or off, found %s", n.Kind)
+			ps.Errorf(n.Pos, "expected auto, on or off, found %s", n.Found())
 		case err != nil:
 			ps.Errorf(n.Pos, "expected auto, on or off, found %q", n.Text)
 		case on:

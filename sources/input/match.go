@@ -26,6 +26,8 @@ type Input struct {
 	ID                     ID
 	Has                    []uint16 // keys that it must have
 	Grab                   Grab
+
+	whole bool // it was read without complaint
 }
 
 // ID is a vendor and a product number, each as four hexadecimal digits, or "*"
@@ -39,7 +41,7 @@ func (in *Input) fields() []config.Field {
 		{Name: "id", Doc: "vendor:product in hexadecimal, either may be *", Value: config.Parsed(&in.ID, "vendor:product", parseID)},
 		{Name: "phys", Doc: "pattern for where it is plugged in, as the kernel says it", Value: pattern(&in.Phys)},
 		{Name: "uniq", Doc: "pattern for its serial number or Bluetooth address", Value: pattern(&in.Uniq)},
-		{Name: "path", Doc: "pattern for its node or a link to that, such as /dev/input/by-id/*-kbd", Value: pathPattern(&in.Path)},
+		{Name: "path", Also: "device dev", Doc: "pattern for its node or a link to that, such as /dev/input/by-id/*-kbd", Value: pathPattern(&in.Path)},
 		{Name: "has", Doc: "keys that it must have", Value: config.OneOrMore(&in.Has, key)},
 		{Name: "grab", Doc: "keep its events from everyone else: auto waits until no key is down, on does not",
 			Default: "off", Value: grabValue(&in.Grab)},

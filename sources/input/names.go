@@ -75,9 +75,9 @@ func (t *nameTable) parse(text string) (uint16, error) {
 	number, err := strconv.ParseUint(digits, 10, 16)
 	switch {
 	case err != nil || digits == text || int(number) >= len(t.names):
-		return 0, fmt.Errorf("unknown %s %q%s", t.what, text, t.suggest(text))
+		return 0, fmt.Errorf("no %s is called %q%s", t.what, text, t.suggest(text))
 	case t.names[number] != text:
-		return 0, fmt.Errorf("unknown %s %q; code %d is called %s", t.what, text, number, t.names[number])
+		return 0, fmt.Errorf("no %s is called %q; code %d is %s", t.what, text, number, t.names[number])
 	}
 	return uint16(number), nil
 }
@@ -91,7 +91,23 @@ func (t *nameTable) suggest(text string) string {
 			return fmt.Sprintf("; did you mean %q?", name)
 		}
 	}
-	return config.Suggest(text, slices.Sorted(maps.Keys(t.codes)))
+	if n, err := strconv.Atoi(text); err == nil && 0 <= n && n < len(t.names) {
+		return fmt.Sprintf("; code %s is %s", text, t.names[n])
+	}
+	prefix := t.prefix
+	if strings.HasPrefix(upper, "BTN_") {
+		prefix = "BTN_"
+	}
+	var rests []string // what they have in common makes no two names alike
+	for _, name := range slices.Sorted(maps.Keys(t.codes)) {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && !t.isLimit(name) {
+			rests = append(rests, rest)
+		}
+	}
+	if rest := config.Nearest(strings.TrimPrefix(upper, prefix), rests); rest != "" {
+		return fmt.Sprintf("; did you mean %q?", prefix+rest)
+	}
+	return ""
 }
 
 // KeyName returns the name of a key code: KEY_POWER, BTN_LEFT, or KEY_84 for

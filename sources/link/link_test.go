@@ -401,7 +401,7 @@ func (t *table) up(name string) bool {
 func TestComplaints(t *testing.T) {
 	for text, want := range map[string]string{
 		"{link: eth0, is: upp}":                 `f:1:18: expected up, down, added, removed, renamed, changed, address-added or address-removed, found "upp"; did you mean "up"?`,
-		"{link: eth0}":                          `f:1:1: the key "is" is missing`,
+		"{link: eth0}":                          `f:1:1: the key "is" is missing: up, down, added, removed, renamed, changed, address-added or address-removed`,
 		"{link: a-name-of-17bytes, is: up}":     `f:1:8: no link has a name of more than 15 bytes, as "a-name-of-17bytes"`,
 		"{link: [eth0, eth/0], is: up}":         `f:1:8: no link can be called "eth/0"`,
 		"{link: 'enx0123456789ab*', is: added}": "",

@@ -28,7 +28,7 @@ type Socket struct {
 	decode   []string // of decodings
 	longest  int      // bytes of the longest datagram that is taken
 	groupsAt config.Pos
-	tried    config.Pos // where a protocol is named, well or badly
+	whole    bool // it was read without complaint
 }
 
 // settings are what a socket is opened with. Sockets that agree in them are
@@ -125,7 +125,7 @@ func (s *Socket) check(ps *config.Problems) {
 		ps.Errorf(s.At, "socket %q: a name with *, ? or [ could not be told from a pattern", s.Name)
 	}
 	switch {
-	case s.protocol < 0 && s.tried.Line > 0: // complained of while reading
+	case s.protocol < 0 && !s.whole: // complained of while reading
 	case s.protocol < 0:
 		ps.Errorf(s.At, "socket %s: a protocol is missing, or a family of generic netlink", s.Name)
 	case s.family != "" && !s.generic():

@@ -70,7 +70,7 @@ func TestTriggers(t *testing.T) {
 		"{netlink: a*, is: [message, done]}": "a message, a done, a2 message, a2 done; TYPE FLAGS SEQ PORT GROUP LENGTH TEXT DATA SENDER_PID SENDER_UID",
 		"{netlink: [a, b]}":                  "a message, b message; ",
 		"{netlink: a2, is: error}":           "a2 error; TYPE FLAGS SEQ PORT GROUP LENGTH ERRNO TEXT DATA SENDER_PID SENDER_UID",
-		"{netlink: c}":                       `test.yaml:1:11: no netlink socket "c" is declared; did you mean "a"?`,
+		"{netlink: c}":                       `test.yaml:1:11: no netlink socket "c" is declared; declared: a, a2, b`,
 		"{netlink: z*}":                      `no declared netlink socket matches "z*"`,
 		"{netlink: a, is: lost}":             `expected message, error or done, found "lost"`,
 	} {

@@ -46,7 +46,7 @@ func (p *Plan) Sections() []config.Field {
 // socketValue returns the Value that reads one socket into s.
 func socketValue(name string, s *Socket) config.Value {
 	*s = Socket{Name: name, At: s.At, longest: defaultLongest, settings: settings{protocol: -1, buffer: defaultBuffer}}
-	object := config.Object(s.fields()...)
+	object := config.Whole(&s.whole, config.Object(s.fields()...))
 	return config.Wrap(object, func(n config.Node, ps *config.Problems) {
 		object.Read(n, ps)
 		if s.family != "" && s.protocol < 0 {
@@ -62,7 +62,7 @@ func socketValue(name string, s *Socket) config.Value {
 func (s *Socket) fields() []config.Field {
 	return []config.Field{
 		{Name: "protocol", Doc: "its number, as the driver has it, or its name: route, usersock, generic, kobject-uevent, …",
-			Value: config.At(&s.tried, config.Parsed(&s.protocol, "protocol", parseProtocol))},
+			Value: config.Parsed(&s.protocol, "protocol", parseProtocol)},
 		{Name: "family", Doc: "instead of a protocol: a family of generic netlink, by name",
 			Value: config.Word(&s.family, "the name of a family")},
 		{Name: "groups", Doc: "multicast groups to join: numbers (no masks); of a family, names",
@@ -117,7 +117,7 @@ func parseFrom(s string) (senders, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil {
-		return senders{}, fmt.Errorf("expected kernel, any, a port or {uid: N}, found %q", s)
+		return senders{}, fmt.Errorf("expected kernel, any, a port or {uid: N}, found %q%s", s, config.Suggest(s, []string{"kernel", "any"}))
 	}
 	return senders{port: uint32(n)}, nil
 }

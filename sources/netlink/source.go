@@ -129,5 +129,5 @@ func (s *Source) unknown(name string) error {
 	for _, k := range s.sockets {
 		known = append(known, k.decl.Name)
 	}
-	return fmt.Errorf("no netlink socket %q is declared%s", name, config.Suggest(name, known))
+	return fmt.Errorf("no netlink socket %q is declared%s", name, config.Unknown(name, known, "netlink: {"+name+": {protocol: …}}"))
 }

@@ -76,7 +76,7 @@ func (tr *trigger) find(r ref, ps *config.Problems) []string {
 	case slices.Contains(known, r.name):
 		return []string{r.name}
 	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no netlink socket %q is declared%s", r.name, config.Suggest(r.name, known))
+		ps.Errorf(r.at, "no netlink socket %q is declared%s", r.name, config.Unknown(r.name, known, "netlink: {"+r.name+": {protocol: …}}"))
 		return nil
 	}
 	matching := slices.DeleteFunc(known, func(name string) bool { return !sources.Glob(r.name, name) })

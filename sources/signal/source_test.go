@@ -137,7 +137,7 @@ func TestTriggerComplains(t *testing.T) {
 		"signal: SIGHUP":          "f:1:9: SIGHUP makes the agent reload: use `agent: reloaded`",
 		"signal: [USR1, SIGUSR9]": "f:1:16: unknown signal \"SIGUSR9\"; did you mean \"SIGUSR1\"?",
 		"signal: SIGRTMIN":        "f:1:9: SIGRTMIN cannot be used: the Go runtime keeps 32 to 34 for itself; use SIGRTMIN+1 or higher",
-		"signal:":                 "f:1:8: expected signal, found nothing",
+		"signal:":                 "f:1:8: expected a signal, found nothing",
 	} {
 		var ps config.Problems
 		compile(&Plan{}, text, &ps)

@@ -68,6 +68,9 @@ func eachText(n config.Node, f func(config.Node)) {
 }
 
 func checkAction(n config.Node, ps *config.Problems) {
+	if n.Absent() || !sources.ValidGlob(n.Text) {
+		return // complained of already
+	}
 	known := func(action string) bool { return sources.Glob(n.Text, action) }
 	if !slices.ContainsFunc(actions, known) {
 		ps.Errorf(n.Pos, "the kernel knows no ACTION %q%s", n.Text, suggestAction(n.Text))

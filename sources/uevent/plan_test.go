@@ -36,7 +36,7 @@ func TestComplaints(t *testing.T) {
 		"uevent: {DEVNAME: 'sd*'}":                 `f:1:19: DEVNAME is absolute: did you mean "/dev/sd*"?`,
 		"uevent: {action: add}":                    `f:1:10: "action" is no event field: they are in upper case, ACTION`,
 		"{uevent: {ACTION: remove}, coldplug: on}": `f:1:38: coldplug brings ACTION=add, which this trigger does not take`,
-		"coldplug: true":                           `f:1:1: the key "uevent" is missing`,
+		"coldplug: true":                           `f:1:1: the key "uevent" is missing: what the event's fields must be; DEVNAME is absolute: /dev/sda1`,
 	} {
 		var ps config.Problems
 		compileOne(&Plan{}, text, &ps)

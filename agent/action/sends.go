@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+// What a list of actions sends to other rules, as far as that is known before
+// it is done.
+
+package action
+
+import "reflexd/sources"
+
+// Sends returns the events that l sends as soon as it is begun, before it
+// waits for anything, with those of their fields whose values are known.
+func (l List) Sends() []*sources.Event {
+	var sent []*sources.Event
+	for _, step := range l {
+		switch a := step.Action.(type) {
+		case *emit:
+			e := NewEvent(a.name, 0)
+			addKnown(e, a.fields)
+			sent = append(sent, e)
+		case *setVars:
+			for _, name := range a.names {
+				e := &sources.Event{Topic: sources.Topic{Kind: "var", Name: name, State: "changed"}}
+				addKnown(e, map[string]*variable{"VAR": {value: literalText(name)}, "VALUE": a.values[name]})
+				sent = append(sent, e)
+			}
+		}
+		if !step.atOnce() {
+			return sent
+		}
+	}
+	return sent
+}
+
+func addKnown(e *sources.Event, fields map[string]*variable) {
+	for name, v := range fields {
+		if !v.value.HasFields() {
+			e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(v.value.Expand(e))})
+		}
+	}
+}
+
+// atOnce reports whether the step is over as soon as it is begun.
+func (s Step) atOnce() bool {
+	switch s.Action.(type) {
+	case *emit, *logLine, *set, *pulse, *blink, *setVars, *switchRule:
+		return true
+	}
+	return false
+}
+
+// Waits reports whether l waits for something.
+func (l List) Waits() bool {
+	for _, step := range l {
+		if !step.atOnce() {
+			return true
+		}
+	}
+	return false
+}
+
+// Disables reports whether l disables a rule.
+func (l List) Disables() bool {
+	for _, step := range l {
+		if a, ok := step.Action.(*switchRule); ok && len(a.disable) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Emits returns the names of all events that l sends with emit.
+func (l List) Emits() []string {
+	var names []string
+	for _, step := range l {
+		if a, ok := step.Action.(*emit); ok {
+			names = append(names, a.name)
+		}
+	}
+	return names
+}
