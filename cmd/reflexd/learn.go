@@ -132,7 +132,7 @@ func (t *teacher) greet() {
 			inputs++
 		}
 	}
-	fmt.Fprintf(t.stderr, "watching %d input devices, uevents, links, signals to pid %d, and %s\n", inputs, os.Getpid(), lines)
+	fmt.Fprintf(t.stderr, "watching input devices (%d now), uevents, links, signals to pid %d, and %s\n", inputs, os.Getpid(), lines)
 	if len(t.lines) == 0 {
 		fmt.Fprintln(t.stderr, "GPIO lines are watched if they are named (reflexd learn GPIO17 LABEL:3) or chosen (--lines):")
 		fmt.Fprintln(t.stderr, "to watch a line is to request it, which can take the pin away from a peripheral that uses it")
