@@ -22,6 +22,7 @@ func TestBoardIsDrawn(t *testing.T) {
 		t.Errorf("the board is drawn:\n%s", alone)
 	}
 	golden(t, "board-alone", headers(alone))
+	golden(t, "lines", b.shell(t, "reflexd lines 'pin 11' wpi:7 BT_ON"))
 	a := b.start(t, `
 lines:
   lamp: {output: pin 11}
