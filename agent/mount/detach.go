@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,7 +75,8 @@ func (m *machine) umountSoon(point string) (err error) {
 }
 
 // umount calls umount2(2), through a descriptor of the folder that the mount
-// point is in, so that no link leads elsewhere.
+// point is in, so that no link leads elsewhere. If somebody else was faster,
+// that is no error: a rule may unmount what is being pulled.
 func (m *machine) umount(point string, flags int) error {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
 	parent, err := unix.Openat2(unix.AT_FDCWD, filepath.Dir(point), &how)
@@ -83,10 +85,19 @@ func (m *machine) umount(point string, flags int) error {
 	}
 	defer unix.Close(parent)
 	err = unix.Unmount(procFd(parent)+"/"+filepath.Base(point), flags|unix.UMOUNT_NOFOLLOW)
+	if err == unix.EINVAL && !m.isMountPoint(point) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("unmount %s: %w", point, err)
 	}
 	return nil
+}
+
+// isMountPoint reports whether anything is mounted there, as far as is known.
+func (m *machine) isMountPoint(point string) bool {
+	mounts, err := readMountinfo(m.proc)
+	return err != nil || slices.ContainsFunc(mounts, func(e entry) bool { return e.point == point })
 }
 
 // stillMounted reports whether the device is at the mount point.
