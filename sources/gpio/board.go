@@ -139,3 +139,36 @@ func (s *Source) thisBoard() *board.Board {
 	}
 	return s.found
 }
+
+// goBy has lines be named as the board to has them, or this machine where to
+// is nil. It returns the open lines that are found elsewhere now, or nowhere.
+func (s *Source) goBy(to *board.Board) []*line {
+	from := s.named
+	s.named = to
+	if len(s.lines) == 0 || from == to || from != nil && to != nil && from.Name == to.Name {
+		return nil
+	}
+	var moved []*line
+	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	defer chips.close()
+	chips.board = s.thisBoard
+	for _, l := range s.lines {
+		if l.fd >= 0 && !l.stays(chips) {
+			moved = append(moved, l)
+		}
+	}
+	return moved
+}
+
+// stays reports whether what the open line is called still leads to it.
+func (l *line) stays(s *survey) bool {
+	if !s.leads(l.decl.Spec, l.node, l.offset) {
+		return false
+	}
+	return l.knob == nil || s.leads(l.decl.SpecB, l.node, l.knob.offset)
+}
+
+func (s *survey) leads(spec, node string, offset int) bool {
+	chip, at, err := s.resolve(spec)
+	return err == nil && chip.Name == node && at == offset
+}
