@@ -94,6 +94,19 @@ func unknownBoard(spec string) error {
 	return nil
 }
 
+// checkPins complains where the board that the plan names has something else
+// than a line where l is to be.
+func (p *Plan) checkPins(l *Line, ps *config.Problems) {
+	if p.board == nil {
+		return
+	}
+	for _, spec := range []string{l.Spec, l.SpecB} {
+		if _, err := p.board.Find(spec); err != nil && !errors.Is(err, board.ErrUnknown) {
+			ps.Errorf(l.At, "%s: %v", spec, err)
+		}
+	}
+}
+
 // boardsKnow reports whether some board has a line of that name.
 func boardsKnow(spec string) bool {
 	for _, b := range board.All() {
