@@ -17,10 +17,7 @@ import (
 // Resolve finds the line that spec means, in the words of a configuration,
 // among the chips of a board; b is nil if it is not known which board it is.
 func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err error) {
-	s := &survey{board: func() *board.Board { return b }}
-	for _, c := range chips {
-		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
-	}
+	s := surveyOf(chips, b)
 	found, offset, err := s.resolve(spec)
 	for i, c := range s.chips {
 		if c == found {
@@ -28,6 +25,34 @@ func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err e
 		}
 	}
 	return 0, 0, err
+}
+
+// surveyOf is what was seen of chips before.
+func surveyOf(chips []Chip, b *board.Board) *survey {
+	s := &survey{board: func() *board.Board { return b }}
+	for _, c := range chips {
+		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
+	}
+	return s
+}
+
+// Suggest asks whether another word was meant, where no chip and no line is
+// called word: "; did you mean …?", or "" if none is near.
+func Suggest(chips []Chip, b *board.Board, word string) string {
+	s := surveyOf(chips, b)
+	return s.suggest(word, s.chipNames()...)
+}
+
+// suggest is Suggest for the names of lines and further ones.
+func (s *survey) suggest(word string, more ...string) string {
+	names := append(s.names(), more...)
+	if pin, ok := strings.CutPrefix(strings.ToLower(word), "pin"); ok && s.board() != nil {
+		pin = "pin " + strings.TrimLeft(pin, " -_#") // pin11, PIN_11
+		if _, err := s.board().Find(pin); err == nil {
+			word, names = pin, []string{pin}
+		}
+	}
+	return config.Suggest(word, names)
 }
 
 // Names returns what can be written for the line of one of the chips: its name
