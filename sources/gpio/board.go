@@ -150,7 +150,7 @@ func (p *Plan) boardField() config.Field {
 		Value: config.Parsed(&p.board, "a board's name", func(name string) (*board.Board, error) {
 			b, err := board.Named(name)
 			if err != nil {
-				err = fmt.Errorf("%w%s", err, config.Suggest(name, boardNames()))
+				err = fmt.Errorf("%w%s (`reflexd board --list` lists them)", err, config.Suggest(name, boardNames()))
 			}
 			return b, err
 		}),
