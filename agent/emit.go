@@ -83,15 +83,15 @@ func (a *Agent) requestedEvent(r control.Request) (*sources.Event, error) {
 	case a.stopping:
 		return nil, errStopping
 	case r.Name == "":
-		return nil, errors.New("emit: the event has no name")
+		return nil, errors.New("the event has no name")
 	case strings.ContainsFunc(r.Name, func(c rune) bool { return !unicode.IsPrint(c) }):
-		return nil, fmt.Errorf("emit: the name %+q holds what cannot be printed", r.Name)
+		return nil, fmt.Errorf("the name %+q holds what cannot be printed", r.Name)
 	}
 	e := action.NewEvent(r.Name, a.loop.Now())
 	var checked EmitRequest
 	for _, name := range slices.Sorted(maps.Keys(asked.Fields)) {
 		if err := checked.Add(name, asked.Fields[name]); err != nil {
-			return nil, fmt.Errorf("emit: %w", err)
+			return nil, err
 		}
 		e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(asked.Fields[name])})
 	}

@@ -130,6 +130,8 @@ func TestComplaints(t *testing.T) {
 		"act: {say: ${X}}":             `f.yaml:1:12: YAML: a text with ${…} must be quoted here: "${X}"`,
 		"count: 1\n# x\n# y\nnamed:\n  a: {text: 1}\n b: {text: 2}\n": "f.yaml:6:2: YAML: the indentation fits to nothing above",
 		"count: 1\nact: {say: a: b}\nspan: 1s\n":                      "f.yaml:2:13: YAML: a second `: ` in one place: a comma is missing before it",
+		"named:\n  a: {text: :}\n":                                    "f.yaml:2:3: YAML: did not find expected node content",
+		"act: {say:hello}":                                            `unknown action "say:hello"; a blank is missing after the colon: say: hello`,
 		"count: 1\n\tspan: 1s\n":                                      "f.yaml:2:1: YAML: there is a tab: indentation is made of spaces",
 		"count: 1\nact: {say: \xe9}\n":                                "f.yaml:2:12: the byte 0xe9 is not UTF-8",
 		"words: [a":                                                   "f.yaml:",
@@ -237,4 +239,12 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFileWithoutEnd(t *testing.T) {
+	ps := &Problems{}
+	ReadFiles([]string{"/dev/zero"}, Object(), ps)
+	if got := ps.Error(); got != "/dev/zero: the file is larger than 1048576 bytes" {
+		t.Error(got)
+	}
 }

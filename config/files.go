@@ -7,6 +7,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,11 +83,21 @@ func expand(path string) ([]string, error) {
 	return files, nil
 }
 
+// readFile reads a file; of one that is too large it reads enough to tell that it is.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
+}
+
 // ReadFiles reads the files one after the other into root. What is wrong with
 // them goes to ps.
 func ReadFiles(files []string, root Value, ps *Problems) {
 	for _, f := range files {
-		if n, ok := load(f, os.ReadFile, ps); ok {
+		if n, ok := load(f, readFile, ps); ok {
 			root.Read(n, ps)
 		}
 	}

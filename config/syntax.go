@@ -118,6 +118,9 @@ func misplaced(lines [][]byte, at int) string {
 		from += 2 + indent(lines[above][from+2:])
 	}
 	columns = append(columns, strconv.Itoa(from+1))
+	if previous[len(previous)-1] == ':' && indent(lines[at]) > from {
+		return "" // the value of that key
+	}
 	if here := strconv.Itoa(indent(lines[at]) + 1); !slices.Contains(columns, here) {
 		return fmt.Sprintf("the indentation fits to nothing above: this begins in column %s, the line before in %s", here, strings.Join(columns, " and "))
 	}

@@ -354,6 +354,9 @@ func suggestField(key string, fields []Field) (hint, meant string) {
 		if f.isAlso(key) {
 			return didYouMean(f.Name), f.Name
 		}
+		if text, ok := strings.CutPrefix(key, f.Name+":"); ok {
+			return fmt.Sprintf("; a blank is missing after the colon: %s: %s", f.Name, text), f.Name
+		}
 		names = append(names, f.Name)
 	}
 	if meant := Nearest(key, names); meant != "" {

@@ -21,7 +21,11 @@ func (p *Plan) Examine(x *sources.Exam) {
 	const subject = "state_file"
 	_, err := read(x.Path(p.file))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		x.Bad(at, subject, p.file+": the file of kept variables cannot be used: "+err.Error(), "run sets it aside and begins with the initial values; put a copy of it back, or remove it")
+		advice := "run sets it aside and begins with the initial values; put a copy of it back, or remove it"
+		if errors.As(err, new(*fs.PathError)) { // the way there, not what it holds
+			advice = "write `state_file:` with a path where the agent may read and write"
+		}
+		x.Bad(at, subject, p.file+": the file of kept variables cannot be used: "+err.Error(), advice)
 		return
 	}
 	x.Judge(at, subject, p.file+" can be written", x.Creatable(p.file), "variables would be lost with a restart: write `state_file:` with the path of a file that can be")

@@ -65,5 +65,5 @@ func rulesListen(n int) string {
 	if n == 1 {
 		return "1 rule listens"
 	}
-	return fmt.Sprintf("%d rules listen", n)
+	return counted(n, "rule") + " listen"
 }

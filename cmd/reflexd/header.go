@@ -56,7 +56,7 @@ func (r *boardReport) writeChips(w io.Writer) {
 				used++
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d lines, %d in use\n", c.Name, c.Label, len(c.Lines), used)
+		fmt.Fprintf(table, "%s\t%s\t%s, %d in use\n", c.Name, printable(c.Label), counted(len(c.Lines), "line"), used)
 	}
 	table.Flush()
 }

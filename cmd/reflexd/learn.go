@@ -140,11 +140,15 @@ func (t *teacher) greet() {
 	fmt.Fprintln(t.stderr, "press the button, turn the knob, plug the stick; Ctrl-C ends")
 }
 
-// wait sets the timer, unless it is set: when it fires, what happened since
-// counts.
+// wait sets the timer to when something is over. Any event may have moved that:
+// a key that is released is over sooner than one that is held.
 func (t *teacher) wait() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.timer = nil
+	}
 	at, any := t.learner.Next()
-	if !any || t.timer != nil {
+	if !any {
 		return
 	}
 	loop := t.agent.Loop()

@@ -29,10 +29,10 @@ func linesVerb(c *command) func([]string) int {
 		switch {
 		case err != nil:
 			code = c.fail(err)
-		case len(chips) == 0 && len(args) > 0:
-			code = c.fail(fmt.Errorf("no chip and no line here is called %s", strings.Join(args, " or ")))
-		case len(chips) == 0:
+		case len(all) == 0:
 			code = c.fail(fmt.Errorf("this machine has no GPIO chip (/dev/gpiochip*)"))
+		case len(chips) == 0:
+			code = c.fail(fmt.Errorf("no chip and no line here is called %s%s", strings.Join(args, " or "), gpio.Suggest(all, b, args[0])))
 		}
 		switch {
 		case *asJSON:
@@ -86,10 +86,10 @@ func writeLines(w io.Writer, chips []gpio.Chip, b *board.Board) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "%s [%s], %d lines\n", chip.Name, chip.Label, len(chip.Lines))
+		fmt.Fprintf(w, "%s [%s], %s\n", chip.Name, printable(chip.Label), counted(len(chip.Lines), "line"))
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, l := range chip.Lines {
-			name := l.Name
+			name := printable(l.Name)
 			if name == "" {
 				name = "-"
 			}

@@ -139,6 +139,14 @@ func (c *command) fail(err error) int {
 	return failed
 }
 
+// counted returns "1 rule", "2 rules" and the like.
+func counted[N int | uint64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // pathsFlag is -c, which may be given several times.
 type pathsFlag []string
 

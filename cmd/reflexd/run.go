@@ -112,9 +112,9 @@ func checkVerb(c *command) func([]string) int {
 		if code == done {
 			verdict := "nothing wrong"
 			if n := len(ps.All()); n > 0 {
-				verdict = fmt.Sprintf("%d warnings", n)
+				verdict = counted(n, "warning")
 			}
-			fmt.Fprintf(c.stdout, "%s: %d rules, %s\n", strings.Join(configuration.Files, ", "), len(configuration.Rules), verdict)
+			fmt.Fprintf(c.stdout, "%s: %s, %s\n", strings.Join(configuration.Files, ", "), counted(len(configuration.Rules), "rule"), verdict)
 		}
 		return code
 	}

@@ -49,7 +49,8 @@ func reloadVerb(c *command) func([]string) int {
 
 func writeStatus(w io.Writer, s agent.Status) {
 	uptime := time.Duration(s.Uptime * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(w, "reflexd %s, pid %d, up %v, %d events in %d wake-ups, %d reloads\n", s.Version, s.Pid, uptime, s.Events, s.Wakeups, s.Reloads)
+	fmt.Fprintf(w, "reflexd %s, pid %d, up %v, %s in %s, %s\n", s.Version, s.Pid, uptime,
+		counted(s.Events, "event"), counted(s.Wakeups, "wake-up"), counted(s.Reloads, "reload"))
 	fmt.Fprintf(w, "configuration: %s\n", strings.Join(s.Files, " "))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer table.Flush()
@@ -58,7 +59,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 		for _, state := range source.States {
 			detail := state.Detail
 			if !state.OK {
-				detail = "waiting: " + strings.TrimSpace(detail+" "+state.Error)
+				detail = "waiting: " + strings.Trim(detail+": "+state.Error, ": ")
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t\n", source.Source, state.Name, detail)
 		}

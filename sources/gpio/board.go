@@ -17,10 +17,7 @@ import (
 // Resolve finds the line that spec means, in the words of a configuration,
 // among the chips of a board; b is nil if it is not known which board it is.
 func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err error) {
-	s := &survey{board: func() *board.Board { return b }}
-	for _, c := range chips {
-		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
-	}
+	s := surveyOf(chips, b)
 	found, offset, err := s.resolve(spec)
 	for i, c := range s.chips {
 		if c == found {
@@ -28,6 +25,34 @@ func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err e
 		}
 	}
 	return 0, 0, err
+}
+
+// surveyOf is what was seen of chips before.
+func surveyOf(chips []Chip, b *board.Board) *survey {
+	s := &survey{board: func() *board.Board { return b }}
+	for _, c := range chips {
+		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
+	}
+	return s
+}
+
+// Suggest asks whether another word was meant, where no chip and no line is
+// called word: "; did you mean …?", or "" if none is near.
+func Suggest(chips []Chip, b *board.Board, word string) string {
+	s := surveyOf(chips, b)
+	return s.suggest(word, s.chipNames()...)
+}
+
+// suggest is Suggest for the names of lines and further ones.
+func (s *survey) suggest(word string, more ...string) string {
+	names := append(s.names(), more...)
+	if pin, ok := strings.CutPrefix(strings.ToLower(word), "pin"); ok && s.board() != nil {
+		pin = "pin " + strings.TrimLeft(pin, " -_#") // pin11, PIN_11
+		if _, err := s.board().Find(pin); err == nil {
+			word, names = pin, []string{pin}
+		}
+	}
+	return config.Suggest(word, names)
 }
 
 // Names returns what can be written for the line of one of the chips: its name
@@ -94,6 +119,19 @@ func unknownBoard(spec string) error {
 	return nil
 }
 
+// checkPins complains where the board that the plan names has something else
+// than a line where l is to be.
+func (p *Plan) checkPins(l *Line, ps *config.Problems) {
+	if p.board == nil {
+		return
+	}
+	for _, spec := range []string{l.Spec, l.SpecB} {
+		if _, err := p.board.Find(spec); err != nil && !errors.Is(err, board.ErrUnknown) {
+			ps.Errorf(l.At, "%s: %v", spec, err)
+		}
+	}
+}
+
 // boardsKnow reports whether some board has a line of that name.
 func boardsKnow(spec string) bool {
 	for _, b := range board.All() {
@@ -112,7 +150,7 @@ func (p *Plan) boardField() config.Field {
 		Value: config.Parsed(&p.board, "a board's name", func(name string) (*board.Board, error) {
 			b, err := board.Named(name)
 			if err != nil {
-				err = fmt.Errorf("%w%s", err, config.Suggest(name, boardNames()))
+				err = fmt.Errorf("%w%s (`reflexd board --list` lists them)", err, config.Suggest(name, boardNames()))
 			}
 			return b, err
 		}),
@@ -138,4 +176,37 @@ func (s *Source) thisBoard() *board.Board {
 		s.found, s.asked = m.Board(), true
 	}
 	return s.found
+}
+
+// goBy has lines be named as the board to has them, or this machine where to
+// is nil. It returns the open lines that are found elsewhere now, or nowhere.
+func (s *Source) goBy(to *board.Board) []*line {
+	from := s.named
+	s.named = to
+	if len(s.lines) == 0 || from == to || from != nil && to != nil && from.Name == to.Name {
+		return nil
+	}
+	var moved []*line
+	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	defer chips.close()
+	chips.board = s.thisBoard
+	for _, l := range s.lines {
+		if l.fd >= 0 && !l.stays(chips) {
+			moved = append(moved, l)
+		}
+	}
+	return moved
+}
+
+// stays reports whether what the open line is called still leads to it.
+func (l *line) stays(s *survey) bool {
+	if !s.leads(l.decl.Spec, l.node, l.offset) {
+		return false
+	}
+	return l.knob == nil || s.leads(l.decl.SpecB, l.node, l.knob.offset)
+}
+
+func (s *survey) leads(spec, node string, offset int) bool {
+	chip, at, err := s.resolve(spec)
+	return err == nil && chip.Name == node && at == offset
 }

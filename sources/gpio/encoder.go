@@ -201,7 +201,7 @@ func (l *line) resolveB(s *survey, chip *openChip) error {
 			l.decl.Spec, chip.Label, l.decl.SpecB, other.Label)
 	}
 	if holder := l.source.holder(chip.Name, offset); holder != nil {
-		return fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, holder.decl.Name)
+		return openAlready(chip, offset, holder.decl.Name)
 	}
 	l.knob.offset = offset
 	return nil

@@ -29,8 +29,9 @@ func (s *Source) examine(p *Plan, x *sources.Exam) {
 	}
 	lines := p.Lines()
 	chips.tell(x, len(lines) > 0)
+	names := map[string]string{}
 	for _, decl := range lines {
-		newLine(s, decl).examine(chips, x)
+		newLine(s, decl).examine(chips, names, x)
 	}
 	if len(lines) > 0 {
 		pigpio.Examine(x, &lines[0].At)
@@ -74,8 +75,9 @@ func (s *survey) tell(x *sources.Exam, needed bool) {
 	}
 }
 
-// examine adds where the line is and whether it can be had.
-func (l *line) examine(s *survey, x *sources.Exam) {
+// examine adds where the line is and whether it can be had. names has the lines
+// that were examined, by their places.
+func (l *line) examine(s *survey, names map[string]string, x *sources.Exam) {
 	subject := l.subject()
 	chip, offset, err := l.locate(s)
 	if errors.As(err, new(absent)) {
@@ -92,12 +94,18 @@ func (l *line) examine(s *survey, x *sources.Exam) {
 	}
 	var places []string
 	for _, n := range offsets {
-		use, err := l.use(chip, n, x)
-		if err != nil {
-			x.Bad(&l.decl.At, subject, fmt.Sprintf("%s:%d: %v", chip.Name, n, err), "")
+		at := fmt.Sprintf("%s:%d", chip.Name, n)
+		if other, again := names[at]; again {
+			x.Bad(&l.decl.At, subject, openAlready(chip, n, other).Error(), "declare it once: rules may share it")
 			return
 		}
-		places = append(places, fmt.Sprintf("%s:%d [%s], %s", chip.Name, n, chip.Label, use))
+		names[at] = l.decl.Name
+		use, err := l.use(chip, n, x)
+		if err != nil {
+			x.Bad(&l.decl.At, subject, fmt.Sprintf("%s: %v", at, err), "")
+			return
+		}
+		places = append(places, fmt.Sprintf("%s [%s], %s", at, chip.Label, use))
 	}
 	x.Good(&l.decl.At, subject, strings.Join(places, "; "))
 }

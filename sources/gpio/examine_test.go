@@ -39,6 +39,7 @@ lines:
   e: {input: E}
   f: {button: F}
   h: {input: "pinctrl-bcm2711:10"}
+  twice: {output: "gpiochip0:0"}
   z: {input: GG}
 encoders:
   knob: {a: G, b: H}
@@ -63,6 +64,7 @@ ok line d (D): gpiochip0:3 [pinctrl-bcm2711], held by the running agent
 BAD line e (E): gpiochip0:4: device or resource busy: held by "reflexd": is another one running?
 BAD line f (F): gpiochip0:5: device or resource busy: held by "power", a key of the kernel's gpio-keys driver: use its keys from DEV/input/event7 instead
 BAD line h (pinctrl-bcm2711:10): gpiochip0 (pinctrl-bcm2711) has 10 lines, counted from 0: none is 10
+BAD line twice (gpiochip0:0): pinctrl-bcm2711:0 is open already, as line a
 BAD line z (GG): there is no line called GG; did you mean "G"? on the chips that can be opened: open GPIO chip DEV/gpiochip2: no such device
 ok encoder knob (G): gpiochip0:6 [pinctrl-bcm2711], free; gpiochip0:7 [pinctrl-bcm2711], free
 BAD encoder stuck (I): gpiochip0:9: device or resource busy: held by "onewire"

@@ -133,12 +133,17 @@ func (l *line) locate(s *survey) (*openChip, int, error) {
 		return nil, 0, err
 	}
 	if other := l.source.holder(chip.Name, offset); other != nil {
-		return nil, 0, fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, other.decl.Name)
+		return nil, 0, openAlready(chip, offset, other.decl.Name)
 	}
 	if l.knob != nil {
 		err = l.resolveB(s, chip)
 	}
 	return chip, offset, err
+}
+
+// openAlready says that another declaration leads to the same line.
+func openAlready(chip *openChip, offset int, name string) error {
+	return fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, name)
 }
 
 // begin watches a line that has just been requested and reads its level.

@@ -47,6 +47,7 @@ func TestBoardsNamesOfLines(t *testing.T) {
 		{"power", pi, "rpi-4b", "pin 2", "pin 2: pin 2 of J8 is 5V, no GPIO line"},
 		{"the chip is not there", pi, "rpi-5b", "GPIO17", "GPIO17 is line 17 of the Raspberry Pi 5 Model B's chip pinctrl-rp1, which is not there"},
 		{"a slip", pi, "rpi-4b", "GPOI17", `there is no line called GPOI17; did you mean "GPIO17"?`},
+		{"a pin without its blank", pi, "rpi-4b", "PIN11", `there is no line called PIN11; did you mean "pin 11"?`},
 		{"nobody knows the board", pi, "", "pin 11", "pin 11: the pins of this board's header are not known"},
 		{"nobody knows the board, but the line", pi, "", "SDA1", "gpiochip1:2"},
 	} {

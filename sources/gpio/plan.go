@@ -209,6 +209,9 @@ func (p *Plan) Check(ps *config.Problems) {
 	for _, b := range p.buttons {
 		b.declare(p, ps)
 	}
+	for _, l := range p.Lines() {
+		p.checkPins(l, ps)
+	}
 }
 
 // check complains of values that no kernel could take.

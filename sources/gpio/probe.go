@@ -6,6 +6,7 @@ package gpio
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
@@ -37,10 +38,13 @@ func OpenProbe(dev, sys string, b *board.Board, specs []string) (*Probe, error) 
 	source := &Source{kernel: &cdev, host: sources.Host{Dev: dev, Sys: sys}}
 	p := &Probe{}
 	for _, spec := range specs {
-		chip, offset, err := s.resolve(spec)
+		chip, offset, err := s.parse(spec)
 		if err != nil {
 			p.Close()
 			return nil, err
+		}
+		if p.holds(chip.Name, offset) {
+			continue // one line by two names
 		}
 		r := uapi.LineRequest{Lines: 1}
 		r.Offsets[0] = uint32(offset)
@@ -52,6 +56,18 @@ func OpenProbe(dev, sys string, b *board.Board, specs []string) (*Probe, error) 
 		p.held = append(p.held, probed{chip.Name, offset, int(r.Fd)})
 	}
 	return p, nil
+}
+
+// parse finds the line of a spec that nobody has looked at.
+func (s *survey) parse(spec string) (*openChip, int, error) {
+	if _, err := parseSpec(spec); err != nil {
+		return nil, 0, err
+	}
+	return s.resolve(spec)
+}
+
+func (p *Probe) holds(chip string, offset int) bool {
+	return slices.ContainsFunc(p.held, func(h probed) bool { return h.chip == chip && h.offset == offset })
 }
 
 // Levels reads the levels of all lines.

@@ -6,6 +6,7 @@ package gpio
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"reflexd/board"
@@ -47,18 +48,20 @@ func open(h sources.Host, k *kernel) *Source {
 // words is handed over, be it under another name: it is not touched, and
 // `initial` does not move it; on_exit is the new plan's from then on. A line
 // whose other parameters changed is released and requested again; an output
-// then begins with the value that it had. Lines that the new plan does not
-// know are closed as the old plan's on_exit says.
+// then begins with the value that it had. So it is with a line that the new
+// plan's board has in another place. Lines that the new plan does not know are
+// closed as the old plan's on_exit says.
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
-	s.dryRun, s.named = p.DryRun, p.board
+	s.dryRun = p.DryRun
+	moved := s.goBy(p.board)
 	old := s.lines
 	s.lines, s.byName = nil, map[string]*line{}
 	for _, decl := range p.Lines() {
 		l := newLine(s, decl)
 		if i := find(old, decl.Spec); i >= 0 {
-			l = old[i].succeed(l)
+			l = old[i].succeed(l, slices.Contains(moved, old[i]))
 			old = append(old[:i:i], old[i+1:]...)
 		}
 		s.lines = append(s.lines, l)
@@ -87,11 +90,15 @@ func find(lines []*line, spec string) int {
 }
 
 // succeed returns the line that goes on after a reload: l itself where next
-// asks for the same, else next, which takes over what it can.
-func (l *line) succeed(next *line) *line {
-	if l.settings != next.settings {
-		if l.output && next.output {
+// asks for the same, else next, which takes over what it can. A line that has
+// moved is left where it was.
+func (l *line) succeed(next *line, moved bool) *line {
+	if moved || l.settings != next.settings {
+		both := l.output && next.output
+		if both {
 			next.inherit(l)
+		}
+		if both && !moved {
 			l.release() // on_exit is for the end, not for this
 		} else {
 			l.close()

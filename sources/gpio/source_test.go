@@ -395,6 +395,39 @@ func TestReloadHandsOver(t *testing.T) {
 	}
 }
 
+// Pin 13 of the first Pi was another line on its first revision: one that says
+// so by a reload means the other line. What both have in the same place stays.
+func TestReloadWithAnotherBoardMovesLines(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "pinctrl-bcm2835", make([]string, 54)...)
+	const lines = `
+lines:
+  lamp: {output: pin 13, on_exit: off}
+  bell: {button: pin 11}
+`
+	b.apply(plan(t, "board: rpi-1b"+lines))
+	b.expect("bell  StartsUp")
+	b.do(func() { _ = b.Set("lamp", true) })
+	b.called()
+
+	b.apply(plan(t, "board: rpi-1b-rev1"+lines))
+	if calls := b.called(); !slices.Equal(calls, []string{"set 27 false", "request 21"}) {
+		t.Errorf("the reload did %q, want the old line left as on_exit says and the new one requested", calls)
+	}
+	b.nothing()
+	if !b.line(c, 21).high {
+		t.Error("the lamp did not keep what it was")
+	}
+
+	b.apply(plan(t, "board: rpi-5b"+lines))
+	if calls := b.called(); !slices.Equal(calls, []string{"set 21 false"}) {
+		t.Errorf("the reload did %q, want the line let go that the board does not have", calls)
+	}
+	if s := b.states()["bell"]; !strings.Contains(s, "chip pinctrl-rp1, which is not there") {
+		t.Errorf("bell waits: %q", s)
+	}
+}
+
 func TestOnExit(t *testing.T) {
 	b := newBench(t)
 	b.plug("gpiochip0", "main", "A", "B", "C", "D", "E")

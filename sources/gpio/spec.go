@@ -25,6 +25,9 @@ func parseSpec(s string) (string, error) {
 	if _, err := strconv.Atoi(s); err == nil {
 		return "", fmt.Errorf("%q may be many things: write GPIO%s for the processor's own number, pin %s for the header's, or CHIP:%s", s, s, s, s)
 	}
+	if strings.EqualFold(s, "pin") {
+		return "", fmt.Errorf("%q: its number on the header is missing; a shell wants both in quotes: 'pin 11'", s)
+	}
 	if word, number, ok := strings.Cut(s, " "); ok && strings.EqualFold(word, "pin") {
 		if _, err := strconv.ParseUint(number, 10, 16); err != nil {
 			return "", fmt.Errorf("%q: after pin stands its number on the header, such as pin 11", s)
@@ -90,7 +93,7 @@ func (s *survey) resolve(spec string) (*openChip, int, error) {
 func (s *survey) byOffset(spec string) (*openChip, int, error) {
 	chip, offset, err := cutOffset(spec)
 	if err != nil {
-		return nil, 0, s.notFound("there is no line called " + spec + config.Suggest(spec, s.names()))
+		return nil, 0, s.notFound("there is no line called " + spec + s.suggest(spec))
 	}
 	c, err := s.chip(chip, offset)
 	if err != nil {
