@@ -104,7 +104,8 @@ func TestBlinkKeepsTime(t *testing.T) {
 		}
 		begin, end, fits := phases(edges, half)
 		t.Logf("beside their multiple of %v, at the median: the first quarter of %d edges %v, the last %v; %d are to the level that was due", half, n, begin, end, fits)
-		if drift := end - begin; drift.Abs() > late/2 {
+		// A timer that is set anew at each edge would be 80 ms late by then.
+		if drift := end - begin; drift.Abs() > late {
 			t.Errorf("it drifted by %v", drift)
 		}
 		if fits < n*8/10 {
@@ -156,7 +157,7 @@ func median(d []time.Duration) time.Duration {
 func (w *watcher) attempt(do func(), texts string, after ...time.Duration) {
 	w.t.Helper()
 	var why string
-	for range 8 {
+	for range 20 {
 		if err := w.proc.Log.Skip(w.t.Context()); err != nil {
 			w.t.Fatal(err)
 		}
