@@ -81,12 +81,12 @@ const newCode = 1 << 23
 func (m *Machine) Board() *Board {
 	isPi := slices.ContainsFunc(m.Compatible, func(c string) bool { return strings.HasPrefix(c, "raspberrypi,") })
 	if m.Revision != 0 && (isPi || len(m.Compatible) == 0) {
-		if b := find(func(b *Board) bool { return b.hasRevision(m.Revision) }); b != nil {
+		if b := find("raspberrypi,", func(b *Board) bool { return b.hasRevision(m.Revision) }); b != nil {
 			return b
 		}
 	}
 	for _, entry := range m.Compatible {
-		if b := find(func(b *Board) bool { return slices.Contains(b.compatible, entry) }); b != nil {
+		if b := find(entry, func(b *Board) bool { return slices.Contains(b.compatible, entry) }); b != nil {
 			return b
 		}
 	}
@@ -100,10 +100,13 @@ func (b *Board) hasRevision(code uint32) bool {
 	return slices.Contains(b.codes, code)
 }
 
-// find returns the first board of the tables that is meant. It reads one
-// family after the other, and keeps none.
-func find(meant func(*Board) bool) *Board {
+// find returns the first board of the tables that is meant. It reads only
+// those families in whose text the word stands, and keeps none.
+func find(word string, meant func(*Board) bool) *Board {
 	for _, family := range families() {
+		if !strings.Contains(table(family), word) {
+			continue
+		}
 		boards := load(family)
 		if i := slices.IndexFunc(boards, meant); i >= 0 {
 			return boards[i]
@@ -114,7 +117,7 @@ func find(meant func(*Board) bool) *Board {
 
 // Named returns the board that the tables call name.
 func Named(name string) (*Board, error) {
-	if b := find(func(b *Board) bool { return fold(b.Name, name) }); b != nil {
+	if b := find(strings.ToLower(name), func(b *Board) bool { return fold(b.Name, name) }); b != nil {
 		return b, nil
 	}
 	return nil, fmt.Errorf("no board is known as %q", name)

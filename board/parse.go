@@ -41,6 +41,15 @@ import (
 //go:embed tables/*.txt
 var tables embed.FS
 
+// table returns the text of a family.
+func table(family string) string {
+	text, err := tables.ReadFile(path.Join("tables", family+".txt"))
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return string(text)
+}
+
 // families returns the names of the files of tables.
 func families() []string {
 	entries, err := tables.ReadDir("tables")
@@ -57,11 +66,7 @@ func families() []string {
 // load returns the boards of a family. The tables are part of the program: a
 // test reads them all, so that they hold no mistake here.
 func load(family string) []*Board {
-	text, err := tables.ReadFile(path.Join("tables", family+".txt"))
-	if err != nil {
-		panic(err)
-	}
-	boards, err := parse(family, string(text))
+	boards, err := parse(family, table(family))
 	if err != nil {
 		panic(err)
 	}
