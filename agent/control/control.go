@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,9 @@ const (
 	// maxClients may be connected at a time; the next one waits in the
 	// kernel's backlog.
 	maxClients = 16
+	// longestSilence is how long a client may say nothing before it is sent
+	// away.
+	longestSilence = 10 * time.Second
 )
 
 // Request is what a client asks.
@@ -59,12 +63,14 @@ type Server struct {
 	fd      int
 	watch   sources.Watch
 	clients map[*client]bool
+	// silence is how long a client may say nothing: the places are few.
+	silence time.Duration
 }
 
 // Listen binds the socket at path, mode 0600. A socket that nobody listens on
 // any more is replaced; one that a running agent has is an error.
 func Listen(l sources.Loop, path string, log *slog.Logger, handle Handler) (*Server, error) {
-	s := &Server{loop: l, log: log, path: path, handle: handle, clients: map[*client]bool{}}
+	s := &Server{loop: l, log: log, path: path, handle: handle, clients: map[*client]bool{}, silence: longestSilence}
 	if err := s.listen(); err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
@@ -157,7 +163,9 @@ func (s *Server) accept(uint32) {
 		s.log.Debug("control socket: small send buffer", "error", err)
 	}
 	c := &client{server: s, fd: fd}
+	c.wait()
 	if c.watch, err = s.loop.Watch(fd, unix.EPOLLIN, c.ready); err != nil {
+		c.heard()
 		s.log.Error("control socket", "error", err)
 		unix.Close(fd)
 		return
@@ -183,7 +191,18 @@ type client struct {
 	fd     int
 	watch  sources.Watch
 	closed bool
-	busy   bool // a request is being answered
+	busy   bool          // a request is being answered
+	idle   sources.Timer // ends it; nil while it is busy
+}
+
+// wait gives the client its time to say something.
+func (c *client) wait() { c.idle = c.server.loop.After(c.server.silence, c.hangUp) }
+
+func (c *client) heard() {
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
 }
 
 func (c *client) close() {
@@ -191,6 +210,7 @@ func (c *client) close() {
 		return
 	}
 	c.closed = true
+	c.heard()
 	c.watch.Close()
 	unix.Close(c.fd)
 	delete(c.server.clients, c)
@@ -216,6 +236,7 @@ func (c *client) ready(events uint32) {
 		c.hangUp()
 		return
 	}
+	c.heard()
 	var r Request
 	if n > maxRequest {
 		err = fmt.Errorf("a request of more than %d bytes", maxRequest)
@@ -257,6 +278,8 @@ func (c *client) reply(result any, failure error) {
 	}
 	if err == nil {
 		c.busy = false
+		c.heard()
+		c.wait()
 		err = c.watch.Events(unix.EPOLLIN)
 	}
 	if err != nil {

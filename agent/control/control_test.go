@@ -23,6 +23,12 @@ const patience = 20 * time.Second
 // serve runs a server on a loop of its own and returns its socket's path.
 func serve(t testing.TB, handle Handler) string {
 	t.Helper()
+	return serveWithin(t, longestSilence, handle)
+}
+
+// serveWithin is serve, for clients that may be silent for so long.
+func serveWithin(t testing.TB, silence time.Duration, handle Handler) string {
+	t.Helper()
 	l, err := loop.New()
 	if err != nil {
 		t.Fatal(err)
@@ -32,6 +38,7 @@ func serve(t testing.TB, handle Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.silence = silence
 	ended := make(chan error)
 	go func() { ended <- l.Run(func() {}) }()
 	t.Cleanup(func() {
@@ -172,6 +179,30 @@ func TestSilentClientsGiveWayWhenTheyGo(t *testing.T) {
 	go func() { waiting <- Call(path, Request{Verb: "x"}, nil, patience) }()
 	unix.Shutdown(idle[3], unix.SHUT_RDWR)
 	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+}
+
+// All places are taken by clients that say nothing, before a request and after
+// one: they are sent away, and who has something to say is heard.
+func TestSilentClientsAreSentAway(t *testing.T) {
+	path := serveWithin(t, 50*time.Millisecond, echo)
+	for i := range maxClients {
+		fd, err := socket()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			if _, err := unix.Write(fd, []byte(`{"verb":"a"}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := Call(path, Request{Verb: "x"}, nil, patience); err != nil {
 		t.Error(err)
 	}
 }
