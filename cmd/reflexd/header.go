@@ -209,7 +209,7 @@ func coloured(w io.Writer) bool {
 
 // isTerminal reports whether what is written to w is seen at once by a person.
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	if !ok {
 		return false
 	}

@@ -66,7 +66,10 @@ type command struct {
 // drivers do, is sent to the one whose number is the PID.
 func init() { runtime.LockOSThread() }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	out := &output{File: os.Stdout}
+	os.Exit(out.verdict(run(os.Args[1:], out, os.Stderr), os.Stderr))
+}
 
 // run does what args ask and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
