@@ -19,6 +19,7 @@ import (
 	"reflexd/agent"
 	"reflexd/learn"
 	"reflexd/sources"
+	"reflexd/sources/gpio"
 	"reflexd/sources/signal"
 )
 
@@ -70,6 +71,11 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 	}
 	t.world, err = learn.Look("/dev", "/sys", "/proc", nil, nil)
 	t.complain(err)
+	for _, line := range spec.Lines {
+		if _, _, err := gpio.Resolve(t.world.Chips, t.world.Board, line); err != nil {
+			return c.fail(err)
+		}
+	}
 	t.world.Bias, t.lines = spec.Bias, spec.Lines
 	log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	t.agent, err = agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: t.observe})

@@ -29,7 +29,7 @@ func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err e
 
 // surveyOf is what was seen of chips before.
 func surveyOf(chips []Chip, b *board.Board) *survey {
-	s := &survey{board: func() *board.Board { return b }}
+	s := &survey{dev: "/dev", board: func() *board.Board { return b }}
 	for _, c := range chips {
 		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
 	}
