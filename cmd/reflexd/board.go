@@ -17,7 +17,6 @@ import (
 	"reflexd/agent"
 	"reflexd/agent/control"
 	"reflexd/board"
-	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 )
@@ -105,14 +104,8 @@ func (l *look) know(name string) (err error) {
 		l.board = l.machine.Board()
 		return nil
 	}
-	if l.board, err = board.Named(name); err != nil {
-		var names []string
-		for _, b := range board.All() {
-			names = append(names, b.Name)
-		}
-		return fmt.Errorf("%w%s (--list lists them)", err, config.Suggest(name, names))
-	}
-	return nil
+	l.board, err = gpio.NamedBoard(name)
+	return err
 }
 
 // boardReport is a board at one moment.

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"reflexd/agent"
 	"reflexd/learn"
 	"reflexd/sources"
@@ -242,7 +240,7 @@ func (t *teacher) complain(err error) {
 
 // askAtTerminal asks whoever sits there which lines to watch.
 func askAtTerminal(in *os.File, out io.Writer) ([]string, error) {
-	if _, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS); err != nil {
+	if !isTerminal(in) {
 		return nil, errors.New("--lines asks at a terminal, and standard input is none: name the lines to watch")
 	}
 	world, err := learn.Look("/dev", "/sys", "/proc", nil, nil)

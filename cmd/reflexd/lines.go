@@ -55,13 +55,11 @@ func selectLines(chips []gpio.Chip, b *board.Board, globs []string) []gpio.Chip 
 	matches := func(name string) bool {
 		return slices.ContainsFunc(globs, func(g string) bool { return name != "" && sources.Glob(g, name) })
 	}
+	resolved := resolveAll(chips, b, globs)
 	var selected []gpio.Chip
 	for i, chip := range chips {
 		named := func(l gpio.LineInfo) bool {
-			return matches(l.Name) || slices.ContainsFunc(boardNames(b, &chip, l), matches) || slices.ContainsFunc(globs, func(g string) bool {
-				at, offset, err := gpio.Resolve(chips, b, g)
-				return err == nil && at == i && offset == l.Offset
-			})
+			return matches(l.Name) || slices.ContainsFunc(boardNames(b, &chip, l), matches) || slices.Contains(resolved, place{i, l.Offset})
 		}
 		if !matches(chip.Name) && !matches(chip.Label) {
 			chip.Lines = slices.DeleteFunc(slices.Clone(chip.Lines), func(l gpio.LineInfo) bool { return !named(l) })
@@ -71,6 +69,21 @@ func selectLines(chips []gpio.Chip, b *board.Board, globs []string) []gpio.Chip 
 		}
 	}
 	return selected
+}
+
+// place is a line of one of the chips.
+type place struct{ chip, offset int }
+
+// resolveAll returns the lines that are found by the words as a configuration
+// would find them.
+func resolveAll(chips []gpio.Chip, b *board.Board, words []string) []place {
+	var places []place
+	for _, word := range words {
+		if chip, offset, err := gpio.Resolve(chips, b, word); err == nil {
+			places = append(places, place{chip, offset})
+		}
+	}
+	return places
 }
 
 // boardNames returns what the board calls the line, if it is known.

@@ -147,22 +147,22 @@ func boardsKnow(spec string) bool {
 func (p *Plan) boardField() config.Field {
 	return config.Field{
 		Name: "board", Doc: "which board this is, as `reflexd board --list` names it, where it does not say so itself",
-		Value: config.Parsed(&p.board, "a board's name", func(name string) (*board.Board, error) {
-			b, err := board.Named(name)
-			if err != nil {
-				err = fmt.Errorf("%w%s (`reflexd board --list` lists them)", err, config.Suggest(name, boardNames()))
-			}
-			return b, err
-		}),
+		Value: config.Parsed(&p.board, "a board's name", NamedBoard),
 	}
 }
 
-func boardNames() []string {
+// NamedBoard returns the board that the tables call name. Its error says which
+// one may have been meant.
+func NamedBoard(name string) (*board.Board, error) {
+	b, err := board.Named(name)
+	if err == nil {
+		return b, nil
+	}
 	var names []string
 	for _, b := range board.All() {
 		names = append(names, b.Name)
 	}
-	return names
+	return nil, fmt.Errorf("%w%s (`reflexd board --list` lists them)", err, config.Suggest(name, names))
 }
 
 // thisBoard returns the board that the plan names, or that this machine says
