@@ -72,8 +72,10 @@ type Agent struct {
 	started   time.Duration // CLOCK_MONOTONIC
 	read      time.Duration // when the configuration was, likewise
 	events    uint64
+	settling  settling
 	stopping  bool
-	reloading bool
+	reloading []demand // those that the reload under way serves
+	demands   []demand // those that came since
 	reloads   int
 }
 
@@ -165,10 +167,12 @@ func (a *Agent) Run() error {
 	if err := a.writePidFile("", a.config.PidFile); err != nil {
 		return err
 	}
-	a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
-		"files", strings.Join(a.config.Files, " "))
-	a.notify("READY=1")
-	a.emit(a.lifeEvent("started"))
+	a.settle(func() {
+		a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
+			"files", strings.Join(a.config.Files, " "))
+		a.notify("READY=1")
+		a.emit(a.lifeEvent("started"))
+	})
 	return a.loop.Run(a.turn)
 }
 
@@ -257,6 +261,7 @@ func (a *Agent) turn() {
 	if a.stopping {
 		return
 	}
+	a.settled()
 	// Not to now: an edge that was not read yet may be older.
 	a.gestures.Advance(a.loop.Woke())
 	if at, ok := a.gestures.Due(); ok {

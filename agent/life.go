@@ -51,18 +51,30 @@ func (a *Agent) handleSignals() (stop func()) {
 // Stop makes Run return after an orderly stop. Any thread may call it.
 func (a *Agent) Stop() { a.loop.Post(func() { a.stop("asked to") }) }
 
-// reload reads the configuration again, beside the loop, and swaps it in if
-// nothing is wrong with it. done is called with what was.
+// demand is somebody's wish for a reload.
+type demand struct {
+	why  string
+	done func(error)
+}
+
+// reload reads the configuration again and swaps it in if nothing is wrong
+// with it. done is called with what was, when the sources have settled. What
+// is asked for while a reload is under way is done after it, and in one go:
+// the file may have been read before it was changed.
 func (a *Agent) reload(why string, done func(error)) {
-	switch {
-	case a.stopping:
+	if a.stopping {
 		done(errStopping)
 		return
-	case a.reloading:
-		done(errors.New("another reload is under way"))
-		return
 	}
-	a.reloading = true
+	a.demands = append(a.demands, demand{why, done})
+	if a.reloading == nil {
+		a.reread()
+	}
+}
+
+// reread serves the demands: it reads the configuration beside the loop.
+func (a *Agent) reread() {
+	a.reloading, a.demands = a.demands, nil
 	a.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", a.loop.Now().Microseconds()))
 	var (
 		fresh *Configuration
@@ -71,7 +83,6 @@ func (a *Agent) reload(why string, done func(error)) {
 	)
 	paths := a.config.Paths
 	a.loop.Beside(func() { fresh, ps, err = Load(paths) }, func() {
-		a.reloading = false
 		if err == nil && ps.Failed() {
 			err = ps
 		}
@@ -79,13 +90,43 @@ func (a *Agent) reload(why string, done func(error)) {
 			err = a.swap(fresh, ps)
 		}
 		if err != nil {
-			a.tellWhyNot(why, err)
-		} else {
-			a.log.Info("reloaded", "why", why, "rules", len(fresh.Rules))
+			a.reloaded(err)
+			return
 		}
-		a.notify("READY=1")
-		done(err)
+		a.settle(func() { a.reloaded(nil) })
 	})
+}
+
+// reloaded tells everybody how a reload ended.
+func (a *Agent) reloaded(err error) {
+	if len(a.reloading) == 0 { // all were turned away
+		return
+	}
+	why := a.reloading[0].why
+	if err != nil {
+		a.tellWhyNot(why, err)
+	} else {
+		a.log.Info("reloaded", "why", why, "rules", len(a.config.Rules))
+		a.emit(a.lifeEvent("reloaded"))
+	}
+	a.notify("READY=1")
+	for _, d := range a.reloading {
+		d.done(err)
+	}
+	a.reloading = nil
+	if len(a.demands) > 0 {
+		a.reread()
+	}
+}
+
+// turnAway answers those who wait for a reload: the agent stops.
+func (a *Agent) turnAway() {
+	all := append(a.reloading, a.demands...)
+	a.reloading, a.demands = nil, nil
+	a.settling.cancel()
+	for _, d := range all {
+		d.done(errStopping)
+	}
 }
 
 // tellWhyNot logs a reload that failed, a line for each of the first
@@ -119,7 +160,6 @@ func (a *Agent) swap(fresh *Configuration, warnings *config.Problems) error {
 	}
 	a.apply(fresh)
 	a.reloads++
-	a.emit(a.lifeEvent("reloaded"))
 	return nil
 }
 
@@ -131,6 +171,7 @@ func (a *Agent) stop(why string) {
 	}
 	a.log.Info("stopping", "why", why)
 	a.notify("STOPPING=1")
+	a.turnAway()
 	a.runner.Stop()
 	a.spawn.StopAll()
 	a.turn()

@@ -90,6 +90,15 @@ type Source interface {
 	Close()
 }
 
+// Settler is a Source that opens some of what its plan asks for beside the
+// loop, and so may not have it yet when Apply returns.
+type Settler interface {
+	Source
+	// Settled reports whether all of it was tried once: it is there, or it is
+	// known why not and is waited for.
+	Settled() bool
+}
+
 // Overhearer is a Plan whose source wants to hear what other sources emit: a
 // module's uevent, the signal by which a file announces itself. Its source is
 // a Hearer.

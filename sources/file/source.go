@@ -66,6 +66,16 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.visitAll()
 }
 
+// Settled implements sources.Settler.
+func (s *Source) Settled() bool {
+	for _, n := range s.nodes {
+		if n.opening {
+			return false
+		}
+	}
+	return true
+}
+
 // watchFolders watches the folders that the files are in. Those of sysfs and
 // procfs tell inotify nothing; there uevents help.
 func (s *Source) watchFolders() {

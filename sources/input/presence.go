@@ -132,10 +132,7 @@ func (in *Input) same(other *Input) bool {
 // notice tells of inputs that came or went since it was last called. While
 // devices are being looked at nobody is found absent: it may be one of them.
 func (s *source) notice() {
-	busy := false
-	for _, n := range s.nodes {
-		busy = busy || n.opening
-	}
+	busy := s.looking()
 	for _, name := range slices.Sorted(maps.Keys(s.presences)) {
 		p, n := s.presences[name], s.bearer(name)
 		here := n != nil

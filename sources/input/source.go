@@ -85,6 +85,26 @@ func (s *source) Apply(plan sources.Plan) {
 	}
 }
 
+// Settled implements sources.Settler.
+func (s *source) Settled() bool {
+	for _, v := range s.virtuals {
+		if v.making {
+			return false
+		}
+	}
+	return !s.looking()
+}
+
+// looking reports whether a node is being opened.
+func (s *source) looking() bool {
+	for _, n := range s.nodes {
+		if n.opening {
+			return true
+		}
+	}
+	return false
+}
+
 // Close implements sources.Source.
 func (s *source) Close() {
 	closeVirtual(s.virtuals)

@@ -83,6 +83,9 @@ func (s *Source) shut() {
 	}
 }
 
+// Settled implements sources.Settler.
+func (s *Source) Settled() bool { return !s.plan.wanted() || s.known || s.err != nil }
+
 // Status implements sources.Source: the links that rules name, and all in all.
 func (s *Source) Status() []sources.State {
 	if !s.plan.wanted() {

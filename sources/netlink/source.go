@@ -82,6 +82,11 @@ func (s *Source) Status() []sources.State {
 	return states
 }
 
+// Settled implements sources.Settler.
+func (s *Source) Settled() bool {
+	return !slices.ContainsFunc(s.sockets, func(k *socket) bool { return k.busy && k.watch == nil && k.wanted() })
+}
+
 // Close implements sources.Source.
 func (s *Source) Close() {
 	for _, k := range s.sockets {
