@@ -43,6 +43,9 @@ type Options struct {
 	Socket string
 	// Observe is shown every event, on the loop's thread; nil for nobody.
 	Observe func(*sources.Event)
+	// Ready is called once, on the loop's thread, when what is there is being
+	// listened to; nil for nobody.
+	Ready func()
 	// Wall is the board's clock in its zone; nil for time.Now.
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
@@ -167,13 +170,19 @@ func (a *Agent) Run() error {
 	if err := a.writePidFile("", a.config.PidFile); err != nil {
 		return err
 	}
-	a.settle(func() {
-		a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
-			"files", strings.Join(a.config.Files, " "))
-		a.notify("READY=1")
-		a.emit(a.lifeEvent("started"))
-	})
+	a.emit(a.lifeEvent("started"))
+	a.settle(a.ready)
 	return a.loop.Run(a.turn)
+}
+
+// ready tells whoever waits for the start.
+func (a *Agent) ready() {
+	a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
+		"files", strings.Join(a.config.Files, " "))
+	a.notify("READY=1")
+	if a.opts.Ready != nil {
+		a.opts.Ready()
+	}
 }
 
 // apply makes c what the agent does, between two turns.

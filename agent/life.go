@@ -107,7 +107,6 @@ func (a *Agent) reloaded(err error) {
 		a.tellWhyNot(why, err)
 	} else {
 		a.log.Info("reloaded", "why", why, "rules", len(a.config.Rules))
-		a.emit(a.lifeEvent("reloaded"))
 	}
 	a.notify("READY=1")
 	for _, d := range a.reloading {
@@ -160,6 +159,7 @@ func (a *Agent) swap(fresh *Configuration, warnings *config.Problems) error {
 	}
 	a.apply(fresh)
 	a.reloads++
+	a.emit(a.lifeEvent("reloaded"))
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 	}
 	t.world.Bias, t.lines = spec.Bias, spec.Lines
 	log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	t.agent, err = agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: t.observe})
+	t.agent, err = agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: t.observe, Ready: t.begin})
 	if err == nil {
 		err = t.agent.Run()
 	}
@@ -108,17 +108,19 @@ type teacher struct {
 }
 
 func (t *teacher) observe(e *sources.Event) {
-	switch {
-	case e.Topic.Kind == "agent" && e.Topic.State == "started":
-		t.greet()
-		if t.span > 0 {
-			t.agent.Loop().After(t.span, t.agent.Stop)
-		}
-	case e.Topic.Kind == "loss":
+	if e.Topic.Kind == "loss" {
 		fmt.Fprintf(t.out, "# %s: what happened in between was not seen\n", printable(e.Describe()))
-	default:
-		t.learner.Hear(e, t.agent.Loop().Now())
-		t.wait()
+		return
+	}
+	t.learner.Hear(e, t.agent.Loop().Now())
+	t.wait()
+}
+
+// begin is called when all is being watched.
+func (t *teacher) begin() {
+	t.greet()
+	if t.span > 0 {
+		t.agent.Loop().After(t.span, t.agent.Stop)
 	}
 }
 

@@ -44,9 +44,7 @@ func monitorVerb(c *command) func([]string) int {
 		}
 		out := newLogWriter(c.stdout, "text")
 		defer out.Close()
-		printer := &printer{out: out, wanted: wanted, write: writeHuman, ready: func() {
-			fmt.Fprintf(c.stderr, "watching %s; pid %d; Ctrl-C ends\n", strings.Join(append(wantedNames(wanted), spec.Lines...), ", "), os.Getpid())
-		}}
+		printer := &printer{out: out, wanted: wanted, write: writeHuman}
 		switch {
 		case *asJSON:
 			printer.write = writeJSON
@@ -54,7 +52,9 @@ func monitorVerb(c *command) func([]string) int {
 			printer.write = writeYAML
 		}
 		log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-		a, err := agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: printer.show})
+		a, err := agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: printer.show, Ready: func() {
+			fmt.Fprintf(c.stderr, "watching %s; pid %d; Ctrl-C ends\n", strings.Join(append(wantedNames(wanted), spec.Lines...), ", "), os.Getpid())
+		}})
 		if err == nil {
 			err = a.Run()
 		}
@@ -128,13 +128,9 @@ type printer struct {
 	out    io.Writer
 	wanted []string
 	write  func(w io.Writer, e *sources.Event)
-	ready  func() // called when everything is being watched
 }
 
 func (p *printer) show(e *sources.Event) {
-	if e.Topic.Kind == "agent" && e.Topic.State == "started" {
-		p.ready()
-	}
 	if e.Topic.Kind == "agent" || p.wanted != nil && !slices.Contains(p.wanted, e.Topic.Kind) {
 		return
 	}
