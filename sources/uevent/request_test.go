@@ -52,7 +52,8 @@ func TestTellDuringDelivery(t *testing.T) {
 	r.tell(Selection{Subsystem: "fake"}, "change", 2*tellAtOnce+1)
 	r.await("events", func() bool { return len(r.heard) == 2*tellAtOnce+1+2 })
 	r.on(func() {
-		if r.turnMost > tellAtOnce {
+		const lookedUp = 2 // come when their lookup ends, perhaps in the same turn
+		if r.turnMost > tellAtOnce+lookedUp {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
 	})
