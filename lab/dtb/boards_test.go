@@ -60,7 +60,7 @@ var machines = []machine{
 	{"armhf/am335x-bonegreen.dtb", "beaglebone-green", pinOfBone, onBone},
 	{"armhf/am335x-pocketbeagle.dtb", "pocketbeagle", pinOfPocket, map[string]string{"P1_34|GPIO0_26": "44e07000.gpio:26"}},
 	{"armhf/am335x-bone.dtb", "beaglebone", "", map[string]string{"GPIO1_28": "4804c000.gpio:28"}},
-	{"arm64/k3-am625-beagleplay.dtb", "beagleplay", "", map[string]string{"GPIO1_9|MIKROBUS_GPIO1_9": "601000.gpio:9", "GPIO0_18|USR_BUTTON": "600000.gpio:18"}},
+	{"arm64/k3-am625-beagleplay.dtb", "beagleplay", "", map[string]string{"GPIO1_9|MIKROBUS_GPIO1_9|INT|pin 15": "601000.gpio:9", "GPIO0_18|USR_BUTTON": "600000.gpio:18"}},
 
 	{"arm64/rk3399-rock-pi-4a.dtb", "rock-pi-4", "", map[string]string{"pin 11|GPIO4_C2|gpio4:RK_PC2": "gpio4:18", "GPIO3_A4": "gpio3:4", "pin 22": "gpio4:29"}},
 	{"arm64/rk3399-rock-pi-4b-plus.dtb", "rock-pi-4", "", map[string]string{"pin 40|GPIO4_A7": "gpio4:7"}},
@@ -75,7 +75,9 @@ var machines = []machine{
 	{"arm64/rk3566-orangepi-3b-v1.1.dtb", "orangepi-3b", "", map[string]string{"pin 7|GPIO4_C3|wpi:2": "gpio4:19"}},
 	{"arm64/rk3328-rock64.dtb", "rock64", "", map[string]string{"pin 3|GPIO2_D1": "gpio2:25"}},
 	{"arm64/rk3328-nanopi-r2s.dtb", "rockchip", "", map[string]string{"GPIO0_A0": "gpio0:0", "gpio3:RK_PD7": "gpio3:31"}},
-	{"arm64/rk3399-rockpro64.dtb", "rockchip", "", map[string]string{"GPIO4_D5": "gpio4:29"}},
+	{"arm64/rk3399-rockpro64.dtb", "rockpro64", "", map[string]string{"pin 7|GPIO4_D0": "gpio4:24", "GPIO4_D5": "gpio4:29"}},
+	{"arm64/rk3399-rock-4c-plus.dtb", "rock-pi-4", "", map[string]string{"pin 12|GPIO4_A3": "gpio4:3"}},
+	{"arm64/rk3566-rock-3c.dtb", "rock-3c", "", map[string]string{"pin 7|GPIO3_C4": "gpio3:20"}},
 
 	{"armhf/sun8i-h3-orangepi-pc.dtb", "orangepi-pc", "", map[string]string{"pin 7|PA6|wpi:2": "1c20800.pinctrl:6", "PD7": "1c20800.pinctrl:103", "PG9": "1c20800.pinctrl:201", "PL3": "1f02c00.pinctrl:3"}},
 	{"armhf/sun8i-h2-plus-orangepi-zero.dtb", "orangepi-zero", "", map[string]string{"pin 26|PA10": "1c20800.pinctrl:10"}},
@@ -84,7 +86,8 @@ var machines = []machine{
 	{"arm64/sun50i-h6-orangepi-3.dtb", "orangepi-3", "", map[string]string{"pin 3|PD26": "300b000.pinctrl:122", "PM4": "7022000.pinctrl:36"}},
 	{"arm64/sun50i-h616-orangepi-zero2.dtb", "orangepi-zero2", "", map[string]string{"pin 7|PC9|wpi:2": "300b000.pinctrl:73", "PI16": "300b000.pinctrl:272"}},
 	{"arm64/sun50i-h618-orangepi-zero3.dtb", "orangepi-zero2", "", map[string]string{"pin 26|PC10": "300b000.pinctrl:74"}},
-	{"arm64/sun50i-h618-orangepi-zero2w.dtb", "allwinner-h6", "", map[string]string{"PI8": "300b000.pinctrl:264"}},
+	{"arm64/sun50i-h618-orangepi-zero2w.dtb", "orangepi-zero2w", "", map[string]string{"pin 3|PI8|wpi:0": "300b000.pinctrl:264"}},
+	{"arm64/sun50i-h6-pine-h64.dtb", "allwinner-h6", "", map[string]string{"PM4": "7022000.pinctrl:36"}},
 	{"armhf/sun8i-h3-nanopi-neo.dtb", "nanopi-neo", "", map[string]string{"pin 7|PG11": "1c20800.pinctrl:203"}},
 	{"arm64/sun50i-a64-pine64-plus.dtb", "pine64", "", map[string]string{"pin 11|PC7": "1c20800.pinctrl:71", "pin 7|PL10": "1f02c00.pinctrl:10"}},
 
@@ -92,6 +95,8 @@ var machines = []machine{
 	{"arm64/meson-g12b-odroid-n2.dtb", "odroid-n2", `^PIN_([1-3]?\d|40)$`, map[string]string{"GPIOX_3|wpi:0|pin 11": "periphs-banks:68"}},
 	{"arm64/meson-g12b-odroid-n2-plus.dtb", "odroid-n2", `^PIN_([1-3]?\d|40)$`, nil},
 	{"arm64/meson-sm1-odroid-c4.dtb", "odroid-c4", `^PIN_([1-3]?\d|40)$`, map[string]string{"GPIOH_7|wpi:26": "periphs-banks:23"}},
+	// Pin 15 has no name in the bindings.
+	{"arm64/meson-gxl-s905x-libretech-cc.dtb", "libretech-aml-s905x-cc", `^(7J1) Header Pin([1-9]|1[0-46-9]|[2-4]\d)$`, nil},
 	{"arm64/meson-gxbb-nanopi-k2.dtb", "amlogic-gxbb", "", map[string]string{"GPIOX_3": "periphs-banks:95", "GPIOAO_5": "aobus-banks:5"}},
 	{"arm64/meson-g12a-radxa-zero.dtb", "amlogic-g12a", "", map[string]string{"GPIOAO_5": "aobus-banks:5"}},
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+
+// Pins as others tell them than those whom the tables follow: a wrong pin can destroy what is wired to it.
+
+package board
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// told are some pins of each board whose device tree does not tell them, each with its chip in the table and its offset
+// or, where the kernel names it, its name. They are those that differ from the like of the board, or that a slip of the
+// pen is easiest for.
+var told = []struct{ by, board, pins string }{
+	{"OPi.GPIO", "orangepi-pc", "12=pio:110 16=pio:68 23=pio:66 26=pio:21 32=pio:200 37=pio:20"},
+	{"OPi.GPIO", "orangepi-zero", "8=pio:198 12=pio:7 16=pio:19 19=pio:15 26=pio:10"},
+	{"OPi.GPIO", "orangepi-pc2", "8=pio:69 10=pio:70 19=pio:15 26=pio:21 32=pio:200 37=pio:107"},
+	{"OPi.GPIO", "orangepi-prime", "8=pio:69 26=pio:72 32=pio:73 36=pio:74 37=pio:107 40=pio:76"},
+	{"OPi.GPIO", "orangepi-win", "7=r-pio:10 8=r-pio:2 16=r-pio:9 19=pio:98 27=pio:143 36=pio:35 37=pio:101"},
+	{"OPi.GPIO", "orangepi-lite2", "7=pio:228 8=pio:117 11=pio:120 13=pio:119 15=pio:122 24=pio:69"},
+	{"OPi.GPIO", "orangepi-3", "7=pio:118 10=r-pio:3 12=pio:114 15=r-pio:10 19=pio:229 26=r-pio:8"},
+	{"OPi.GPIO", "orangepi-zero2", "7=pio:73 12=pio:75 16=pio:79 19=pio:231 22=pio:71 24=pio:233"},
+	{"OPi.GPIO", "orangepi-zero2w", "7=pio:269 16=pio:270 24=pio:229 27=pio:266 29=pio:256 36=pio:76"},
+	{"Blinka", "nanopi-neo", "7=pio:203 12=pio:6 13=pio:2 16=pio:200 22=pio:1 24=pio:67"},
+	{"Blinka", "pine64", "7=r-pio:10 13=pio:233 16=pio:77 27=r-pio:9 28=r-pio:8 32=pio:68 40=pio:75"},
+
+	{"Blinka", "rock-pi-4", "11=gpio4:18 13=gpio4:22 15=gpio4:21 19=gpio1:8 29=gpio2:10 31=gpio2:9 32=gpio3:16"},
+	{"Radxa's pages", "rock-3a", "7=gpio0:13 12=gpio3:3 15=gpio0:16 22=gpio0:17 26=gpio4:25 29=gpio2:31 36=gpio3:2"},
+	{"Radxa's pages", "rock-3c", "7=gpio3:20 11=gpio3:1 22=gpio3:17 27=gpio4:10 36=gpio3:7 37=gpio1:4"},
+	{"Radxa's pages", "rock-5b", "3=gpio4:11 8=gpio0:13 16=gpio3:4 18=gpio4:20 29=gpio1:31 33=gpio3:7 36=gpio3:9"},
+	{"OPi.GPIO", "orangepi-5", "3=gpio1:15 8=gpio4:3 12=gpio0:29 15=gpio0:28 22=gpio2:28 26=gpio1:3"},
+	{"Blinka", "orangepi-5-plus", "3=gpio0:16 5=gpio0:15 7=gpio1:30 27=gpio1:15 33=gpio3:18 36=gpio3:5 37=gpio3:17"},
+	{"Blinka", "orangepi-3b", "7=gpio4:19 11=gpio3:22 16=gpio4:3 22=gpio4:4 32=gpio4:16 36=gpio3:29"},
+	{"RP64.GPIO", "rockpro64", "7=gpio4:24 12=gpio3:24 15=gpio1:1 22=gpio4:25 29=gpio4:27 37=gpio3:25 40=gpio3:31"},
+	{"rk3328.dtsi", "rock64", "3=gpio2:25 5=gpio2:24 19=gpio3:1 24=gpio3:8 27=gpio2:4 32=gpio1:6 36=gpio1:5"},
+
+	{"diozero", "odroid-c2", "3=periphs:69 28=periphs:72 35=periphs:78 26=periphs:89 10=periphs:105 7=periphs:113"},
+	{"WiringPi", "odroid-n2", "7=periphs:62 12=periphs:81 26=periphs:53 32=periphs:61 36=periphs:84"},
+	{"diozero", "libretech-aml-s905x-cc", "3=aobus:5 7=periphs:98 13=aobus:9 22=periphs:79 23=periphs:90 27=periphs:75 40=periphs:83"},
+
+	{"Blinka", "jetson-nano", "7=gpio:216 13=gpio:14 16=gpio:232 29=gpio:149 33=gpio:38 38=gpio:77"},
+	{"Blinka", "jetson-xavier-nx", "7=PS.04 12=PT.05 15=PCC.04 33=PN.01 35=PU.00 38=PT.07"},
+	{"Blinka", "jetson-agx-xavier", "16=PBB.00 22=PQ.01 29=PAA.03 31=PAA.02 32=PBB.01 33=PAA.00 37=PAA.01"},
+	{"Blinka", "jetson-orin-nano", "7=PAC.06 15=PN.01 32=PG.06 33=PH.00 38=PI.01"},
+	{"Blinka", "jetson-agx-orin", "13=PR.00 16=PBB.01 22=PP.04 29=PAA.01 32=PBB.00 33=PAA.02 37=PAA.03"},
+
+	{"diozero", "beaglebone-black", "P8_13=gpio0:23 P8_34=gpio2:17 P9_14=gpio1:18 P9_25=gpio3:21 P9_41=gpio0:20 P9_42=gpio0:7"},
+	{"bb.org-overlays", "pocketbeagle", "P1_20=gpio0:20 P1_34=gpio0:26 P2_24=gpio1:12 P2_27=gpio1:8 P2_33=gpio1:13"},
+	{"mikroBUS patches", "beagleplay", "1=gpio1:10 2=gpio1:12 4=gpio1:14 13=gpio1:25 14=gpio1:24 15=gpio1:9 16=gpio1:11"},
+}
+
+func TestPinsAgreeWithWhatOthersTell(t *testing.T) {
+	for _, told := range told {
+		b, err := Named(told.board)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, fact := range strings.Fields(told.pins) {
+			pin, want, _ := strings.Cut(fact, "=")
+			if !strings.Contains(pin, "_") {
+				pin = "pin " + pin
+			}
+			l, err := b.Find(pin)
+			got := l.Name
+			if l.Chip != nil {
+				got = fmt.Sprintf("%s:%d", l.Chip.Name, l.Offset)
+			}
+			if err != nil || got != want {
+				t.Errorf("%s: %s is %s, by %s %s (%v)", b.Name, pin, got, told.by, want, err)
+			}
+		}
+	}
+}
+
+// Each of these headers lets a board for a Raspberry Pi be put upon it. A line where that has 5 V would not outlive it.
+func TestSuppliesAreWhereRaspberryPiHasThem(t *testing.T) {
+	supplies := map[int]string{
+		1: "3V3", 2: "5V", 4: "5V", 6: "GND", 9: "GND", 14: "GND", 17: "3V3", 20: "GND", 25: "GND", 30: "GND", 34: "GND", 39: "GND",
+	}
+	tried := 0
+	for _, b := range All() {
+		for _, h := range b.Headers {
+			if len(h.Pins) < 24 || h.Pins[0].Number != 1 || b.Family == "ti" {
+				continue
+			}
+			tried++
+			for _, p := range h.Pins {
+				if want := supplies[p.Number]; want != "" && (p.Wired || p.Name != want) || want == "" && isSupply(p.Name) {
+					t.Errorf("%s: pin %d of %s is %s", b.Name, p.Number, h.Name, p.Name)
+				}
+			}
+		}
+	}
+	if tried < 50 {
+		t.Errorf("only %d headers were tried", tried)
+	}
+}
+
+func isSupply(name string) bool { return name == "GND" || name == "3V3" || name == "5V" }
