@@ -214,7 +214,11 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 	p := newPeer(t, unix.NETLINK_USERSOCK)
 	yaml := usersock("x", fmt.Sprintf(", port: %d, from: any", p.port))
 	r := newRig(t, yaml)
-	want := fmt.Sprintf("bind port %d: address already in use: process %d (netlink.test) has it", p.port, os.Getpid())
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("bind port %d: address already in use: process %d (%s) has it", p.port, os.Getpid(), strings.TrimSpace(string(comm)))
 	if st := r.status()[0]; st.OK || st.Error != want {
 		t.Errorf("%q, want %q", st.Error, want)
 	}
