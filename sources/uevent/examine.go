@@ -23,7 +23,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		return
 	}
 	const subject = "uevents of udev"
-	if !listenedOn(x.Path("/proc"), x.Path(udevControl)) {
+	if !listenedOn(x.Path("/proc"), udevControl) {
 		x.Bad(x.At("udev", ""), subject, noUdevd+udevControl, "write `stage: kernel`, or leave stage out")
 		return
 	}

@@ -173,7 +173,7 @@ func TestManyDevicesOnASlowBoard(t *testing.T) {
 		plugUSB(t, sys, fmt.Sprintf("/devices/usb%d/a", i), "A1")
 		r.announce("add", fmt.Sprintf("/devices/usb%d/a", i))
 	}
-	r.await("lookups", func() bool { return len(r.source.held) == devices })
+	r.await("lookups", func() bool { return len(r.source.held) >= devices })
 	for turn := 1; turn <= devices/mostLookups; turn++ {
 		r.on(func() {
 			r.loop.later += lookupPatience * 2 / 3
