@@ -5,6 +5,10 @@
 // nothing that the host does shows in the figures; then on the host itself, without GPIO lines, which it has not.
 // The programs take turns: each is started, warmed up, measured and stopped, again and again.
 //
+// Asked for by name, and then alone, are
+//
+//	roads  every way from the kernel to a rule, from its beginning to an output line, on the emulated board
+//
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on.
 package main
 
@@ -15,6 +19,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,14 +33,35 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Stdout, os.Stderr); err != nil {
+	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
+// A measurement is something that bench does, and prints what came out of.
+type measurement func(ctx context.Context, build, dir string, progress io.Writer) (printer, error)
+
+// A printer is what came out.
+type printer interface{ print(out io.Writer) }
+
+// chosen returns the measurements of a group; the name "" stands for all but those that must be asked for.
+func chosen(group string) ([]measurement, error) {
+	switch group {
+	case "":
+		return []measurement{onBoard, onHost}, nil
+	case "roads":
+		return []measurement{onRoads}, nil
+	}
+	return nil, fmt.Errorf("there is no group %q: the one that has a name is roads", group)
+}
+
 // bench measures and prints what came out.
-func bench(ctx context.Context, build string, out, progress io.Writer) (err error) {
+func bench(ctx context.Context, build string, args []string, out, progress io.Writer) (err error) {
+	measurements, err := chosen(strings.Join(args, " "))
+	if err != nil {
+		return err
+	}
 	if build == "" {
 		return errors.New("REFLEXD_BUILD is not set: `make bench` sets it")
 	}
@@ -44,7 +70,7 @@ func bench(ctx context.Context, build string, out, progress io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, measure := range []func(context.Context, string, string, io.Writer) (*report, error){onBoard, onHost} {
+	for _, measure := range measurements {
 		r, err := measure(ctx, build, dir, progress)
 		if err != nil {
 			return err
