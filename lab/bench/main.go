@@ -5,9 +5,7 @@
 // nothing that the host does shows in the figures; then on the host itself, without GPIO lines, which it has not.
 // The programs take turns: each is started, warmed up, measured and stopped, again and again.
 //
-// Asked for by name, and then alone, are
-//
-//	roads  every way from the kernel to a rule, from its beginning to an output line, on the emulated board
+// Last come all ways from the kernel to a rule, again on the board. Arguments choose among the three: board, host, roads.
 //
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on.
 package main
@@ -19,13 +17,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long all of it may take. It takes about five minutes on two cores.
+// patience is how long all of it may take. It takes about seven minutes on two cores.
 const patience = 20 * time.Minute
 
 func main() {
@@ -39,26 +37,37 @@ func main() {
 	}
 }
 
-// A measurement is something that bench does, and prints what came out of.
-type measurement func(ctx context.Context, build, dir string, progress io.Writer) (printer, error)
+// A group is something that can be measured by itself.
+type group struct {
+	name    string
+	measure func(ctx context.Context, build, dir string, progress io.Writer) (printer, error)
+}
 
 // A printer is what came out.
 type printer interface{ print(out io.Writer) }
 
-// chosen returns the measurements of a group; the name "" stands for all but those that must be asked for.
-func chosen(group string) ([]measurement, error) {
-	switch group {
-	case "":
-		return []measurement{onBoard, onHost}, nil
-	case "roads":
-		return []measurement{onRoads}, nil
+// groups lists them, in the order in which they are measured.
+var groups = []group{{"board", onBoard}, {"host", onHost}, {"roads", onRoads}}
+
+// chosen returns the groups of those names, or all where there are no names.
+func chosen(names []string) ([]group, error) {
+	var found []group
+	for _, name := range names {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no group %q", name)
+		}
+		found = append(found, groups[i])
 	}
-	return nil, fmt.Errorf("there is no group %q: the one that has a name is roads", group)
+	if found == nil {
+		return groups, nil
+	}
+	return found, nil
 }
 
 // bench measures and prints what came out.
-func bench(ctx context.Context, build string, args []string, out, progress io.Writer) (err error) {
-	measurements, err := chosen(strings.Join(args, " "))
+func bench(ctx context.Context, build string, names []string, out, progress io.Writer) (err error) {
+	measured, err := chosen(names)
 	if err != nil {
 		return err
 	}
@@ -70,8 +79,8 @@ func bench(ctx context.Context, build string, args []string, out, progress io.Wr
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, measure := range measurements {
-		r, err := measure(ctx, build, dir, progress)
+	for _, g := range measured {
+		r, err := g.measure(ctx, build, dir, progress)
 		if err != nil {
 			return err
 		}

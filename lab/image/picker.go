@@ -16,14 +16,12 @@ import (
 	"reflexd/lab/cpio"
 )
 
-// libraryFolders are where the guest's linker looks, below the root.
-var libraryFolders = []string{"lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu"}
-
 // A picker copies files of a tree into an archive: a link brings what it points to, a program its libraries.
 type picker struct {
-	root   string
-	w      *cpio.Writer
-	picked map[string]bool
+	root      string
+	libraries []string // the folders where the linker looks, below the root
+	w         *cpio.Writer
+	picked    map[string]bool
 }
 
 // pick copies what is at a path below the root; of a folder, all of it.
@@ -97,7 +95,7 @@ func (p *picker) pickNeeded(name string) error {
 	if filepath.IsAbs(name) {
 		return p.pick(strings.TrimPrefix(name, "/"))
 	}
-	for _, folder := range libraryFolders {
+	for _, folder := range p.libraries {
 		path := filepath.Join(folder, name)
 		if _, err := os.Lstat(filepath.Join(p.root, path)); err == nil {
 			return p.pick(path)

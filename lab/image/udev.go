@@ -25,8 +25,12 @@ var udevPackages = []string{
 	"udev", "libc6", "libudev1", "libkmod2", "libblkid1", "libacl1", "libcap2", "libselinux1", "libpcre2-8-0", "libzstd1", "liblzma5", "libssl3",
 }
 
-// udevPaths are what the guest gets: not the database of all devices there are, which a system makes when it installs udev.
-var udevPaths = []string{"bin/udevadm", "lib/systemd/systemd-udevd", "lib/systemd/network", "lib/udev/rules.d", "lib/udev/ata_id", "lib/udev/scsi_id", "lib/udev/cdrom_id"}
+// udevPaths are what the guest gets. The database of all makers and models is not among it: a system compiles that when
+// it installs udev.
+var udevPaths = []string{
+	"bin/udevadm", "lib/systemd/systemd-udevd", "lib/systemd/network",
+	"lib/udev/rules.d", "lib/udev/ata_id", "lib/udev/cdrom_id", "lib/udev/scsi_id",
+}
 
 // udevPart says what is in the folder of udev. It is written last.
 type udevPart struct {
@@ -111,7 +115,10 @@ func packUdev(root, archive string) error {
 	}
 	defer f.Close()
 	buffered := bufio.NewWriter(f)
-	p := picker{root: root, w: cpio.NewWriter(buffered), picked: map[string]bool{}}
+	p := picker{
+		root: root, libraries: []string{"lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu"},
+		w: cpio.NewWriter(buffered), picked: map[string]bool{},
+	}
 	for _, path := range udevPaths {
 		if err := p.pick(path); err != nil {
 			return err

@@ -37,9 +37,11 @@ func onUdev(t *testing.T) *board {
 	return b
 }
 
+// startUdevd starts it with one worker: more of them would leave little to others
+// on an emulated board.
 func (b *board) startUdevd(t *testing.T) {
 	t.Helper()
-	b.shell(t, "/lib/systemd/systemd-udevd --daemon >/tmp/udevd.log 2>&1 && udevadm control --ping")
+	b.shell(t, "/lib/systemd/systemd-udevd --daemon --children-max=1 >/tmp/udevd.log 2>&1 && udevadm control --ping")
 }
 
 // identity are the fields that udevd and reflexd both tell.
