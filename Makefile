@@ -75,9 +75,9 @@ lab: tools ## fetch and build what the emulated boards need, into the cache
 lab-test: lab build/arm64/reflexd build/armv6/reflexd ## the ARM programs on the emulated boards
 	REFLEXD_BUILD=$(CURDIR)/build go test -tags lab -count=1 -timeout 20m ./lab/...
 
-bench: tools lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event
+bench: tools lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or roads: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
-	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench
+	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench $(GROUP)
 
 pictures: tools lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd

@@ -23,6 +23,7 @@ type Config struct {
 	Files       map[string]File // by their path in the guest; faster than any WriteFile
 	Icount      bool            // guest time follows executed instructions: for measuring, on Virt alone
 	HeaderNames bool            // Pi3: the SoC's own lines keep their names, GPIO2 and so on
+	Udev        bool            // Debian's udevd is there, with its rules, for whoever starts it
 	Cmdline     string          // added to the kernel's command line
 	QEMU        []string        // added to QEMU's arguments
 	Patience    time.Duration   // how long booting may take; 0 means two minutes

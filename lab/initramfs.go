@@ -39,12 +39,7 @@ func assemble(ctx context.Context, c Config, i *image.Image) (*os.File, error) {
 }
 
 func fill(ctx context.Context, f *os.File, c Config, i *image.Image) error {
-	base, err := os.Open(i.Initramfs())
-	if err != nil {
-		return err
-	}
-	defer base.Close()
-	if _, err := io.Copy(f, base); err != nil {
+	if err := copyArchives(ctx, f, c, i); err != nil {
 		return err
 	}
 	setup, err := json.Marshal(wire.Setup{Port: c.Machine.port, Modules: i.Modules[c.Machine.name]})
@@ -66,6 +61,34 @@ func fill(ctx context.Context, f *os.File, c Config, i *image.Image) error {
 		w.File(path, perm, data)
 	}
 	return w.Close()
+}
+
+// copyArchives copies what is the same for all boards of a kind, one archive behind the other.
+func copyArchives(ctx context.Context, f *os.File, c Config, i *image.Image) error {
+	archives := []string{i.Initramfs()}
+	if c.Udev {
+		udev, err := image.PrepareUdev(ctx, image.Options{Log: c.Log})
+		if err != nil {
+			return err
+		}
+		archives = append(archives, udev)
+	}
+	for _, path := range archives {
+		if err := copyFile(f, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(to io.Writer, path string) error {
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	_, err = io.Copy(to, from)
+	return err
 }
 
 // load returns what the file holds and its permissions.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"strconv"
 
@@ -20,13 +21,24 @@ import (
 var noSleep = []string{"-icount", "shift=1,sleep=off"}
 
 // onBoard measures on the emulated board, where there are lines and inputs.
-func onBoard(ctx context.Context, build, dir string, progress io.Writer) (r *report, err error) {
+func onBoard(ctx context.Context, build, dir string, progress io.Writer) (p printer, err error) {
+	b, err := bootBench(ctx, build, dir, nil, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return b.measure(ctx)
+}
+
+// bootBench boots a board with the programs, reflexd and more on it.
+func bootBench(ctx context.Context, build, dir string, more map[string]lab.File, progress io.Writer) (*boardBench, error) {
 	dir = filepath.Join(dir, "board")
 	if err := boardCompiler.compile(ctx, dir); err != nil {
 		return nil, err
 	}
 	p := place{what: "board", dir: "/bench", reflexd: "/bench/reflexd"}
 	files := map[string]lab.File{p.reflexd: lab.Executable(filepath.Join(build, "arm64", "reflexd"))}
+	maps.Copy(files, more)
 	for name := range programFlags {
 		files[p.file(name)] = lab.Executable(filepath.Join(dir, name))
 	}
@@ -35,9 +47,7 @@ func onBoard(ctx context.Context, build, dir string, progress io.Writer) (r *rep
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, board.Close()) }()
-	b := &boardBench{board, p, progress}
-	return b.measure(ctx)
+	return &boardBench{board, p, progress}, nil
 }
 
 // A boardBench is an emulated board and what is measured on it.
@@ -47,7 +57,7 @@ type boardBench struct {
 	progress io.Writer
 }
 
-func (b *boardBench) measure(ctx context.Context) (*report, error) {
+func (b *boardBench) measure(ctx context.Context) (printer, error) {
 	narrow, wide, err := b.chips(ctx)
 	if err != nil {
 		return nil, err
@@ -68,8 +78,11 @@ func (b *boardBench) measure(ctx context.Context) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	title := fmt.Sprintf("Emulated board (%s, Linux %s), instruction-counted time", b.Hello.Model, b.Hello.Kernel)
-	return &report{title, all, idle}, nil
+	return &report{b.title(), all, idle}, nil
+}
+
+func (b *boardBench) title() string {
+	return fmt.Sprintf("Emulated board (%s, Linux %s), instruction-counted time", b.Hello.Model, b.Hello.Kernel)
 }
 
 // chips makes one chip for the bench, and one with many lines for the question of memory.

@@ -32,6 +32,7 @@ var (
 var programFlags = map[string][]string{
 	"loop":    nil,
 	"measure": nil,
+	"road":    nil,
 	"stamp": {
 		"-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
 		"-Wl,--build-id=none", "-Wl,-z,max-page-size=4096",

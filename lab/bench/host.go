@@ -24,7 +24,7 @@ const (
 )
 
 // onHost measures on the host what can be measured there. Uevents want root.
-func onHost(ctx context.Context, build, dir string, progress io.Writer) (*report, error) {
+func onHost(ctx context.Context, build, dir string, progress io.Writer) (printer, error) {
 	p := place{what: "host", dir: filepath.Join(dir, "host"), reflexd: filepath.Join(build, runtime.GOARCH, "reflexd")}
 	if err := hostCompiler.compile(ctx, p.dir); err != nil {
 		return nil, err

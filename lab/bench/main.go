@@ -5,6 +5,8 @@
 // nothing that the host does shows in the figures; then on the host itself, without GPIO lines, which it has not.
 // The programs take turns: each is started, warmed up, measured and stopped, again and again.
 //
+// Last come all ways from the kernel to a rule, again on the board. Arguments choose among the three: board, host, roads.
+//
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on.
 package main
 
@@ -15,12 +17,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long all of it may take. It takes about five minutes on two cores.
+// patience is how long all of it may take. It takes about seven minutes on two cores.
 const patience = 20 * time.Minute
 
 func main() {
@@ -28,14 +31,46 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Stdout, os.Stderr); err != nil {
+	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
+// A group is something that can be measured by itself.
+type group struct {
+	name    string
+	measure func(ctx context.Context, build, dir string, progress io.Writer) (printer, error)
+}
+
+// A printer is what came out.
+type printer interface{ print(out io.Writer) }
+
+// groups lists them, in the order in which they are measured.
+var groups = []group{{"board", onBoard}, {"host", onHost}, {"roads", onRoads}}
+
+// chosen returns the groups of those names, or all where there are no names.
+func chosen(names []string) ([]group, error) {
+	var found []group
+	for _, name := range names {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no group %q", name)
+		}
+		found = append(found, groups[i])
+	}
+	if found == nil {
+		return groups, nil
+	}
+	return found, nil
+}
+
 // bench measures and prints what came out.
-func bench(ctx context.Context, build string, out, progress io.Writer) (err error) {
+func bench(ctx context.Context, build string, names []string, out, progress io.Writer) (err error) {
+	measured, err := chosen(names)
+	if err != nil {
+		return err
+	}
 	if build == "" {
 		return errors.New("REFLEXD_BUILD is not set: `make bench` sets it")
 	}
@@ -44,8 +79,8 @@ func bench(ctx context.Context, build string, out, progress io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, measure := range []func(context.Context, string, string, io.Writer) (*report, error){onBoard, onHost} {
-		r, err := measure(ctx, build, dir, progress)
+	for _, g := range measured {
+		r, err := g.measure(ctx, build, dir, progress)
 		if err != nil {
 			return err
 		}

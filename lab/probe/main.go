@@ -5,6 +5,7 @@
 //	probe hello                  says for which architecture it was built
 //	probe follow CHIP IN OUT     prints the edges of line IN, and sets line OUT to its level
 //	probe keys DEVICE            prints what a key of an input device does
+//	probe forge UID KEY=VALUE…   tells of a device as udevd does, as the user UID
 //	probe watch FILE             prints when a short file changes, in microseconds of CLOCK_MONOTONIC, and what to
 package main
 
@@ -40,8 +41,10 @@ func run(args []string, out io.Writer) error {
 		return keys(args[1], out)
 	case len(args) == 2 && args[0] == "watch":
 		return watch(args[1], out)
+	case len(args) >= 3 && args[0] == "forge":
+		return forge(args[1], args[2:])
 	}
-	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | watch FILE")
+	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | watch FILE | forge UID KEY=VALUE…")
 }
 
 // follow prints edges of one line and repeats them on another, for ever.

@@ -69,7 +69,7 @@ func (b *board) useStick(t *testing.T, at string, readOnly, filled bool) {
 // it is.
 func TestMountAfterPowerCut(t *testing.T) {
 	kinds := []string{"vfat", "exfat", "ext2", "ext4"}
-	before, err := boot(lab.Virt)
+	before, err := boot(lab.Config{Machine: lab.Virt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestMountAfterPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	after, err := boot(lab.Virt)
+	after, err := boot(lab.Config{Machine: lab.Virt})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,8 +31,8 @@ type board struct {
 
 // boards boots each machine once.
 var boards = map[string]func() (*board, error){
-	lab.Pi3.String():  sync.OnceValues(func() (*board, error) { return boot(lab.Pi3) }),
-	lab.Virt.String(): sync.OnceValues(func() (*board, error) { return boot(lab.Virt) }),
+	lab.Pi3.String():  sync.OnceValues(func() (*board, error) { return boot(lab.Config{Machine: lab.Pi3}) }),
+	lab.Virt.String(): sync.OnceValues(func() (*board, error) { return boot(lab.Config{Machine: lab.Virt}) }),
 }
 
 // on returns the shared board of the machine.
@@ -54,7 +55,8 @@ func everywhere(t *testing.T, test func(t *testing.T, b *board)) {
 	}
 }
 
-func boot(m lab.Machine) (*board, error) {
+// boot boots a board with what the tests need, beside what c has already.
+func boot(c lab.Config) (*board, error) {
 	build := os.Getenv("REFLEXD_BUILD")
 	if build == "" {
 		return nil, errors.New("REFLEXD_BUILD must name the folder with arm64/reflexd and armv6/reflexd; `make lab-test` sets it")
@@ -69,21 +71,21 @@ func boot(m lab.Machine) (*board, error) {
 	if err := lab.Build(ctx, "arm64", "reflexd/lab/probe", probe); err != nil {
 		return nil, err
 	}
-	b, err := lab.Boot(ctx, lab.Config{
-		Machine: m,
-		Files: map[string]lab.File{
-			"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
-			"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
-			"/usr/bin/probe":    lab.Executable(probe),
-			// What the examples call, told by a file of its calls.
-			"/usr/bin/amixer":        told,
-			"/usr/bin/aplay":         told,
-			"/usr/bin/brightnessctl": told,
-			"/usr/bin/logger":        told,
-			"/usr/bin/mpc":           told,
-			"/usr/bin/poweroff":      told,
-		},
-	})
+	files := map[string]lab.File{
+		"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
+		"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
+		"/usr/bin/probe":    lab.Executable(probe),
+		// What the examples call, told by a file of its calls.
+		"/usr/bin/amixer":        told,
+		"/usr/bin/aplay":         told,
+		"/usr/bin/brightnessctl": told,
+		"/usr/bin/logger":        told,
+		"/usr/bin/mpc":           told,
+		"/usr/bin/poweroff":      told,
+	}
+	maps.Copy(files, c.Files)
+	c.Files = files
+	b, err := lab.Boot(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,9 @@ func warm(ctx context.Context, stdout io.Writer, refresh bool) error {
 	if _, err := image.PrepareTrees(ctx, options); err != nil {
 		return err
 	}
+	if _, err := image.PrepareUdev(ctx, options); err != nil {
+		return err
+	}
 	fmt.Fprintf(stdout, "Linux %s is ready in %s (%.1f s)\n", prepared.Kernel, prepared.Dir(), time.Since(begin).Seconds())
 	return nil
 }

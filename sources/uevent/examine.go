@@ -23,9 +23,8 @@ func (p *Plan) Examine(x *sources.Exam) {
 		return
 	}
 	const subject = "uevents of udev"
-	u := &udevListener{control: x.Path(udevControl)}
-	if !u.running() {
-		x.Bad(x.At("udev", ""), subject, "no udevd runs here: there is no "+udevControl, "write `stage: kernel`, or leave stage out")
+	if !listenedOn(x.Path("/proc"), udevControl) {
+		x.Bad(x.At("udev", ""), subject, noUdevd+udevControl, "write `stage: kernel`, or leave stage out")
 		return
 	}
 	examineGroup(x, x.At("udev", ""), subject, udevGroup)

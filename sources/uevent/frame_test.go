@@ -6,6 +6,7 @@ package uevent
 
 import (
 	"encoding/binary"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,7 +138,8 @@ func TestUdevStage(t *testing.T) {
 	if st := state(); st.OK || !strings.Contains(st.Error, "no udevd") {
 		t.Errorf("status is %+v", st)
 	}
-	if err := unix.Mknod(control, unix.S_IFREG|0o600, 0); err != nil {
+	udevd, err := net.Listen("unixpacket", control)
+	if err != nil {
 		t.Fatal(err)
 	}
 	sendToUdevGroup(t, []byte("libudev\x00 but no more"))
@@ -147,6 +149,11 @@ func TestUdevStage(t *testing.T) {
 	r.expect("0 add /devices/y")
 	if st := state(); !st.OK || !strings.Contains(st.Detail, "3 received, 1 malformed") {
 		t.Errorf("status is %+v", st)
+	}
+	udevd.(*net.UnixListener).SetUnlinkOnClose(false) // as udevd does it
+	must(t, udevd.Close())
+	if st := state(); st.OK || !strings.Contains(st.Error, "nobody listens on "+control) {
+		t.Errorf("status after udevd's end is %+v", st)
 	}
 	r.apply(warm)
 	r.on(func() {

@@ -12,10 +12,10 @@ import (
 	"reflexd/sources"
 )
 
-// lookupPatience is how long an event may be held for its device's sake. A
-// device that hangs hangs for five seconds and more (USB_CTRL_GET_TIMEOUT, once
-// a string); a slow board that is busy with booting can itself stand still for
-// more than one.
+// lookupPatience is how long a lookup may take, or none of them come to its
+// end, while events are held for it. A device that hangs hangs for five seconds
+// and more (USB_CTRL_GET_TIMEOUT, once a string); a slow board that is busy with
+// booting can itself stand still for more than one.
 const lookupPatience = 3 * time.Second
 
 // mostLookups run at a time; those of devices that hang are among them.
@@ -31,8 +31,9 @@ type identity struct {
 	fields  []sources.Field
 	asked   bool // it is to be looked up
 	begun   bool
-	done    bool // the fields are all there will be
-	late    bool // an event went without them already: nothing waits any more
+	since   time.Duration // when it was begun
+	done    bool          // the fields are all there will be
+	late    bool          // an event went without them already: nothing waits any more
 }
 
 func (id *identity) ready() bool { return id == nil || id.done || id.late }
@@ -41,8 +42,9 @@ func (id *identity) ready() bool { return id == nil || id.done || id.late }
 // their devices are. All events leave in the order in which they came.
 type lookups struct {
 	held    []heldEvent
-	waiting []*identity // not begun
-	busy    int         // under way
+	waiting []*identity   // not begun
+	busy    int           // under way
+	ended   time.Duration // when the last of them came to its end
 	timer   sources.Timer
 	// drained are called, once, when nothing is held any more; until then the
 	// socket is not read.
@@ -110,12 +112,13 @@ func (s *Source) begin() {
 		if id.done {
 			continue
 		}
-		id.begun = true
+		id.begun, id.since = true, s.host.Loop.Now()
 		s.busy++
 		var found []sources.Field
 		s.host.Loop.Beside(func() { found = Identify(s.host.Sys, id.devpath) }, func() {
 			id.fields, id.done = found, true
 			s.busy--
+			s.ended = s.host.Loop.Now()
 			s.begin()
 			s.drain()
 		})
@@ -129,7 +132,7 @@ func (s *Source) drain() {
 	now := s.host.Loop.Now()
 	for n := 0; len(s.held) > 0; n++ {
 		h := s.held[0]
-		wait := h.time + lookupPatience - now
+		wait := s.waitUntil(&h) - now
 		switch {
 		case n == tellAtOnce:
 			wait = 0
@@ -151,6 +154,17 @@ func (s *Source) drain() {
 		f()
 	}
 	s.listen()
+}
+
+// waitUntil returns how long h is held at most. A lookup has its time from when
+// it was begun, not from when the event came: with a system's start hundreds
+// come at once, and udevd wants the processors too. One that is not begun
+// waits as long as others end.
+func (s *Source) waitUntil(h *heldEvent) time.Duration {
+	if h.id != nil && h.id.begun {
+		return h.id.since + lookupPatience
+	}
+	return max(h.time, s.ended) + lookupPatience
 }
 
 // giveUp has nothing wait for id any more, if it is not there yet. If it comes
@@ -183,7 +197,7 @@ func (s *Source) whenDrained(f func()) {
 // forgetHeld drops all that is held. Lookups that are under way end some time.
 func (s *Source) forgetHeld() {
 	stop(s.timer)
-	s.lookups = lookups{busy: s.busy}
+	s.lookups = lookups{busy: s.busy, ended: s.ended}
 }
 
 // identifyWithin is Identify for a goroutine that must not wait longer than

@@ -160,6 +160,35 @@ func TestManyHangingDevices(t *testing.T) {
 	r.await("end of the lookups", func() bool { return r.source.busy == 0 })
 }
 
+// Devices that are looked up in turns, slowly, because of many at once, are
+// known all the same.
+func TestManyDevicesOnASlowBoard(t *testing.T) {
+	sys := fakeSys(t)
+	r := newRig(t, sys, defaultBuffer)
+	r.apply(sandisk)
+	r.quiet()
+	r.on(func() { r.loop.hold = true })
+	const devices = 3 * mostLookups
+	for i := range devices {
+		plugUSB(t, sys, fmt.Sprintf("/devices/usb%d/a", i), "A1")
+		r.announce("add", fmt.Sprintf("/devices/usb%d/a", i))
+	}
+	r.await("lookups", func() bool { return len(r.source.held) >= devices })
+	for turn := 1; turn <= devices/mostLookups; turn++ {
+		r.on(func() {
+			r.loop.later += lookupPatience * 2 / 3
+			r.source.drain()
+			r.loop.some()
+		})
+		r.await("devices", func() bool { return len(r.heard) == turn*mostLookups })
+	}
+	r.on(func() {
+		if r.source.count.late != 0 {
+			t.Errorf("%d devices were given up", r.source.count.late)
+		}
+	})
+}
+
 func TestNobodyAsks(t *testing.T) {
 	r := newRig(t, fakeSys(t), defaultBuffer)
 	r.apply(warm, "uevent: {SUBSYSTEM: other, ID_BUS: usb}")

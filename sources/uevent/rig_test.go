@@ -28,7 +28,10 @@ type heldLoop struct {
 	*loop.Loop
 	hold, early bool
 	held        []func()
+	later       time.Duration // by how much the clock is ahead
 }
+
+func (l *heldLoop) Now() time.Duration { return l.Loop.Now() + l.later }
 
 func (l *heldLoop) Beside(work, done func()) {
 	switch {
@@ -39,6 +42,16 @@ func (l *heldLoop) Beside(work, done func()) {
 		l.held = append(l.held, done)
 	default:
 		l.held = append(l.held, func() { l.Loop.Beside(work, done) })
+	}
+}
+
+// some lets go what is held now, and goes on holding. It is called on the
+// loop's thread.
+func (l *heldLoop) some() {
+	held := l.held
+	l.held = nil
+	for _, f := range held {
+		f()
 	}
 }
 
@@ -76,7 +89,7 @@ func newRig(t *testing.T, sys string, buffer int) *rig {
 	}
 	r := &rig{t: t, loop: &heldLoop{Loop: l}}
 	r.source = Open(sources.Host{
-		Loop: r.loop, Log: slog.New(slog.DiscardHandler), Dev: "/dev", Sys: sys,
+		Loop: r.loop, Log: slog.New(slog.DiscardHandler), Dev: "/dev", Sys: sys, Proc: "/proc",
 		Emit: func(e *sources.Event) { r.queue = append(r.queue, e.Clone()) },
 	})
 	r.source.buffer = buffer

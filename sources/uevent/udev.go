@@ -8,14 +8,19 @@ package uevent
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
 )
 
-// udevControl is there while udevd runs.
+// udevControl is the socket on which udevd listens to its commands.
 const udevControl = "/run/udev/control"
+
+// noUdevd is said, with the socket's path, where nobody listens on it.
+const noUdevd = "no udevd runs here: nobody listens on "
 
 // stageField is udev in the events of udev's stage. The kernel's have none.
 const stageField = "STAGE"
@@ -23,7 +28,7 @@ const stageField = "STAGE"
 // udevListener hears udevd. Its socket is open only while a rule asks for it.
 type udevListener struct {
 	host    *sources.Host
-	control string // a file that is there while udevd runs
+	control string // a socket that is listened on while udevd runs
 	socket  *socket
 	watch   sources.Watch
 	retry   sources.Timer
@@ -41,7 +46,7 @@ func (u *udevListener) listen() {
 	}
 	if !u.running() {
 		u.host.Log.Warn("rules ask for udev's stage, and no udevd runs here: they hear nothing until one does",
-			"missing", u.control, "knob", "stage: kernel")
+			"nobody_on", u.control, "knob", "stage: kernel")
 	}
 	socket, err := openSocket(defaultBuffer, udevGroup)
 	if err == nil {
@@ -57,9 +62,25 @@ func (u *udevListener) listen() {
 	u.socket, u.err = socket, nil
 }
 
-func (u *udevListener) running() bool {
-	_, err := os.Stat(u.control)
-	return err == nil
+func (u *udevListener) running() bool { return listenedOn(u.host.Proc, u.control) }
+
+// listenedOn reports whether somebody listens on a unix socket: udevd, or the
+// service manager that starts it. The file says nothing, for an udevd that ends
+// leaves it behind; and to connect would wake udevd. See the kernel's
+// unix_seq_show, whose flags are __SO_ACCEPTCON or none.
+func listenedOn(proc, path string) bool {
+	const listening = "00010000"
+	table, err := os.ReadFile(filepath.Join(proc, "net/unix"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) == 8 && f[3] == listening && f[7] == path {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *udevListener) fail(err error) {
@@ -91,7 +112,7 @@ func (u *udevListener) status() sources.State {
 	case u.err != nil:
 		st.Error = u.err.Error()
 	case !u.running():
-		st.Error = "no udevd runs here: there is no " + u.control
+		st.Error = noUdevd + u.control
 	}
 	return st
 }

@@ -4,11 +4,13 @@
 // "NAME VALUE" on standard output.
 //
 //	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS]
-//	        [-o PULL] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
+//	        [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-d FILE] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
 //
 //	start    nanoseconds from before the fork of AGENT until its READY=1 comes to $NOTIFY_SOCKET
 //	process  -b: from before the fork of PROGRAM to its first instruction; PROGRAM is stamp
 //	output   -o: from before PULL, a line's attribute in gpio-sim, is written to the change of an output line
+//	         -e: the same, from before TEXT is written to FILE; -c: from before FILE is opened, written and closed; -p: from
+//	         before a key of a keyboard changes that is made before AGENT starts. FILE of -d is told AGENT's PID
 //	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
 //	signal   -s: from before SIGNAL is queued for AGENT to the same
 //	resident memory of AGENT in KiB, at the end
@@ -266,6 +268,32 @@ static void queue(int number)
 		fail("queue signal %d", number);
 }
 
+static const char *told; // -e and -c: what is written
+
+static void tell(int fd)
+{
+	if (pwrite(fd, told, strlen(told), 0) < 0)
+		fail("write %s", told);
+}
+
+static void change(int unused)
+{
+	(void)unused;
+	int fd = must_open(told, O_WRONLY);
+	if (write(fd, "x", 1) < 0)
+		fail("write %s", told);
+	close(fd);
+}
+
+static void strike(int keyboard)
+{
+	static int down;
+	struct input_event report[2] = {{.type = EV_KEY, .code = KEY_A}, {.type = EV_SYN, .code = SYN_REPORT}};
+	report->value = down = !down;
+	if (write(keyboard, report, sizeof report) < 0)
+		fail("strike a key");
+}
+
 static int warmup = 20, events = 100;
 
 // series makes something happen again and again, and prints how long its effect took.
@@ -334,13 +362,14 @@ static void idle(int seconds)
 	printf("switches %ld\n", switches() - before);
 }
 
-// keyboards makes keyboards that last as long as we do.
-static void keyboards(int count)
+// keyboards makes keyboards that last as long as we do, and returns the last one.
+static int keyboards(int count)
 {
+	int fd = -1;
 	for (int i = 0; i < count; i++) {
 		struct uinput_setup setup = {.id = {.bustype = BUS_VIRTUAL, .vendor = 1, .product = 1}};
 		snprintf(setup.name, sizeof setup.name, "bench %d", i);
-		int fd = must_open("/dev/uinput", O_WRONLY);
+		fd = must_open("/dev/uinput", O_WRONLY);
 		ioctl(fd, UI_SET_EVBIT, EV_KEY);
 		for (int key = KEY_ESC; key <= KEY_F10; key++)
 			ioctl(fd, UI_SET_KEYBIT, key);
@@ -349,6 +378,17 @@ static void keyboards(int count)
 	}
 	if (count)
 		pause_us(1000000); // until their nodes are there
+	return fd;
+}
+
+// introduce writes the agent's PID to a file.
+static void introduce(const char *path)
+{
+	char pid[16];
+	int fd = must_open(path, O_WRONLY);
+	if (write(fd, pid, snprintf(pid, sizeof pid, "%d", agent)) < 0)
+		fail("write %s", path);
+	close(fd);
 }
 
 static void give_way(void)
@@ -360,9 +400,10 @@ static void give_way(void)
 
 int main(int argc, char **argv)
 {
-	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL;
-	int line = -1, number = 0, seconds = 0;
-	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:u:s:b:")) != -1;) {
+	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL, *owner = NULL;
+	void (*cause)(int) = NULL;
+	int line = -1, number = 0, seconds = 0, argument = -1;
+	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pd:u:s:b:")) != -1;) {
 		switch (option) {
 		case 'w': warmup = atoi(optarg); break;
 		case 'n': events = atoi(optarg); break;
@@ -371,6 +412,15 @@ int main(int argc, char **argv)
 		case 'i': seconds = atoi(optarg); break;
 		case 'k': keyboards(atoi(optarg)); break;
 		case 'o': output = optarg; break;
+		case 'e':
+			told = strchr(optarg, '=');
+			if (!told)
+				return 2;
+			argument = must_open(strndup(optarg, told++ - optarg), O_WRONLY), cause = tell;
+			break;
+		case 'c': told = optarg, cause = change; break;
+		case 'p': argument = keyboards(1), cause = strike; break;
+		case 'd': owner = optarg; break;
 		case 'u': uevent = optarg; break;
 		case 's': number = atoi(optarg); break;
 		case 'b': program = optarg; break;
@@ -393,10 +443,18 @@ int main(int argc, char **argv)
 	printf("start %lu\n", launch(argv + optind));
 	if (seconds)
 		idle(seconds);
+	if (owner)
+		introduce(owner);
+	if (cause)
+		pause_us(500000); // until the agent has opened all that it waits for
 	give_way();
 	if (output) {
 		open_trace();
 		series("output", press, line, changed);
+	}
+	if (cause) {
+		open_trace();
+		series("output", cause, argument, changed);
 	}
 	if (uevent)
 		series("uevent", announce, must_open(uevent, O_WRONLY), started);
