@@ -127,12 +127,15 @@ func TestHangingDevice(t *testing.T) {
 		t.Errorf("it took %v", d)
 	}
 	r.expect("0 add /devices/usb1/a", "0 add /devices/usb2/b", "1 add /devices/usb2/b")
-	// Nothing waits for it again, and when it answers that is remembered.
+	// Nothing waits for it again, and when it answers that is remembered. The
+	// machine's own uevents have been held too, and may still be told.
 	r.announce("change", "/devices/usb1/a")
+	r.await("event", func() bool { return len(r.heard) >= 1 })
 	r.expect("0 change /devices/usb1/a")
 	must(t, os.WriteFile(pipe, []byte("A1\n"), 0))
 	r.await("answer", func() bool { return r.source.busy == 0 })
 	r.announce("remove", "/devices/usb1/a")
+	r.await("events", func() bool { return len(r.heard) >= 2 })
 	r.expect("0 remove /devices/usb1/a", "1 remove /devices/usb1/a")
 }
 

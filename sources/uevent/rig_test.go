@@ -90,7 +90,11 @@ func newRig(t *testing.T, sys string, buffer int) *rig {
 	r := &rig{t: t, loop: &heldLoop{Loop: l}}
 	r.source = Open(sources.Host{
 		Loop: r.loop, Log: slog.New(slog.DiscardHandler), Dev: "/dev", Sys: sys, Proc: "/proc",
-		Emit: func(e *sources.Event) { r.queue = append(r.queue, e.Clone()) },
+		Emit: func(e *sources.Event) {
+			if sys == "/sys" || !byOthers(e) {
+				r.queue = append(r.queue, e.Clone())
+			}
+		},
 	})
 	r.source.buffer = buffer
 	var ended sync.WaitGroup
@@ -106,6 +110,15 @@ func newRig(t *testing.T, sys string, buffer int) *rig {
 		l.Close()
 	})
 	return r
+}
+
+// byOthers reports whether e is of a device of this machine, and no test has
+// caused it: other tests, or whatever runs here, have devices come and go.
+func byOthers(e *sources.Event) bool {
+	path, _ := e.Lookup("DEVPATH")
+	cause, _ := e.Lookup("SYNTH_UUID") // the kernel sets it to 0 where none was given
+	_, err := os.Lstat("/sys" + path.String())
+	return err == nil && path.String() != "" && (cause.String() == "" || cause.String() == "0")
 }
 
 // turn does what the agent does: it looks which triggers the events fire.
