@@ -19,7 +19,7 @@ import (
 // file, by aliases of aliases, takes noticeable memory or time.
 const (
 	maxFileSize = 1 << 20
-	maxNodes    = 100_000
+	maxNodes    = 30_000
 	maxDepth    = 64
 )
 

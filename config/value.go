@@ -202,9 +202,9 @@ func At(p *Pos, v Value) Value {
 // if it was not, what seems to be missing may well be there.
 func Whole(p *bool, v Value) Value {
 	return Wrap(v, func(n Node, ps *Problems) {
-		before := len(ps.list)
+		before := ps.calls
 		v.Read(n, ps)
-		*p = len(ps.list) == before
+		*p = ps.calls == before
 	})
 }
 

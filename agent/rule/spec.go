@@ -97,7 +97,12 @@ type Compiler struct {
 	Problems *config.Problems
 	Known    action.Known
 	names    map[string]config.Pos
+	topics   int // of all triggers
 }
+
+// mostTopics bounds what the patterns of many triggers match in all, which is
+// their number times that of the names: far above what any board has lines for.
+const mostTopics = 100_000
 
 // Names returns the names that specs have; those that are called by their
 // place are not among them.
@@ -116,12 +121,15 @@ func Names(specs []*Spec) []string {
 func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 	var all []sources.Trigger
 	for _, spec := range s.triggers {
-		if spec.kind == nil {
-			continue // complained of while reading
+		if spec.kind == nil || c.topics > mostTopics {
+			continue // complained of
 		}
 		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Where: spec.where}
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
+		if c.topics += len(t.Topics); c.topics > mostTopics {
+			c.Problems.Errorf(t.Pos, "the triggers as far as here stand for more than %d states of lines and other things, counting what patterns match", mostTopics)
+		}
 		all = append(all, t)
 	}
 	return all
