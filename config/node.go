@@ -60,6 +60,8 @@ func (n Node) Found() string {
 		return n.Kind.String()
 	case n.Absent():
 		return "nothing"
+	case n.Null:
+		return fmt.Sprintf("nothing (which %s stands for without quotes)", n.Text)
 	}
 	return fmt.Sprintf("%.60q", n.Text)
 }
@@ -176,8 +178,18 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 		c.fail(at, "merge keys (<<) are not taken; an alias may stand for a whole value")
 	case key.Kind != yaml.ScalarNode:
 		c.fail(at, "a key must be a plain word")
+	case key.Tag == "!!null":
+		c.ps.Errorf(at, "a key is missing%s", orQuoted(key.Value))
 	}
 	return Entry{Key: key.Value, At: at, Value: c.inside(parent, value, depth)}
+}
+
+// orQuoted says how a word is written that stands for nothing.
+func orQuoted(word string) string {
+	if word == "" {
+		return ""
+	}
+	return fmt.Sprintf(": %s stands for nothing; the word is %q", word, word)
 }
 
 // load reads the file that path names and calls Parse. It fails if the file

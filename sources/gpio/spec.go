@@ -20,7 +20,7 @@ import (
 // one than this.
 func parseSpec(s string) (string, error) {
 	if s == "" || strings.TrimSpace(s) != s {
-		return "", fmt.Errorf("expected a line such as GPIO17, pin 11 or gpiochip0:17, found %q", s)
+		return "", notASpec(strconv.Quote(s))
 	}
 	if _, err := strconv.Atoi(s); err == nil {
 		return "", fmt.Errorf("%q may be many things: write GPIO%s for the processor's own number, pin %s for the header's, or CHIP:%s", s, s, s, s)
@@ -41,6 +41,10 @@ func parseSpec(s string) (string, error) {
 		err = nil
 	}
 	return s, err
+}
+
+func notASpec(found string) error {
+	return fmt.Errorf("expected a line such as GPIO17, pin 11 or gpiochip0:17, found %s", found)
 }
 
 // cutOffset splits CHIP:OFFSET at the last colon; labels such as INT34C5:00
