@@ -178,18 +178,10 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 		c.fail(at, "merge keys (<<) are not taken; an alias may stand for a whole value")
 	case key.Kind != yaml.ScalarNode:
 		c.fail(at, "a key must be a plain word")
-	case key.Tag == "!!null":
-		c.ps.Errorf(at, "a key is missing%s", orQuoted(key.Value))
+	case key.Tag == "!!null" && len(key.Value) < 2: // left out, or ~; null may be a name
+		c.ps.Errorf(at, "expected a key, found nothing")
 	}
 	return Entry{Key: key.Value, At: at, Value: c.inside(parent, value, depth)}
-}
-
-// orQuoted says how a word is written that stands for nothing.
-func orQuoted(word string) string {
-	if word == "" {
-		return ""
-	}
-	return fmt.Sprintf(": %s stands for nothing; the word is %q", word, word)
 }
 
 // load reads the file that path names and calls Parse. It fails if the file
