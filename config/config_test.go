@@ -3,6 +3,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -151,7 +152,7 @@ func TestAliasesOfAliasesAreBounded(t *testing.T) {
 		text += strings.ReplaceAll(strings.ReplaceAll("N: &N [*P, *P, *P, *P, *P, *P, *P, *P, *P, *P]\n", "N", string(c)), "P", string(c-1))
 	}
 	_, ps := read(text)
-	if !strings.Contains(ps.Error(), "more than 100000 values") {
+	if !strings.Contains(ps.Error(), "more than 30000 values") {
 		t.Error(ps)
 	}
 }
@@ -164,6 +165,42 @@ func TestAllComplaintsAtOnceAndInOrder(t *testing.T) {
 	}
 	if len(lines) != 4 || lines[0] != 1 || lines[1] != 2 || lines[2] != 3 || lines[3] != 4 {
 		t.Errorf("complaints at lines %v: %v", lines, ps)
+	}
+}
+
+// counter counts how often it is made into text.
+type counter int
+
+func (c *counter) String() string { *c++; return "hint" }
+
+func TestOfVeryManyComplaintsOnlyTheFirstAreWorkedOut(t *testing.T) {
+	const many = 5000
+	var ps Problems
+	var hints counter
+	for i := range many {
+		ps.Errorf(Pos{"f.yaml", i + 1, 1}, "wrong%s", &hints)
+		ps.Errorf(Pos{"f.yaml", i + 1, 1}, "wrong%s", &hints) // as an alias has it twice
+	}
+	ps.Warnf(Pos{"f.yaml", 1, 1}, "doubtful")
+	all := ps.All()
+	if len(all) != mostProblems+2 || hints > 2*mostProblems {
+		t.Errorf("%d complaints, %d hints worked out", len(all), hints)
+	}
+	if last, want := all[len(all)-1].String(), fmt.Sprintf("f.yaml: and %d more complaints", many-mostProblems); last != want {
+		t.Errorf("the last is %q, want %q", last, want)
+	}
+	if all[1].Message != "doubtful" {
+		t.Errorf("errors leave no room for a warning: %v", all[1])
+	}
+}
+
+func TestWarningsLeaveRoomForErrors(t *testing.T) {
+	var ps Problems
+	for i := range mostProblems + 1 {
+		ps.Warnf(Pos{"f.yaml", i + 1, 1}, "doubtful")
+	}
+	if ps.Errorf(Pos{"f.yaml", 1, 1}, "wrong"); !ps.Failed() {
+		t.Error("an error after many warnings is lost")
 	}
 }
 

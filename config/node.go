@@ -19,7 +19,7 @@ import (
 // file, by aliases of aliases, takes noticeable memory or time.
 const (
 	maxFileSize = 1 << 20
-	maxNodes    = 100_000
+	maxNodes    = 30_000
 	maxDepth    = 64
 )
 
@@ -60,6 +60,8 @@ func (n Node) Found() string {
 		return n.Kind.String()
 	case n.Absent():
 		return "nothing"
+	case n.Null:
+		return fmt.Sprintf("nothing (which %s stands for without quotes)", n.Text)
 	}
 	return fmt.Sprintf("%.60q", n.Text)
 }
@@ -176,6 +178,8 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 		c.fail(at, "merge keys (<<) are not taken; an alias may stand for a whole value")
 	case key.Kind != yaml.ScalarNode:
 		c.fail(at, "a key must be a plain word")
+	case key.Tag == "!!null" && len(key.Value) < 2: // left out, or ~; null may be a name
+		c.ps.Errorf(at, "expected a key, found nothing")
 	}
 	return Entry{Key: key.Value, At: at, Value: c.inside(parent, value, depth)}
 }

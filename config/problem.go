@@ -52,46 +52,92 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: %s%s", p.Pos, kind, p.Message)
 }
 
-// Problems collects complaints, so that all of them are told at once. The
-// zero value is ready for use.
+// mostProblems is how many errors, and how many warnings, are worked out: more
+// than anyone mends before he asks again, and few enough for a file of nothing
+// but mistakes to be answered at once.
+const mostProblems = 200
+
+// Problems collects complaints, so that all of them are told at once, or the
+// first of very many. The zero value is ready for use.
 type Problems struct {
-	list  []Problem
-	files []string
+	list     []Problem
+	files    []string
+	calls    int // for Whole: how often there was something to complain of
+	errors   int // in list; the rest are warnings
+	told     map[complaint]bool
+	withheld int // complaints that are not worked out
 }
 
-// Errorf adds a complaint that makes the configuration unusable.
+// complaint tells complaints apart that are not worked out.
+type complaint struct {
+	at     Pos
+	format string
+}
+
+// Errorf adds a complaint that makes the configuration unusable. Of very many
+// only the first are kept, and args not made into text for the others.
 func (ps *Problems) Errorf(at Pos, format string, args ...any) {
-	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...)})
+	ps.addf(Problem{Pos: at}, format, args)
 }
 
 // Warnf adds a complaint that does not.
 func (ps *Problems) Warnf(at Pos, format string, args ...any) {
-	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...), Warning: true})
+	ps.addf(Problem{Pos: at, Warning: true}, format, args)
 }
 
 // WarnOfMachinef adds a warning that another machine would not give.
 func (ps *Problems) WarnOfMachinef(at Pos, format string, args ...any) {
-	ps.add(Problem{Pos: at, Message: fmt.Sprintf(format, args...), Warning: true, OfMachine: true})
+	ps.addf(Problem{Pos: at, Warning: true, OfMachine: true}, format, args)
+}
+
+func (ps *Problems) addf(p Problem, format string, args []any) {
+	ps.calls++
+	kept := ps.errors
+	if p.Warning {
+		kept = len(ps.list) - ps.errors
+	}
+	key := complaint{p.Pos, format}
+	switch {
+	case kept < mostProblems:
+		p.Message = fmt.Sprintf(format, args...)
+		ps.add(p)
+	case !ps.told[key]:
+		ps.withheld++
+	}
+	if ps.told == nil {
+		ps.told = map[complaint]bool{}
+	}
+	ps.told[key] = true
 }
 
 func (ps *Problems) add(p Problem) {
 	if !slices.Contains(ps.files, p.Pos.File) {
 		ps.files = append(ps.files, p.Pos.File)
 	}
-	if !slices.Contains(ps.list, p) {
-		ps.list = append(ps.list, p)
+	if slices.Contains(ps.list, p) {
+		return
+	}
+	ps.list = append(ps.list, p)
+	if !p.Warning {
+		ps.errors++
 	}
 }
 
 // Failed reports whether there is a complaint that is more than a warning.
-func (ps *Problems) Failed() bool {
-	return slices.ContainsFunc(ps.list, func(p Problem) bool { return !p.Warning })
-}
+func (ps *Problems) Failed() bool { return ps.errors > 0 }
 
 // All returns the complaints by file, in the order in which the files were
-// first complained about, and within a file by place.
+// first complained about, and within a file by place. Of very many the last
+// says how many more there are.
 func (ps *Problems) All() []Problem {
 	sort.Stable((*byPlace)(ps))
+	if ps.withheld > 0 {
+		last := ps.list[len(ps.list)-1]
+		return append(slices.Clip(ps.list), Problem{
+			Pos: Pos{File: last.Pos.File}, Warning: !ps.Failed(),
+			Message: fmt.Sprintf("and %d more complaints", ps.withheld),
+		})
+	}
 	return ps.list
 }
 
@@ -111,7 +157,7 @@ func (ps *byPlace) Less(i, j int) bool {
 
 // Error returns all complaints, a line each.
 func (ps *Problems) Error() string {
-	return ps.Summary(len(ps.list))
+	return ps.Summary(len(ps.list) + 1)
 }
 
 // Summary returns the first complaints, at most n of them, a line each, and
@@ -138,17 +184,28 @@ func Suggest(word string, known []string) string {
 }
 
 // Known is Suggest for words of which there may be few: where none is near and
-// they are not too many to be read, it lists them.
-func Known(word string, known []string) string { return orList(word, known, "known") }
+// they are not too many to be read, it lists them. Since there may be very many
+// too, it is worked out only where it is printed.
+func Known(word string, known []string) fmt.Stringer {
+	return later(func() string { return orList(word, known, "known") })
+}
 
 // Unknown is Known for names that the configuration declares. If there are none
 // it says, by an example, how one is declared.
-func Unknown(word string, declared []string, example string) string {
-	if len(declared) == 0 {
-		return "; declare it: " + example
-	}
-	return orList(word, slices.Sorted(slices.Values(declared)), "declared")
+func Unknown(word string, declared func() []string, example string) fmt.Stringer {
+	return later(func() string {
+		names := slices.Sorted(slices.Values(declared()))
+		if len(names) == 0 {
+			return "; declare it: " + example
+		}
+		return orList(word, names, "declared")
+	})
 }
+
+// later is text that is worked out where it is printed.
+type later func() string
+
+func (l later) String() string { return l() }
 
 func orList(word string, known []string, what string) string {
 	const most = 12
@@ -164,13 +221,14 @@ func didYouMean(word string) string { return fmt.Sprintf("; did you mean %q?", w
 // with the fewest letters to change and among those the one that begins most
 // alike, else the only one that begins alike at all.
 func Nearest(word string, known []string) string {
-	best, bestDistance, bestPrefix := "", 1+max(1, min(3, len(word)/3)), 0
+	best, bestDistance, bestPrefix := "", 1+max(1, min(mostChanges-1, len(word)/3)), 0
 	if len(word) < 2 {
 		bestDistance = 0 // another letter is another word
 	}
 	alike, count := "", 0
+	lower := strings.ToLower(word)
 	for _, k := range known {
-		d, prefix := distance(strings.ToLower(word), strings.ToLower(k)), commonPrefix(word, k)
+		d, prefix := distance(lower, strings.ToLower(k)), commonPrefix(word, k)
 		if d < bestDistance || d == bestDistance && best != "" && prefix > bestPrefix {
 			best, bestDistance, bestPrefix = k, d, prefix
 		}
@@ -193,21 +251,31 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
+// mostChanges is how many changed letters are told apart: as many or more make
+// another word.
+const mostChanges = 4
+
 // distance is the number of letters to insert, remove, replace or swap with
-// the next to come from a to b (optimal string alignment). Words longer than
-// a name ever is are far from everything.
+// the next to come from a to b (optimal string alignment), up to mostChanges.
+// Words longer than a name ever is are far from everything.
 func distance(a, b string) int {
 	const longest = 64
-	if len(a) > longest || len(b) > longest {
-		return longest
+	if len(a) > longest || len(b) > longest || max(len(a), len(b))-min(len(a), len(b)) >= mostChanges {
+		return mostChanges
 	}
-	var before, last, row [longest + 1]int
-	for j := range last {
+	var rows [3][longest + 1]int
+	before, last, row := &rows[0], &rows[1], &rows[2]
+	for j := range len(b) + 1 {
 		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
 		row[0] = i
-		for j := 1; j <= len(b); j++ {
+		// Further from the diagonal, it is mostChanges or more.
+		from, to := max(1, i-mostChanges), min(len(b), i+mostChanges)
+		if from > 1 {
+			row[from-1] = mostChanges
+		}
+		for j := from; j <= to; j++ {
 			change := 1
 			if a[i-1] == b[j-1] {
 				change = 0
@@ -217,7 +285,10 @@ func distance(a, b string) int {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
-		before, last = last, row
+		if to < len(b) {
+			row[to+1] = mostChanges
+		}
+		before, last, row = last, row, before
 	}
-	return last[len(b)]
+	return min(last[len(b)], mostChanges)
 }

@@ -48,7 +48,7 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 // text is in order; 0 if that takes too long to find out. The library tells
 // where the construct began that it could not finish, which may be far above.
 func culprit(lines [][]byte) int {
-	effort := 16 << 20 // bytes to be parsed
+	effort := 2 << 20 // bytes to be parsed
 	for n := len(lines) - 1; n >= 0; n-- {
 		text := bytes.Join(lines[:n], nil)
 		if effort -= len(text); effort < 0 {

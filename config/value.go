@@ -74,7 +74,7 @@ func want(n Node, kind Kind, what string, ps *Problems) bool {
 		return true
 	case kind == List && n.Kind == Map:
 		ps.Errorf(n.Pos, "expected %s, whose entries begin with \"- \", found %s", what, n.Found())
-	case kind == List && n.Kind == Scalar && !n.Absent():
+	case kind == List && n.Kind == Scalar && !n.Null:
 		ps.Errorf(n.Pos, "expected %s such as [%s], found %s", what, n.Text, n.Found())
 	default:
 		ps.Errorf(n.Pos, "expected %s, found %s", what, n.Found())
@@ -92,27 +92,43 @@ func article(what string) string {
 }
 
 // Parsed returns a Value for a scalar that parse understands. what names the
-// type for people. The error of parse is the complaint, after the text.
+// type for people. The error of parse is the complaint, after the text. YAML's
+// words for nothing, ~ and null, are taken only in quotes.
 func Parsed[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return scalar{what, func(text string) error {
+	return scalar{what, store(p, parse), false}
+}
+
+// Written is Parsed for free text: it is taken as it is written, and ~ and null
+// are words like others.
+func Written[T any](p *T, what string, parse func(text string) (T, error)) Value {
+	return scalar{what, store(p, parse), true}
+}
+
+func store[T any](p *T, parse func(text string) (T, error)) func(text string) error {
+	return func(text string) error {
 		v, err := parse(text)
 		if err == nil {
 			*p = v
 		}
 		return err
-	}}
+	}
 }
 
 // scalar is a Value for a scalar that store understands and keeps.
 type scalar struct {
-	what  string
-	store func(text string) error
+	what    string
+	store   func(text string) error
+	written bool // ~ and null are words like others
 }
 
 func (v scalar) Shape() Shape { return Shape{Type: v.what} }
 
 func (v scalar) Read(n Node, ps *Problems) {
-	if !want(n, Scalar, article(v.what), ps) {
+	switch {
+	case !want(n, Scalar, article(v.what), ps):
+		return
+	case n.Null && !v.written:
+		ps.Errorf(n.Pos, "expected %s, found %s", article(v.what), n.Found())
 		return
 	}
 	if err := v.store(n.Text); err != nil {
@@ -120,10 +136,10 @@ func (v scalar) Read(n Node, ps *Problems) {
 	}
 }
 
-// Text returns a Value for any scalar, taken as it is written. It may be
-// empty only in quotes.
+// Text returns a Value for any scalar, taken as it is written, ~ and null too.
+// It may be empty only in quotes.
 func Text(p *string) Value {
-	return Parsed(p, "text", func(s string) (string, error) { return s, nil })
+	return Written(p, "text", func(s string) (string, error) { return s, nil })
 }
 
 // Word is Text that is not empty.
@@ -202,9 +218,9 @@ func At(p *Pos, v Value) Value {
 // if it was not, what seems to be missing may well be there.
 func Whole(p *bool, v Value) Value {
 	return Wrap(v, func(n Node, ps *Problems) {
-		before := len(ps.list)
+		before := ps.calls
 		v.Read(n, ps)
-		*p = len(ps.list) == before
+		*p = ps.calls == before
 	})
 }
 

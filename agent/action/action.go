@@ -152,7 +152,7 @@ func (c *Check) suggestField(name string) string {
 	case config.Suggest(name, everyEvent) != "":
 		return config.Suggest(name, everyEvent)
 	}
-	return config.Known(name, c.Fields)
+	return config.Known(name, c.Fields).String()
 }
 
 // script tells of the fields that a shell's script seems to name: $FIELD and

@@ -140,7 +140,7 @@ func (a *send) checkLiterals(c *Check) {
 func (a *send) checkSocket(c *Check) {
 	s := c.Netlink.Socket(a.socket)
 	if s == nil {
-		c.Problems.Errorf(a.at, "no netlink socket %q is declared%s", a.socket, config.Unknown(a.socket, c.Netlink.Names(), "netlink: {"+a.socket+": {protocol: …}}"))
+		c.Problems.Errorf(a.at, "no netlink socket %q is declared%s", a.socket, config.Unknown(a.socket, c.Netlink.Names, "netlink: {"+a.socket+": {protocol: …}}"))
 		return
 	}
 	a.generic = s.Family() != ""

@@ -186,7 +186,7 @@ func (t *target) check(c *Check) {
 	case t.lineAt.Line > 0 && t.ledAt.Line > 0:
 		c.Problems.Errorf(t.ledAt, "both line and led: which output is it?")
 	case t.line != "" && !c.Output(t.line):
-		c.Problems.Errorf(t.lineAt, "%q is no output line%s", t.line, config.Unknown(t.line, c.Outputs, "lines: {"+t.line+": {output: …}}"))
+		c.Problems.Errorf(t.lineAt, "%q is no output line%s", t.line, config.Unknown(t.line, func() []string { return c.Outputs }, "lines: {"+t.line+": {output: …}}"))
 	case t.led != "":
 		c.Uses.LEDs = append(c.Uses.LEDs, t.led)
 	}

@@ -49,7 +49,7 @@ func (a *source) check(c *Check) Action {
 	case (a.close == "") == (a.open == ""):
 		c.Problems.Errorf(a.pos, "expected either {close: NAME} or {open: NAME}")
 	case known == 0:
-		c.Problems.Errorf(a.pos, "no file or socket is called %q%s", a.name(), config.Unknown(a.name(), c.Switchable, "files: {"+a.name()+": {path: …}} or netlink: {"+a.name()+": {protocol: …}}"))
+		c.Problems.Errorf(a.pos, "no file or socket is called %q%s", a.name(), config.Unknown(a.name(), func() []string { return c.Switchable }, "files: {"+a.name()+": {path: …}} or netlink: {"+a.name()+": {protocol: …}}"))
 	case known > 1:
 		c.Problems.Errorf(a.pos, "both a file and a socket are called %q: which is meant?", a.name())
 	}

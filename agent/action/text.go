@@ -106,7 +106,7 @@ func parseField(s string, depth int) (p part, rest string, err error) {
 // TextValue returns the Value that reads a Text.
 func TextValue(t *Text) config.Value {
 	var at config.Pos
-	return config.At(&at, config.Parsed(t, "text with ${FIELDS}", func(s string) (Text, error) {
+	return config.At(&at, config.Written(t, "text with ${FIELDS}", func(s string) (Text, error) {
 		parsed, err := ParseText(s)
 		parsed.Pos = at
 		return parsed, err

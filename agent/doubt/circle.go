@@ -23,11 +23,15 @@ type circles struct {
 	ps   *config.Problems
 	way  []*rule.Rule // from where the search began to where it is
 	seen map[*rule.Rule]bool
+	// effort is how many rules are looked at before the search is given up:
+	// where each of very many rules sets off all of them, nobody waits for the
+	// last circle.
+	effort int
 }
 
 // Circles warns of them.
 func Circles(rules []*rule.Rule, ps *config.Problems) {
-	search := circles{book: rule.NewBook(rules), ps: ps, seen: map[*rule.Rule]bool{}}
+	search := circles{book: rule.NewBook(rules), ps: ps, seen: map[*rule.Rule]bool{}, effort: 1_000_000}
 	for _, r := range rules {
 		search.from(r)
 	}
@@ -38,15 +42,18 @@ func Circles(rules []*rule.Rule, ps *config.Problems) {
 func (s *circles) from(r *rule.Rule) {
 	if i := slices.Index(s.way, r); i >= 0 {
 		s.tell(s.way[i:])
+		s.effort -= 10 * len(s.way)
 		return
 	}
-	if s.seen[r] || slowedDown(r) {
+	if s.effort < 0 || s.seen[r] || slowedDown(r) {
 		return
 	}
 	s.seen[r] = true
 	s.way = append(s.way, r)
 	for _, next := range s.setOff(r) {
-		s.from(next)
+		if s.effort--; s.effort >= 0 {
+			s.from(next)
+		}
 	}
 	s.way = s.way[:len(s.way)-1]
 }
@@ -61,10 +68,11 @@ func slowedDown(r *rule.Rule) bool {
 // setOff returns the rules that hear what r sends at once.
 func (s *circles) setOff(r *rule.Rule) []*rule.Rule {
 	var all []*rule.Rule
+	found := map[*rule.Rule]bool{}
 	for _, e := range r.Do.Sends() {
 		s.book.Find(e, func(next *rule.Rule) {
-			if !slices.Contains(all, next) {
-				all = append(all, next)
+			if !found[next] {
+				all, found[next] = append(all, next), true
 			}
 		})
 	}

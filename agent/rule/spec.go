@@ -51,7 +51,7 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		return (*p).value(kinds)
 	}
 	return config.At(&s.pos, config.Object(
-		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
+		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place: FILE:LINE, with :COLUMN where a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, kinds)},
 		config.Field{Name: "do", Also: "then action actions run", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
@@ -97,7 +97,13 @@ type Compiler struct {
 	Problems *config.Problems
 	Known    action.Known
 	names    map[string]config.Pos
+	unnamed  map[config.Pos]int // how many rules without a name begin in a line
+	topics   int                // of all triggers
 }
+
+// mostTopics bounds what the patterns of many triggers match in all, which is
+// their number times that of the names: far above what any board has lines for.
+const mostTopics = 100_000
 
 // Names returns the names that specs have; those that are called by their
 // place are not among them.
@@ -114,14 +120,23 @@ func Names(specs []*Spec) []string {
 // Triggers compiles the triggers of s. It comes before Rule for all rules,
 // since a trigger may declare what another rule's actions name.
 func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
+	if c.unnamed == nil {
+		c.unnamed = map[config.Pos]int{}
+	}
+	if s.name == "" {
+		c.unnamed[s.line()]++
+	}
 	var all []sources.Trigger
 	for _, spec := range s.triggers {
-		if spec.kind == nil {
-			continue // complained of while reading
+		if spec.kind == nil || c.topics > mostTopics {
+			continue // complained of
 		}
 		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Where: spec.where}
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
+		if c.topics += len(t.Topics); c.topics > mostTopics {
+			c.Problems.Errorf(t.Pos, "the triggers as far as here stand for more than %d states of lines and other things, counting what patterns match", mostTopics)
+		}
 		all = append(all, t)
 	}
 	return all
@@ -172,21 +187,34 @@ func namedBy(triggers []sources.Trigger) func(field string) {
 	}
 }
 
+// line returns the line in which s begins.
+func (s *Spec) line() config.Pos { return config.Pos{File: s.pos.File, Line: s.pos.Line} }
+
+// nameOf returns what s is called, and complains if another rule is too.
 func (c *Compiler) nameOf(s *Spec) string {
-	if s.name == "" {
-		return fmt.Sprintf("%s:%d", s.pos.File, s.pos.Line)
+	name, at := s.name, s.namePos
+	if name == "" {
+		name, at = c.placeOf(s), s.pos
+	} else if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		c.Problems.Errorf(at, "the name %+q holds what cannot be printed", name)
 	}
-	if strings.ContainsFunc(s.name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		c.Problems.Errorf(s.namePos, "the name %+q holds what cannot be printed", s.name)
-	}
-	if first, ok := c.names[s.name]; ok {
-		c.Problems.Errorf(s.namePos, "a rule named %q is declared already at %s", s.name, first)
+	if first, ok := c.names[name]; ok {
+		c.Problems.Errorf(at, "a rule named %q is declared already at %s", name, first)
 	}
 	if c.names == nil {
 		c.names = map[string]config.Pos{}
 	}
-	c.names[s.name] = s.namePos
-	return s.name
+	c.names[name] = at
+	return name
+}
+
+// placeOf returns the file and line of s, by which it is called if it has no
+// name, with the column where that line has more such rules.
+func (c *Compiler) placeOf(s *Spec) string {
+	if c.unnamed[s.line()] > 1 {
+		return s.pos.String()
+	}
+	return s.line().String()
 }
 
 // fieldsOf returns the fields that some trigger's events have, nil if one of

@@ -145,7 +145,18 @@ func (p *Plan) Declares(name string) error {
 	if p.vars[name] != nil {
 		return nil
 	}
-	return fmt.Errorf("no variable %q is declared%s", name, config.Unknown(name, p.Names(), "vars: {"+name+": {}}"))
+	return undeclared{p, name}
+}
+
+// undeclared is the error for a name that is no variable's. What was meant is
+// worked out only where it is printed.
+type undeclared struct {
+	plan *Plan
+	name string
+}
+
+func (u undeclared) Error() string {
+	return fmt.Sprintf("no variable %q is declared%s", u.name, config.Unknown(u.name, u.plan.Names, "vars: {"+u.name+": {}}"))
 }
 
 // keeps reports whether some variable survives a restart.

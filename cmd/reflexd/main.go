@@ -49,7 +49,7 @@ func verbs() []verb {
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
 		{"enable", "RULE ...", "have rules of the running agent fire again", enableVerb},
 		{"disable", "RULE ...", "keep rules of the running agent from firing, until it is told otherwise or restarted", disableVerb},
-		{"emit", "NAME [FIELD=VALUE ...]", "send an event to the rules of the running agent that say `event: NAME`", emitVerb},
+		{"emit", "NAME [FIELD=VALUE ...]", "send an event, of up to 4096 bytes, to the rules of the running agent that say `event: NAME`", emitVerb},
 		{"trigger", "", "tell the rules of devices that are there as if they were just plugged in", triggerVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the language of the configuration", helpVerb},

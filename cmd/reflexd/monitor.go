@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"reflexd/agent"
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/learn"
 	"reflexd/sources"
+	"reflexd/sources/gpio"
 	"reflexd/sources/signal"
 )
 
@@ -34,8 +36,11 @@ func monitorVerb(c *command) func([]string) int {
 			return wrong
 		}
 		spec, wanted := watchSpec(args, *bias)
-		if err := signal.Inherit(); err != nil {
+		if err := signal.Inherit(); err != nil { // which may start the program again
 			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
+		}
+		if err := c.lookFor(spec.Lines); err != nil {
+			return c.fail(err)
 		}
 		configuration, err := agent.Watch(spec)
 		if err != nil {
@@ -73,9 +78,45 @@ func checkMonitor(args []string, bias string) error {
 	}
 	for _, arg := range args {
 		name := strings.TrimSuffix(arg, "s") + "s"
+		if hint := meant(name); hint != "" {
+			return fmt.Errorf("no source is called %q: %s", arg, hint)
+		}
 		if hint := config.Suggest(name, monitored); hint != "" && !slices.Contains(monitored, name) {
 			return fmt.Errorf("no source is called %q%s", arg, hint)
 		}
+	}
+	return nil
+}
+
+// meant says what is written for events that rules call by name.
+func meant(name string) string {
+	switch {
+	case slices.Contains([]string{"lines", "buttons", "gpios"}, name):
+		return "a line is named by itself, as GPIO17 is; `reflexd lines` lists them"
+	case slices.Contains([]string{"keys", "switches", "axis", "axes"}, name), strings.HasPrefix(name, "KEY_"), strings.HasPrefix(name, "BTN_"):
+		return "`inputs` shows the keys of all input devices"
+	}
+	return ""
+}
+
+// lookFor refuses lines of which others are meant, and says which are waited
+// for.
+func (c *command) lookFor(lines []string) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	chips, err := gpio.List("/dev", "/sys")
+	if err != nil {
+		fmt.Fprintln(c.stderr, "reflexd monitor:", err)
+	}
+	machine := board.Read("/proc", "/sys")
+	for _, line := range lines {
+		if _, _, err := gpio.Resolve(chips, machine.Board(), line); err == nil {
+			continue
+		} else if !gpio.MayCome(err) {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "%s is waited for, as no GPIO chip has such a line now\n", line)
 	}
 	return nil
 }

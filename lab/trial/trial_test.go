@@ -374,6 +374,14 @@ rules:
 	}
 }
 
+func TestMonitorRefusesALineOfWhichAnotherIsMeant(t *testing.T) {
+	b := on(t, lab.Virt)
+	out := b.shell(t, "reflexd monitor GPOI6 2>&1; echo $?")
+	if want := "there is no line called GPOI6; did you mean \"GPIO6\"?\n1\n"; !strings.HasSuffix(out, want) {
+		t.Errorf("it told %q, want %q", out, want)
+	}
+}
+
 func TestMonitorShowsEverySourceWithoutConfiguration(t *testing.T) {
 	b := on(t, lab.Virt)
 	m, err := b.Start(t.Context(), lab.Command{Args: []string{"reflexd", "monitor", "--json", "inputs", "uevents", "signals", "GPIO6"}}, "/tmp/monitor.log")

@@ -74,16 +74,15 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 
 // find returns the names that r means.
 func (tr *trigger) find(r ref, ps *config.Problems) []string {
-	all := tr.plan.names()
 	if r.word == "" || tr.plan.files[r.word] != nil {
 		return slices.DeleteFunc([]string{r.word}, func(s string) bool { return s == "" })
 	}
 	var names []string
 	if strings.ContainsAny(r.word, "*?[") {
-		names = slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !sources.Glob(r.word, name) })
+		names = slices.DeleteFunc(tr.plan.names(), func(name string) bool { return !sources.Glob(r.word, name) })
 	}
 	if len(names) == 0 {
-		ps.Errorf(r.at, "no file is called %q%s", r.word, config.Unknown(r.word, all, "files: {"+r.word+": {path: …}}"))
+		ps.Errorf(r.at, "no file is called %q%s", r.word, config.Unknown(r.word, tr.plan.names, "files: {"+r.word+": {path: …}}"))
 	}
 	return names
 }

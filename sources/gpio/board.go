@@ -105,9 +105,9 @@ func (s *survey) onBoard(spec string) ([]place, error) {
 		return found, nil
 	}
 	if l.Chip == nil {
-		return nil, s.notFound(fmt.Sprintf("%s is the line %s of the %s, and no chip has it", spec, l.Name, b.Title))
+		return nil, s.notFound(fmt.Sprintf("%s is the line %s of the %s, and no chip has it", spec, l.Name, b.Title), "")
 	}
-	return nil, s.notFound(fmt.Sprintf("%s is line %d of the %s's chip %s, which is not there", spec, l.Offset, b.Title, strings.Join(l.Chip.Known, " or ")))
+	return nil, s.notFound(fmt.Sprintf("%s is line %d of the %s's chip %s, which is not there", spec, l.Offset, b.Title, strings.Join(l.Chip.Known, " or ")), "")
 }
 
 // unknownBoard complains of what only a board's table can tell.

@@ -39,10 +39,10 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 func (c *lineIs) compile(ps *config.Problems) func() sources.Truth {
 	c.plan.asked = true
 	l := c.plan.declared[c.name]
-	switch names := c.plan.names(func(*Line) bool { return true }); {
+	switch {
 	case c.name == "":
 	case l == nil:
-		ps.Errorf(c.at, "no line %q is declared%s", c.name, config.Unknown(c.name, names, "lines: {"+c.name+": {button: …}}"))
+		ps.Errorf(c.at, "no line %q is declared%s", c.name, config.Unknown(c.name, c.plan.Names, "lines: {"+c.name+": {button: …}}"))
 	case l.Kind == Output && slices.Contains([]string{sources.Pressed, sources.Released}, c.is):
 		ps.Errorf(c.isAt, "line %s is an output: it is on or off", c.name)
 	}

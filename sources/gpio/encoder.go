@@ -102,6 +102,7 @@ func stepsValue(edges *int) config.Value {
 
 // checkEncoders complains of encoders that cannot be.
 func (p *Plan) checkEncoders(ps *config.Problems) {
+	all := p.Lines()
 	for _, name := range slices.Sorted(maps.Keys(p.encoders)) {
 		e := p.encoders[name]
 		if first := p.declared[name]; first != nil {
@@ -110,7 +111,7 @@ func (p *Plan) checkEncoders(ps *config.Problems) {
 		if e.Spec == e.SpecB && e.Spec != "" {
 			ps.Errorf(e.At, "encoder %s: a and b are the same line", name)
 		}
-		for _, other := range p.Lines() {
+		for _, other := range all {
 			if other != e && e.uses(other) != "" && (other.Kind != Knob || other.Name < name) {
 				ps.Errorf(e.At, "encoder %s: line %s is declared already as %s at %s", name, e.uses(other), other.Name, other.At)
 			}
@@ -164,19 +165,24 @@ func (o *onEncoder) compile(t *sources.Trigger, ps *config.Problems) {
 
 // findEncoders returns the encoders that r means.
 func (p *Plan) findEncoders(r ref, ps *config.Problems) []*Line {
-	names := slices.Sorted(maps.Keys(p.encoders))
+	names := func() []string { return slices.Sorted(maps.Keys(p.encoders)) }
+	switch e := p.encoders[r.name]; {
+	case e != nil:
+		return []*Line{e}
+	case r.name == "":
+		return nil
+	case !strings.ContainsAny(r.name, "*?["):
+		ps.Errorf(r.at, "no encoder %q is declared%s", r.name, config.Unknown(r.name, names, "encoders: {"+r.name+": {a: …, b: …}}"))
+		return nil
+	}
 	var found []*Line
-	for _, name := range names {
-		if name == r.name || sources.Glob(r.name, name) {
+	for _, name := range names() {
+		if sources.Glob(r.name, name) {
 			found = append(found, p.encoders[name])
 		}
 	}
-	switch {
-	case len(found) > 0 || r.name == "":
-	case strings.ContainsAny(r.name, "*?["):
+	if len(found) == 0 {
 		ps.Errorf(r.at, "no declared encoder matches %q", r.name)
-	default:
-		ps.Errorf(r.at, "no encoder %q is declared%s", r.name, config.Unknown(r.name, names, "encoders: {"+r.name+": {a: …, b: …}}"))
 	}
 	return found
 }

@@ -70,3 +70,22 @@ func TestBoardsNamesOfLines(t *testing.T) {
 		}
 	}
 }
+
+func TestALineMayComeUnlessAnotherIsMeant(t *testing.T) {
+	chips := []Chip{chipOf("gpiochip0", "expander", "", 4, "GPIO17", "GPIO18", "twin", "twin")}
+	for spec, want := range map[string]bool{
+		"GPOI17":     false, // GPIO17 will have been meant
+		"expandr:3":  false,
+		"expander:9": false,
+		"twin":       false, // which of them?
+		"lamp":       true,
+		"mcp23017:3": true,
+	} {
+		if _, _, err := Resolve(chips, nil, spec); err == nil || MayCome(err) != want {
+			t.Errorf("%s may come: %v, want %v (%v)", spec, MayCome(err), want, err)
+		}
+	}
+	if _, _, err := Resolve(nil, nil, "GPIO17"); !MayCome(err) {
+		t.Errorf("no chip is there, and none may come: %v", err)
+	}
+}

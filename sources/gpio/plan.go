@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -87,19 +88,27 @@ type Plan struct {
 // Lines returns the declared lines and encoders by place, and those without a
 // place by name.
 func (p *Plan) Lines() []*Line {
-	var lines []*Line
-	for _, all := range []map[string]*Line{p.declared, p.encoders} {
-		for _, l := range all {
-			if l.Spec != "" && (l.Kind != Knob || l.SpecB != "") { // else it was complained about
-				lines = append(lines, l)
+	return slices.SortedFunc(p.all(), (*Line).compare)
+}
+
+// all goes through the declared lines and encoders in no order, but for those
+// that were complained of.
+func (p *Plan) all() iter.Seq[*Line] {
+	return func(yield func(*Line) bool) {
+		for _, declared := range []map[string]*Line{p.declared, p.encoders} {
+			for _, l := range declared {
+				if l.Spec != "" && (l.Kind != Knob || l.SpecB != "") && !yield(l) {
+					return
+				}
 			}
 		}
 	}
-	slices.SortFunc(lines, func(a, b *Line) int {
-		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Line, b.At.Line),
-			cmp.Compare(a.At.Col, b.At.Col), cmp.Compare(a.Name, b.Name))
-	})
-	return lines
+}
+
+// compare is for sorting by place, and then by name.
+func (l *Line) compare(other *Line) int {
+	return cmp.Or(cmp.Compare(l.At.File, other.At.File), cmp.Compare(l.At.Line, other.At.Line),
+		cmp.Compare(l.At.Col, other.At.Col), cmp.Compare(l.Name, other.Name))
 }
 
 // Names returns the names of all lines and encoders, sorted.
@@ -115,7 +124,7 @@ func (p *Plan) inputs() []string {
 
 func (p *Plan) names(want func(*Line) bool) []string {
 	var names []string
-	for _, l := range p.Lines() {
+	for l := range p.all() {
 		if want(l) {
 			names = append(names, l.Name)
 		}
@@ -175,14 +184,15 @@ func (p *Plan) put(l *Line) {
 	p.declared[l.Name] = l
 }
 
-// bySpec returns what is declared for exactly this LINE.
+// bySpec returns what is declared for exactly this LINE, first by place.
 func (p *Plan) bySpec(spec string) *Line {
-	for _, l := range p.Lines() {
-		if l.Spec == spec || l.SpecB == spec {
-			return l
+	var first *Line
+	for l := range p.all() {
+		if (l.Spec == spec || l.SpecB == spec) && (first == nil || l.compare(first) < 0) {
+			first = l
 		}
 	}
-	return nil
+	return first
 }
 
 // Check implements sources.Plan. It also declares the lines that triggers

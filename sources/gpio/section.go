@@ -134,5 +134,12 @@ func outputFields(l *Line) []config.Field {
 }
 
 func specValue(spec *string) config.Value {
-	return config.Parsed(spec, "a GPIO line", parseSpec)
+	line := config.Parsed(spec, "a GPIO line", parseSpec)
+	return config.Wrap(line, func(n config.Node, ps *config.Problems) {
+		if n.Kind == config.Scalar && n.Null {
+			ps.Errorf(n.Pos, "%v", notASpec(n.Found()))
+			return
+		}
+		line.Read(n, ps)
+	})
 }

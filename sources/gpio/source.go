@@ -44,8 +44,8 @@ func open(h sources.Host, k *kernel) *Source {
 	return &Source{host: h, kernel: k, hotplug: hotplug{fd: -1}}
 }
 
-// Apply implements sources.Source. A line that both plans ask for in the same
-// words is handed over, be it under another name: it is not touched, and
+// Apply implements sources.Source. A line that both plans ask for, be it in
+// other words or under another name, is handed over: it is not touched, and
 // `initial` does not move it; on_exit is the new plan's from then on. A line
 // whose other parameters changed is released and requested again; an output
 // then begins with the value that it had. So it is with a line that the new
@@ -56,13 +56,13 @@ func (s *Source) Apply(plan sources.Plan) {
 	p.source = s
 	s.dryRun = p.DryRun
 	moved := s.goBy(p.board)
-	old := s.lines
+	declared := p.Lines()
+	from, old := s.heirs(declared, s.lines)
 	s.lines, s.byName = nil, map[string]*line{}
-	for _, decl := range p.Lines() {
+	for i, decl := range declared {
 		l := newLine(s, decl)
-		if i := find(old, decl.Spec); i >= 0 {
-			l = old[i].succeed(l, slices.Contains(moved, old[i]))
-			old = append(old[:i:i], old[i+1:]...)
+		if was := from[i]; was != nil {
+			l = was.succeed(l, was.decl.Spec == decl.Spec && slices.Contains(moved, was))
 		}
 		s.lines = append(s.lines, l)
 		if decl.Kind != Knob {
@@ -78,15 +78,6 @@ func (s *Source) Apply(plan sources.Plan) {
 	for _, l := range s.lines {
 		l.shown = l.pressed()
 	}
-}
-
-func find(lines []*line, spec string) int {
-	for i, l := range lines {
-		if l.decl.Spec == spec {
-			return i
-		}
-	}
-	return -1
 }
 
 // succeed returns the line that goes on after a reload: l itself where next

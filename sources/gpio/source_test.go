@@ -395,6 +395,47 @@ func TestReloadHandsOver(t *testing.T) {
 	}
 }
 
+// The same line under other words is the same request: to close and open it
+// would glitch what hangs on it.
+func TestReloadUnderOtherWordsHandsOver(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1", "A", "B", "GPIO4")
+	b.apply(plan(t, `
+lines: {power: {button: GPIO0}, led: {output: GPIO1, on_exit: off}, other: {output: GPIO4}}
+encoders: {volume: {a: A, b: B}}
+`))
+	b.expect("power  StartsUp", "volume 00 found")
+	b.do(func() { _ = b.Set("led", true) })
+	b.called()
+
+	b.apply(plan(t, `
+lines: {power: {button: "gpiochip0:0"}, lamp: {output: "main:1", on_exit: off}, other: {output: "main:4", drive: open-drain}}
+encoders: {volume: {a: "main:2", b: "main:3"}}
+`))
+	if calls := b.called(); !slices.Equal(calls, []string{"request 4"}) {
+		t.Errorf("the reload did %q, want only the line requested whose settings changed", calls)
+	}
+	b.nothing()
+	b.write(b.line(c, 0), edge{high: false})
+	b.expect("power falling Down")
+	b.do(func() {
+		if on, ok := b.Level("lamp"); !on || !ok {
+			b.Error("the output's level was not handed over")
+		}
+	})
+
+	// Words that have changed places are the lines that they say.
+	b.apply(plan(t, `lines: {lamp: {output: GPIO4, drive: open-drain}, other: {output: GPIO1, on_exit: on}}`))
+	if calls := b.called(); len(calls) > 0 {
+		t.Errorf("the reload did %q", calls)
+	}
+	b.do(func() {
+		if on, _ := b.Level("other"); !on {
+			b.Error("the names did not change places")
+		}
+	})
+}
+
 // Pin 13 of the first Pi was another line on its first revision: one that says
 // so by a reload means the other line. What both have in the same place stays.
 func TestReloadWithAnotherBoardMovesLines(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 // one than this.
 func parseSpec(s string) (string, error) {
 	if s == "" || strings.TrimSpace(s) != s {
-		return "", fmt.Errorf("expected a line such as GPIO17, pin 11 or gpiochip0:17, found %q", s)
+		return "", notASpec(strconv.Quote(s))
 	}
 	if _, err := strconv.Atoi(s); err == nil {
 		return "", fmt.Errorf("%q may be many things: write GPIO%s for the processor's own number, pin %s for the header's, or CHIP:%s", s, s, s, s)
@@ -41,6 +41,10 @@ func parseSpec(s string) (string, error) {
 		err = nil
 	}
 	return s, err
+}
+
+func notASpec(found string) error {
+	return fmt.Errorf("expected a line such as GPIO17, pin 11 or gpiochip0:17, found %s", found)
 }
 
 // cutOffset splits CHIP:OFFSET at the last colon; labels such as INT34C5:00
@@ -93,7 +97,7 @@ func (s *survey) resolve(spec string) (*openChip, int, error) {
 func (s *survey) byOffset(spec string) (*openChip, int, error) {
 	chip, offset, err := cutOffset(spec)
 	if err != nil {
-		return nil, 0, s.notFound("there is no line called " + spec + s.suggest(spec))
+		return nil, 0, s.notFound("there is no line called "+spec, s.suggest(spec))
 	}
 	c, err := s.chip(chip, offset)
 	if err != nil {
@@ -174,7 +178,7 @@ func (s *survey) chip(name string, offset int) (*openChip, error) {
 			}
 		}
 	}
-	return nil, s.notFound("there is no chip " + name + config.Suggest(name, s.chipNames()))
+	return nil, s.notFound("there is no chip "+name, config.Suggest(name, s.chipNames()))
 }
 
 // labelled returns the chips that bear the label.
@@ -197,18 +201,27 @@ func (s *survey) chipNames() []string {
 }
 
 // absent says that no chip has the line, and none was left out of the search.
-type absent string
+// hint is what may have been meant, "" if nothing is near.
+type absent struct{ what, hint string }
 
-func (a absent) Error() string { return string(a) }
+func (a absent) Error() string { return a.what + a.hint }
+
+// MayCome reports whether the line that Resolve did not find may come with a
+// chip that is not there yet: if another is so near that it will have been
+// meant, waiting would be for ever.
+func MayCome(err error) bool {
+	a, ok := err.(absent)
+	return ok && a.hint == ""
+}
 
 // notFound returns the error for what was not found. It owns up to the chips
 // that could not be looked at.
-func (s *survey) notFound(what string) error {
+func (s *survey) notFound(what, hint string) error {
 	switch {
 	case len(s.failed) > 0:
-		return fmt.Errorf("%s on the chips that can be opened: %w", what, errors.Join(s.failed...))
+		return fmt.Errorf("%s on the chips that can be opened: %w", what+hint, errors.Join(s.failed...))
 	case len(s.chips) == 0:
-		return absent("there is no GPIO chip in " + s.dev + " yet")
+		return absent{"there is no GPIO chip in " + s.dev + " yet", ""}
 	}
-	return absent(what)
+	return absent{what, hint}
 }

@@ -7,6 +7,7 @@ package gpio
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -101,18 +102,20 @@ func (p *Plan) newOnLine() ([]config.Field, func(*sources.Trigger, *config.Probl
 
 func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
 	var names []string
+	seen := map[string]bool{}
+	inputs := sync.OnceValue(o.plan.inputs)
 	for _, r := range o.refs {
-		for _, name := range o.find(r, ps) {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
+		for _, name := range o.find(r, inputs, ps) {
+			if !seen[name] {
+				names, seen[name] = append(names, name), true
 			}
 		}
 	}
 	o.edges.compile(t, names, ps)
 }
 
-// find returns the names that r means.
-func (o *onLine) find(r ref, ps *config.Problems) []string {
+// find returns the names that r means, inputs being those of all inputs.
+func (o *onLine) find(r ref, inputs func() []string, ps *config.Problems) []string {
 	l := o.plan.declared[r.name]
 	switch {
 	case r.name == "", l != nil && l.Spec == "": // complained about already
@@ -124,10 +127,10 @@ func (o *onLine) find(r ref, ps *config.Problems) []string {
 		o.check(l, ps)
 		return []string{r.name}
 	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Unknown(r.name, o.plan.inputs(), "lines: {"+r.name+": {button: …}}"))
+		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Unknown(r.name, inputs, "lines: {"+r.name+": {button: …}}"))
 		return nil
 	}
-	matching := slices.DeleteFunc(o.plan.inputs(), func(name string) bool { return !sources.Glob(r.name, name) })
+	matching := slices.DeleteFunc(slices.Clone(inputs()), func(name string) bool { return !sources.Glob(r.name, name) })
 	if len(matching) == 0 {
 		ps.Errorf(r.at, "no declared input or button matches %q", r.name)
 	}
@@ -153,7 +156,7 @@ func (o *onLines) compile(t *sources.Trigger, ps *config.Problems) {
 	var names []string
 	o.Is, o.isAt = []string{sources.Pressed}, t.Pos // needs both edges
 	for _, r := range o.refs {
-		found := o.find(r, ps)
+		found := o.find(r, o.plan.inputs, ps)
 		if found == nil {
 			return // complained of
 		}

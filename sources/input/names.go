@@ -75,11 +75,22 @@ func (t *nameTable) parse(text string) (uint16, error) {
 	number, err := strconv.ParseUint(digits, 10, 16)
 	switch {
 	case err != nil || digits == text || int(number) >= len(t.names):
-		return 0, fmt.Errorf("no %s is called %q%s", t.what, text, t.suggest(text))
+		return 0, unknownName{t, text}
 	case t.names[number] != text:
 		return 0, fmt.Errorf("no %s is called %q; code %d is %s", t.what, text, number, t.names[number])
 	}
 	return uint16(number), nil
+}
+
+// unknownName is the error for a word that is no name. What was meant is worked
+// out only where it is printed.
+type unknownName struct {
+	table *nameTable
+	text  string
+}
+
+func (u unknownName) Error() string {
+	return fmt.Sprintf("no %s is called %q%s", u.table.what, u.text, u.table.suggest(u.text))
 }
 
 // suggest finds what text may have meant: most often the prefix is missing,

@@ -56,7 +56,7 @@ func (o *origin) field() config.Field { return sources.FromField(&o.name, &o.at)
 // restrict makes t hear only what comes from o, which must be declared.
 func (p *Plan) restrict(t *sources.Trigger, o *origin, ps *config.Problems) {
 	if _, ok := p.Inputs[o.name]; !ok && o.name != "" {
-		ps.Errorf(o.at, "no input %q is declared%s", o.name, config.Unknown(o.name, slices.Collect(maps.Keys(p.Inputs)), "inputs: {"+o.name+": {name: …}}"))
+		ps.Errorf(o.at, "no input %q is declared%s", o.name, config.Unknown(o.name, func() []string { return slices.Collect(maps.Keys(p.Inputs)) }, "inputs: {"+o.name+": {name: …}}"))
 	}
 	t.RestrictFrom(o.name)
 }

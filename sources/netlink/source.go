@@ -130,9 +130,12 @@ func (s *Source) find(name string) *socket {
 }
 
 func (s *Source) unknown(name string) error {
-	var known []string
-	for _, k := range s.sockets {
-		known = append(known, k.decl.Name)
+	known := func() []string {
+		var names []string
+		for _, k := range s.sockets {
+			names = append(names, k.decl.Name)
+		}
+		return names
 	}
 	return fmt.Errorf("no netlink socket %q is declared%s", name, config.Unknown(name, known, "netlink: {"+name+": {protocol: …}}"))
 }

@@ -69,17 +69,16 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 
 // find returns the names that r means.
 func (tr *trigger) find(r ref, ps *config.Problems) []string {
-	known := tr.plan.Names()
 	switch {
 	case r.name == "": // complained about already
 		return nil
-	case slices.Contains(known, r.name):
+	case tr.plan.declared[r.name] != nil:
 		return []string{r.name}
 	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no netlink socket %q is declared%s", r.name, config.Unknown(r.name, known, "netlink: {"+r.name+": {protocol: …}}"))
+		ps.Errorf(r.at, "no netlink socket %q is declared%s", r.name, config.Unknown(r.name, tr.plan.Names, "netlink: {"+r.name+": {protocol: …}}"))
 		return nil
 	}
-	matching := slices.DeleteFunc(known, func(name string) bool { return !sources.Glob(r.name, name) })
+	matching := slices.DeleteFunc(tr.plan.Names(), func(name string) bool { return !sources.Glob(r.name, name) })
 	if len(matching) == 0 {
 		ps.Errorf(r.at, "no declared netlink socket matches %q", r.name)
 	}

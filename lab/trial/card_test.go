@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab
+
+package trial
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"reflexd/lab"
+)
+
+// reader plugs in a card reader, and waits for its drive.
+func (b *board) reader(t *testing.T) {
+	t.Helper()
+	if err := b.PlugReader(t.Context(), "reader"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Unplug(context.Background(), "reader") })
+	if err := b.AwaitFile(t.Context(), "/dev/sda"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *board) insert(t *testing.T, image string) {
+	t.Helper()
+	if err := b.InsertCard(t.Context(), "reader", image); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *board) pullCard(t *testing.T) {
+	t.Helper()
+	if err := b.PullCard(t.Context(), "reader"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A card reader's drive is there all the time: that a card came or went, the
+// kernel finds out only if it is told to ask, which no udev does here.
+func TestMountCardsOfAReader(t *testing.T) {
+	b := on(t, lab.Virt)
+	a := b.start(t, automounting)
+	b.reader(t)
+	poll := `i=0; while [ $i -lt 50 ]; do [ "$(cat /sys/block/sda/events_poll_msecs)" = 2000 ] && exit 0; sleep 0.1; i=$((i+1)); done; exit 1`
+	if _, err := b.Shell(t.Context(), poll); err != nil {
+		t.Error("nobody has the kernel ask the reader for cards")
+	}
+
+	one := volume(t, true, lab.Volume{Type: "vfat", Label: "ONE"})
+	b.insert(t, one)
+	a.expect("mount /media/ONE mounted /dev/sda1 vfat ONE ro=0 usb")
+
+	b.pullCard(t)
+	a.expect("mount /media/ONE yanked")
+	b.nothingMounted(t)
+	b.insert(t, volume(t, true, lab.Volume{Type: "ext4", Label: "TWO"}))
+	a.expect("mount /media/TWO mounted /dev/sda1 ext4 TWO ro=0 usb")
+
+	b.pullCard(t)
+	a.expect("mount /media/TWO yanked")
+	b.nothingMounted(t)
+
+	// Without partitions, and the first one again.
+	b.insert(t, volume(t, false, lab.Volume{Type: "exfat", Label: "WHOLE"}))
+	a.expect("mount /media/WHOLE mounted /dev/sda exfat WHOLE ro=0 usb")
+	b.pullCard(t)
+	a.expect("mount /media/WHOLE yanked")
+	b.insert(t, one)
+	a.expect("mount /media/ONE mounted /dev/sda1")
+	b.pullCard(t)
+	a.expect("mount /media/ONE yanked")
+	b.nothingMounted(t)
+
+	for _, wrong := range []string{" failed ", "level=ERROR"} {
+		if strings.Contains(a.log(), wrong) {
+			t.Errorf("told wrongly: %s in\n%s", wrong, a.log())
+		}
+	}
+}
