@@ -88,9 +88,20 @@ func writeFile(w *wire.Write) error {
 	return errors.Join(err, f.Close())
 }
 
-// pollEvery is how often an awaited file is looked at. Most of what is awaited lies in proc and sysfs, of which
+// pollEvery is how soon an awaited file is looked at again. Most of what is awaited lies in proc and sysfs, of which
 // inotify tells nothing.
 const pollEvery = 5 * time.Millisecond
+
+// A look costs an emulated CPU up to four milliseconds, which what is awaited may need itself: the longer it has been
+// waited for, the longer it takes to the next look.
+const (
+	pollShare  = 10 // of the time so far
+	pollAtMost = 50 * time.Millisecond
+)
+
+func nextLook(waited time.Duration) time.Duration {
+	return min(max(waited/pollShare, pollEvery), pollAtMost)
+}
 
 // await waits until the file is as it should be, or ctx ends. Either way the reply has what is there.
 func await(ctx context.Context, a *wire.Await) (wire.Reply, error) {
@@ -98,16 +109,18 @@ func await(ctx context.Context, a *wire.Await) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
+	begin := time.Now()
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
 	for {
 		data, err := readAwaited(a)
 		span, ok := met(data, err)
 		if ok || ctx.Err() != nil {
 			return wire.Reply{Met: ok, Span: span, Data: data}, nil
 		}
+		timer.Reset(nextLook(time.Since(begin)))
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}

@@ -85,8 +85,8 @@ func (a *agent) signal(s syscall.Signal) {
 }
 
 // late is how much earlier or later than due an edge may be. The loop's timers
-// count in whole milliseconds, rounded up, and the watcher looks every 0.2 ms:
-// where the host has nothing else to do, the median edge is 2 ms late. On a
+// count in whole milliseconds, rounded up, and the watcher looks every 2 ms:
+// where the host has nothing else to do, the median edge is 3 ms late. On a
 // busy host an emulated board stands still for up to half a second now and
 // then, and what was due meanwhile is skipped. So it is the median that counts
 // for a long row of edges, and the best of several tries for a short one.

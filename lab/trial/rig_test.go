@@ -69,21 +69,22 @@ func boot(m lab.Machine) (*board, error) {
 	if err := lab.Build(ctx, "arm64", "reflexd/lab/probe", probe); err != nil {
 		return nil, err
 	}
-	b, err := lab.Boot(ctx, lab.Config{
-		Machine: m,
-		Files: map[string]lab.File{
-			"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
-			"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
-			"/usr/bin/probe":    lab.Executable(probe),
-			// What the examples call, told by a file of its calls.
-			"/usr/bin/amixer":        told,
-			"/usr/bin/aplay":         told,
-			"/usr/bin/brightnessctl": told,
-			"/usr/bin/logger":        told,
-			"/usr/bin/mpc":           told,
-			"/usr/bin/poweroff":      told,
-		},
-	})
+	files := map[string]lab.File{
+		"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
+		"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
+		"/usr/bin/probe":    lab.Executable(probe),
+		// What the examples call, told by a file of its calls.
+		"/usr/bin/amixer":        told,
+		"/usr/bin/aplay":         told,
+		"/usr/bin/brightnessctl": told,
+		"/usr/bin/logger":        told,
+		"/usr/bin/mpc":           told,
+		"/usr/bin/poweroff":      told,
+	}
+	if err := addDrivers(ctx, files); err != nil {
+		return nil, err
+	}
+	b, err := lab.Boot(ctx, lab.Config{Machine: m, Files: files})
 	if err != nil {
 		return nil, err
 	}
