@@ -73,7 +73,7 @@ lab: tools ## fetch and build what the emulated boards need, into the cache
 	go run ./lab/warm
 
 lab-test: lab build/arm64/reflexd build/armv6/reflexd ## the ARM programs on the emulated boards
-	@$(MAKE) --no-print-directory --output-sync -j3 lab-pi3 lab-virt lab-itself
+	@$(MAKE) --no-print-directory --output-sync -j2 lab-pi3 lab-virt lab-itself
 
 # One run for each board, since they wait for each other in nothing.
 lab-pi3 lab-virt: lab-%:
