@@ -153,7 +153,7 @@ func TestAwaitInAFolderThatIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(20*time.Millisecond, func() {
-		_ = os.Remove(dir)
+		_ = os.Rename(dir, dir+"-before")
 		_ = os.Mkdir(dir, 0o755)
 		_ = os.WriteFile(path, nil, 0o644)
 	})
