@@ -26,7 +26,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build demo test unit layout cross lint lab lab-test bench pictures dist fuzz tools image-tools clean help
+.PHONY: build demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-itself bench pictures dist fuzz tools image-tools clean help
 .DELETE_ON_ERROR:
 
 build: ## the program for this machine, in build/
@@ -73,7 +73,14 @@ lab: tools ## fetch and build what the emulated boards need, into the cache
 	go run ./lab/warm
 
 lab-test: lab build/arm64/reflexd build/armv6/reflexd ## the ARM programs on the emulated boards
-	REFLEXD_BUILD=$(CURDIR)/build go test -tags lab -count=1 -timeout 20m ./lab/...
+	@$(MAKE) --no-print-directory --output-sync -j2 lab-pi3 lab-virt lab-itself
+
+# One run for each board, since they wait for each other in nothing.
+lab-pi3 lab-virt: lab-%:
+	REFLEXD_BUILD=$(CURDIR)/build REFLEXD_BOARD=$* go test -tags lab -count=1 -timeout 20m ./lab/trial
+
+lab-itself:
+	go test -tags lab -count=1 -timeout 20m $$(go list ./lab/... | grep -v /trial)
 
 bench: tools lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or roads: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...

@@ -371,9 +371,13 @@ MODULE_LICENSE("GPL");
 	}
 }
 
+// From here on, each test has a board of its own: two run at a time.
+
 func TestBoardPowerOff(t *testing.T) {
+	t.Parallel()
 	for _, c := range []Config{{Machine: Pi3, HeaderNames: true}, {Machine: Virt, Icount: true}} {
 		t.Run(c.Machine.String(), func(t *testing.T) {
+			t.Parallel()
 			b, err := Boot(t.Context(), c)
 			must(t, err)
 			defer b.Close()
@@ -392,6 +396,7 @@ func TestBoardPowerOff(t *testing.T) {
 }
 
 func TestBootFailureShowsTheConsole(t *testing.T) {
+	t.Parallel()
 	_, err := Boot(t.Context(), Config{Machine: Virt, Files: map[string]File{"init": Text("no program\n")}})
 	if err == nil || !strings.Contains(err.Error(), "Kernel panic") {
 		t.Errorf("error %v", err)
@@ -399,6 +404,7 @@ func TestBootFailureShowsTheConsole(t *testing.T) {
 }
 
 func TestQEMUFailureIsTold(t *testing.T) {
+	t.Parallel()
 	_, err := Boot(t.Context(), Config{Machine: Virt, QEMU: []string{"-no-such-option"}})
 	if err == nil || !strings.Contains(err.Error(), "invalid option") {
 		t.Errorf("error %v", err)
@@ -406,6 +412,7 @@ func TestQEMUFailureIsTold(t *testing.T) {
 }
 
 func TestContextEndsTheBoard(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	b, err := Boot(ctx, Config{Machine: Virt})
 	must(t, err)

@@ -88,9 +88,18 @@ func writeFile(w *wire.Write) error {
 	return errors.Join(err, f.Close())
 }
 
-// pollEvery is how often an awaited file is looked at. Most of what is awaited lies in proc and sysfs, of which
-// inotify tells nothing.
+// pollEvery is how soon an awaited file is looked at again. Of what lies in proc and sysfs, inotify tells nothing.
 const pollEvery = 5 * time.Millisecond
+
+// A look costs an emulated CPU up to eight milliseconds, which what is awaited may need itself: the longer it has been
+// waited for, the longer it takes to the next look.
+const (
+	pollShare  = 10 // of the time so far
+	pollAtMost = 50 * time.Millisecond
+)
+
+// watchedEvery is how often a file is looked at of which inotify tells: its folder may have become another.
+const watchedEvery = time.Second
 
 // await waits until the file is as it should be, or ctx ends. Either way the reply has what is there.
 func await(ctx context.Context, a *wire.Await) (wire.Reply, error) {
@@ -98,19 +107,23 @@ func await(ctx context.Context, a *wire.Await) (wire.Reply, error) {
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
+	watch := watchFile(a.Path)
+	defer watch.close()
+	begin := time.Now()
 	for {
+		looked := time.Now()
 		data, err := readAwaited(a)
 		span, ok := met(data, err)
 		if ok || ctx.Err() != nil {
 			return wire.Reply{Met: ok, Span: span, Data: data}, nil
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
+		watch.wait(ctx, watchedEvery)
+		_ = pause(ctx, time.Until(looked.Add(nextLook(time.Since(begin))))) // if ctx ends, one look is left
 	}
+}
+
+func nextLook(waited time.Duration) time.Duration {
+	return min(max(waited/pollShare, pollEvery), pollAtMost)
 }
 
 // readAwaited reads a file if its text is asked for: only looking must not, for reading a device can block.

@@ -70,8 +70,22 @@ func TestRunCancelled(t *testing.T) {
 	}
 }
 
-func TestAwait(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
+// sharedMemory makes a folder in a file system of which inotify is asked.
+func sharedMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "guest-")
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func TestAwait(t *testing.T)                 { testAwait(t, t.TempDir()) }
+func TestAwaitInATellingFolder(t *testing.T) { testAwait(t, sharedMemory(t)) }
+
+func testAwait(t *testing.T, dir string) {
+	path := filepath.Join(dir, "file")
 	done := "done"
 	for _, test := range []struct {
 		name  string
@@ -96,6 +110,55 @@ func TestAwait(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, func() { os.Remove(path) })
 	if reply, err := await(t.Context(), &wire.Await{Path: path, Gone: true}); err != nil || !reply.Met {
 		t.Errorf("gone: reply %+v, error %v", reply, err)
+	}
+}
+
+// A file is heard of when it comes and when it goes, and what has nothing to tell
+// is not watched.
+func TestWatchHearsOfItsFile(t *testing.T) {
+	dir := sharedMemory(t)
+	path := filepath.Join(dir, "file")
+	w := watchFile(path)
+	if w == nil {
+		t.Skip(dir + " is in no file system that tells of changes")
+	}
+	defer w.close()
+	write := func(path string) {
+		if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path + "-other")
+	write(path)
+	<-w.changed
+	if err := os.Remove(path + "-other"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	<-w.changed
+	for _, none := range []string{"/dev/null", "/proc/self/status", "/no/such/folder/x"} {
+		if watchFile(none) != nil {
+			t.Errorf("%s is watched", none)
+		}
+	}
+}
+
+// A folder that is made anew is another one, of which no watch tells.
+func TestAwaitInAFolderThatIsMadeAnew(t *testing.T) {
+	dir := filepath.Join(sharedMemory(t), "folder")
+	path := filepath.Join(dir, "file")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() {
+		_ = os.Rename(dir, dir+"-before")
+		_ = os.Mkdir(dir, 0o755)
+		_ = os.WriteFile(path, nil, 0o644)
+	})
+	if reply, err := await(t.Context(), &wire.Await{Path: path, Exists: true}); err != nil || !reply.Met {
+		t.Errorf("reply %+v, error %v", reply, err)
 	}
 }
 

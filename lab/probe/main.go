@@ -125,8 +125,8 @@ func watch(path string, w io.Writer) error {
 	}
 }
 
-// pollEvery is short beside all that is watched, and leaves the CPU to others.
-const pollEvery = 200 * time.Microsecond
+// pollEvery is short beside all that is watched, and leaves the emulated CPU to others.
+const pollEvery = 2 * time.Millisecond
 
 const evKey = 1
 

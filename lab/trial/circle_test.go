@@ -40,7 +40,9 @@ func TestEmitAndCircles(t *testing.T) {
 			if !strings.Contains(status, "times stopped in the circle") {
 				t.Errorf("the status is\n%s", status)
 			}
-			if n := count(a.log(), "rule=p"); n > 450 {
+			// On a board that stands still for a second now and then, the rounds
+			// are counted anew; what nobody stops has no end.
+			if n := count(a.log(), "rule=p"); n > 2000 {
 				t.Errorf("%d lines of log", n)
 			}
 			a.finish()

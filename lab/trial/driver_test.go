@@ -5,37 +5,42 @@
 package trial
 
 import (
-	"os"
+	"context"
 	"strings"
 	"testing"
 
 	"reflexd/lab"
 )
 
-// module puts one of our test drivers on the board, not loaded yet, and
-// returns its path there. It is unloaded when the test ends.
-func (b *board) module(t *testing.T, name string) string {
-	t.Helper()
-	built, err := lab.Driver(t.Context(), name, "../driver/"+name)
-	if err != nil {
-		t.Fatal(err)
+// drivers are our test drivers, which every board has, not loaded yet.
+var drivers = []string{"caller", "dialogue", "family", "group21", "sensor"}
+
+// addDrivers builds the test drivers and adds them to the files of a board.
+func addDrivers(ctx context.Context, files map[string]lab.File) error {
+	for _, name := range drivers {
+		built, err := lab.Driver(ctx, name, "../driver/"+name)
+		if err != nil {
+			return err
+		}
+		files[driverPath(name)] = built
 	}
-	data, err := os.ReadFile(built.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := "/tmp/" + name + ".ko"
-	if err := b.WriteFile(t.Context(), path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.shell(t, "rmmod "+name+" 2>/dev/null || true") })
-	return path
+	return nil
 }
 
-// load loads one that is there.
+func driverPath(name string) string { return "/usr/lib/trial/" + name + ".ko" }
+
+// module returns where on the board one of our test drivers is. If it is loaded
+// when the test ends, it is unloaded.
+func (b *board) module(t *testing.T, name string) string {
+	t.Helper()
+	t.Cleanup(func() { b.shell(t, "rmmod "+name+" 2>/dev/null || true") })
+	return driverPath(name)
+}
+
+// load loads one.
 func (b *board) load(t *testing.T, name string, params ...string) {
 	t.Helper()
-	b.shell(t, "insmod /tmp/"+name+".ko "+strings.Join(params, " "))
+	b.shell(t, "insmod "+driverPath(name)+" "+strings.Join(params, " "))
 }
 
 // shell runs a script on the board that must succeed, and returns what it says.

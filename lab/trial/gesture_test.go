@@ -107,18 +107,23 @@ func TestBouncingSwitch(t *testing.T) {
 	}
 }
 
-// A knob turned quickly both ways: no step is lost, and bounce makes none.
+// A knob turned quickly both ways: no step is lost, and bounce makes none. On a
+// busy host an emulated CPU stands still for longer than an edge lasts now and
+// then, and the simulated chip shows nobody both ends of it: of several tries,
+// one must be whole.
 func TestKnob(t *testing.T) {
-	const steps = 20
+	const steps, tries = 20, 4
 	everywhere(t, func(t *testing.T, b *board) {
 		b.pull(t, 5, true)
 		b.pull(t, 6, true)
 		a := b.start(t, `
+lines: {end: {input: GPIO13}}
 encoders: {knob: {a: GPIO5, b: GPIO6}}
 rules:
   - {name: up, when: {encoder: knob, is: clockwise}, mode: queued, max: 1000, do: {log: "up"}}
   - {name: down, when: {encoder: knob, is: counter-clockwise}, mode: queued, max: 1000, do: {log: "down"}}
   - {name: sum, when: {encoder: knob, is: turned}, mode: coalesce, do: [{wait: 100ms}, {log: "sum ${STEPS}"}]}
+  - {name: end, when: {line: end, is: rising}, do: {log: "the end"}}
 `)
 		const fast = 20 * time.Millisecond // between two edges: twelve steps a second
 		turn := func(first, second int) (pulls []lab.Pull) {
@@ -129,14 +134,20 @@ rules:
 			}
 			return pulls
 		}
-		b.play(t, turn(5, 6))
-		b.play(t, turn(6, 5))
-		for range steps {
-			a.expect("fired rule=down")
-		}
-		log := a.log()
-		if ups, downs := count(log, "msg=up"), count(log, "msg=down"); ups != steps || downs != steps {
-			t.Errorf("%d steps up and %d down, want %d each; losses:\n%s", ups, downs, steps, lostLines(log))
+		end := []lab.Pull{{After: fast, Offset: 13, Up: true}, {After: fast, Offset: 13}}
+		for before := 0; ; {
+			b.play(t, turn(5, 6), turn(6, 5), end)
+			a.expect(`msg="the end"`)
+			log := a.log()
+			ups, downs := count(log[before:], "msg=up"), count(log[before:], "msg=down")
+			if ups == steps && downs == steps {
+				return
+			}
+			t.Logf("%d steps up and %d down, want %d each; losses:\n%s", ups, downs, steps, lostLines(log))
+			if count(log, `msg="the end"`) == tries {
+				t.Fatal("not once all steps")
+			}
+			before = len(log)
 		}
 	})
 }

@@ -129,6 +129,7 @@ func TestMountLockedAndDirty(t *testing.T) {
 		if err := b.PlugLockedStick(t.Context(), "locked", locked); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = b.Unplug(context.Background(), "locked") }) // perhaps it is already
 		a.expect("mount /media/LOCKED mounted .* ro=1 usb the device is write-protected")
 		b.settle(t)
 		b.unplug(t, "locked")

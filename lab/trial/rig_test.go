@@ -35,9 +35,27 @@ var boards = map[string]func() (*board, error){
 	lab.Virt.String(): sync.OnceValues(func() (*board, error) { return boot(lab.Config{Machine: lab.Virt}) }),
 }
 
+// oneBoard is the machine to which this run is confined, where there is one: as
+// the boards have no part in each other's tests, each can have a run of its own
+// beside the other's.
+var oneBoard = os.Getenv("REFLEXD_BOARD")
+
+// wants skips a test that wants a board which is not in this run.
+func wants(t *testing.T, m lab.Machine) {
+	t.Helper()
+	if oneBoard == "" || oneBoard == m.String() {
+		return
+	}
+	if boards[oneBoard] == nil {
+		t.Fatalf("REFLEXD_BOARD: no board is called %q", oneBoard)
+	}
+	t.Skipf("REFLEXD_BOARD=%s: not on %s", oneBoard, m)
+}
+
 // on returns the shared board of the machine.
 func on(t *testing.T, m lab.Machine) *board {
 	t.Helper()
+	wants(t, m)
 	b, err := boards[m.String()]()
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +100,9 @@ func boot(c lab.Config) (*board, error) {
 		"/usr/bin/logger":        told,
 		"/usr/bin/mpc":           told,
 		"/usr/bin/poweroff":      told,
+	}
+	if err := addDrivers(ctx, files); err != nil {
+		return nil, err
 	}
 	maps.Copy(files, c.Files)
 	c.Files = files
@@ -298,9 +319,7 @@ func (b *board) plugStick(t *testing.T, id string) {
 	if err := lab.StickImage(t.Context(), image, lab.Volume{Type: "vfat", Label: "PHOTOS"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.PlugStick(t.Context(), id, image); err != nil {
-		t.Fatal(err)
-	}
+	b.plugImage(t, id, image)
 }
 
 func (b *board) unplug(t *testing.T, id string) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,21 +20,23 @@ import (
 const siteRule = `SUBSYSTEM=="block", ENV{ID_FS_LABEL}=="PHOTOS", ENV{SITE_ROLE}="camera", TAG+="site", SYMLINK+="camera"
 `
 
-// onUdev boots a board of its own on which Debian's udevd runs.
-func onUdev(t *testing.T) *board {
-	t.Helper()
-	b, err := boot(lab.Config{Machine: lab.Virt, Udev: true, Files: map[string]lab.File{
+// udevBoard boots a board that can run Debian's udevd.
+var udevBoard = sync.OnceValues(func() (*board, error) {
+	return boot(lab.Config{Machine: lab.Virt, Udev: true, Files: map[string]lab.File{
 		"/etc/udev/rules.d/90-site.rules": lab.Text(siteRule),
 	}})
+})
+
+// onUdev returns a board on which udevd runs as long as the test.
+func onUdev(t *testing.T) *board {
+	t.Helper()
+	wants(t, lab.Virt)
+	b, err := udevBoard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	b.startUdevd(t)
+	t.Cleanup(func() { _, _ = b.Shell(context.Background(), "udevadm control --exit") })
 	return b
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Framing: a JSON text a line, with a limit that keeps a confused peer from filling our memory.
+// Framing: a JSON text a line, long ones squeezed, with a limit that keeps a confused peer from filling our memory.
 
 package wire
 
@@ -53,7 +53,11 @@ func (r *Reader) Read(v any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(line, v); err != nil {
+	message, err := unsqueeze(line, r.max)
+	if err == nil {
+		err = json.Unmarshal(message, v)
+	}
+	if err != nil {
 		return newFrameError(line, err)
 	}
 	return nil
@@ -89,8 +93,9 @@ func newFrameError(line []byte, err error) *FrameError {
 
 // A Writer writes messages. It may be used by several goroutines at once.
 type Writer struct {
-	mu sync.Mutex // keeps lines whole
-	w  io.Writer
+	mu       sync.Mutex // keeps lines whole
+	squeezer squeezer
+	w        io.Writer
 }
 
 // NewWriter returns a Writer on w.
@@ -98,12 +103,16 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
 // Write writes v as one message.
 func (w *Writer) Write(v any) error {
-	line, err := json.Marshal(v)
+	message, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	line, err := w.squeezer.squeeze(message)
+	if err != nil {
+		return err
+	}
 	// The line end before keeps what may already be on the line, a port's own noise, out of the message.
 	if _, err := fmt.Fprintf(w.w, "\n%s\n", line); err != nil {
 		return fmt.Errorf("write message: %w", err)

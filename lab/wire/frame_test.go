@@ -90,6 +90,7 @@ func TestWriteError(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("{\"id\":1}\n"))
 	f.Add([]byte("\n\n{\"id\":1,\"run\":{}}\nx\n"))
+	f.Add([]byte("zq1bKTFGyMqwFAA\n"))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		r := NewReader(bytes.NewReader(input))
 		r.max = 1 << 10

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package wire is what the host and process 1 of an emulated board say to each other: a line of JSON a message, over a
-// serial port. Many requests can be outstanding at once; a reply bears the id of its request and they come in any order.
+// Package wire is what the host and process 1 of an emulated board say to each other: a line of JSON a message, squeezed
+// where it is long, over a serial port. Many requests can be outstanding at once; a reply bears the id of its request
+// and they come in any order.
 //
 // No request has a time limit of its own, since the clocks of the two sides may run at different speeds: the host
 // sends Cancel when it has waited long enough, and the reply then tells how far things had come.
