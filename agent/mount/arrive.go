@@ -27,11 +27,13 @@ func (s *Source) consider(d *device, media bool) {
 	}
 	d.queue.add(job{what: "looking at it", do: func(done func()) {
 		var f *facts
+		mounted := s.heldBy(d)
 		s.host.Loop.Beside(func() {
 			if media {
 				revalidate(d.name)
 			}
 			f = s.machine.look(d.identity, interesting)
+			f.swapped = media && s.machine.swapped(f, mounted) && !s.machine.renew(f.whole)
 			if !dry {
 				watchMedium(f, interesting)
 			}
@@ -63,7 +65,7 @@ func (q *policy) mayTake(f *facts) bool {
 func (s *Source) looked(d *device, f *facts, policies []*policy, done func()) {
 	switch {
 	case d.gone:
-	case f.size == 0 && f.part == 0:
+	case f.swapped, f.size == 0 && f.part == 0:
 		s.emptied(d)
 	case d.mount != nil:
 	case f.claim != "" || f.reserved != "":

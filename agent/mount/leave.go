@@ -30,20 +30,41 @@ func (s *Source) remove(d *device) {
 	s.host.Loop.After(hangs, func() { s.yank(d) })
 }
 
-// emptied is called for a drive that has no medium (any more): what is mounted
-// of it is gone. The kernel keeps partitions as long as they are mounted, and
-// looks for them again when the drive is opened.
+// emptied is called for a drive that has no medium (any more), or another one:
+// what is mounted of it is gone. The kernel keeps partitions as long as they
+// are mounted, and looks for them again when the drive is opened; of a medium
+// without any it says nothing.
 func (s *Source) emptied(drive *device) {
-	found := false
+	all := s.mountedOf(drive)
+	for _, d := range all {
+		d.handled = ""
+		s.yank(d)
+	}
+	if len(all) == 0 {
+		return
+	}
+	s.host.Loop.After(hangs, func() {
+		s.host.Loop.Beside(func() { revalidate(drive.name) }, func() { s.lookAgain(drive) })
+	})
+}
+
+// lookAgain looks at a device that may have got another medium, if it is still
+// there.
+func (s *Source) lookAgain(drive *device) {
+	if d := s.devices[drive.name]; d != nil && d.path == drive.path {
+		s.consider(d, false)
+	}
+}
+
+// mountedOf returns what is mounted of a drive: itself, or partitions of it.
+func (s *Source) mountedOf(drive *device) []*device {
+	var all []*device
 	for _, d := range s.devices {
-		if d.mount != nil && (d == drive || strings.HasPrefix(d.path, drive.path+"/")) {
-			found = true
-			s.yank(d)
+		if d.mount != nil && (d.path == drive.path || strings.HasPrefix(d.path, drive.path+"/")) {
+			all = append(all, d)
 		}
 	}
-	if found {
-		s.host.Loop.After(hangs, func() { s.host.Loop.Beside(func() { revalidate(drive.name) }, func() {}) })
-	}
+	return all
 }
 
 // yank takes away what is mounted of a device that was pulled. Its mount

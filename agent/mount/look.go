@@ -46,6 +46,7 @@ type facts struct {
 	removable bool            // a stick, or a card in a reader
 	protected bool            // the drive refuses writes
 	content   blkid.Content
+	swapped   bool   // what is mounted of it was on another medium, and the kernel does not know
 	claim     string // why it cannot be mounted now: who has it, in words, or ""
 	reserved  string // why it is not mounted unless a rule says so, or ""
 	err       error  // it could not be read
@@ -63,8 +64,10 @@ func (f *facts) set(name string, v sources.Value) {
 }
 
 // text returns the text of a field, "" where there is none.
-func (f *facts) text(name string) string {
-	e := sources.Event{Fields: f.fields}
+func (f *facts) text(name string) string { return textOf(f.fields, name) }
+
+func textOf(fields []sources.Field, name string) string {
+	e := sources.Event{Fields: fields}
 	v, _ := e.Lookup(name)
 	if v == (sources.Value{}) {
 		return ""
@@ -106,6 +109,9 @@ func (f *facts) describeContent() {
 	f.set("UUID", sources.Text(f.content.UUID))
 }
 
+// sector is the unit of sysfs in bytes, whatever the drive's is.
+const sector = 512
+
 // hardware reads what sysfs has.
 func (m *machine) hardware(id identity) *facts {
 	f := &facts{identity: id, folder: filepath.Join(m.sys, id.path)}
@@ -121,7 +127,6 @@ func (m *machine) hardware(id identity) *facts {
 	if f.part = int(readNumber(f.folder, "partition")); f.part != 0 {
 		f.whole = filepath.Dir(f.folder)
 	}
-	const sector = 512 // the unit of sysfs, whatever the drive's is
 	f.size = readNumber(f.folder, "size") * sector
 	f.set("SIZE", sources.Int(f.size))
 	f.protected = readNumber(f.folder, "ro") != 0

@@ -5,11 +5,15 @@
 package mount
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/agent/mount/blkid"
 )
 
 // revalidate has the kernel look whether the medium of a drive is still the
@@ -42,4 +46,100 @@ func watchMedium(f *facts, interesting func(*facts) bool) {
 func defaultPoll(folder string) int64 {
 	sys, _, _ := strings.Cut(folder, "/devices/")
 	return readNumber(filepath.Join(sys, "module/block/parameters"), "events_dfl_poll_msecs")
+}
+
+// held is what a device held when it was mounted.
+type held struct {
+	path         string // DEVPATH
+	fstype, uuid string
+}
+
+// heldBy returns what is mounted of a drive.
+func (s *Source) heldBy(drive *device) []held {
+	var all []held
+	for _, d := range s.mountedOf(drive) {
+		h := held{d.path, textOf(d.fields, "FSTYPE"), textOf(d.fields, "UUID")}
+		if h.fstype != "" {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+// swapped reports whether something is mounted that the medium in a drive does
+// not hold: it is another medium than it was. A card can be changed faster than
+// the kernel asks for it, and as long as a partition is mounted, the kernel
+// keeps to those that it knows. What cannot be read tells nothing.
+func (m *machine) swapped(f *facts, mounted []held) bool {
+	disk, ok := m.identityOf(f.whole)
+	if len(mounted) == 0 || !ok {
+		return false
+	}
+	fd, err := unix.Open(disk.name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_DIRECT, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	end := readNumber(f.whole, "size") * sector
+	for _, h := range mounted {
+		folder := filepath.Join(m.sys, h.path)
+		start, size := readNumber(folder, "start")*sector, readNumber(folder, "size")*sector
+		if start+size > end {
+			return true
+		}
+		content, err := blkid.Probe(io.NewSectionReader(uncached(fd), start, size), size)
+		if err == nil && (content.Type != h.fstype || content.UUID != h.uuid) {
+			return true
+		}
+	}
+	return false
+}
+
+// renew has the kernel give up a SCSI drive and find it again, of which uevents
+// tell as of one that is pulled and plugged in. It goes offline first: what is
+// mounted of another medium must write nothing to this one, not even that it
+// was unmounted. See the kernel's scsi_sysfs.c. It reports whether the drive was
+// given up.
+func (m *machine) renew(whole string) bool {
+	device, err := filepath.EvalSymlinks(filepath.Join(whole, "device"))
+	address := strings.Split(filepath.Base(device), ":") // host, channel, target, LUN
+	if err != nil || len(address) != 4 {
+		return false
+	}
+	_ = os.WriteFile(filepath.Join(device, "state"), []byte("offline"), 0)
+	if os.WriteFile(filepath.Join(device, "delete"), []byte("1"), 0) != nil {
+		_ = os.WriteFile(filepath.Join(device, "state"), []byte("running"), 0)
+		return false
+	}
+	scan := filepath.Join(m.sys, "class/scsi_host/host"+address[0], "scan")
+	_ = os.WriteFile(scan, []byte(strings.Join(address[1:], " ")), 0)
+	return true
+}
+
+// uncached is a descriptor of a block device that was opened with O_DIRECT: what
+// a mounted filesystem has in the page cache may be of another medium.
+type uncached int
+
+// ReadAt implements io.ReaderAt.
+func (fd uncached) ReadAt(b []byte, at int64) (int, error) {
+	const block = 4096 // no device asks for a larger alignment
+	from := at &^ (block - 1)
+	to := (at + int64(len(b)) + block - 1) &^ (block - 1)
+	buf := aligned(int(to-from), block)
+	n, err := unix.Pread(int(fd), buf, from)
+	if err != nil {
+		return 0, err
+	}
+	n = copy(b, buf[min(n, int(at-from)):n])
+	if n < len(b) {
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, nil
+}
+
+// aligned returns n bytes that begin at a multiple of block.
+func aligned(n, block int) []byte {
+	buf := make([]byte, n+block)
+	skip := -int(uintptr(unsafe.Pointer(&buf[0]))) & (block - 1)
+	return buf[skip : skip+n]
 }

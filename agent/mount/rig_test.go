@@ -256,6 +256,17 @@ func (r *rig) pull(d *stick) {
 // there, or before it.
 func (r *rig) pullMedium(d *stick, later int) {
 	r.t.Helper()
+	r.tell(d, "remove", later)
+}
+
+// changeMedium acts the kernel's word that there may be another medium.
+func (r *rig) changeMedium(d *stick) {
+	r.t.Helper()
+	r.tell(d, "change", 1, sources.Field{Name: "DISK_MEDIA_CHANGE", Value: sources.Text("1")})
+}
+
+func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
+	r.t.Helper()
 	r.do(func() {
 		id, ok := r.source.machine.find(d.name)
 		if !ok {
@@ -263,11 +274,11 @@ func (r *rig) pullMedium(d *stick, later int) {
 		}
 		major, minor, _ := strings.Cut(id.number, ":")
 		seq, _ := strconv.Atoi(id.seq)
-		r.source.Hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: "remove"}, Fields: []sources.Field{
+		r.source.Hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
 			{Name: "DEVNAME", Value: sources.Text(id.name)}, {Name: "DEVPATH", Value: sources.Text(id.path)},
 			{Name: "MAJOR", Value: sources.Text(major)}, {Name: "MINOR", Value: sources.Text(minor)},
 			{Name: "DISKSEQ", Value: sources.Text(strconv.Itoa(seq + later))},
-		}})
+		}, more...)})
 	})
 }
 

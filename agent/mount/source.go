@@ -238,7 +238,11 @@ func before(id identity, d *device) bool {
 // so, or 0.
 func (s *Source) appear(id identity, media bool, heard uint64) {
 	d := s.devices[id.name]
-	if d != nil && !d.same(id) {
+	switch {
+	case d == nil, d.same(id):
+	case d.mount != nil && d.inPlaceOf(id):
+		media = true // or the drive has only said so: what it holds will tell
+	default:
 		s.remove(d) // its removal was missed
 		d = nil
 	}
@@ -258,6 +262,10 @@ func (d *device) same(id identity) bool {
 	sameMedium := d.seq == "" || id.seq == "" || d.seq == id.seq
 	return d.path == id.path && d.number == id.number && sameMedium
 }
+
+// inPlaceOf reports whether id is d but for the medium in it, which the kernel
+// counts. It counts, too, how often a drive was reset while its medium stayed.
+func (d *device) inPlaceOf(id identity) bool { return d.path == id.path && d.number == id.number }
 
 // lossGrace is how long after a loss of uevents to look at what there is:
 // losses come in storms.

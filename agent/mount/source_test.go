@@ -346,3 +346,36 @@ func TestPlantedLinkIsNotFollowed(t *testing.T) {
 		t.Error("mounted where the link led")
 	}
 }
+
+// A card is changed faster than anyone can see that there was none.
+func TestMediumSwappedWhileMounted(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	first := ext4(t, "FIRST")
+	d.insert(first, false)
+	r := start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
+	r.expect("mounted "+d.name, "/media/FIRST")
+	r.changeMedium(d)
+	r.quiet()
+	r.do(func() {
+		if r.source.points[dir+"/media/FIRST"] == nil {
+			t.Error("a drive that was reset lost the mount of its medium")
+		}
+	})
+
+	second, err := os.ReadFile(ext4(t, "SECOND"))
+	if err == nil {
+		err = os.WriteFile(first, second, 0) // the device's content, below its cache
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.changeMedium(d)
+	r.expect("yanked "+d.name, "/media/FIRST")
+	r.expect("mounted "+d.name, "/media/SECOND")
+	if err := r.unmount("all", false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("unmounted")
+	sane(t, dir)
+}

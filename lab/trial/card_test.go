@@ -6,6 +6,7 @@ package trial
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,11 +39,15 @@ func (b *board) pullCard(t *testing.T) {
 	}
 }
 
+// serial is the number of a FAT volume in a line of the log.
+func serial(line string) string { return regexp.MustCompile("[0-9A-F]{4}-[0-9A-F]{4}").FindString(line) }
+
 // A card reader's drive is there all the time: that a card came or went, the
 // kernel finds out only if it is told to ask, which no udev does here.
 func TestMountCardsOfAReader(t *testing.T) {
 	b := on(t, lab.Virt)
-	a := b.start(t, automounting)
+	a := b.start(t, automounting+`  - {name: who, when: {mount: "*", is: mounted}, mode: parallel, do: {log: "is ${LABEL} ${UUID}"}}
+`)
 	b.reader(t)
 	poll := `i=0; while [ $i -lt 50 ]; do [ "$(cat /sys/block/sda/events_poll_msecs)" = 2000 ] && exit 0; sleep 0.1; i=$((i+1)); done; exit 1`
 	if _, err := b.Shell(t.Context(), poll); err != nil {
@@ -59,8 +64,21 @@ func TestMountCardsOfAReader(t *testing.T) {
 	b.insert(t, volume(t, true, lab.Volume{Type: "ext4", Label: "TWO"}))
 	a.expect("mount /media/TWO mounted /dev/sda1 ext4 TWO ro=0 usb")
 
+	// Faster than the kernel asks, so that it sees no empty slot.
 	b.pullCard(t)
+	b.insert(t, volume(t, true, lab.Volume{Type: "vfat", Label: "THREE"}))
 	a.expect("mount /media/TWO yanked")
+	a.expect("mount /media/THREE mounted /dev/sda1 vfat THREE ro=0 usb")
+	three := a.expect("is THREE ")
+	b.pullCard(t)
+	b.insert(t, volume(t, true, lab.Volume{Type: "vfat", Label: "FOUR"}))
+	a.expect("mount /media/THREE yanked")
+	a.expect("mount /media/FOUR mounted /dev/sda1 vfat FOUR ro=0 usb")
+	if four := a.expect("is FOUR "); serial(four) == serial(three) {
+		t.Error("the card that was pulled was written to the next one")
+	}
+	b.pullCard(t)
+	a.expect("mount /media/FOUR yanked")
 	b.nothingMounted(t)
 
 	// Without partitions, and the first one again.
