@@ -40,7 +40,9 @@ func (b *board) pullCard(t *testing.T) {
 }
 
 // serial is the number of a FAT volume in a line of the log.
-func serial(line string) string { return regexp.MustCompile("[0-9A-F]{4}-[0-9A-F]{4}").FindString(line) }
+func serial(line string) string {
+	return regexp.MustCompile("[0-9A-F]{4}-[0-9A-F]{4}").FindString(line)
+}
 
 // A card reader's drive is there all the time: that a card came or went, the
 // kernel finds out only if it is told to ask, which no udev does here.
