@@ -72,7 +72,8 @@ func (s *Source) heldBy(drive *device) []held {
 // keeps to those that it knows. What cannot be read tells nothing.
 func (m *machine) swapped(f *facts, mounted []held) bool {
 	disk, ok := m.identityOf(f.whole)
-	if len(mounted) == 0 || !ok {
+	end := readNumber(f.whole, "size") * sector
+	if len(mounted) == 0 || !ok || end == 0 {
 		return false
 	}
 	fd, err := unix.Open(disk.name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_DIRECT, 0)
@@ -80,7 +81,6 @@ func (m *machine) swapped(f *facts, mounted []held) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	end := readNumber(f.whole, "size") * sector
 	for _, h := range mounted {
 		folder := filepath.Join(m.sys, h.path)
 		start, size := readNumber(folder, "start")*sector, readNumber(folder, "size")*sector

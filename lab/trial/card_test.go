@@ -70,12 +70,12 @@ func TestMountCardsOfAReader(t *testing.T) {
 	b.pullCard(t)
 	b.insert(t, volume(t, true, lab.Volume{Type: "vfat", Label: "THREE"}))
 	a.expect("mount /media/TWO yanked")
-	a.expect("mount /media/THREE mounted /dev/sda1 vfat THREE ro=0 usb")
+	a.expect("mount /media/THREE mounted /dev/sd[a-z]1 vfat THREE ro=0 usb")
 	three := a.expect("is THREE ")
 	b.pullCard(t)
 	b.insert(t, volume(t, true, lab.Volume{Type: "vfat", Label: "FOUR"}))
 	a.expect("mount /media/THREE yanked")
-	a.expect("mount /media/FOUR mounted /dev/sda1 vfat FOUR ro=0 usb")
+	a.expect("mount /media/FOUR mounted /dev/sd[a-z]1 vfat FOUR ro=0 usb")
 	if four := a.expect("is FOUR "); serial(four) == serial(three) {
 		t.Error("the card that was pulled was written to the next one")
 	}
@@ -85,11 +85,11 @@ func TestMountCardsOfAReader(t *testing.T) {
 
 	// Without partitions, and the first one again.
 	b.insert(t, volume(t, false, lab.Volume{Type: "exfat", Label: "WHOLE"}))
-	a.expect("mount /media/WHOLE mounted /dev/sda exfat WHOLE ro=0 usb")
+	a.expect("mount /media/WHOLE mounted /dev/sd[a-z] exfat WHOLE ro=0 usb")
 	b.pullCard(t)
 	a.expect("mount /media/WHOLE yanked")
 	b.insert(t, one)
-	a.expect("mount /media/ONE mounted /dev/sda1")
+	a.expect("mount /media/ONE mounted /dev/sd[a-z]1 vfat ONE ro=1 usb it was not unmounted when it was used last")
 	b.pullCard(t)
 	a.expect("mount /media/ONE yanked")
 	b.nothingMounted(t)

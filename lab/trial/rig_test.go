@@ -151,7 +151,10 @@ func (b *board) startProgram(t *testing.T, program, yaml string) *agent {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.finish)
-	a.expect("msg=started")
+	// What it says of its start stays to be awaited.
+	if _, err := b.AwaitMatch(t.Context(), a.dir+"/log", "msg=started"); err != nil {
+		t.Fatal(err)
+	}
 	return a
 }
 
