@@ -183,7 +183,7 @@ func TestUdevComesAndGoes(t *testing.T) {
 	b := onUdev(t)
 	a := b.start(t, `
 rules:
-  - {name: null, when: {uevent: {DEVNAME: /dev/null, ACTION: change}, stage: udev}, do: {log: "null changed"}}
+  - {name: change, when: {uevent: {DEVNAME: /dev/null, ACTION: change}, stage: udev}, do: {log: "null changed"}}
 `)
 	change := "echo change > /sys/devices/virtual/mem/null/uevent"
 	b.shell(t, change)
