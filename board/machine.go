@@ -115,9 +115,29 @@ func find(word string, meant func(*Board) bool) *Board {
 	return nil
 }
 
-// Named returns the board that the tables call name.
+// Names returns by what names a configuration may call the board: that of the
+// tables, and those of the device trees that are it, with their maker or
+// without.
+func (b *Board) Names() []string {
+	names := []string{b.Name}
+	for _, entry := range b.compatible {
+		_, short, _ := strings.Cut(entry, ",")
+		for _, name := range []string{entry, short} {
+			if name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// Named returns the board that goes by name: see Board.Names.
 func Named(name string) (*Board, error) {
-	if b := find(strings.ToLower(name), func(b *Board) bool { return fold(b.Name, name) }); b != nil {
+	word := strings.ToLower(name)
+	if b := find(word, func(b *Board) bool { return b.Name == word }); b != nil {
+		return b, nil
+	}
+	if b := find(word, func(b *Board) bool { return slices.Contains(b.Names(), word) }); b != nil {
 		return b, nil
 	}
 	return nil, fmt.Errorf("no board is known as %q", name)

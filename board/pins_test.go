@@ -100,3 +100,21 @@ func TestSuppliesAreWhereRaspberryPiHasThem(t *testing.T) {
 }
 
 func isSupply(name string) bool { return name == "GND" || name == "3V3" || name == "5V" }
+
+// Boards of one header stand in one table entry, and each may be named.
+func TestBoardsByTheNamesOfTheirDeviceTrees(t *testing.T) {
+	for name, want := range map[string]string{
+		"orangepi-zero2":         "orangepi-zero2",
+		"orangepi-zero3":         "orangepi-zero2",
+		"xunlong,orangepi-zero3": "orangepi-zero2",
+		"OrangePi-Lite":          "orangepi-one",
+		"rpi-4b":                 "rpi-4b",
+	} {
+		if b, err := Named(name); err != nil || b.Name != want {
+			t.Errorf("%s: %v %v, want %s", name, b, err, want)
+		}
+	}
+	if b, err := Named("orangepi"); err == nil {
+		t.Errorf("orangepi is taken for %s", b.Name)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sample is a small language with every kind of value.
@@ -278,10 +280,40 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func TestFileWithoutEnd(t *testing.T) {
+func TestFileThatIsTooLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "large.yaml")
+	if err := os.WriteFile(path, make([]byte, maxFileSize+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ps := &Problems{}
-	ReadFiles([]string{"/dev/zero"}, Object(), ps)
-	if got := ps.Error(); got != "/dev/zero: the file is larger than 1048576 bytes" {
+	ReadFiles([]string{path}, Object(), ps)
+	if got := ps.Error(); got != path+": the file is larger than 1048576 bytes" {
 		t.Error(got)
+	}
+}
+
+// What is no file might never end, and hold up a start or a reload for ever.
+func TestPipesAndDevicesAreNoConfiguration(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe.yaml")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, "/dev/zero"} {
+		ps := &Problems{}
+		ReadFiles([]string{path}, Object(), ps)
+		if want := path + ": expected a regular file"; ps.Error() != want {
+			t.Errorf("%q, want %q", ps.Error(), want)
+		}
+	}
+}
+
+func TestNULAndWhatCannotBePrinted(t *testing.T) {
+	for text, want := range map[string]string{
+		`name: "a\0b"`:    `f.yaml:1:7: "a\x00b" holds a NUL`,
+		`"a\e[31m": text`: `f.yaml:1:1: the key "a\x1b[31m" holds what cannot be printed`,
+	} {
+		if _, ps := read(text); !strings.Contains(ps.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, ps, want)
+		}
 	}
 }

@@ -52,5 +52,8 @@ func spelled(s string) string {
 	default:
 		return ""
 	}
-	return didYouMean(strconv.Itoa(number) + unit)
+	if written := strconv.Itoa(number) + unit; written != s {
+		return didYouMean(written)
+	}
+	return "; that is longer than 292 years"
 }

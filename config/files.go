@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // The files that are read where nobody names others.
@@ -83,13 +85,23 @@ func expand(path string) ([]string, error) {
 	return files, nil
 }
 
+// errIrregular is the error for what is no file: a pipe might never end.
+var errIrregular = errors.New("expected a regular file")
+
 // readFile reads a file; of one that is too large it reads enough to tell that it is.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // of a pipe that nobody writes to, too
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errIrregular
+	}
+	if err != nil {
+		return nil, err
+	}
 	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 )
@@ -150,6 +151,9 @@ func (c *converter) node(y *yaml.Node, depth int) Node {
 		}
 	case yaml.ScalarNode:
 		n.Text = y.Value
+		if strings.ContainsRune(n.Text, 0) {
+			c.ps.Errorf(at, "%.60q holds a NUL, which no name, path or argument can; bytes of a message are written in hex", n.Text)
+		}
 		n.Null = y.Tag == "!!null"
 	}
 	return n
@@ -180,6 +184,8 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 		c.fail(at, "a key must be a plain word")
 	case key.Tag == "!!null" && len(key.Value) < 2: // left out, or ~; null may be a name
 		c.ps.Errorf(at, "expected a key, found nothing")
+	case strings.ContainsFunc(key.Value, func(r rune) bool { return !unicode.IsPrint(r) }):
+		c.fail(at, "the key %.60q holds what cannot be printed", key.Value)
 	}
 	return Entry{Key: key.Value, At: at, Value: c.inside(parent, value, depth)}
 }

@@ -95,6 +95,8 @@ func meant(name string) string {
 		return "a line is named by itself, as GPIO17 is; `reflexd lines` lists them"
 	case slices.Contains([]string{"keys", "switches", "axis", "axes"}, name), strings.HasPrefix(name, "KEY_"), strings.HasPrefix(name, "BTN_"):
 		return "`inputs` shows the keys of all input devices"
+	case slices.Contains([]string{"files", "mounts", "netlinks", "vars", "timers", "events"}, name):
+		return "it is known only to a configuration; the running agent's log has all its events, with --log-level debug"
 	}
 	return ""
 }

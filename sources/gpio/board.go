@@ -114,7 +114,7 @@ func (s *survey) onBoard(spec string) ([]place, error) {
 func unknownBoard(spec string) error {
 	header, _, ok := strings.Cut(spec, " ")
 	if ok && strings.EqualFold(header, "pin") || strings.HasPrefix(spec, "wpi:") {
-		return fmt.Errorf("%s: the pins of this board's header are not known; write a line's name or CHIP:OFFSET (`reflexd lines` lists them), or say with `board:` which board it is", spec)
+		return fmt.Errorf("%s: the pins of this board's header are not known; write a line's name or CHIP:OFFSET (`reflexd lines` lists them), or say with `board:` in the configuration which board it is", spec)
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func NamedBoard(name string) (*board.Board, error) {
 	}
 	var names []string
 	for _, b := range board.All() {
-		names = append(names, b.Name)
+		names = append(names, b.Names()...)
 	}
 	return nil, fmt.Errorf("%w%s (`reflexd board --list` lists them)", err, config.Suggest(name, names))
 }
