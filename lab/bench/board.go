@@ -74,6 +74,9 @@ func (b *boardBench) measure(ctx context.Context) (printer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.startWide(ctx, all); err != nil {
+		return nil, err
+	}
 	idle, err := watchIdlers(ctx, b.place, b.Output, b.idlers(), b.progress)
 	if err != nil {
 		return nil, err
@@ -109,6 +112,21 @@ func (b *boardBench) configure(ctx context.Context, wide *lab.Chip) error {
 
 // wideName is what the report calls reflexd with many lines and inputs.
 var wideName = fmt.Sprintf("reflexd, %d lines, %d inputs", wideLines, wideInputs)
+
+// startWide measures how long reflexd takes to be ready with the large configuration, alone on the board.
+func (b *boardBench) startWide(ctx context.Context, all figures) error {
+	const starts, second = 4, "1"
+	fmt.Fprintf(b.progress, "bench: board, %d starts of %s\n", starts, wideName)
+	for range starts {
+		f := figures{}
+		args := append([]string{"-l", b.file("wide.log"), "-i", second, "-k", strconv.Itoa(wideInputs)}, b.run("wide.yaml")...)
+		if err := f.measure(ctx, b.place, b.Output, wideName, args); err != nil {
+			return err
+		}
+		all.merge(figures{"start": f["start"]})
+	}
+	return nil
+}
 
 // idlers are the C loop and reflexd, which cannot both have the chip's lines, so the loop goes without, and reflexd with
 // the large configuration.

@@ -83,6 +83,10 @@ func (r *report) printMemory(out io.Writer) {
 			fmt.Fprintf(out, "| %s | %s | %s | %s |\n", name, idle.text(), after.text(), switches.text())
 		}
 	}
+	if starts := r.all["start"][wideName]; len(starts) > 0 {
+		fmt.Fprintf(out, "\nStart to ready with %d lines and %d inputs: %.1f ms, at most %.1f of %d.\n",
+			wideLines, wideInputs, starts.median()/1e6, starts.p99()/1e6, len(starts))
+	}
 	if wide := r.idle["resident"][wideName]; len(wide) > 0 {
 		fmt.Fprintf(out, "\nResident memory under %d KiB, idle, %d lines, %d inputs: %s.\n",
 			residentPromise, wideLines, wideInputs, verdict(wide.median() < residentPromise))
