@@ -17,7 +17,7 @@ import (
 func TestPickedProgramHasAllItNeeds(t *testing.T) {
 	folders, err := filepath.Glob("/lib/*-linux-gnu")
 	if err != nil || len(folders) == 0 {
-		t.Skip("no libraries where Debian has them")
+		t.Fatalf("no libraries where Debian has them: %v", err)
 	}
 	for i := range folders {
 		folders[i] = strings.TrimPrefix(folders[i], "/")

@@ -50,26 +50,7 @@ func haveTrees(dir string) bool {
 // PrepareTrees returns the folder of the trees: a folder for each architecture, in it the trees under the names that
 // the kernel's source has for them. They come from the cache or from the network, as with Prepare.
 func PrepareTrees(ctx context.Context, o Options) (string, error) {
-	if o.Log == nil {
-		o.Log = io.Discard
-	}
-	cache, err := Cache()
-	if err != nil {
-		return "", err
-	}
-	unlock, err := lock(ctx, cache, o.Log)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	dir := filepath.Join(cache, "trees")
-	if !o.Refresh && haveTrees(dir) {
-		return dir, nil
-	}
-	if err := fetchTrees(ctx, cache, dir, o.Log); err != nil {
-		return "", fmt.Errorf("fetch device trees: %w", err)
-	}
-	return dir, nil
+	return o.part(ctx, "trees", haveTrees, fetchTrees)
 }
 
 // fetchTrees gets the packages and takes the trees out of them; the packages are not kept.

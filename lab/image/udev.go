@@ -50,31 +50,14 @@ func haveUdev(dir string) bool {
 // PrepareUdev returns the archive with udevd, to be laid behind the image's own. It comes from the cache or from the
 // network, as with Prepare.
 func PrepareUdev(ctx context.Context, o Options) (string, error) {
-	if o.Log == nil {
-		o.Log = io.Discard
-	}
-	cache, err := Cache()
-	if err != nil {
-		return "", err
-	}
-	unlock, err := lock(ctx, cache, o.Log)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	dir := filepath.Join(cache, "udev")
-	archive := filepath.Join(dir, "udev.cpio")
-	if !o.Refresh && haveUdev(dir) {
-		return archive, nil
-	}
-	if err := fetchUdev(ctx, cache, dir, archive, o.Log); err != nil {
-		return "", fmt.Errorf("fetch udev: %w", err)
-	}
-	return archive, nil
+	dir, err := o.part(ctx, "udev", haveUdev, fetchUdev)
+	return udevArchive(dir), err
 }
 
+func udevArchive(dir string) string { return filepath.Join(dir, "udev.cpio") }
+
 // fetchUdev gets the packages and packs what the guest needs of them; the packages are not kept.
-func fetchUdev(ctx context.Context, cache, dir, archive string, log io.Writer) error {
+func fetchUdev(ctx context.Context, cache, dir string, log io.Writer) error {
 	apt, err := newApt(ctx, filepath.Join(cache, "apt"), "arm64")
 	if err != nil {
 		return err
@@ -101,7 +84,7 @@ func fetchUdev(ctx context.Context, cache, dir, archive string, log io.Writer) e
 	if err := fresh(dir); err != nil {
 		return err
 	}
-	if err := packUdev(root, archive); err != nil {
+	if err := packUdev(root, udevArchive(dir)); err != nil {
 		return err
 	}
 	return writeJSON(udevFile(dir), udevPart{packages, udevPaths})
