@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +39,9 @@ type Options struct {
 	DryRun bool
 	// Socket is the path of the control socket; "" for none.
 	Socket string
+	// RefuseWriters refuses a configuration, at a reload, that others could
+	// write while the agent runs as root.
+	RefuseWriters bool
 	// Observe is shown every event, on the loop's thread; nil for nobody.
 	Observe func(*sources.Event)
 	// Ready is called once, on the loop's thread, when what is there is being
@@ -72,6 +73,7 @@ type Agent struct {
 	hearing           []*rule.Rule // scratch: the rules that hear an event
 	hear              func(*rule.Rule)
 
+	pidFile   string        // that we have; "" for none
 	started   time.Duration // CLOCK_MONOTONIC
 	read      time.Duration // when the configuration was, likewise
 	events    uint64
@@ -166,13 +168,37 @@ func (a *Agent) Run() error {
 	defer a.close()
 	stopSignals := a.handleSignals()
 	defer stopSignals()
-	a.apply(a.config)
-	if err := a.writePidFile("", a.config.PidFile); err != nil {
+	var err error
+	if a.pidFile, err = a.prepare(a.config, ""); err != nil {
 		return err
 	}
+	a.apply(a.config)
 	a.emit(a.lifeEvent("started"))
 	a.settle(a.ready)
 	return a.loop.Run(a.turn)
+}
+
+// prepare does what a configuration needs of the disk before it is applied: it
+// reads the files of its plans, and moves the PID file from where it is, "" for
+// nowhere, to where c has it. It returns where it is then. It may block.
+func (a *Agent) prepare(c *Configuration, pidFile string) (string, error) {
+	for _, p := range c.plans {
+		if p, ok := p.(sources.Preparer); ok {
+			p.Prepare()
+		}
+	}
+	if a.opts.DryRun || c.PidFile == pidFile {
+		return pidFile, nil
+	}
+	if c.PidFile != "" {
+		if err := writePidFile(c.PidFile, a.opts.Proc); err != nil {
+			return pidFile, err
+		}
+	}
+	if pidFile != "" {
+		a.logPidFile(removePidFile(pidFile))
+	}
+	return c.PidFile, nil
 }
 
 // ready tells whoever waits for the start.
@@ -338,65 +364,8 @@ func (a *Agent) close() {
 	if a.control != nil {
 		a.control.Close()
 	}
-	if a.config.PidFile != "" && !a.opts.DryRun {
-		a.removePidFile(a.config.PidFile)
-	}
+	a.leavePidFile()
 	a.loop.Close()
-}
-
-// writePidFile moves the PID file from the path before to path; either may
-// be "" for none. The file is complete whenever it is there.
-func (a *Agent) writePidFile(before, path string) error {
-	if before == path || a.opts.DryRun {
-		return nil
-	}
-	if path != "" {
-		if other := a.holderOf(path); other != 0 {
-			return fmt.Errorf("write PID file %s: it is that of process %d, a running reflexd", path, other)
-		}
-		temporary := path + ".new"
-		err := os.WriteFile(temporary, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644)
-		if err == nil {
-			err = os.Rename(temporary, path)
-		}
-		if err != nil {
-			return fmt.Errorf("write PID file: %w", err)
-		}
-	}
-	if before != "" {
-		a.removePidFile(before)
-	}
-	return nil
-}
-
-// holderOf returns the process that the PID file at path names, if that is
-// another one of ours that is alive.
-func (a *Agent) holderOf(path string) int {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid == os.Getpid() {
-		return 0
-	}
-	theirs, err := os.ReadFile(filepath.Join(a.opts.Proc, strconv.Itoa(pid), "comm"))
-	ours, _ := os.ReadFile(filepath.Join(a.opts.Proc, "self", "comm"))
-	if err != nil || string(theirs) != string(ours) {
-		return 0
-	}
-	return pid
-}
-
-// removePidFile removes the file if it is ours.
-func (a *Agent) removePidFile(path string) {
-	text, err := os.ReadFile(path)
-	if err == nil && strings.TrimSpace(string(text)) == fmt.Sprint(os.Getpid()) {
-		err = os.Remove(path)
-	}
-	if err != nil && !os.IsNotExist(err) {
-		a.log.Warn("cannot remove the PID file", "error", err)
-	}
 }
 
 // notify tells a service manager that asked for it: sd_notify(3).

@@ -58,6 +58,7 @@ func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.
 		r.OnFailure.Examine(x)
 	}
 	c.examinePidFile(x)
+	c.examineWriters(x)
 	c.examineLogind(x)
 	if warnings != nil {
 		passOn(warnings, x)

@@ -81,11 +81,20 @@ func (a *Agent) reread() {
 		ps    *config.Problems
 		err   error
 	)
-	paths := a.config.Paths
-	a.loop.Beside(func() { fresh, ps, err = Load(paths) }, func() {
+	paths, pidFile := a.config.Paths, a.pidFile
+	a.loop.Beside(func() {
+		fresh, ps, err = Load(paths)
+		if err == nil && a.opts.RefuseWriters {
+			fresh.RefuseWriters(ps)
+		}
 		if err == nil && ps.Failed() {
 			err = ps
 		}
+		if err == nil {
+			pidFile, err = a.prepare(fresh, pidFile)
+		}
+	}, func() {
+		a.pidFile = pidFile
 		if err == nil {
 			err = a.swap(fresh, ps)
 		}
@@ -153,9 +162,6 @@ func (a *Agent) swap(fresh *Configuration, warnings *config.Problems) error {
 	}
 	for _, w := range warnings.All() {
 		a.log.Warn("configuration", "warning", w.Message, "at", w.Pos.String())
-	}
-	if err := a.writePidFile(a.config.PidFile, fresh.PidFile); err != nil {
-		return err
 	}
 	a.apply(fresh)
 	a.reloads++

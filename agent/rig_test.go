@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"reflexd/agent/control"
 	"reflexd/sources"
 )
 
@@ -79,6 +80,12 @@ func (r *rig) stop() {
 		r.t.Error("the agent did not stop")
 	}
 	r.ended = nil
+}
+
+// tryReload has the agent read its configuration again, and returns how it
+// went.
+func (r *rig) tryReload() error {
+	return control.Call(r.agent.opts.Socket, control.Request{Verb: "reload"}, nil, patience)
 }
 
 // do runs f on the loop's thread and waits for its end.

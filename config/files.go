@@ -7,14 +7,11 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // The files that are read where nobody names others.
@@ -85,31 +82,11 @@ func expand(path string) ([]string, error) {
 	return files, nil
 }
 
-// errIrregular is the error for what is no file: a pipe might never end.
-var errIrregular = errors.New("expected a regular file")
-
-// readFile reads a file; of one that is too large it reads enough to tell that it is.
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // of a pipe that nobody writes to, too
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errIrregular
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
-}
-
 // ReadFiles reads the files one after the other into root. What is wrong with
 // them goes to ps.
 func ReadFiles(files []string, root Value, ps *Problems) {
 	for _, f := range files {
-		if n, ok := load(f, readFile, ps); ok {
+		if n, ok := load(f, ps); ok {
 			root.Read(n, ps)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"reflexd/regular"
 )
 
 // Limits of one file: far above what anyone writes, and low enough that no
@@ -192,8 +194,8 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 
 // load reads the file that path names and calls Parse. It fails if the file
 // cannot be read, or holds what Parse complains about.
-func load(path string, read func(string) ([]byte, error), ps *Problems) (Node, bool) {
-	text, err := read(path)
+func load(path string, ps *Problems) (Node, bool) {
+	text, err := regular.Read(path, maxFileSize)
 	if err != nil {
 		ps.Errorf(Pos{File: path}, "%v", cause(err))
 		return Node{}, false

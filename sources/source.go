@@ -41,6 +41,13 @@ type Plan interface {
 	Check(ps *config.Problems)
 }
 
+// Preparer is a Plan that reads files of its own before it is applied.
+type Preparer interface {
+	Plan
+	// Prepare reads them. It may block, and is called once, on no loop.
+	Prepare()
+}
+
 // TriggerKind declares one kind of `when`.
 type TriggerKind struct {
 	Key string // the telling key: "line", "uevent"

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/regular"
 	"reflexd/sources"
 	"reflexd/sources/netlink"
 )
@@ -229,7 +229,7 @@ func (a *send) payload(e *sources.Event) func() ([]byte, error) {
 
 // readPayload reads a file that must not be too large for a message.
 func readPayload(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
 	}

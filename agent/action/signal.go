@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/regular"
 	"reflexd/sources"
 	"reflexd/sources/signal"
 )
@@ -131,7 +132,8 @@ func sendSignal(proc, to string, number int, value *int32) error {
 // never returns us, 0, 1's group or a group: those would be accidents.
 func findProcesses(proc, to string) ([]int, error) {
 	if strings.HasPrefix(to, "/") {
-		text, err := os.ReadFile(to)
+		const longest = 64 // a number, and white space
+		text, err := regular.Read(to, longest)
 		if err != nil {
 			return nil, fmt.Errorf("read PID file: %w", errors.Unwrap(err))
 		}

@@ -41,7 +41,7 @@ func Call(path string, r Request, result any, patience time.Duration) error {
 	if err == nil {
 		err = uninterrupted(func() error { return unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil) })
 	}
-	if err != nil {
+	if err != nil && err != unix.EPIPE { // turned away: why is there to read
 		return fmt.Errorf("ask the agent at %s: %w", path, err)
 	}
 	buf := make([]byte, maxAnswer)
@@ -91,16 +91,55 @@ func connect(path string, patience time.Duration) (int, error) {
 		return -1, fmt.Errorf("create socket: %w", err)
 	}
 	wait := unix.NsecToTimeval(patience.Nanoseconds())
+	connecting := unix.NsecToTimeval(min(patience, longestConnect).Nanoseconds())
 	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
 	if err == nil {
+		err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &connecting)
+	}
+	if err == nil {
 		err = uninterrupted(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) })
+	}
+	if err == nil {
+		err = checkServer(fd)
 	}
 	if err == nil {
 		return fd, nil
 	}
 	unix.Close(fd)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
 		return -1, fmt.Errorf("no reflexd runs here (nobody listens on %s)", path)
+	case errors.Is(err, unix.EAGAIN):
+		return -1, fmt.Errorf("the agent at %s does not answer: too many others wait for it", path)
 	}
 	return -1, fmt.Errorf("reach the agent at %s: %w", path, err)
+}
+
+// longestConnect is how long a client waits in line for the agent to take it.
+const longestConnect = 10 * time.Second
+
+// ownFolder is the folder in which an agent of another user than root has its
+// socket, if root made it for it (RuntimeDirectory= of systemd.exec(5)).
+const ownFolder = "/run/reflexd"
+
+// checkServer returns an error unless the process that listens behind the
+// connected socket is one to believe: root's, our own user's, or the one's for
+// whom root made ownFolder. Anybody may listen at a name in /tmp.
+func checkServer(fd int) error {
+	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return fmt.Errorf("ask who listens: %w", err)
+	}
+	if peer.Uid == 0 || int(peer.Uid) == os.Geteuid() || isOwner(ownFolder, peer.Uid) {
+		return nil
+	}
+	return fmt.Errorf("process %d of user %d listens there, who is neither root nor you", peer.Pid, peer.Uid)
+}
+
+// isOwner reports whether the user owns the folder, and nobody but root could
+// have made it.
+func isOwner(folder string, uid uint32) bool {
+	var st, above unix.Stat_t
+	return unix.Lstat(folder, &st) == nil && unix.Lstat(filepath.Dir(folder), &above) == nil &&
+		st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Uid == uid && above.Uid == 0 && above.Mode&0o022 == 0
 }

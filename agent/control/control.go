@@ -60,8 +60,13 @@ type Server struct {
 	log     *slog.Logger
 	path    string
 	handle  Handler
+	lock    *lock
 	fd      int
+	bound   unix.Stat_t // the socket's name when it was made
 	watch   sources.Watch
+	spare   int           // a descriptor to let go of when there are no more; -1 for none
+	retry   sources.Timer // nil unless nobody is accepted for a while
+	crowded bool          // there were none for the last client
 	clients map[*client]bool
 	// silence is how long a client may say nothing: the places are few.
 	silence time.Duration
@@ -70,8 +75,15 @@ type Server struct {
 // Listen binds the socket at path, mode 0600. A socket that nobody listens on
 // any more is replaced; one that a running agent has is an error.
 func Listen(l sources.Loop, path string, log *slog.Logger, handle Handler) (*Server, error) {
-	s := &Server{loop: l, log: log, path: path, handle: handle, clients: map[*client]bool{}, silence: longestSilence}
-	if err := s.listen(); err != nil {
+	s := &Server{loop: l, log: log, path: path, handle: handle, spare: -1, clients: map[*client]bool{}, silence: longestSilence}
+	lock, err := takeLock(path + ".lock")
+	if err == nil {
+		s.lock = lock
+		if err = s.listen(); err != nil {
+			lock.release()
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	return s, nil
@@ -85,10 +97,13 @@ func (s *Server) listen() error {
 	if err != nil {
 		return err
 	}
-	// The mode is set before anyone can connect: only listen(2) opens it.
-	err = unix.Bind(fd, &unix.SockaddrUnix{Name: s.path})
+	// The mode that it has before it has a name is that of the name.
+	err = unix.Fchmod(fd, 0o600)
 	if err == nil {
-		err = os.Chmod(s.path, 0o600)
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: s.path})
+	}
+	if err == nil {
+		err = unix.Lstat(s.path, &s.bound)
 	}
 	if err == nil {
 		err = unix.Listen(fd, maxClients)
@@ -101,6 +116,7 @@ func (s *Server) listen() error {
 		return err
 	}
 	s.fd = fd
+	s.keepSpare()
 	return nil
 }
 
@@ -129,8 +145,13 @@ func removeStale(path string) error {
 	}
 	defer unix.Close(fd)
 	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
-	case err == nil, errors.Is(err, unix.EAGAIN):
-		return errors.New("another reflexd is running; stop it first, or give this one another --socket")
+	case err == nil:
+		if err := checkServer(fd); err != nil {
+			return err
+		}
+		return errRunning
+	case errors.Is(err, unix.EAGAIN):
+		return errRunning
 	case errors.Is(err, unix.ECONNREFUSED):
 		return os.Remove(path)
 	default:
@@ -138,11 +159,22 @@ func removeStale(path string) error {
 	}
 }
 
-// Close closes the socket and all connections, and removes the socket's name.
+// Close closes the socket and all connections, and removes the socket's name
+// if it is still ours.
 func (s *Server) Close() {
 	s.watch.Close()
 	unix.Close(s.fd)
-	os.Remove(s.path)
+	if s.spare >= 0 {
+		unix.Close(s.spare)
+	}
+	if s.retry != nil {
+		s.retry.Stop()
+	}
+	var named unix.Stat_t
+	if unix.Lstat(s.path, &named) == nil && named.Dev == s.bound.Dev && named.Ino == s.bound.Ino {
+		os.Remove(s.path)
+	}
+	s.lock.release()
 	for c := range s.clients {
 		c.close()
 	}
@@ -150,8 +182,14 @@ func (s *Server) Close() {
 
 func (s *Server) accept(uint32) {
 	fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
-	if err != nil {
-		return // gone again, or out of descriptors: it is tried again
+	switch err {
+	case nil:
+		s.crowded = false
+	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		s.turnAway(err)
+		return
+	default:
+		return // gone again
 	}
 	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil || peer.Uid != 0 && int(peer.Uid) != os.Geteuid() {
@@ -174,10 +212,49 @@ func (s *Server) accept(uint32) {
 	s.limit()
 }
 
-// limit accepts nobody while all places are taken.
+// keepSpare opens the spare descriptor. Without one, nobody can be accepted to
+// be sent away when there are no more.
+func (s *Server) keepSpare() {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		fd = -1
+	}
+	s.spare = fd
+}
+
+// retryPeriod is how long nobody is accepted after there was no descriptor.
+const retryPeriod = time.Second
+
+// turnAway sends a client away for whom there is no descriptor, with the reason.
+// It would stay in line otherwise, and the socket ready for ever.
+func (s *Server) turnAway(reason error) {
+	if !s.crowded {
+		s.log.Error("control socket: clients are turned away", "error", reason)
+	}
+	s.crowded = true
+	if s.spare >= 0 {
+		unix.Close(s.spare)
+		if fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK); err == nil {
+			packet, _ := json.Marshal(Answer{Error: fmt.Sprintf("the agent cannot answer now: %v", reason)})
+			_ = unix.Sendto(fd, packet, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+			unix.Close(fd)
+		}
+		s.keepSpare()
+	}
+	if s.spare < 0 && s.retry == nil {
+		s.retry = s.loop.After(retryPeriod, func() {
+			s.retry = nil
+			s.keepSpare()
+			s.limit()
+		})
+		s.limit()
+	}
+}
+
+// limit accepts nobody while all places are taken, or there is no descriptor.
 func (s *Server) limit() {
 	events := uint32(unix.EPOLLIN)
-	if len(s.clients) >= maxClients {
+	if len(s.clients) >= maxClients || s.retry != nil {
 		events = 0
 	}
 	if err := s.watch.Events(events); err != nil {

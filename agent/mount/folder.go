@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/regular"
 )
 
 // mark is the extended attribute of folders that we made. The record in /run
@@ -127,25 +129,14 @@ func fixed(root string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("folder for mounts: %w", err)
 	}
-	return real, trusted(real)
+	return real, trusted(root)
 }
 
 func trusted(root string) error {
-	for p := root; ; p = path.Dir(p) {
-		var st unix.Stat_t
-		switch err := unix.Lstat(p, &st); {
-		case err == unix.ENOENT:
-		case err != nil:
-			return fmt.Errorf("folder for mounts: %s: %w", p, err)
-		case st.Uid != 0 && int(st.Uid) != os.Geteuid():
-			return fmt.Errorf("folder for mounts: %s belongs to user %d, who could put something else there", p, st.Uid)
-		case st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0:
-			return fmt.Errorf("folder for mounts: everybody may write to %s", p)
-		}
-		if p == "/" {
-			return nil
-		}
+	if err := (regular.Trust{Users: []int{os.Geteuid()}}).Check(root); err != nil {
+		return fmt.Errorf("folder for mounts: %w", err)
 	}
+	return nil
 }
 
 // removeFolder takes away the folder below a fixed one, and those above it

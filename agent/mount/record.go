@@ -13,8 +13,12 @@ import (
 	"strconv"
 	"strings"
 
+	"reflexd/regular"
 	"reflexd/sources"
 )
+
+// longestRecord is the size in bytes of the largest record that is read.
+const longestRecord = 64 << 10
 
 // remembered is what a record holds.
 type remembered struct {
@@ -42,15 +46,7 @@ func (m *machine) remember(id identity, mt *mounted) error {
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", line[0], strconv.Quote(line[1]))
 	}
-	err := os.MkdirAll(m.records, 0o755)
-	file := m.recordFile(id)
-	if err == nil {
-		err = os.WriteFile(file+".new", []byte(b.String()), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(file+".new", file)
-	}
-	if err != nil {
+	if err := regular.Replace(m.recordFile(id), b.String(), 0o644); err != nil {
 		return fmt.Errorf("record the mount: %w", err)
 	}
 	return nil
@@ -65,7 +61,7 @@ func (m *machine) recall() []remembered {
 	var all []remembered
 	for _, e := range entries {
 		file := filepath.Join(m.records, e.Name())
-		text, err := os.ReadFile(file)
+		text, err := regular.Read(file, longestRecord)
 		if err != nil {
 			continue
 		}

@@ -26,6 +26,10 @@ func (s *Source) later(done func(error)) func(error) {
 // Mount implements action.Mounts.
 func (s *Source) Mount(r action.MountRequest, done func(error)) {
 	done = s.later(done)
+	if s.lock.rival != nil {
+		done(fmt.Errorf("mount %s: %w", r.Device, s.lock.rival))
+		return
+	}
 	var id identity
 	var found bool
 	s.host.Loop.Beside(func() { id, found = s.machine.find(r.Device) }, func() {

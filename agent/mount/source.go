@@ -37,6 +37,7 @@ type Source struct {
 	settle   sources.Timer // nil unless devices are to be listed after a loss
 	astray   string        // our mount namespace is not everybody's, in words
 	table    mountTable
+	lock     lock
 }
 
 // listing is what there is to know when the devices are listed: what uevents
@@ -92,7 +93,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	case !s.started:
 		s.started, s.adopting = true, true
 		s.checkNamespace()
-		s.adopt()
+		s.begin()
 	case !s.adopting:
 		s.list(true)
 	}
@@ -140,6 +141,9 @@ func (s *Source) Status() []sources.State {
 			all = append(all, st)
 		}
 	}
+	if s.lock.rival != nil {
+		all = append(all, sources.State{Name: "records", Error: s.lock.rival.Error()})
+	}
 	if s.astray != "" {
 		all = append(all, sources.State{Name: "namespace", Error: s.astray})
 	}
@@ -172,6 +176,7 @@ func (s *Source) Close() {
 		}
 	}
 	s.table.close()
+	s.lock.release()
 	if s.settle != nil {
 		s.settle.Stop()
 		s.settle = nil

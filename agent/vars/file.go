@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The file of kept variables: its text, and how it is replaced so that
-// whatever happens meanwhile, the old one or the new one is there.
+// The file of kept variables.
 
 package vars
 
@@ -11,12 +10,11 @@ import (
 	"hash/fnv"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"reflexd/regular"
 )
 
 // The text is this line, a line for each variable with its name and value in
@@ -80,14 +78,7 @@ func parseLine(line string) (name, value string, err error) {
 
 // read returns what the file at path holds.
 func read(path string) (map[string]string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("it is no regular file of up to %d bytes", maxFile)
-	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -102,65 +93,10 @@ func setAside(path, aside string) error {
 	return nil
 }
 
-// save makes text the content of the file at path, on the disk and not only
-// in memory.
+// save makes text the content of the file at path.
 func save(path, text string) error {
-	s := saving{path: path, text: text}
-	for _, step := range s.steps() {
-		if err := step(); err != nil {
-			s.file.Close()
-			return fmt.Errorf("keep variables: %w", err)
-		}
-	}
-	return nil
-}
-
-// saving is one replacement of the file.
-type saving struct {
-	path, text string
-	file       *os.File // under the temporary name
-}
-
-// steps are to be done in order. After any of them the power may fail.
-func (s *saving) steps() []func() error {
-	return []func() error{s.makeFolder, s.create, s.fill, s.flush, s.close, s.replace, s.flushFolder}
-}
-
-func (s *saving) temporary() string { return s.path + ".new" }
-
-func (s *saving) makeFolder() error { return os.MkdirAll(filepath.Dir(s.path), 0o755) }
-
-// create makes the temporary file anew: what an earlier try left there, or
-// somebody's link to elsewhere, goes.
-func (s *saving) create() error {
-	_ = os.Remove(s.temporary())
-	f, err := os.OpenFile(s.temporary(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	s.file = f
-	return err
-}
-
-func (s *saving) fill() error {
-	_, err := s.file.WriteString(s.text)
-	return err
-}
-
-// flush comes before the file gets its name: a file system may write the name
-// to the disk before the content, and then there would be an empty file.
-func (s *saving) flush() error { return s.file.Sync() }
-
-func (s *saving) close() error { return s.file.Close() }
-
-func (s *saving) replace() error { return os.Rename(s.temporary(), s.path) }
-
-func (s *saving) flushFolder() error {
-	folder, err := os.Open(filepath.Dir(s.path))
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	// Some file systems cannot; there the name is on its way all the same.
-	if err := folder.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
-		return err
+	if err := regular.Replace(path, text, 0o600); err != nil {
+		return fmt.Errorf("keep variables: %w", err)
 	}
 	return nil
 }

@@ -66,52 +66,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// The power fails after each of the steps, and in the middle of the writing:
-// what is found then is the old file or the new one.
-func TestPowerFailsAtEachStep(t *testing.T) {
-	before, after := map[string]string{"mode": "day"}, map[string]string{"mode": "night"}
-	found := func(path string) string {
-		values, err := read(path)
-		if err != nil {
-			t.Errorf("%s: %v", path, err)
-		}
-		return values["mode"]
-	}
-	done := len((&saving{}).steps())
-	var seen []string
-	for n := range done + 1 {
-		path := filepath.Join(t.TempDir(), "state")
-		if err := save(path, format(before)); err != nil {
-			t.Fatal(err)
-		}
-		s := saving{path: path, text: format(after)}
-		for i, step := range s.steps() {
-			if i == n {
-				break
-			}
-			if err := step(); err != nil {
-				t.Fatalf("step %d: %v", i, err)
-			}
-		}
-		if info, err := os.Stat(s.temporary()); err == nil && info.Size() > 0 {
-			if err := os.Truncate(s.temporary(), info.Size()/2); err != nil {
-				t.Fatal(err)
-			}
-		}
-		seen = append(seen, found(path))
-		// The next try, after the restart, is not hindered by what is left.
-		if err := save(path, format(map[string]string{"mode": "dusk"})); err != nil || found(path) != "dusk" {
-			t.Errorf("after %d steps: %v", n, err)
-		}
-		if _, err := os.Stat(s.temporary()); err == nil {
-			t.Errorf("after %d steps the temporary file is left", n)
-		}
-	}
-	if got := strings.Join(seen, " "); got != "day day day day day day night night" {
-		t.Errorf("found after each step: %s", got)
-	}
-}
-
 // TestMain serves TestKilledWhileWriting too: as a child it writes until it
 // is killed.
 func TestMain(m *testing.M) {
@@ -151,23 +105,5 @@ func TestKilledWhileWriting(t *testing.T) {
 		if values, err := read(path); err != nil || values["n"] == "" {
 			t.Fatalf("%q, %v", values, err)
 		}
-	}
-}
-
-func TestALinkInPlaceOfTheTemporaryFileIsNotFollowed(t *testing.T) {
-	dir := t.TempDir()
-	path, victim := filepath.Join(dir, "state"), filepath.Join(dir, "victim")
-	os.WriteFile(victim, []byte("precious"), 0o644)
-	if err := os.Symlink(victim, path+".new"); err != nil {
-		t.Fatal(err)
-	}
-	if err := save(path, format(nil)); err != nil {
-		t.Fatal(err)
-	}
-	if text, _ := os.ReadFile(victim); string(text) != "precious" {
-		t.Errorf("the link was followed: %q", text)
-	}
-	if _, err := read(path); err != nil {
-		t.Error(err)
 	}
 }

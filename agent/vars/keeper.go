@@ -39,28 +39,47 @@ type keeper struct {
 	writes  int           // that were begun
 }
 
-// use makes path the file, and returns what it holds. What cannot be read is
-// set aside, but not in a dry run. A file that is in use already is not read
-// again: what it holds came from here.
-func (k *keeper) use(path string, dryRun bool) map[string]string {
+// use makes path the file, which held values when it was read, unless err says
+// why it cannot be. What cannot be read is set aside, but not in a dry run. Of a
+// file that is in use already, what it holds came from here, and is not used.
+func (k *keeper) use(path string, values map[string]string, err error, dryRun bool) map[string]string {
 	if path == k.path {
 		return nil
 	}
 	k.path, k.saved, k.wanted, k.err = path, "", "", nil
-	values, err := read(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return values
 	}
 	aside := "left as it is in a dry run"
 	if !dryRun {
 		aside = path + ".damaged"
-		if err := setAside(path, aside); err != nil {
-			aside = err.Error()
-		}
+		k.setAside(aside)
 	}
 	k.host.Log.Warn("the file of kept variables cannot be used: they begin with their initial values",
 		"file", path, "error", err, "set_aside", aside)
 	return nil
+}
+
+// setAside renames the file beside the loop, before anything is written.
+func (k *keeper) setAside(aside string) {
+	path, before, over := k.path, k.writing, make(chan struct{})
+	k.writing = over
+	var err error
+	k.host.Loop.Beside(func() {
+		if before != nil {
+			<-before
+		}
+		err = setAside(path, aside)
+		close(over)
+	}, func() {
+		if k.writing == over {
+			k.writing = nil
+		}
+		if err != nil {
+			k.host.Log.Warn("the file of kept variables stays where it is until it is written", "file", path, "error", err)
+		}
+		k.schedule()
+	})
 }
 
 // agrees tells that nothing has to be written as long as the file is to say
@@ -100,7 +119,9 @@ func (k *keeper) write() {
 		err = save(path, text)
 		close(over)
 	}, func() {
-		k.writing = nil
+		if k.writing == over {
+			k.writing = nil
+		}
 		if path == k.path {
 			k.written(text, err)
 		}

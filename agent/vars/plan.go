@@ -38,9 +38,18 @@ type Plan struct {
 	// DryRun has the file left alone, but for reading it.
 	DryRun bool
 
-	vars   map[string]*variable
-	file   string
-	source *Source // that serves it, once it is applied
+	vars    map[string]*variable
+	file    string
+	kept    map[string]string // what the file held when Prepare read it
+	keptErr error             // why Prepare could not
+	source  *Source           // that serves it, once it is applied
+}
+
+// Prepare implements sources.Preparer.
+func (p *Plan) Prepare() {
+	if p.keeps() {
+		p.kept, p.keptErr = read(p.file)
+	}
 }
 
 // variable is one declared variable.

@@ -36,7 +36,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
-		kept = s.keeper.use(p.file, p.DryRun)
+		kept = s.keeper.use(p.file, p.kept, p.keptErr, p.DryRun)
 	}
 	s.plan, s.values = p, map[string]string{}
 	replaced := false

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
@@ -103,6 +105,7 @@ func (r *rig) apply(format string, args ...any) {
 	if ps.Failed() {
 		r.t.Fatal(ps)
 	}
+	p.Prepare()
 	r.do(func() { r.source.Apply(p) })
 }
 
@@ -191,6 +194,7 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 		"text":   func(path string) error { return os.WriteFile(path, []byte(header+"rubbish"), 0o600) },
 		"empty":  func(path string) error { return os.WriteFile(path, nil, 0o600) },
 		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"pipe":   func(path string) error { return unix.Mkfifo(path, 0o600) },
 		"large":  func(path string) error { return os.WriteFile(path, make([]byte, maxFile+1), 0o600) },
 	} {
 		r := newRig(t)
@@ -199,6 +203,7 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.apply("{state_file: %s, vars: {mode: {initial: x, keep: true}}}", path)
+		r.until("it is set aside", func() bool { return r.source.keeper.writing == nil })
 		if _, err := os.Stat(path + ".damaged"); err != nil || r.logged("level=WARN") != 1 {
 			t.Errorf("%s: %v\n%s", name, err, r.log.String())
 		}

@@ -27,6 +27,7 @@ func runVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	level := c.flags.String("log-level", "info", "tell this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
+	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
 	return func([]string) int {
 		writer := newLogWriter(c.stderr, *format)
 		defer writer.Close()
@@ -41,12 +42,12 @@ func runVerb(c *command) func([]string) int {
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
 		}
-		configuration, code := c.load(*paths)
+		configuration, code := c.load(*paths, *insecure)
 		if configuration == nil {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Socket: socketUnless(*dryRun, *socket),
+			Log: log, Version: versionString(), DryRun: *dryRun, Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
 		})
 		if err == nil {
 			err = a.Run()
@@ -69,8 +70,9 @@ func socketUnless(dryRun bool, path string) string {
 }
 
 // load reads the configuration and prints what is wrong with it. It returns
-// nil and the exit code if it cannot be used.
-func (c *command) load(paths []string) (*agent.Configuration, int) {
+// nil and the exit code if it cannot be used, or if root would let others write
+// it and that is not allowed.
+func (c *command) load(paths []string, insecure bool) (*agent.Configuration, int) {
 	configuration, ps, err := agent.Load(paths)
 	switch {
 	case errors.Is(err, config.ErrNone) && len(paths) == 0:
@@ -80,6 +82,9 @@ func (c *command) load(paths []string) (*agent.Configuration, int) {
 	case err != nil:
 		fmt.Fprintf(c.stderr, "reflexd %s: %v\n", c.flags.Name(), err)
 		return nil, wrong
+	}
+	if !insecure {
+		configuration.RefuseWriters(ps)
 	}
 	for _, p := range ps.All() {
 		fmt.Fprintln(c.stderr, p)
@@ -99,6 +104,7 @@ func checkVerb(c *command) func([]string) int {
 			fmt.Fprintln(c.stderr, "reflexd check:", err)
 			return wrong
 		}
+		configuration.WarnOfWriters(ps)
 		code := done
 		if ps.Failed() {
 			code = wrong
