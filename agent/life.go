@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	kernel "reflexd/sources/signal"
 )
 
 // Within stopGrace programs may end by themselves when the agent stops, and
@@ -24,28 +25,43 @@ const (
 	stopLatest = 850 * time.Millisecond
 )
 
-// handleSignals makes SIGTERM, SIGINT and SIGQUIT stop the agent and SIGHUP reload it.
+// handleSignals makes SIGTERM, SIGINT, SIGQUIT and SIGABRT stop the agent and
+// SIGHUP reload it. Those that would end it at once are logged and ignored.
 // These cannot be blocked in all threads of a Go program, and they need no
 // data, so they come through the runtime and not the signal source.
 func (a *Agent) handleSignals() (stop func()) {
-	c := make(chan os.Signal, 4)
-	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
-	ended := make(chan struct{})
+	c, faults := make(chan os.Signal, 4), make(chan os.Signal, 16)
+	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGHUP)
+	kernel.NotifyFaults(faults)
+	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for s := range c {
-			if s == unix.SIGHUP {
-				a.loop.Post(func() { a.reload("SIGHUP", func(error) {}) })
-				continue
+		for {
+			select {
+			case s := <-c:
+				a.loop.Post(func() { a.obey(s) })
+			case s := <-faults:
+				a.loop.Post(func() { a.log.Warn(kernel.Ignored, "signal", kernel.Name(int(s.(unix.Signal)))) })
+			case <-quit:
+				return
 			}
-			a.loop.Post(func() { a.stop(s.String()) })
 		}
 	}()
 	return func() {
 		signal.Stop(c)
-		close(c)
+		signal.Stop(faults)
+		close(quit)
 		<-ended
 	}
+}
+
+// obey does what a signal to the agent itself asks for.
+func (a *Agent) obey(s os.Signal) {
+	if s == unix.SIGHUP {
+		a.reload("SIGHUP", func(error) {})
+		return
+	}
+	a.stop(s.String())
 }
 
 // Stop makes Run return after an orderly stop. Any thread may call it.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"reflexd/lab"
+	"reflexd/sources/signal"
 )
 
 // cleanupContext is the test's context, or one that still lives when the test
@@ -170,6 +171,20 @@ rules:
 		if n := count(a.log(), `msg="threshold `); n != 1 {
 			t.Errorf("threshold was told %d times", n)
 		}
+	})
+}
+
+// Signals of which the Go runtime takes no care reach the agent by another
+// thread than the one that waits for them.
+func TestNoStraySignalEndsTheAgent(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		a := b.start(t, "rules: [{when: {signal: 36}, do: {log: still here}}]")
+		for _, number := range []int{5, 16, 31, 32, 34} {
+			b.shell(t, fmt.Sprintf("kill -%d %d", number, a.proc.PID))
+			a.expect("signal was ignored.*signal=" + signal.Name(number) + "$")
+		}
+		b.shell(t, fmt.Sprintf("kill -36 %d", a.proc.PID))
+		a.expect("msg=.still here")
 	})
 }
 

@@ -15,6 +15,10 @@ import (
 	"reflexd/sources"
 )
 
+// Ignored is what the log says of a signal that somebody sent and no rule can
+// have.
+const Ignored = "a signal was ignored that no rule can have"
+
 // batch is how many signals one call of ready takes.
 const batch = 32
 
@@ -40,6 +44,12 @@ func Open(host sources.Host) (*Source, error) {
 		return nil, fmt.Errorf("block signals: %w", err)
 	}
 	set := takenSet()
+	if err := catchStrays(); err != nil {
+		return nil, fmt.Errorf("handle signals: %w", err)
+	}
+	for _, n := range strays {
+		add(&set, n)
+	}
 	fd, err := unix.Signalfd(-1, &set, unix.SFD_NONBLOCK|unix.SFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("open signalfd: %w", err)
@@ -105,6 +115,10 @@ func (s *Source) take(b []byte) {
 		b = b[min(recordSize, len(b)):]
 		if !ok {
 			s.host.Log.Error("signalfd returned no signal", "signal", r.signal)
+			continue
+		}
+		if strayed(r.signal) {
+			s.host.Log.Warn(Ignored, "signal", Name(r.signal))
 			continue
 		}
 		if !s.plan.wanted[r.signal] && s.host.Log.Enabled(context.Background(), slog.LevelDebug) {
