@@ -178,13 +178,15 @@ rules:
 // thread than the one that waits for them.
 func TestNoStraySignalEndsTheAgent(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
-		a := b.start(t, "rules: [{when: {signal: 36}, do: {log: still here}}]")
-		for _, number := range []int{5, 16, 31, 32, 34} {
-			b.shell(t, fmt.Sprintf("kill -%d %d", number, a.proc.PID))
-			a.expect("signal was ignored.*signal=" + signal.Name(number) + "$")
+		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
+			a := b.startProgram(t, program, "rules: [{when: {signal: 36}, do: {log: still here}}]")
+			for _, number := range []int{5, 16, 31, 32, 34} {
+				b.shell(t, fmt.Sprintf("kill -%d %d", number, a.proc.PID))
+				a.expect("signal was ignored.*signal=" + signal.Name(number) + "$")
+			}
+			b.shell(t, fmt.Sprintf("kill -36 %d", a.proc.PID))
+			a.expect("msg=.still here")
 		}
-		b.shell(t, fmt.Sprintf("kill -36 %d", a.proc.PID))
-		a.expect("msg=.still here")
 	})
 }
 
