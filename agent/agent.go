@@ -26,7 +26,6 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
-	"reflexd/sources/input"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -59,6 +58,12 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
+	gpio    *gpio.Source     // this and the next five are among them
+	uevent  *uevent.Source
+	netlink *netlink.Source
+	vars    *vars.Source
+	mount   *mount.Source
+	keys    action.Keys
 	spawn   *spawn.Starter
 	outputs *output.Panel
 	runner  *rule.Runner
@@ -111,10 +116,10 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
-	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
+	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
-		Netlink: a.source("netlink").(*netlink.Source), Mounts: a.source("mount").(*mount.Source), Vars: a.source("vars").(*vars.Source),
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
+		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
@@ -132,24 +137,34 @@ func or(s, fallback string) string {
 func (a *Agent) openSources() error {
 	for _, k := range kinds {
 		s, err := k.Open(sources.Host{
-			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name),
+			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
 			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
 			return fmt.Errorf("open source %s: %w", k.Name, err)
 		}
 		a.sources = append(a.sources, s)
+		a.know(s)
 	}
 	return nil
 }
 
-func (a *Agent) source(name string) sources.Source {
-	for i, k := range kinds {
-		if k.Name == name {
-			return a.sources[i]
-		}
+// know keeps a source that the agent asks for more than all sources do.
+func (a *Agent) know(s sources.Source) {
+	switch s := s.(type) {
+	case *gpio.Source:
+		a.gpio = s
+	case *uevent.Source:
+		a.uevent = s
+	case *netlink.Source:
+		a.netlink = s
+	case *vars.Source:
+		a.vars = s
+	case *mount.Source:
+		a.mount = s
+	case action.Keys:
+		a.keys = s
 	}
-	return nil
 }
 
 // switchSource opens or closes the file or socket of that name.
@@ -213,12 +228,6 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	if a.opts.DryRun {
-		c.plan("gpio").(*gpio.Plan).DryRun = true
-		c.plan("vars").(*vars.Plan).DryRun = true
-		c.plan("input").(*input.Plan).DryRun = true
-		c.plan("mount").(*mount.Plan).DryRun = true
-	}
 	a.book = rule.NewBook(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
@@ -242,7 +251,7 @@ func (a *Agent) overhear(c *Configuration) map[string][]sources.Hearer {
 			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Hearer))
 		}
 	}
-	c.plan("uevent").(*uevent.Plan).Overheard = len(hearers["uevent"]) > 0
+	c.uevent.Overheard = len(hearers["uevent"]) > 0
 	return hearers
 }
 

@@ -55,7 +55,7 @@ func (c *Configuration) doubt(logind bool, ps *config.Problems) {
 // doubtKeys warns of keys that logind acts on as well, unless their device is
 // grabbed.
 func (c *Configuration) doubtKeys(t *sources.Trigger, ps *config.Problems) {
-	inputs := c.plan("input").(*input.Plan).Inputs
+	inputs := c.input.Inputs
 	for _, w := range t.Wants {
 		knob := logindKeys[w.Name]
 		if in := inputs[w.From]; w.Kind != "key" || knob == "" || in != nil && in.Grab != input.GrabOff {

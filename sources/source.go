@@ -36,9 +36,10 @@ type Plan interface {
 	Sections() []config.Field
 	// Triggers are the kinds of `when` that this source serves.
 	Triggers() []TriggerKind
-	// Check is called when all files are read, before any trigger is
-	// compiled, to complain of what the sections hold.
-	Check(ps *config.Problems)
+	// Resolve is called when all files are read, before any trigger is
+	// compiled. It completes what the sections left out, and complains of what
+	// they hold.
+	Resolve(ps *config.Problems)
 }
 
 // Preparer is a Plan that reads files of its own before it is applied.
@@ -169,6 +170,9 @@ type Host struct {
 	// their time stamps before any rule sees them. It copies what it needs.
 	Emit func(*Event)
 	Log  *slog.Logger
+	// DryRun leaves the machine as it is: nothing is requested, written or
+	// mounted that would change it.
+	DryRun bool
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string
 }

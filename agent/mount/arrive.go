@@ -18,7 +18,7 @@ import (
 // consider has the device looked at, and mounted if a policy is for it. With
 // media its medium may be another one.
 func (s *Source) consider(d *device, media bool) {
-	policies, dry := s.plan.policies, s.plan.DryRun
+	policies, dry := s.plan.policies, s.host.DryRun
 	if s.adopting || len(policies) == 0 || d.released || d.mount != nil && !media {
 		return
 	}
@@ -151,7 +151,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 			return
 		}
 	}
-	if s.plan.DryRun {
+	if s.host.DryRun {
 		s.host.Log.Info("would mount", "device", d.name, "at", point, "type", w.kind.Name)
 		done(nil)
 		return

@@ -44,8 +44,6 @@ const (
 type Plan struct {
 	// Acts is set if some rule has the action mount.
 	Acts bool
-	// DryRun tells what would be mounted instead of mounting it.
-	DryRun bool
 
 	policies []*policy
 	heard    bool // some rule has a trigger
@@ -100,9 +98,9 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	}
 }
 
-// Check implements sources.Plan: policies are complained of where they are
+// Resolve implements sources.Plan: policies are complained of where they are
 // read.
-func (p *Plan) Check(*config.Problems) {}
+func (p *Plan) Resolve(*config.Problems) {}
 
 // wanted reports whether there is anything to do.
 func (p *Plan) wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }

@@ -108,7 +108,7 @@ func readPlan(t testing.TB, yaml string) *Plan {
 	n, ok := config.Parse("t.yaml", []byte("automount: "+yaml), ps)
 	if ok {
 		config.Object(p.Sections()...).Read(n, ps)
-		p.Check(ps)
+		p.Resolve(ps)
 	}
 	if ps.Failed() {
 		t.Fatal(ps)

@@ -88,7 +88,7 @@ func (s *Source) Apply(plan sources.Plan) {
 		d.handled = ""
 	}
 	switch {
-	case p.DryRun:
+	case s.host.DryRun:
 		s.list(true)
 	case !s.started:
 		s.started, s.adopting = true, true

@@ -35,9 +35,6 @@ const maxValue = 4096
 
 // Plan is what one configuration says of variables. The zero value has none.
 type Plan struct {
-	// DryRun has the file left alone, but for reading it.
-	DryRun bool
-
 	vars    map[string]*variable
 	file    string
 	kept    map[string]string // what the file held when Prepare read it
@@ -88,19 +85,19 @@ func (v *variable) fields() []config.Field {
 	}
 }
 
-// Check implements sources.Plan.
-func (p *Plan) Check(ps *config.Problems) {
+// Resolve implements sources.Plan.
+func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.Names() {
 		v := p.vars[name]
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			ps.Errorf(v.at, "%+q cannot name a variable: letters, digits, - and _ can", name)
 		}
-		v.check(ps)
+		v.resolve(ps)
 	}
 }
 
-// check completes v, and complains of what contradicts itself.
-func (v *variable) check(ps *config.Problems) {
+// resolve completes v, and complains of what contradicts itself.
+func (v *variable) resolve(ps *config.Problems) {
 	for i, value := range v.values {
 		if slices.Contains(v.values[:i], value) {
 			ps.Errorf(v.at, "the value %q stands twice in `values`", value)

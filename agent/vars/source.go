@@ -36,7 +36,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
-		kept = s.keeper.use(p.file, p.kept, p.keptErr, p.DryRun)
+		kept = s.keeper.use(p.file, p.kept, p.keptErr, s.host.DryRun)
 	}
 	s.plan, s.values = p, map[string]string{}
 	replaced := false
@@ -114,7 +114,7 @@ func (s *Source) kept() string {
 
 // keep has the file say what the variables are.
 func (s *Source) keep() {
-	if s.plan.keeps() && !s.plan.DryRun {
+	if s.plan.keeps() && !s.host.DryRun {
 		s.keeper.put(s.kept())
 	}
 }

@@ -203,7 +203,7 @@ func compile(dir, yaml string) (*Plan, *config.Problems) {
 	var none []struct{}
 	n, _ := config.Parse("f", []byte(strings.ReplaceAll(yaml, "DIR", dir)), ps)
 	config.Object(append(p.Sections(), config.Field{Name: "rules", Value: config.ListOf(&none, trigger)})...).Read(n, ps)
-	p.Check(ps)
+	p.Resolve(ps)
 	for _, c := range compilers {
 		c()
 	}

@@ -400,7 +400,7 @@ func read(text string) (*Plan, []*sources.Trigger, *config.Problems) {
 		})
 	when := config.ListOf(new([]struct{}), func(*struct{}) config.Value { return one })
 	config.Object(append(p.Sections(), config.Field{Name: "when", Value: when})...).Read(n, ps)
-	p.Check(ps)
+	p.Resolve(ps)
 	for _, c := range compile {
 		c(ps)
 	}

@@ -73,10 +73,6 @@ const buttonDebounce = 10 * time.Millisecond
 
 // Plan is what a configuration asks of GPIO. The zero value is empty.
 type Plan struct {
-	// DryRun has outputs left alone: they are not even requested, and
-	// setting them does nothing.
-	DryRun bool
-
 	board    *board.Board // which the configuration names; nil for the one that this is
 	declared map[string]*Line
 	encoders map[string]*Line
@@ -195,9 +191,9 @@ func (p *Plan) bySpec(spec string) *Line {
 	return first
 }
 
-// Check implements sources.Plan. It also declares the lines that triggers
+// Resolve implements sources.Plan. It also declares the lines that triggers
 // declare in place.
-func (p *Plan) Check(ps *config.Problems) {
+func (p *Plan) Resolve(ps *config.Problems) {
 	bySpec := map[string]*Line{}
 	p.checkEncoders(ps)
 	for _, l := range p.Lines() {

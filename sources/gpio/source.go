@@ -21,7 +21,6 @@ const batch = 16
 type Source struct {
 	host   sources.Host
 	kernel *kernel
-	dryRun bool
 
 	named *board.Board // by the plan; nil if it names none
 	found *board.Board // that this machine says it is, once asked
@@ -54,7 +53,6 @@ func open(h sources.Host, k *kernel) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
-	s.dryRun = p.DryRun
 	moved := s.goBy(p.board)
 	declared := p.Lines()
 	from, old := s.heirs(declared, s.lines)
@@ -115,7 +113,7 @@ func (l *line) inherit(old *line) {
 }
 
 // idle reports whether the line is an output that is left alone.
-func (l *line) idle() bool { return l.output && l.source.dryRun }
+func (l *line) idle() bool { return l.output && l.source.host.DryRun }
 
 // waiting reports whether a line is to be opened.
 func (l *line) waiting() bool { return l.fd < 0 && !l.idle() }

@@ -556,7 +556,7 @@ func TestDryRunRequestsNoOutput(t *testing.T) {
 	b := newBench(t)
 	b.plug("gpiochip0", "main", "x", "y")
 	p := plan(t, `lines: {led: {output: x}, door: {input: y}}`)
-	p.DryRun = true
+	b.host.DryRun = true
 	b.apply(p)
 	b.do(func() {
 		if err := b.Set("led", true); err != nil {

@@ -35,9 +35,9 @@ type Plan struct {
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
-// Check implements sources.Plan: triggers are complained of where they are
+// Resolve implements sources.Plan: triggers are complained of where they are
 // read.
-func (p *Plan) Check(*config.Problems) {}
+func (p *Plan) Resolve(*config.Problems) {}
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
@@ -117,7 +117,9 @@ func (p *Plan) inherit(before *Plan, now uint64) {
 		if !tr.coldplug {
 			continue
 		}
-		same := func(o *trigger) bool { return o.coldplug && o.key == tr.key }
+		same := func(o *trigger) bool {
+			return o.coldplug && o.match.Equal(tr.match) && o.where.Equal(tr.where)
+		}
 		if i := slices.IndexFunc(old, same); i >= 0 {
 			tr.service, tr.since = old[i].service, old[i].since
 			old = slices.Delete(old, i, i+1)
