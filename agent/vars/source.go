@@ -50,7 +50,7 @@ func (s *Source) Apply(plan sources.Plan) {
 		case !known:
 			s.values[name] = v.initial
 		case err != nil:
-			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value, "initial", v.initial, "cause", err)
+			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value, "initial", v.initial, "error", err)
 			s.values[name] = v.initial
 			replaced = true
 			if previous, ok := before[name]; ok {

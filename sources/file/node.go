@@ -229,7 +229,7 @@ func (n *node) retryLater() {
 // lost is called when the open file has hung up or failed.
 func (n *node) lost(err error) {
 	n.tellHungUp()
-	n.source.host.Log.Info("file lost", "file", n.name, "path", n.path, "cause", err)
+	n.source.host.Log.Info("file lost", "file", n.name, "path", n.path, "error", err)
 	if n.source.host.Loop.Now()-n.since > settled {
 		n.tries = 0
 	}

@@ -53,7 +53,7 @@ func (s *Source) watchHotplug() {
 	if err := s.startHotplug(); err != nil {
 		s.hotplug.close()
 		s.host.Log.Error("GPIO chips that come later are only looked for now and then",
-			"every", lastRetry, "cause", err)
+			"every", lastRetry, "error", err)
 	}
 }
 
@@ -78,7 +78,7 @@ func (s *Source) deviceChanged(uint32) {
 		return
 	}
 	if err != nil || n == 0 {
-		s.host.Log.Error("watching for GPIO chips ends", "cause", err)
+		s.host.Log.Error("watching for GPIO chips ends", "error", err)
 		s.hotplug.close()
 		s.retryLater()
 		return

@@ -307,7 +307,7 @@ func (l *line) readAfresh() {
 	case err == unix.ENODEV:
 		l.gone(err)
 	case err != nil: // after the next edge it is tried again
-		l.source.host.Log.Warn("level was not read after a loss", "line", l.decl.Name, "cause", err)
+		l.source.host.Log.Warn("level was not read after a loss", "line", l.decl.Name, "error", err)
 	default:
 		l.stale = false
 		if l.knob == nil && l.high != told {
@@ -402,7 +402,7 @@ func (l *line) wait(cause error) {
 		level = slog.LevelError
 	}
 	l.source.host.Log.Log(context.Background(), level, "line is not open",
-		"line", l.decl.Name, "spec", l.decl.Spec, "cause", cause)
+		"line", l.decl.Name, "spec", l.decl.Spec, "error", cause)
 }
 
 // release closes the request.
@@ -421,7 +421,7 @@ func (l *line) release() {
 func (l *line) close() {
 	if l.output && l.fd >= 0 {
 		if err := l.leave(); err != nil {
-			l.source.host.Log.Error("line was not left as on_exit says", "line", l.decl.Name, "on_exit", l.decl.OnExit, "cause", err)
+			l.source.host.Log.Error("line was not left as on_exit says", "line", l.decl.Name, "on_exit", l.decl.OnExit, "error", err)
 		}
 	}
 	l.release()

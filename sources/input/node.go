@@ -169,7 +169,7 @@ func (s *source) meet(n *node, o *opened) {
 // lost is told that an open device failed. It may have been unplugged, in
 // which case its node goes too, or another program may have revoked it.
 func (s *source) lost(n *node, err error) {
-	s.logAbout(n, n.device.names, "input device lost", "cause", err)
+	s.logAbout(n, n.device.names, "input device lost", "error", err)
 	if s.host.Loop.Now()-n.since > settled {
 		n.tries = 0
 	}
