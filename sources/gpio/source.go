@@ -11,6 +11,7 @@ import (
 
 	"reflexd/board"
 	"reflexd/sources"
+	"reflexd/sources/inotify"
 )
 
 // batch is the number of edges that one wake-up reads of one line.
@@ -29,8 +30,8 @@ type Source struct {
 	lines  []*line // in the order of their declaration
 	byName map[string]*line
 
-	hotplug hotplug
-	retry   sources.Timer // nil if none is set
+	folders *inotify.Folders // nil unless devices are watched
+	retry   sources.Timer    // nil if none is set
 	backoff time.Duration
 
 	records [batch * recordSize]byte // what a wake-up read
@@ -40,7 +41,7 @@ type Source struct {
 func Open(h sources.Host) *Source { return open(h, &cdev) }
 
 func open(h sources.Host, k *kernel) *Source {
-	return &Source{host: h, kernel: k, hotplug: hotplug{fd: -1}}
+	return &Source{host: h, kernel: k}
 }
 
 // Apply implements sources.Source. A line that both plans ask for, be it in
@@ -70,7 +71,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	for _, l := range old {
 		l.close()
 	}
-	s.watchHotplug()
+	s.watchDevices()
 	s.backoff = firstRetry
 	s.openWaiting()
 	for _, l := range s.lines {
@@ -227,7 +228,10 @@ func (l *line) at() string { return fmt.Sprintf("%s:%d (%s)", l.node, l.offset, 
 // Close implements sources.Source.
 func (s *Source) Close() {
 	s.stopRetry()
-	s.hotplug.close()
+	if s.folders != nil {
+		s.folders.Close()
+		s.folders = nil
+	}
 	for _, l := range s.lines {
 		l.close()
 	}

@@ -732,15 +732,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-// FuzzChipChanges feeds any bytes to the reader of inotify's records.
-func FuzzChipChanges(f *testing.F) {
-	f.Add([]byte("\x01\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00gpiochip0\x00\x00\x00\x00\x00\x00\x00"))
-	f.Add([]byte("\x01\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\xff\xff\xff\xffgpiochip0"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		removed, any := chipChanges(b)
-		if len(removed) > 0 && !any {
-			t.Fatal("a chip was removed, yet nothing happened")
-		}
-	})
-}
