@@ -138,6 +138,11 @@ const mostNames = 100
 // mount mounts the device at the mount point of w, or at the first free one
 // with a suffix from try on, and tells rules how that went.
 func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
+	if err := w.whole(); err != nil {
+		s.fail(d, w, err)
+		done(err)
+		return
+	}
 	one, point := *w, ""
 	for ; ; try++ {
 		one.below = suffixed(w.below, try)
@@ -188,6 +193,9 @@ func (s *Source) settled(d *device, w *wish, result *mounted) {
 	if d.gone {
 		d.quiet = true
 		return
+	}
+	for _, g := range result.unguarded {
+		s.host.Log.Warn("the kernel does not know an option", "device", d.name, "option", g.Option, "since", "Linux "+g.Since)
 	}
 	s.host.Log.Info("mounted", "device", d.name, "at", result.point, "type", w.kind.Name, "read_only", result.readOnly, "why", result.why)
 	s.emit(d, Mounted, result.point)

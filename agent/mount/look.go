@@ -46,6 +46,7 @@ type facts struct {
 	removable bool            // a stick, or a card in a reader
 	protected bool            // the drive refuses writes
 	content   blkid.Content
+	twin      bool   // a btrfs of its UUID is mounted
 	swapped   bool   // what is mounted of it was on another medium, and the kernel does not know
 	claim     string // why it cannot be mounted now: who has it, in words, or ""
 	reserved  string // why it is not mounted unless a rule says so, or ""
@@ -96,6 +97,7 @@ func (m *machine) look(id identity, interesting func(*facts) bool) *facts {
 		return f
 	}
 	f.describeContent()
+	f.twin = m.hasTwin(&f.content)
 	if f.reserved == "" {
 		f.reserved = m.inFstab(f)
 	}

@@ -46,6 +46,12 @@ type Content struct {
 	Dirty bool
 	// ReadOnly says that nothing can be written to this filesystem.
 	ReadOnly bool
+	// Elsewhere says, in printable words, what of the filesystem is on other
+	// devices, which its driver opens too; empty where it is all here.
+	Elsewhere string
+	// Options are mount options in the superblock, which its driver takes for
+	// its own. They may have any byte but NUL in them.
+	Options string
 	// Table is the kind of partition table: "dos", "gpt", "PMBR" (which
 	// protects a GPT that is broken) or empty. A device may have a table and
 	// a Type: an ISO image made for sticks does.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 )
 
 // TestRecorded probes the images of TestLikeBlkid where the programs that
@@ -321,6 +322,7 @@ func FuzzProbe(f *testing.F) {
 			return
 		}
 		if (c.Type == "") != (c.Usage == "") || c.Size < 0 || strings.Contains(c.Label, "\x00") ||
+			strings.Contains(c.Options, "\x00") || strings.ContainsFunc(c.Elsewhere, func(r rune) bool { return !unicode.IsPrint(r) }) ||
 			plain(c.UUID) != c.UUID || plain(c.TableUUID) != c.TableUUID {
 			t.Errorf("%+v", c)
 		}

@@ -5,6 +5,8 @@
 
 package blkid
 
+import "fmt"
+
 const (
 	btrfsStart  = 64 << 10
 	btrfsLength = 4096
@@ -17,6 +19,7 @@ const (
 	btrfsFlags        = 56 // 8
 	btrfsMagic        = 64
 	btrfsLogRoot      = 96  // 8: what is to be replayed
+	btrfsDevices      = 136 // 8: how many
 	btrfsChecksumType = 196 // 2
 	btrfsDeviceSize   = 209 // 8: of this one
 	btrfsLabel        = 299 // 256
@@ -34,12 +37,16 @@ func probeBtrfs(d *disk) (Content, bool) {
 		le.Uint16(sb[btrfsChecksumType:]) == btrfsCRC32C && ^crc32c(sb[btrfsUUID:]) != le.Uint32(sb) {
 		return Content{}, false
 	}
-	return Content{
+	c := Content{
 		Type: "btrfs", Usage: Filesystem,
 		Label:    label(sb[btrfsLabel:][:256]),
 		UUID:     uuid(sb[btrfsUUID:][:16]),
 		Size:     byteSize(le.Uint64(sb[btrfsDeviceSize:]), 1),
 		Dirty:    le.Uint64(sb[btrfsLogRoot:]) != 0,
 		ReadOnly: le.Uint64(sb[btrfsFlags:])&btrfsSeeding != 0,
-	}, true
+	}
+	if n := le.Uint64(sb[btrfsDevices:]); n > 1 {
+		c.Elsewhere = fmt.Sprintf("it is one of %d devices", n)
+	}
+	return c, true
 }

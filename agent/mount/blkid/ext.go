@@ -25,7 +25,9 @@ const (
 	extReadOnly     = 0x64 // 4: that must be known to write
 	extUUID         = 0x68 // 16
 	extLabel        = 0x78 // 16
+	extJournalInode = 0xe0 // 4: 0 where the journal is a device
 	extBlocksHigh   = 0x150
+	extOptions      = 0x200 // 64
 	extChecksum     = 0x3fc
 )
 
@@ -69,6 +71,10 @@ func probeExt(d *disk) (Content, bool) {
 	state := le.Uint16(sb[extState:])
 	c.Dirty = state&extIsClean == 0 || state&extHasErrors != 0 || le.Uint32(sb[extIncompatible:])&extNeedsReplay != 0
 	c.ReadOnly = le.Uint32(sb[extReadOnly:])&extForReading != 0
+	c.Options = untilNUL(sb[extOptions:][:64])
+	if le.Uint32(sb[extCompatible:])&extHasJournal != 0 && le.Uint32(sb[extJournalInode:]) == 0 {
+		c.Elsewhere = "its journal is on another device"
+	}
 	return c, true
 }
 

@@ -26,6 +26,7 @@ const (
 	f2fsCheckpoint   = 0x4c // 4: block
 	f2fsUUID         = 0x6c // 16
 	f2fsLabel        = 0x7c // 1024: UTF-16
+	f2fsDevice       = 2201 // 64: the path of the first device, where there are several
 
 	f2fsFlags    = 132  // 4, in a checkpoint, after its 8-byte version
 	f2fsUnmount  = 0x1  // it was written by umount
@@ -37,7 +38,7 @@ func probeF2FS(d *disk) (Content, bool) {
 	if sb == nil || string(sb[:4]) != f2fsMagic {
 		return Content{}, false
 	}
-	c := Content{Type: "f2fs", Usage: Filesystem}
+	c := Content{Type: "f2fs", Usage: Filesystem, Elsewhere: f2fsElsewhere(d)}
 	major, minor := le.Uint16(sb[f2fsMajor:]), le.Uint16(sb[f2fsMinor:])
 	if major == 1 && minor == 0 { // the rest was different then
 		return c, true
@@ -53,6 +54,22 @@ func probeF2FS(d *disk) (Content, bool) {
 		c.Dirty = f2fsIsDirty(d, sb, shift)
 	}
 	return c, true
+}
+
+// f2fsElsewhere looks for paths of devices in each superblock that the kernel
+// may go by: it takes the second where it finds fault with the first. That is
+// in the next block, which has the size of a page of the kernel's.
+func f2fsElsewhere(d *disk) string {
+	for _, block := range [...]int64{0, 4 << 10, 16 << 10, 64 << 10} {
+		sb := d.at(block+f2fsStart, f2fsLength)
+		if sb == nil || string(sb[:4]) != f2fsMagic {
+			continue
+		}
+		if path := untilNUL(sb[f2fsDevice:][:64]); path != "" {
+			return fmt.Sprintf("its superblock names devices, the first of them %q", path)
+		}
+	}
+	return ""
 }
 
 // f2fsChecks verifies the checksum of a superblock.

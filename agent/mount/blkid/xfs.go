@@ -9,7 +9,9 @@ package blkid
 const (
 	xfsBlockSize    = 4  // 4
 	xfsBlocks       = 8  // 8
+	xfsRealtime     = 16 // 8: blocks of the realtime section
 	xfsUUID         = 32 // 16
+	xfsLogStart     = 48 // 8: 0 where the log is a device
 	xfsExtentSize   = 80 // 4: of the realtime part, in blocks
 	xfsGroupBlocks  = 84 // 4
 	xfsGroups       = 88 // 4
@@ -27,7 +29,8 @@ const (
 	xfsChecksum     = 224 // 4
 
 	xfsHasChecksum = 0x100 // of xfsFeatures2
-	xfsNeedsRepair = 0x10  // of xfsIncompatible
+	xfsNeedsRepair = 0x10  // of xfsIncompatible, as the next
+	xfsZoned       = 0x200 // the realtime section may follow the data
 )
 
 func probeXFS(d *disk) (Content, bool) {
@@ -41,11 +44,20 @@ func probeXFS(d *disk) (Content, bool) {
 		UUID:  uuid(sb[xfsUUID:][:16]),
 		Size:  byteSize(be.Uint64(sb[xfsBlocks:]), uint64(be.Uint32(sb[xfsBlockSize:]))),
 	}
+	var incompatible uint32
+	valid := true
 	if be.Uint16(sb[xfsVersion:])&0xf == 5 {
-		c.Dirty = be.Uint32(sb[xfsIncompatible:])&xfsNeedsRepair != 0
-		return c, xfsChecks(d.at(0, int(be.Uint16(sb[xfsSectorSize:]))))
+		incompatible = be.Uint32(sb[xfsIncompatible:])
+		valid = xfsChecks(d.at(0, int(be.Uint16(sb[xfsSectorSize:]))))
 	}
-	return c, true
+	c.Dirty = incompatible&xfsNeedsRepair != 0
+	switch {
+	case be.Uint64(sb[xfsLogStart:]) == 0:
+		c.Elsewhere = "its log is on another device"
+	case be.Uint64(sb[xfsRealtime:]) != 0 && incompatible&xfsZoned == 0:
+		c.Elsewhere = "its realtime section is on another device"
+	}
+	return c, valid
 }
 
 // isXFS tells whether the numbers of a superblock are possible ones.

@@ -31,7 +31,7 @@ func Missing(root string, names ...string) (missing []string) {
 	for i := range types {
 		t := &types[i]
 		asked := len(names) == 0 || slices.Contains(names, t.Name)
-		if asked && !slices.ContainsFunc(t.Drivers, known) {
+		if asked && !slices.ContainsFunc(t.Drivers, func(d Driver) bool { return known(d.Name) }) {
 			missing = append(missing, t.Name)
 		}
 	}
