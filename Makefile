@@ -11,8 +11,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := armv6 armv7 arm64 riscv64 amd64
 FUZZTIME    := 10s
 
-# The programs that make the images which agent/mount/blkid and the real blkid
-# must read alike, and Debian's packages of them. Members of arrays and volume
+# The programs that make the images which our blkid and the real one must
+# read alike, and Debian's packages of them. Members of arrays and volume
 # groups take devices: the tests make those by hand.
 IMAGE_TOOLS    := blkid mkswap sfdisk mkfs.vfat mkfs.exfat mke2fs mkntfs mkfs.btrfs mkfs.xfs mkfs.f2fs mksquashfs \
                   genisoimage xorriso mkudffs cryptsetup

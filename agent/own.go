@@ -35,7 +35,7 @@ type lossOf struct {
 }
 
 func (*ownPlan) Sections() []config.Field { return nil }
-func (*ownPlan) Resolve(*config.Problems)   {}
+func (*ownPlan) Resolve(*config.Problems) {}
 
 func (p *ownPlan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{

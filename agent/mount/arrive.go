@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"reflexd/agent/mount/blkid"
 	"reflexd/agent/mount/fstype"
+	"reflexd/blkid"
 	"reflexd/sources"
 )
 

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 )
 
 // systemPoints are the mount points whose disk is the system's own.

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 	"reflexd/sources"
 	"reflexd/sources/uevent"
 )

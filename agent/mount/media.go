@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 )
 
 // revalidate has the kernel look whether the medium of a drive is still the

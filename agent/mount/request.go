@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"reflexd/agent/action"
-	"reflexd/agent/mount/blkid"
 	"reflexd/agent/mount/fstype"
+	"reflexd/blkid"
 )
 
 // later returns a done that is never called before it returns to its caller.

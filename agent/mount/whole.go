@@ -13,8 +13,8 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/mount/blkid"
 	"reflexd/agent/mount/fstype"
+	"reflexd/blkid"
 )
 
 // hasTwin reports whether a btrfs of the same UUID is mounted. The kernel

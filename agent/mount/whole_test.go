@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"reflexd/agent/action"
-	"reflexd/agent/mount/blkid"
 	"reflexd/agent/mount/fstype"
+	"reflexd/blkid"
 	"reflexd/sources"
 )
 
