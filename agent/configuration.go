@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
-	"reflexd/agent/doubt"
+	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
@@ -79,7 +79,7 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	config.ReadFiles(files, c.root(), ps)
 	c.compile(ps)
 	if !ps.Failed() {
-		c.doubt(logindRuns(""), ps)
+		c.lint(logindRuns(""), ps)
 	}
 	return c, ps, nil
 }
@@ -176,7 +176,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 		whens, ifs := s.Words()
-		doubt.Contradiction(whens, ifs, ps)
+		lint.Contradiction(whens, ifs, ps)
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts

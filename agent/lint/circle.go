@@ -3,10 +3,10 @@
 // Circles: rules that set each other off for ever, as far as that can be seen
 // before they run. What stops them when they do is rule's brake.
 
-// Package doubt finds what is no mistake in any one word of the configuration,
+// Package lint finds what is no mistake in any one word of the configuration,
 // but can hardly be meant: rules that set each other off for ever, rules that
 // never fire, events that nobody sends.
-package doubt
+package lint
 
 import (
 	"slices"
