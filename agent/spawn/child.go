@@ -95,9 +95,6 @@ func (c *Child) startWith(io *stdio, who *account) (err error) {
 	if err != nil {
 		return err
 	}
-	// The child does the same; this is so that the group is there as soon as
-	// somebody could want to signal it.
-	_ = unix.Setpgid(pid, pid)
 	return c.follow(pid, pidfd)
 }
 
@@ -107,7 +104,7 @@ func (c *Child) follow(pid, pidfd int) error {
 	watch, err := loop.Watch(pidfd, unix.EPOLLIN, c.leaderEnded)
 	if err != nil {
 		// The kernel is out of memory, or the user's count of watches is.
-		_ = unix.Kill(-pid, unix.SIGKILL)
+		_ = signalGroup(pid, pidfd, unix.SIGKILL)
 		loop.Beside(func() { _, _ = waitid(pidfd, 0) }, func() {
 			unix.Close(pidfd)
 			runtime.KeepAlive(c.program)
@@ -283,7 +280,7 @@ func (c *Child) complain() {
 // signal sends s to the group. The group may be gone (ESRCH); other errors
 // mean that the program runs with more rights than we have.
 func (c *Child) signal(s unix.Signal) {
-	if err := unix.Kill(-c.pid, s); err != nil && err != unix.ESRCH {
+	if err := signalGroup(c.pid, c.pidfd, s); err != nil && err != unix.ESRCH {
 		c.starter.log.Warn("cannot signal program", "program", c.spec.Argv[0], "pid", c.pid,
 			"signal", signalName(s), "error", err)
 	}

@@ -65,7 +65,9 @@ func (p *program) makeTable() {
 	start := "start " + p.spec.Argv[0]
 	p.table = t
 
-	t.must(start+": make a process group", unix.SYS_SETPGID, 0, 0)
+	// A session, and with it a process group. In our session the program could
+	// type into our terminal, whoever it runs as (TIOCSTI).
+	t.must(start+": make a session", unix.SYS_SETSID)
 	t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, t.at(unsafe.Pointer(&p.setting.limit)), 0)
 	t.must(start+": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
 	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)

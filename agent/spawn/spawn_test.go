@@ -119,11 +119,11 @@ func TestAProgramSeesOnlyItsStandardDescriptors(t *testing.T) {
 	}
 }
 
-func TestProcessGroupAndOpenFiles(t *testing.T) {
-	out, res := newRig(t).run(Spec{Argv: sh(`cut -d" " -f5 /proc/$$/stat; ulimit -Sn`)})
+func TestSessionAndOpenFiles(t *testing.T) {
+	out, res := newRig(t).run(Spec{Argv: sh(`cut -d" " -f5,6 /proc/$$/stat; ulimit -Sn`)})
 	var limit unix.Rlimit
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	want := fmt.Sprintf("%d\n%d\n", res.Pid, min(limit.Max, openFiles))
+	want := fmt.Sprintf("%d %[1]d\n%d\n", res.Pid, min(limit.Max, openFiles))
 	if out != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
