@@ -48,6 +48,11 @@ type TriggerKind struct {
 	// Fields are the event fields that a rule may name; nil if any name may
 	// occur. The fields that every event has are not among them.
 	Fields []string
+	// Environ are the fields that programs find in their environment; nil for
+	// all of Fields. Where any name may occur, it holds those that the
+	// reference lists: a name that somebody outside chose could change what a
+	// program does.
+	Environ []string
 	// New returns the YAML fields of one trigger, `where` excepted, and what
 	// turns them into Topics and Match when all files are read.
 	New func() (fields []config.Field, compile func(t *Trigger, ps *config.Problems))
@@ -58,6 +63,8 @@ type Trigger struct {
 	Pos    config.Pos
 	Kind   string   // the telling key
 	Fields []string // as TriggerKind.Fields
+	// Environ is as TriggerKind.Environ; nil for all of Fields.
+	Environ []string
 	// Topics are the events that it hears.
 	Topics []Topic
 	// Match further restricts them; nil for no restriction. It is called on

@@ -36,6 +36,39 @@ func Inherited(environ []string) []string {
 	return env
 }
 
+// Passed are the fields of a rule's events that its programs find in their
+// environment: those that are declared for the triggers, so that the reference
+// lists them, and those that the rule's texts and scripts name. All others have
+// names that somebody outside chose (a driver, an udev rule, whoever may send
+// events), and no list of names that change what programs do is ever complete.
+type Passed struct {
+	declared [][]string
+	named    []string
+}
+
+// Declare adds the fields that are declared for a trigger.
+func (p *Passed) Declare(fields []string) { p.declared = append(p.declared, fields) }
+
+// name adds a field that the rule names, unless no field may have that name.
+func (p *Passed) name(field string) {
+	if p != nil && !p.has(field) && !dangerous(field) {
+		p.named = append(p.named, field)
+	}
+}
+
+// has reports whether programs find a field of that name.
+func (p *Passed) has(field string) bool {
+	if p == nil {
+		return false
+	}
+	for _, fields := range p.declared {
+		if slices.Contains(fields, field) {
+			return true
+		}
+	}
+	return slices.Contains(p.named, field) || slices.Contains(everyEvent, field) || slices.Contains(failureFields, field)
+}
+
 // dangerous reports whether a variable of that name changes what a program
 // does rather than telling it something. Event fields come from devices and
 // from whoever may send events, so none of them gets such a name.

@@ -61,6 +61,7 @@ type program struct {
 	timeout     time.Duration // 0 for none
 	stdin       *Text
 	discard     bool
+	passed      *Passed
 }
 
 // variable is one entry of env.
@@ -146,8 +147,12 @@ func (a *program) checkRun(c *Check) Action {
 	if first := a.argv[0]; !first.HasFields() && first.Expand(&sources.Event{}) == "" {
 		c.Problems.Errorf(first.Pos, "the name of the program is empty")
 	}
+	shell := isShell(a.argv[0].Expand(&sources.Event{}))
 	for _, t := range a.argv {
 		c.Text(t)
+		if shell {
+			c.script(t.text)
+		}
 	}
 	a.warnOfShell(c)
 	a.checkRest(c)
@@ -179,6 +184,7 @@ func (a *program) checkShell(c *Check) Action {
 }
 
 func (a *program) checkRest(c *Check) {
+	a.passed = c.Passed
 	c.Text(a.dir)
 	if p := a.dir.parts; len(p) > 0 && p[0].field == "" && !strings.HasPrefix(p[0].literal, "/") {
 		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute, found %q", a.dir.text)
@@ -266,7 +272,10 @@ func (p *running) Stop() (gone bool) {
 func (a *program) variables(e *sources.Event) []string {
 	var env []string
 	for _, f := range e.Fields {
-		if value := f.Value.String(); a.env[f.Name] == nil && !dangerous(f.Name) && !strings.Contains(value, "\x00") {
+		if a.env[f.Name] != nil || !a.passed.has(f.Name) {
+			continue
+		}
+		if value := f.Value.String(); !strings.Contains(value, "\x00") {
 			env = append(env, f.Name+"="+value)
 		}
 	}
