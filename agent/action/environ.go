@@ -16,10 +16,12 @@ import (
 const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // Inherited returns the part of our own environment that programs get: all
-// but what service managers mean for us alone.
+// but what service managers mean for us alone, and what the shell that started
+// us says of itself: where it is and was, how deep it is nested, what it runs.
 func Inherited(environ []string) []string {
 	ours := []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID",
-		"LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID"}
+		"LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID",
+		"PWD", "OLDPWD", "SHLVL", "_"}
 	var env []string
 	hasPath := false
 	for _, entry := range environ {

@@ -43,7 +43,7 @@ type setting struct {
 // child's 0, 1 and 2; they are above 2.
 func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*program, error) {
 	p := &program{spec: spec, who: who, in: in, out: out, setting: setting}
-	env := environment(spec.Env, who.env, spec.Set)
+	env := environment(spec.Env, who.env, place(spec.Dir), spec.Set)
 	p.path = searchPath(env)
 	p.files = candidates(spec.Argv[0], p.path)
 	var errs [3]error

@@ -46,7 +46,7 @@ type Spec struct {
 	// Env is the environment, as KEY=value. User replaces HOME, USER,
 	// LOGNAME, SHELL and XDG_RUNTIME_DIR in it, and Set replaces anything.
 	Env, Set []string
-	// Dir is where it starts; "" is where we are.
+	// Dir is where it starts, and PWD in its environment; "" is where we are.
 	Dir string
 	// User and Group are whom it runs as, by name or number; "" for no
 	// change. User brings its groups with it; Group replaces its main one.

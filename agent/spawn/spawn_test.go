@@ -191,6 +191,26 @@ func TestDirAndStdin(t *testing.T) {
 	}
 }
 
+// The shell that started the agent was somewhere else.
+func TestPWDIsWhereTheProgramStarts(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	for _, c := range []struct{ dir, want string }{
+		{"/", "PWD=/\n"},
+		{link, "PWD=" + link + "\n"},
+		{dir + "/", "PWD=" + dir + "\n"},
+		{link + "/..", ""},
+	} {
+		if out, _ := r.run(Spec{Argv: []string{"/usr/bin/env"}, Dir: c.dir}); out != c.want {
+			t.Errorf("in %s: got %q, want %q", c.dir, out, c.want)
+		}
+	}
+}
+
 func TestWhatCannotStart(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
