@@ -93,6 +93,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.Room = hasRoom
 	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+
+// The agent's threads.
+
+package agent
+
+import (
+	"fmt"
+
+	"reflexd/agent/loop"
+	"reflexd/agent/spawn"
+)
+
+// RoomForThreads returns an error unless the threads that the agent needs can
+// be made. Without it the Go runtime would end the process with a trace of it.
+func RoomForThreads() error {
+	need := loop.Threads()
+	room, err := spawn.Room(need)
+	if err != nil || room < need {
+		return fmt.Errorf("it needs room for %d threads and there is room for %d: raise TasksMax= of the service, pids.max of the cgroup or ulimit -u (or free memory)", need, room)
+	}
+	return nil
+}
+
+// MakeThreads makes them, so that none need be made when programs have taken
+// all the room there is.
+func MakeThreads() { loop.Reserve() }
+
+// hasRoom is loop.Loop's Room.
+func hasRoom(threads int) bool {
+	room, err := spawn.Room(threads)
+	return err == nil && room == threads
+}
