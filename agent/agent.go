@@ -39,6 +39,8 @@ type Options struct {
 	Version string
 	// DryRun listens, but only tells what would be done.
 	DryRun bool
+	// Cgroups gives each program a cgroup of its own, where we may make some.
+	Cgroups bool
 	// Socket is the path of the control socket; "" for none.
 	Socket string
 	// Observe is shown every event, on the loop's thread; nil for nobody.
@@ -109,6 +111,11 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	if a.spawn, err = spawn.New(l, opts.Log); err != nil {
 		a.close()
 		return nil, err
+	}
+	if opts.Cgroups {
+		if err := a.spawn.UseCgroups(); err != nil {
+			a.log.Debug("programs have no cgroups of their own", "why", err)
+		}
 	}
 	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
 	env := &action.Env{

@@ -6,6 +6,7 @@ package agent
 
 import (
 	"fmt"
+	"runtime"
 
 	"reflexd/agent/loop"
 	"reflexd/agent/spawn"
@@ -14,7 +15,7 @@ import (
 // RoomForThreads returns an error unless the threads that the agent needs can
 // be made. Without it the Go runtime would end the process with a trace of it.
 func RoomForThreads() error {
-	need := loop.Threads()
+	need := loop.Threads() + runtime.GOMAXPROCS(0) + 2 // what the runtime makes beside them
 	room, err := spawn.Room(need)
 	if err != nil || room < need {
 		return fmt.Errorf("it needs room for %d threads and there is room for %d: raise TasksMax= of the service, pids.max of the cgroup or ulimit -u (or free memory)", need, room)

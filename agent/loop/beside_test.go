@@ -90,8 +90,9 @@ func countThreads() int {
 		panic(err)
 	}
 	left := 2000
+	ms := unix.NsecToTimespec(int64(time.Millisecond))
 	nap := func() {
-		_ = unix.Nanosleep(&unix.Timespec{Nsec: int64(time.Millisecond)}, nil)
+		_ = unix.Nanosleep(&ms, nil)
 		_ = make([]byte, 100_000)
 	}
 	for range left {

@@ -30,6 +30,7 @@ type program struct {
 	argv, env, names []*byte // names: of files, and of the directory behind them
 	setting          *setting
 	in, out          int
+	cell             *cell // nil without a cgroup of its own, and if that is refused
 }
 
 // setting is what does not change from start to start.
@@ -37,6 +38,7 @@ type setting struct {
 	limit   unix.Rlimit
 	ignored []uintptr // signals
 	clone3  bool      // until it is refused
+	cells   *cells    // nil without cgroups of their own
 }
 
 // newProgram prepares a start. in and out are the descriptors that become the
@@ -53,7 +55,6 @@ func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*progr
 	if errs != [3]error{} {
 		return nil, fmt.Errorf("start %q: a NUL byte in its arguments, environment or directory", spec.Argv[0])
 	}
-	p.makeTable()
 	return p, nil
 }
 
@@ -99,7 +100,7 @@ func (p *program) newTable(others int) *table {
 	}
 	t := newTable(len(reset) + others)
 	if p.setting.clone3 {
-		t.addClone3()
+		t.addClone3(p.cell)
 	} else {
 		t.addClone()
 	}
@@ -127,16 +128,20 @@ func (p *program) addAccount(t *table) {
 // start makes the process. It does not wait until the program runs, or is
 // known not to: failure tells that when the process has ended.
 func (p *program) start() (pid, pidfd int, err error) {
-	pid, err = p.table.run()
-	if p.setting.clone3 && refused(err) {
-		p.setting.clone3 = false
+	for {
 		p.makeTable()
 		pid, err = p.table.run()
+		switch {
+		case err == nil:
+			return pid, int(p.table.pidfd), nil
+		case p.cell != nil && err != unix.EAGAIN && err != unix.ENOMEM:
+			p.cell = nil
+		case p.setting.clone3 && refused(err):
+			p.setting.clone3 = false
+		default:
+			return 0, -1, fmt.Errorf("start %s: clone: %w", p.spec.Argv[0], err)
+		}
 	}
-	if err != nil {
-		return 0, -1, fmt.Errorf("start %s: clone: %w", p.spec.Argv[0], err)
-	}
-	return pid, int(p.table.pidfd), nil
 }
 
 // failure returns why the ended process never became the program; nil if it

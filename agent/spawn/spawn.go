@@ -181,5 +181,6 @@ func (s *Starter) Close() {
 	for c := range s.children {
 		c.letGo()
 	}
+	s.setting.cells.close()
 	unix.Close(s.null)
 }

@@ -50,7 +50,7 @@ func runVerb(c *command) func([]string) int {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Socket: socketUnless(*dryRun, *socket),
+			Log: log, Version: versionString(), DryRun: *dryRun, Cgroups: !*dryRun, Socket: socketUnless(*dryRun, *socket),
 		})
 		if err == nil {
 			err = a.Run()
