@@ -61,6 +61,7 @@ type program struct {
 	timeout     time.Duration // 0 for none
 	stdin       *Text
 	discard     bool
+	limits      spawn.Limits
 	passed      *Passed
 }
 
@@ -105,7 +106,7 @@ func (a *program) scriptValue() config.Value {
 func (a *program) fields() []config.Field {
 	at := func(v *variable) *config.Pos { return &v.pos }
 	value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
-	return []config.Field{
+	return append([]config.Field{
 		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.At(&a.userAt, config.Word(&a.user, "a user"))},
 		{Name: "group", Doc: "run with this primary group", Value: config.At(&a.groupAt, config.Word(&a.group, "a group"))},
 		{Name: "cwd", Doc: "working folder", Default: "/", Value: TextValue(&a.dir)},
@@ -119,7 +120,7 @@ func (a *program) fields() []config.Field {
 			})},
 		{Name: "output", Doc: "where its output goes: `log` or `none`", Default: "log",
 			Value: config.Parsed(&a.discard, "log or none", parseOutput)},
-	}
+	}, limitFields(&a.limits)...)
 }
 
 func parseTimeout(s string) (time.Duration, error) {
@@ -233,6 +234,7 @@ func (a *program) Start(r *Run) (Pending, error) {
 		User:    a.user,
 		Group:   a.group,
 		Timeout: a.timeout,
+		Limits:  a.limits,
 	}
 	if spec.Dir == "" {
 		spec.Dir = "/"

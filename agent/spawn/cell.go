@@ -36,7 +36,7 @@ type cells struct {
 	idle []*cell
 	// left are cgroups whose program is over and in which something was left
 	// running that nobody follows any more.
-	left []*cell
+	left   []*cell
 	closed bool // no more programs get one
 	// controls are the controllers that a program can be limited by.
 	controls []string

@@ -93,6 +93,10 @@ func (c *Child) startWith(io *stdio, who *account) (err error) {
 	}
 	c.program.cell = c.starter.takeCell()
 	c.cell = c.program.cell
+	if err := c.program.limitCell(); err != nil {
+		c.dropCell()
+		return err
+	}
 	c.started = loop.Now()
 	pid, pidfd, err := c.program.start()
 	if c.program.cell != c.cell {

@@ -61,7 +61,7 @@ func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*progr
 // makeTable lists what the child does, in order. It begins with every signal
 // blocked.
 func (p *program) makeTable() {
-	const others = 14 // the calls besides those that newTable adds, and the execves
+	const others = 24 // the calls besides those that newTable adds, and the execves
 	t := p.newTable(len(p.files) + others)
 	start := "start " + p.spec.Argv[0]
 	p.table = t
@@ -70,12 +70,14 @@ func (p *program) makeTable() {
 	// type into our terminal, whoever it runs as (TIOCSTI).
 	t.must(start+": make a session", unix.SYS_SETSID)
 	t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, t.at(unsafe.Pointer(&p.setting.limit)), 0)
+	p.addLimits(t, start)
 	t.must(start+": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
 	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
 	t.must(start+": connect its errors", unix.SYS_DUP3, uintptr(p.out), 2, 0)
 	// All of ours are close-on-exec; this is for what the agent itself
 	// inherited. (A seccomp filter may not know it.)
 	t.try(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
+	p.addAutogroup(t, len(t.calls)-1)
 	p.addAccount(t)
 	if p.spec.Dir != "" {
 		dir := p.names[len(p.files)]
@@ -134,7 +136,7 @@ func (p *program) start() (pid, pidfd int, err error) {
 		switch {
 		case err == nil:
 			return pid, int(p.table.pidfd), nil
-		case p.cell != nil && err != unix.EAGAIN && err != unix.ENOMEM:
+		case p.cell != nil && err != unix.EAGAIN && err != unix.ENOMEM && p.spec.Limits.Processes == 0:
 			p.cell = nil
 		case p.setting.clone3 && refused(err):
 			p.setting.clone3 = false

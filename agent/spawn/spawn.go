@@ -52,7 +52,8 @@ type Spec struct {
 	// change. User brings its groups with it; Group replaces its main one.
 	User, Group string
 	// Stdin is the text of its standard input; nil is /dev/null.
-	Stdin *string
+	Stdin  *string
+	Limits Limits
 	// Timeout is how long it, and descendants that hold its output, may run;
 	// 0 for no bound.
 	Timeout time.Duration
