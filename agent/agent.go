@@ -39,6 +39,8 @@ type Options struct {
 	Version string
 	// DryRun listens, but only tells what would be done.
 	DryRun bool
+	// Before is what was changed for the agent alone, and programs get back.
+	Before spawn.Before
 	// Cgroups gives each program a cgroup of its own, where we may make some.
 	Cgroups bool
 	// Socket is the path of the control socket; "" for none.
@@ -112,6 +114,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
+	a.spawn.GiveBack(opts.Before)
 	if opts.Cgroups {
 		if err := a.spawn.UseCgroups(); err != nil {
 			a.log.Debug("programs have no cgroups of their own", "why", err)

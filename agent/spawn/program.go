@@ -38,7 +38,8 @@ type setting struct {
 	limit   unix.Rlimit
 	ignored []uintptr // signals
 	clone3  bool      // until it is refused
-	cells   *cells    // nil without cgroups of their own
+	before  Before
+	cells   *cells // nil without cgroups of their own
 }
 
 // newProgram prepares a start. in and out are the descriptors that become the
@@ -70,6 +71,7 @@ func (p *program) makeTable() {
 	// type into our terminal, whoever it runs as (TIOCSTI).
 	t.must(start+": make a session", unix.SYS_SETSID)
 	t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, t.at(unsafe.Pointer(&p.setting.limit)), 0)
+	p.giveBack(t)
 	p.addLimits(t, start)
 	t.must(start+": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
 	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
@@ -90,6 +92,17 @@ func (p *program) makeTable() {
 		t.try(unix.SYS_EXECVE, t.at(unsafe.Pointer(p.names[i])), argv, env)
 	}
 	t.finish()
+}
+
+// giveBack adds the calls that undo what the agent has changed for itself.
+func (p *program) giveBack(t *table) {
+	before := &p.setting.before
+	if before.Pending != nil {
+		t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_SIGPENDING, t.at(unsafe.Pointer(before.Pending)), 0)
+	}
+	if before.Priority != nil {
+		t.try(unix.SYS_SCHED_SETATTR, 0, t.at(unsafe.Pointer(before.Priority)), 0)
+	}
 }
 
 // newTable returns a table that begins with the clone and the reset of

@@ -81,6 +81,16 @@ type Starter struct {
 	children map[*Child]struct{} // until nothing is left of them
 }
 
+// Before is what the agent was started with, of what it has changed for itself
+// since: programs get that. What is nil was not changed.
+type Before struct {
+	Pending  *unix.Rlimit    // RLIMIT_SIGPENDING
+	Priority *unix.SchedAttr // of the loop's thread
+}
+
+// GiveBack has programs start with what was before.
+func (s *Starter) GiveBack(before Before) { s.setting.before = before }
+
 // New returns a Starter whose children are watched by loop. Signals that the
 // agent ignores, SIGHUP, SIGINT and SIGPIPE excepted, must be ignored by now,
 // or programs will ignore them too.

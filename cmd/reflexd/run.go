@@ -41,6 +41,7 @@ func runVerb(c *command) func([]string) int {
 		if err := agent.RoomForThreads(); err != nil {
 			return c.fail(err)
 		}
+		before := agent.LimitsBefore()
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
 		}
@@ -50,7 +51,7 @@ func runVerb(c *command) func([]string) int {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Cgroups: !*dryRun, Socket: socketUnless(*dryRun, *socket),
+			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun, Socket: socketUnless(*dryRun, *socket),
 		})
 		if err == nil {
 			err = a.Run()
