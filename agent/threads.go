@@ -7,20 +7,28 @@ package agent
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"reflexd/agent/loop"
 	"reflexd/agent/spawn"
 )
 
 // RoomForThreads returns an error unless the threads that the agent needs can
-// be made. Without it the Go runtime would end the process with a trace of it.
+// be made, now or within a second: what an agent before this one has left may
+// still be ending. Without it the Go runtime would end the process with a trace
+// of it.
 func RoomForThreads() error {
 	need := loop.Threads() + runtime.GOMAXPROCS(0) + 2 // what the runtime makes beside them
-	room, err := spawn.Room(need)
-	if err != nil || room < need {
-		return fmt.Errorf("it needs room for %d threads and there is room for %d: raise TasksMax= of the service, pids.max of the cgroup or ulimit -u (or free memory)", need, room)
+	const tries, pause = 10, 100 * time.Millisecond
+	room := 0
+	for range tries {
+		var err error
+		if room, err = spawn.Room(need); err == nil && room == need {
+			return nil
+		}
+		time.Sleep(pause)
 	}
-	return nil
+	return fmt.Errorf("it needs room for %d threads and there is room for %d: raise TasksMax= of the service, pids.max of the cgroup or ulimit -u (or free memory)", need, room)
 }
 
 // MakeThreads makes them, so that none need be made when programs have taken
