@@ -38,14 +38,13 @@ func runVerb(c *command) func([]string) int {
 		// A log that nobody reads any more is no reason to end: without this,
 		// writing to it is.
 		ossignal.Ignore(unix.SIGPIPE)
-		if err := agent.RoomForThreads(); err != nil {
-			return c.fail(err)
-		}
 		before := agent.LimitsBefore()
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
 		}
-		agent.MakeThreads()
+		if err := agent.MakeThreads(); err != nil {
+			return c.fail(err)
+		}
 		configuration, code := c.load(*paths)
 		if configuration == nil {
 			return code
