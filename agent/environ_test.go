@@ -101,3 +101,28 @@ func TestDeclaredFieldsAreInTheReference(t *testing.T) {
 		}
 	}
 }
+
+// A script in a file of its own finds what its rule names; doctor says what it
+// seems to want besides.
+func TestDoctorTellsWhatAScriptWillNotFind(t *testing.T) {
+	r := start(t, `
+rules:
+  - when: {event: backup}
+    do: {run: {command: [DIR/report], env: {HOST: "${HOST:-}"}}}
+  - when: {timer: 1h}
+    do: {run: [DIR/report]}
+`)
+	script := "#!/bin/sh -e\nwhile read LINE; do TOTAL=$((TOTAL + 1)); done\necho $HOST $LINE $TOTAL $REFLEXD_RULE $PATH ${STATUS:-0} $1 $STATUS_OF $?\n"
+	if err := os.WriteFile(filepath.Join(r.dir, "report"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	found := r.diagnose(r.file)
+	for _, name := range []string{"STATUS", "STATUS_OF"} {
+		if want := "the script names $" + name + ", which it finds only if the rule names it; env: {" + name + ": \"${" + name + ":-}\"}"; strings.Count(found, want) != 1 {
+			t.Errorf("no %q, or more than one, in\n%s", want, found)
+		}
+	}
+	if n := strings.Count(found, "the script names"); n != 2 {
+		t.Errorf("%d hints:\n%s", n, found)
+	}
+}

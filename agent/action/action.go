@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -164,27 +163,8 @@ func (c *Check) name(field string) {
 	c.Passed.name(field)
 }
 
-// script tells of the fields that a shell's script seems to name: $FIELD,
-// ${FIELD…}, and FIELD in $((…)).
-func (c *Check) script(script string) {
-	for _, rest, found := strings.Cut(script, "$"); found; _, rest, found = strings.Cut(rest, "$") {
-		if sum, ok := strings.CutPrefix(rest, "(("); ok {
-			sum, _, _ = strings.Cut(sum, "))")
-			other := func(r rune) bool { return !sources.ValidField("A" + string(r)) }
-			for word := range strings.FieldsFuncSeq(sum, other) {
-				c.script("$" + word)
-			}
-		}
-		rest = strings.TrimPrefix(rest, "{")
-		n := 0
-		for n < len(rest) && sources.ValidField(rest[:n+1]) {
-			n++
-		}
-		if n > 0 {
-			c.name(rest[:n])
-		}
-	}
-}
+// script tells of the fields that a shell's script seems to name.
+func (c *Check) script(script string) { eachVariable(script, c.name) }
 
 // Step is one action of a list.
 type Step struct {

@@ -46,7 +46,13 @@ func Inherited(environ []string) []string {
 type Passed struct {
 	declared [][]string
 	named    []string
+	open     bool
 }
+
+// AnyField tells that the events can have fields that nobody declares.
+func (p *Passed) AnyField() { p.open = true }
+
+func (p *Passed) any() bool { return p != nil && p.open }
 
 // Declare adds the fields that are declared for a trigger.
 func (p *Passed) Declare(fields []string) { p.declared = append(p.declared, fields) }

@@ -193,10 +193,14 @@ func namedBy(triggers []sources.Trigger) func(field string) {
 func passedBy(triggers []sources.Trigger) *action.Passed {
 	p := &action.Passed{}
 	for _, t := range triggers {
-		if t.Environ == nil {
-			t.Environ = t.Fields
+		declared := t.Environ
+		if declared == nil {
+			declared = t.Fields
 		}
-		p.Declare(t.Environ)
+		p.Declare(declared)
+		if t.Fields == nil {
+			p.AnyField()
+		}
 	}
 	return p
 }
