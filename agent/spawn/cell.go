@@ -212,11 +212,13 @@ func set(dir, file, value string) error {
 	return os.WriteFile(filepath.Join(dir, file), []byte(value), 0)
 }
 
-// sweep removes what an agent that was killed has left.
+// sweep removes what an agent that was killed has left. Another one may live,
+// where there is no systemd.
 func (c *cells) sweep() {
 	entries, _ := os.ReadDir(c.dir)
 	for _, e := range entries {
-		if e.IsDir() {
+		owner, _, _ := strings.Cut(e.Name(), ".")
+		if pid, err := strconv.Atoi(owner); err == nil && (pid == os.Getpid() || unix.Kill(pid, 0) == unix.ESRCH) {
 			_ = unix.Rmdir(filepath.Join(c.dir, e.Name()))
 		}
 	}
@@ -232,7 +234,7 @@ func (c *cells) take() (*cell, error) {
 	}
 	for {
 		c.made++
-		dir := filepath.Join(c.dir, strconv.Itoa(c.made))
+		dir := filepath.Join(c.dir, fmt.Sprintf("%d.%d", os.Getpid(), c.made))
 		err := unix.Mkdir(dir, 0o755)
 		if err == unix.EEXIST { // somebody of an agent that was killed lives in it
 			continue

@@ -104,14 +104,14 @@ func TestCgroupsAreUsedAgain(t *testing.T) {
 	r := newCellRig(t)
 	before := openDescriptors(t)
 	for range 20 {
-		if out, res := r.run(Spec{Argv: sh("cat /proc/self/cgroup")}); res.Failure() != nil || !strings.Contains(out, programsCell+"/1\n") {
+		if out, res := r.run(Spec{Argv: sh("cat /proc/self/cgroup")}); res.Failure() != nil || !strings.HasSuffix(out, ".1\n") {
 			t.Fatal(out, res.Failure())
 		}
 	}
 	// One that nobody follows any more keeps its own.
 	out, _ := r.run(Spec{Argv: sh("sleep 1000 >/dev/null 2>&1 & echo $!")})
 	for range 3 {
-		if out, _ := r.run(Spec{Argv: sh("cat /proc/self/cgroup")}); !strings.Contains(out, programsCell+"/2\n") {
+		if out, _ := r.run(Spec{Argv: sh("cat /proc/self/cgroup")}); !strings.HasSuffix(out, ".2\n") {
 			t.Error(out)
 		}
 	}
@@ -132,6 +132,25 @@ func TestCgroupsThatAreRefused(t *testing.T) {
 		if out, res := r.run(Spec{Argv: sh("cat /proc/self/cgroup")}); res.Failure() != nil || strings.Contains(out, programsCell) {
 			t.Error(out, res.Failure())
 		}
+	}
+}
+
+// What a killed agent left is removed, and what another one uses is not.
+func TestCgroupsOfOtherAgents(t *testing.T) {
+	r := newCellRig(t)
+	dir := r.setting.cells.dir
+	const gone = 1 << 30
+	for _, owner := range []int{os.Getppid(), gone} {
+		if err := os.Mkdir(fmt.Sprintf("%s/%d.7", dir, owner), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	(&cells{dir: dir}).sweep()
+	if _, err := os.Stat(fmt.Sprintf("%s/%d.7", dir, gone)); err == nil {
+		t.Error("what nobody uses any more is still there")
+	}
+	if err := unix.Rmdir(fmt.Sprintf("%s/%d.7", dir, os.Getppid())); err != nil {
+		t.Error("another agent's:", err)
 	}
 }
 
