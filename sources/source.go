@@ -205,8 +205,9 @@ type Loop interface {
 	Watch(fd int, events uint32, ready func(events uint32)) (Watch, error)
 	// After calls fire once, after d.
 	After(d time.Duration, fire func()) Timer
-	// Beside runs work on a goroutine of its own, for what may block, and
-	// then done on the loop's thread.
+	// Beside runs work on another thread, for what may block, and then done on
+	// the loop's thread. Few are under way at a time, in their order: work does
+	// not wait for other work.
 	Beside(work func(), done func())
 }
 
