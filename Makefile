@@ -18,7 +18,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-itself bench pictures dist fuzz tools clean help
+.PHONY: build demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-itself bench pictures dist fuzz tools fresh clean help
 .DELETE_ON_ERROR:
 
 build: ## the program for this machine, in build/
@@ -98,6 +98,9 @@ fuzz: ## each fuzz test for FUZZTIME
 # Without cgo, which wants what may be missing.
 tools:
 	@CGO_ENABLED=0 go run ./lab/warm -tools
+
+fresh: ## the README's commands on a minimal Debian that is made for it, as root (STEPS="demo user": those alone)
+	lab/fresh $(STEPS)
 
 clean: ## remove what was built; the lab's cache stays
 	rm -rf build dist
