@@ -163,13 +163,13 @@ func quietly(c *exec.Cmd) error {
 	return err
 }
 
-// output runs a command and returns its standard output; where it fails, the error has the end of all it said.
+// output runs a command and returns its standard output; where it fails, the error has the end of that and of what else
+// it said.
 func output(c *exec.Cmd) ([]byte, error) {
-	var stdout, all bytes.Buffer
-	c.Stdout = io.MultiWriter(&stdout, &all)
-	c.Stderr = &all
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {
-		said := bytes.TrimSpace(all.Bytes())
+		said := bytes.TrimSpace(append(stdout.Bytes(), stderr.Bytes()...))
 		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(c.Args, " "), err, said[max(0, len(said)-2000):])
 	}
 	return stdout.Bytes(), nil
