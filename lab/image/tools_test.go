@@ -25,7 +25,7 @@ import (
 // basics are the programs that need no entry in Tools: they are in the essential packages, which every Debian has, or
 // in those of basicPackages.
 var basics = strings.Fields(`apt-cache apt-get blkid cat cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
-	id ls mkdir mkswap rm sed sh sha256sum sleep sort stat tar true truncate xargs`)
+	head id ls mkdir mkfifo mkswap rm sed sh sha256sum sleep sort stat tar true truncate xargs`)
 
 // basicPackages are on every machine without being essential: apt is on any Debian, and the README asks for git.
 var basicPackages = []string{"apt", "git"}
@@ -39,6 +39,7 @@ var runners = map[string]int{
 	"exec.Command":          0,
 	"exec.CommandContext":   1,
 	"exec.LookPath":         0,
+	"cmd/reflexd.Exec":      0, // of testscript
 	"image.Command":         1,
 	"lab.runTool":           1,
 	"lab/image.Command":     1,
@@ -65,7 +66,7 @@ var relays = map[string]string{
 type use struct{ program, at string }
 
 func TestProgramsAreInPackages(t *testing.T) {
-	uses := append(makefileUses(t, "../.."), goUses(t, "../..")...)
+	uses := slices.Concat(makefileUses(t, "../.."), goUses(t, "../.."), txtarUses(t, "../../*/*/testdata/*.txtar"))
 	if len(uses) < 100 {
 		t.Errorf("only %d uses of programs were found", len(uses))
 	}
@@ -233,13 +234,37 @@ func makefileUses(t *testing.T, dir string) []use {
 	return uses
 }
 
+// execution is a line of testscript that runs a program, which may be a shell with a script in quotes.
+var execution = regexp.MustCompile(`(?m)^(?:[!?] )?exec (?:sh -c '([^'\n]*)'|(.*))`)
+
+// txtarUses finds the programs that scripts of testscript run.
+func txtarUses(t *testing.T, pattern string) []use {
+	files, err := filepath.Glob(pattern)
+	if err != nil || files == nil {
+		t.Fatalf("%s: %v, error %v", pattern, files, err)
+	}
+	var uses []use
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range execution.FindAllSubmatch(text, -1) {
+			for _, program := range scriptPrograms(string(line[1]) + string(line[2])) {
+				uses = append(uses, use{program, file})
+			}
+		}
+	}
+	return uses
+}
+
 var (
 	dropped      = regexp.MustCompile(`\\\n|\d*>+&?\s*[^\s;]*|\$\{[^}]*\}`) // continued lines, redirections, parameters
 	substitution = regexp.MustCompile("\\$\\(([^()]*)\\)|`([^`]*)`")
 	quotation    = regexp.MustCompile(`'[^']*'|"(\\"|[^"])*"`)
 	separator    = regexp.MustCompile(`[;&|()\n]`)
 	prefix       = regexp.MustCompile(`^([!{}]|[A-Za-z_]\w*=.*|if|then|elif|else|fi|while|until|do|done|exec|command|-v)$`)
-	builtin      = regexp.MustCompile(`^([:[]|for|cd|echo|eval|exit|export|set|test|trap|.*[/_$].*)$`) // or a program of ours
+	builtin      = regexp.MustCompile(`^([:[]|for|cd|echo|eval|exit|export|kill|read|set|test|trap|wait|reflexd|.*[/_$].*)$`) // or a program of ours
 )
 
 // scriptPrograms returns the programs that a shell script runs by their plain names.
