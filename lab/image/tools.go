@@ -30,6 +30,7 @@ var Tools = []Tool{
 	{"cc", "gcc"},
 	{"cpio", "cpio"},
 	{"cryptsetup", "cryptsetup-bin"},
+	{"debugfs", "e2fsprogs"},
 	{"depmod", "kmod"},
 	{"fdtput", "device-tree-compiler"},
 	{"gcc", "gcc"}, // for the race detector

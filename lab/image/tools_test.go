@@ -24,8 +24,8 @@ import (
 
 // basics are the programs that need no entry in Tools: they are in the essential packages, which every Debian has, or
 // in those of basicPackages.
-var basics = strings.Fields(`apt-cache apt-get blkid cat cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
-	head id ls mkdir mkfifo mkswap rm sed sh sha256sum sleep sort stat tar true truncate xargs`)
+var basics = strings.Fields(`apt-cache apt-get blkid cat chmod chown cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
+	head id ls mkdir mkfifo mkswap rm sed seq sh sha256sum sleep sort stat tar true truncate xargs`)
 
 // basicPackages are on every machine without being essential: apt is on any Debian, and the README asks for git.
 var basicPackages = []string{"apt", "git"}
@@ -58,6 +58,7 @@ var relays = map[string]string{
 	"lab/guest.start":            "runs on the board",
 	"lab/image.compileModule":    "image.Command refuses what is not in Tools",
 	"lab/image.findTool":         "looks for Tools",
+	"lab/trial.tool":             "image.Command refuses what is not in Tools",
 	"blkid.make":     "runs the commands of samples, which are checked as such",
 	"sources/signal.startHelper": "runs the test's own program",
 }
