@@ -36,17 +36,17 @@ var ofGo = []string{"go", "gofmt"}
 // runners are the functions that run or find a program, with the position of its name among their arguments. A function
 // of this module is named by its folder.
 var runners = map[string]int{
-	"exec.Command":          0,
-	"exec.CommandContext":   1,
-	"exec.LookPath":         0,
-	"cmd/reflexd.Exec":      0, // of testscript
-	"image.Command":         1,
-	"lab.runTool":           1,
-	"lab/image.Command":     1,
-	"lab/image.command":     1,
-	"agent/mount.image":     1,
-	"agent/mount.imageOf":   2,
-	"blkid.run": 2,
+	"exec.Command":        0,
+	"exec.CommandContext": 1,
+	"exec.LookPath":       0,
+	"cmd/reflexd.Exec":    0, // of testscript
+	"image.Command":       1,
+	"lab.runTool":         1,
+	"lab/image.Command":   1,
+	"lab/image.command":   1,
+	"agent/mount.image":   1,
+	"agent/mount.imageOf": 2,
+	"blkid.run":           2,
 }
 
 // relays are the functions that get the name for a runner from somewhere else, and why that may be.
@@ -59,7 +59,7 @@ var relays = map[string]string{
 	"lab/image.compileModule":    "image.Command refuses what is not in Tools",
 	"lab/image.findTool":         "looks for Tools",
 	"lab/trial.tool":             "image.Command refuses what is not in Tools",
-	"blkid.make":     "runs the commands of samples, which are checked as such",
+	"blkid.make":                 "runs the commands of samples, which are checked as such",
 	"sources/signal.startHelper": "runs the test's own program",
 }
 
