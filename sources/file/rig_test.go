@@ -33,6 +33,8 @@ type rig struct {
 	t       *testing.T
 	dir     string
 	loop    *loop.Loop
+	hold    bool     // the next work beside the loop, which goes to
+	held    []func() // on the loop's thread, like hold
 	source  *Source
 	signals sources.Source
 	uevents sources.Source
@@ -83,7 +85,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) open() (err error) {
 	log := slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	host := sources.Host{Loop: r.loop, Log: log, Emit: func(e *sources.Event) { r.queued = append(r.queued, e.Clone()) },
+	host := sources.Host{Loop: holdingLoop{r.loop, r}, Log: log, Emit: func(e *sources.Event) { r.queued = append(r.queued, e.Clone()) },
 		Dev: "/dev", Sys: "/sys", Proc: "/proc"}
 	r.source = Open(host)
 	if r.signals, err = signal.Open(host); err != nil {
@@ -92,6 +94,21 @@ func (r *rig) open() (err error) {
 	r.uevents = uevent.Open(host)
 	r.uevents.Apply(&uevent.Plan{Overheard: true})
 	return nil
+}
+
+// holdingLoop is the loop, but that work beside it may be held up.
+type holdingLoop struct {
+	*loop.Loop
+	rig *rig
+}
+
+func (l holdingLoop) Beside(work, done func()) {
+	if l.rig.hold {
+		l.rig.hold = false
+		l.rig.held = append(l.rig.held, func() { l.Loop.Beside(work, done) })
+		return
+	}
+	l.Loop.Beside(work, done)
 }
 
 // turn shows the source what it overhears, and keeps what it tells.
@@ -227,7 +244,7 @@ func (r *rig) settled() {
 	r.t.Helper()
 	for deadline := time.Now().Add(wait); ; runtime.Gosched() {
 		opening := false
-		r.do(func() { r.source.each(func(n *node) { opening = opening || n.opening }) })
+		r.do(func() { r.source.each(func(n *node) { opening = opening || n.opener.Opening() }) })
 		if !opening {
 			return
 		}

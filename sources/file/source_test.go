@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,42 @@ func TestNumbersAreNotUsedAgain(t *testing.T) {
 	}
 }
 
+// A read that does not return keeps the descriptor that it is of, and no
+// other: the file may be opened and closed again meanwhile.
+func TestClosedWhileAnOldDescriptorIsRead(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {a: {path: /proc/self/mountinfo, watch: priority, read: none}}")
+	var n *node
+	var old, fresh int
+	r.do(func() {
+		n = r.source.nodes["a"]
+		old, r.hold = n.fd, true
+		n.readBeside()
+		if err := r.source.Switch("a", false); err == nil || !isOpen(old) {
+			t.Errorf("it is closed: %v", err)
+		}
+		r.must(r.source.Switch("a", true))
+	})
+	r.settled()
+	r.do(func() {
+		fresh = n.fd
+		if err := r.source.Switch("a", false); err != nil || isOpen(fresh) {
+			t.Errorf("the new descriptor %d stays open: %v", fresh, err)
+		}
+		r.held[0]()
+	})
+	for deadline := time.Now().Add(wait); isOpen(old); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the old descriptor stays open")
+		}
+	}
+}
+
+func isOpen(fd int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil
+}
+
 func TestUnable(t *testing.T) {
 	r := newRig(t)
 	r.must(os.WriteFile(r.path("plain"), []byte("x"), 0o600))
@@ -305,7 +342,7 @@ func TestUevents(t *testing.T) {
 	}
 	r.uevent("remove")
 	r.expect("hung-up a")
-	r.do(func() { stop(&r.source.nodes["a"].retry) }) // so that it is the uevent that opens it
+	r.do(r.source.nodes["a"].opener.Stop) // so that it is the uevent that opens it
 	r.uevent("change")
 	r.await("it is open again", func() bool { return strings.Count(r.log.String(), "file opened") == 2 })
 }
