@@ -64,7 +64,8 @@ func (r *rig) quiet() {
 func TestRecords(t *testing.T) {
 	both(t, func(t *testing.T, r *rig, watch string) {
 		master, slave := terminal(t)
-		r.apply("files: {a: {path: " + slave + ", watch: " + watch + "}}")
+		r.must(os.Symlink(slave, r.path("a"))) // a folder where no other terminal comes and goes
+		r.apply("files: {a: {path: DIR/a, watch: " + watch + "}}")
 		r.write(master, "first\nsecond\n") // its line discipline gives a line each read
 		r.expect("readable a TEXT=first", "readable a TEXT=second")
 		master.Close()
@@ -81,10 +82,19 @@ func TestRecords(t *testing.T) {
 	})
 }
 
-// terminal returns the master of a pseudo-terminal and the path of its slave.
+// terminal returns the master of a pseudo-terminal and the path of its slave:
+// among terminals of its own, where it may be, since others may get the number
+// of one that is closed.
 func terminal(t *testing.T) (*os.File, string) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	at, multiplexer := t.TempDir(), "/dev/ptmx"
+	if unix.Mount("devpts", at, "devpts", 0, "ptmxmode=0600") == nil {
+		t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+		multiplexer = filepath.Join(at, "ptmx")
+	} else {
+		at = "/dev/pts"
+	}
+	master, err := os.OpenFile(multiplexer, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("no pseudo-terminals: ", err)
 	}
@@ -96,7 +106,7 @@ func terminal(t *testing.T) (*os.File, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return master, fmt.Sprint("/dev/pts/", number)
+	return master, filepath.Join(at, fmt.Sprint(number))
 }
 
 func TestBurst(t *testing.T) {
@@ -233,6 +243,7 @@ func TestUnable(t *testing.T) {
 	r := newRig(t)
 	r.must(os.WriteFile(r.path("plain"), []byte("x"), 0o600))
 	r.must(os.Mkdir(r.path("folder"), 0o700))
+	r.must(os.Symlink("/dev/null", r.path("null"))) // of the machine's devices nothing is seen
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	r.must(err)
 	defer unix.Close(socket)
@@ -241,7 +252,7 @@ func TestUnable(t *testing.T) {
 	r.apply(`files:
   plain: {path: DIR/plain}
   polled: {path: DIR/plain, watch: epoll}
-  null: {path: /dev/null}
+  null: {path: DIR/null}
   folder: {path: DIR/folder}
   socket: {path: DIR/socket}
   fifo: {path: DIR/fifo, read: all}
@@ -336,6 +347,7 @@ func TestReplaced(t *testing.T) {
 // A device of the kernel's that is announced to be there, and gone.
 func TestUevents(t *testing.T) {
 	r := newRig(t)
+	r.hearUevents()
 	r.apply("files: {a: {path: /dev/ptmx, watch: epoll}}") // the multiplexer: its uevents can be made
 	if st := r.status("a"); !st.OK {
 		t.Skip("no /dev/ptmx: ", st.Error)
