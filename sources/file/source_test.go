@@ -177,6 +177,18 @@ func TestPlainSIGIO(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect("readable a TEXT=x SYNTHETIC=1")
+	r.syntheticIsANumber()
+}
+
+// syntheticIsANumber fails unless the last expected event has SYNTHETIC as those of
+// lines and keys have it.
+func (r *rig) syntheticIsANumber() {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v, _ := r.heard[r.taken-1].Lookup("SYNTHETIC"); v != sources.Int(1) {
+		r.t.Errorf("SYNTHETIC is %#v", v)
+	}
 }
 
 // A signal that was sent for a closed descriptor is for nobody.
@@ -428,6 +440,7 @@ func TestChangesOverflow(t *testing.T) {
 		r.source.changes.afresh(true)
 	})
 	r.expect("lost file", "changed s EVENT=written NAME=s SYNTHETIC=1")
+	r.syntheticIsANumber()
 }
 
 func FuzzSplit(f *testing.F) {
