@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"reflexd/agent/expand"
 	"reflexd/agent/output"
 	"reflexd/agent/spawn"
 	"reflexd/agent/vars"
@@ -136,8 +137,8 @@ var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "RE
 var failureFields = []string{"ERROR"}
 
 // Text complains of fields that no event of the rule has.
-func (c *Check) Text(t Text) {
-	eachField(t.parts, func(name string, hasDefault bool) {
+func (c *Check) Text(t expand.Text) {
+	t.Each(func(name string, hasDefault bool) {
 		c.name(name)
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
 			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, c.suggestField(name))

@@ -117,7 +117,7 @@ func (q *policy) wish(f *facts) *wish {
 	if o := q.options[f.content.Type]; o != nil {
 		w.options = o.words
 	}
-	w.root, w.below = expand(q.at.text, f.fields, filepath.Base(f.name))
+	w.root, w.below = place(q.at.text, f.fields, filepath.Base(f.name))
 	return w
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/agent/mount/fstype"
-	"reflexd/agent/spawn"
 )
 
 // wish is how a device is to be mounted.
@@ -118,11 +118,11 @@ func (w *wish) mountOptions() (fstype.Options, error) {
 	o.Add(w.kind.Defaults...)
 	if w.owner != "" && !w.kind.Owners {
 		user, group, _ := strings.Cut(w.owner, ":")
-		uid, gid, err := spawn.Ids(user, group)
+		a, err := account.Find("", user, group)
 		if err != nil {
 			return o, fmt.Errorf("owner of the files: %w", err)
 		}
-		o.Add(fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid))
+		o.Add(fmt.Sprintf("uid=%d", a.Uid), fmt.Sprintf("gid=%d", a.Gid))
 		if w.kind.Name != "iso9660" {
 			o.Add("umask=022")
 		}

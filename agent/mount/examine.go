@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"reflexd/agent/account"
 	"reflexd/agent/mount/fstype"
-	"reflexd/agent/spawn"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -75,7 +75,7 @@ func (q *policy) examine(x *sources.Exam) {
 	x.Judge(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "write `at:` with a folder that can be written to")
 	if q.owner != "" {
 		user, group, _ := strings.Cut(q.owner, ":")
-		x.Judge(&q.pos, "owner "+q.owner, "known", spawn.Known(x.Root, user, group), "")
+		x.Judge(&q.pos, "owner "+q.owner, "known", account.Known(x.Root, user, group), "")
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/action"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -53,7 +52,7 @@ type Plan struct {
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:    "automount",
-		Doc:     "mount filesystems as they are plugged in: `true` for those of USB and card readers at " + action.DefaultMountPoint + ", or policies of which the first that fits counts",
+		Doc:     "mount filesystems as they are plugged in: `true` for those of USB and card readers at " + DefaultPoint + ", or policies of which the first that fits counts",
 		Default: "off", Value: p.automountValue(),
 	}}
 }

@@ -13,10 +13,36 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/action"
+	"reflexd/agent/expand"
 	"reflexd/agent/mount/fstype"
 	"reflexd/blkid"
+	"reflexd/sources"
 )
+
+// Request asks for a mount.
+type Request struct {
+	Device   string      // absolute
+	At       expand.Text // the mount point
+	Type     string      // "" for what the device holds
+	Options  []string
+	ReadOnly bool
+	Event    *sources.Event // whose fields At may name
+}
+
+// UnmountRequest asks for the end of mounts.
+type UnmountRequest struct {
+	Target string // a device name, a mount point, or "all" for all that reflexd mounted
+	Lazy   bool   // at once, whoever uses it
+	Kill   bool   // end who uses it
+}
+
+// Fields are the fields that a mount point may name beside those of the
+// event: what is found on the device.
+var Fields = []string{"DEVNAME", "FSTYPE", "LABEL", "UUID", "SIZE"}
+
+// DefaultPoint is where things are mounted unless the configuration says
+// otherwise.
+const DefaultPoint = "/media/${LABEL:-${UUID}}"
 
 // later returns a done that is never called before it returns to its caller.
 func (s *Source) later(done func(error)) func(error) {
@@ -24,7 +50,7 @@ func (s *Source) later(done func(error)) func(error) {
 }
 
 // Mount implements action.Mounts.
-func (s *Source) Mount(r action.MountRequest, done func(error)) {
+func (s *Source) Mount(r Request, done func(error)) {
 	done = s.later(done)
 	if s.lock.rival != nil {
 		done(fmt.Errorf("mount %s: %w", r.Device, s.lock.rival))
@@ -46,7 +72,7 @@ func (s *Source) Mount(r action.MountRequest, done func(error)) {
 	})
 }
 
-func (s *Source) mountOnRequest(d *device, r *action.MountRequest, done func(error)) {
+func (s *Source) mountOnRequest(d *device, r *Request, done func(error)) {
 	d.queue.add(job{what: "mounting", cancelled: func() { done(errPulled) }, do: func(finish func()) {
 		finish = s.ending(d, finish)
 		end := func(err error) {
@@ -60,13 +86,13 @@ func (s *Source) mountOnRequest(d *device, r *action.MountRequest, done func(err
 	}})
 }
 
-func (s *Source) lookedOnRequest(d *device, f *facts, r *action.MountRequest, end func(error)) {
+func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error)) {
 	fields := append(slices.Clone(f.fields), r.Event.Fields...)
 	if d.mount != nil { // it was not read then, but its fields are known
 		fields = append(slices.Clone(d.fields), fields...)
 	}
 	w := &wish{facts: f, options: r.Options, readOnly: r.ReadOnly}
-	w.root, w.below = expand(r.At, fields, filepath.Base(d.name))
+	w.root, w.below = place(r.At, fields, filepath.Base(d.name))
 	name := cmp.Or(r.Type, f.content.Type)
 	w.kind = fstype.Find(name)
 	if d.mount == nil {
@@ -100,7 +126,7 @@ func (s *Source) lookedOnRequest(d *device, f *facts, r *action.MountRequest, en
 }
 
 // Unmount implements action.Mounts.
-func (s *Source) Unmount(u action.UnmountRequest, done func(error)) {
+func (s *Source) Unmount(u UnmountRequest, done func(error)) {
 	done = s.later(done)
 	how := manner{lazy: u.Lazy, kill: u.Kill}
 	targets := s.targets(u.Target)

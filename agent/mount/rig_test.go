@@ -21,7 +21,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/action"
 	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
@@ -229,7 +228,7 @@ func await(t *testing.T, end chan error) error {
 func (r *rig) unmount(target string, lazy, kill bool) error {
 	r.t.Helper()
 	return r.ask(func(done func(error)) {
-		r.source.Unmount(action.UnmountRequest{Target: target, Lazy: lazy, Kill: kill}, done)
+		r.source.Unmount(UnmountRequest{Target: target, Lazy: lazy, Kill: kill}, done)
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"reflexd/agent/action"
+	"reflexd/agent/expand"
 	"reflexd/agent/mount/fstype"
 	"reflexd/blkid"
 	"reflexd/sources"
@@ -159,9 +159,9 @@ func TestTypeOfSomethingElse(t *testing.T) {
 	d.insert(ext4(t, "TRUE"), false)
 	r := start(t, dir, "off")
 	mount := func(kind string) error {
-		at, _ := action.ParseText(dir + "/media/x")
+		at, _ := expand.Parse(dir + "/media/x")
 		return r.ask(func(done func(error)) {
-			r.source.Mount(action.MountRequest{Device: d.name, At: at, Type: kind, Event: &sources.Event{}}, done)
+			r.source.Mount(Request{Device: d.name, At: at, Type: kind, Event: &sources.Event{}}, done)
 		})
 	}
 	if err := mount("f2fs"); err == nil || !strings.Contains(err.Error(), "there is no f2fs on it, but ext4") {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/sources"
 )
 
@@ -51,7 +52,7 @@ type Child struct {
 }
 
 // launch makes the process, when it is known whom to run it as.
-func (c *Child) launch(who *account, err error) {
+func (c *Child) launch(who *account.Account, err error) {
 	if c.over {
 		return
 	}
@@ -64,7 +65,7 @@ func (c *Child) launch(who *account, err error) {
 	}
 }
 
-func (c *Child) start(who *account) error {
+func (c *Child) start(who *account.Account) error {
 	if len(c.spec.Argv) == 0 || c.spec.Argv[0] == "" {
 		return errors.New("start: no program named")
 	}
@@ -80,7 +81,7 @@ func (c *Child) start(who *account) error {
 	return nil
 }
 
-func (c *Child) startWith(io *stdio, who *account) (err error) {
+func (c *Child) startWith(io *stdio, who *account.Account) (err error) {
 	loop := c.starter.loop
 	if io.read >= 0 {
 		c.output, err = newOutput(loop, io.read, c.starter.chunk, c.spec.Output, c.advance)

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/agent/account"
 )
 
 // program is one start that is made. It lives at least until the child is in
@@ -25,7 +27,7 @@ type program struct {
 	spec  *Spec
 	path  string   // what was searched
 	files []string // what the execves try, in order
-	who   *account
+	who   *account.Account
 
 	argv, env, names []*byte // names: of files, and of the directory behind them
 	setting          *setting
@@ -44,9 +46,9 @@ type setting struct {
 
 // newProgram prepares a start. in and out are the descriptors that become the
 // child's 0, 1 and 2; they are above 2.
-func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*program, error) {
+func newProgram(spec *Spec, who *account.Account, in, out int, setting *setting) (*program, error) {
 	p := &program{spec: spec, who: who, in: in, out: out, setting: setting}
-	env := environment(spec.Env, who.env, place(spec.Dir), spec.Set)
+	env := environment(spec.Env, who.Env, place(spec.Dir), spec.Set)
 	p.path = searchPath(env)
 	p.files = candidates(spec.Argv[0], p.path)
 	var errs [3]error
@@ -129,14 +131,14 @@ func (p *program) newTable(others int) *table {
 // unlike those of package syscall, which change all threads of a process.
 func (p *program) addAccount(t *table) {
 	a := p.who
-	if a.setUser {
-		t.must(a.step(), sysSetgroups, uintptr(len(a.groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.groups))))
+	if a.SetUser {
+		t.must(a.Step(), sysSetgroups, uintptr(len(a.Groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.Groups))))
 	}
-	if a.setGroup {
-		t.must(a.step(), sysSetgid, uintptr(a.gid))
+	if a.SetGroup {
+		t.must(a.Step(), sysSetgid, uintptr(a.Gid))
 	}
-	if a.setUser {
-		t.must(a.step(), sysSetuid, uintptr(a.uid))
+	if a.SetUser {
+		t.must(a.Step(), sysSetuid, uintptr(a.Uid))
 	}
 }
 

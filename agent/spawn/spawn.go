@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/sources"
 )
 
@@ -128,13 +129,13 @@ func (s *Starter) Start(spec Spec, ended func(Result)) *Child {
 	}
 	s.children[c] = struct{}{}
 	if spec.User == "" && spec.Group == "" {
-		c.launch(&account{}, nil)
+		c.launch(&account.Account{}, nil)
 		return c
 	}
-	var who account
+	var who account.Account
 	var err error
 	s.loop.Beside(
-		func() { who, err = lookup(spec.User, spec.Group) },
+		func() { who, err = account.Find("", spec.User, spec.Group) },
 		func() { c.launch(&who, err) })
 	return c
 }

@@ -22,6 +22,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/agent/account"
 )
 
 func TestSignalsOfAProgramAreDefaultAndOpen(t *testing.T) {
@@ -287,7 +289,7 @@ func startWithoutPrivileges() error {
 		return err
 	}
 	defer unix.Close(null)
-	root := account{user: "root", setUser: true}
+	root := account.Account{User: "root", SetUser: true}
 	p, err := newProgram(&Spec{Argv: []string{"true"}}, &root, null, null, &setting{clone3: true, limit: unix.Rlimit{Cur: 64, Max: 64}})
 	if err != nil {
 		return err

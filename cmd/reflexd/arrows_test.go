@@ -48,9 +48,11 @@ var arrows = map[string][]string{
 	"reflexd/agent/gesture": {"reflexd/sources"},
 	"reflexd/agent/rule":    {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/vars":    {"reflexd/config", "reflexd/regular", "reflexd/sources"},
-	"reflexd/agent/action":  {"reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
+	"reflexd/agent/action":  {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount", "reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
 	"reflexd/agent/output":  {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/spawn":   {"reflexd/config", "reflexd/sources"},
+	"reflexd/agent/spawn":   {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/account": {"reflexd/config"},
+	"reflexd/agent/expand":  {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control": {"reflexd/sources"},
 	"reflexd/agent/lint":    {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
@@ -62,7 +64,7 @@ var arrows = map[string][]string{
 
 	"reflexd/blkid":              {},
 	"reflexd/agent/mount/fstype": {},
-	"reflexd/agent/mount": {"reflexd/agent/action", "reflexd/agent/mount/...", "reflexd/blkid", "reflexd/agent/spawn", "reflexd/config", "reflexd/regular", "reflexd/sources",
+	"reflexd/agent/mount": {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount/...", "reflexd/blkid", "reflexd/config", "reflexd/regular", "reflexd/sources",
 		"reflexd/sources/uevent"},
 }
 

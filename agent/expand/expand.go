@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Text: strings of the configuration in which ${FIELD} stands for a field of
-// the event.
-
-package action
+// Package expand has the strings of the configuration in which ${FIELD} stands
+// for a field of the event.
+package expand
 
 import (
 	"fmt"
@@ -34,8 +33,8 @@ type part struct {
 // textDepth is how deep defaults may nest.
 const textDepth = 16
 
-// ParseText reads the notation above.
-func ParseText(s string) (Text, error) {
+// Parse reads the notation above.
+func Parse(s string) (Text, error) {
 	parts, rest, err := parseParts(s, 0)
 	if err == nil && rest != "" {
 		err = fmt.Errorf("} without ${")
@@ -103,11 +102,11 @@ func parseField(s string, depth int) (p part, rest string, err error) {
 	return p, strings.TrimPrefix(rest, "}"), err
 }
 
-// TextValue returns the Value that reads a Text.
-func TextValue(t *Text) config.Value {
+// Value returns the Value that reads a Text.
+func Value(t *Text) config.Value {
 	var at config.Pos
 	return config.At(&at, config.Written(t, "text with ${FIELDS}", func(s string) (Text, error) {
-		parsed, err := ParseText(s)
+		parsed, err := Parse(s)
 		parsed.Pos = at
 		return parsed, err
 	}))
@@ -135,8 +134,20 @@ func expand(b *strings.Builder, parts []part, e *sources.Event) {
 	}
 }
 
-// source returns the text as the configuration has it.
-func (t Text) source() string { return t.text }
+// Literal returns a Text that is s, whatever s holds.
+func Literal(s string) Text { return Text{parts: []part{{literal: s}}, text: s} }
+
+// String returns the text as the configuration has it.
+func (t Text) String() string { return t.text }
+
+// Empty reports whether there is nothing in it.
+func (t Text) Empty() bool { return len(t.parts) == 0 }
+
+// Relative reports whether it begins with something else than a slash or a
+// field.
+func (t Text) Relative() bool {
+	return len(t.parts) > 0 && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/")
+}
 
 // HasFields reports whether anything is to be filled in.
 func (t Text) HasFields() bool {
@@ -154,9 +165,12 @@ func (t Text) Prefix() string {
 // Fields returns the names of the fields, those in defaults too.
 func (t Text) Fields() []string {
 	var names []string
-	eachField(t.parts, func(name string, _ bool) { names = append(names, name) })
+	t.Each(func(name string, _ bool) { names = append(names, name) })
 	return names
 }
+
+// Each calls f for each field that is named, and whether it has a default.
+func (t Text) Each(f func(name string, hasDefault bool)) { eachField(t.parts, f) }
 
 // eachField calls f for each field that is named, and whether it has a
 // default.

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Account: the user and groups that a program is to run as, from /etc/passwd
-// and /etc/group.
+// Package account finds users and groups in /etc/passwd and /etc/group.
 //
-// The files are read here, rather than through os/user, which does not tell
-// the shell.
-
-package spawn
+// Not through os/user, which does not know the shell.
+package account
 
 import (
 	"bytes"
@@ -17,91 +14,86 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"reflexd/config"
 )
 
-// account is what a child's credentials are to be. Its zero value leaves them
-// as they are.
-type account struct {
-	user, group string // as asked for, for messages
-	uid, gid    uint32
-	groups      []uint32 // supplementary ones, gid among them
-	setUser     bool     // setgroups and setuid are needed
-	setGroup    bool     // setgid is needed
-	env         []string // HOME and so on; nil without a user
+// Account is whom a program is to run as. Its zero value changes nothing.
+type Account struct {
+	User, Group string // as asked for, for messages
+	Uid, Gid    uint32
+	Groups      []uint32 // supplementary ones, Gid among them
+	SetUser     bool     // setgroups and setuid are needed
+	SetGroup    bool     // setgid is needed
+	Env         []string // HOME and so on; nil without a user
 }
 
-// FindAccount returns what is wrong with the names or numbers of a user and a
-// group, of which either may be empty. It reads files and may block.
-func FindAccount(user, group string) error {
-	_, err := lookup(user, group)
-	return err
-}
-
-// lookup finds user and group, each by name or number; either may be empty.
-// It reads files and may block.
-func lookup(user, group string) (account, error) { return lookupIn("/etc", user, group) }
-
-// lookupIn is lookup in a folder that stands for /etc.
-func lookupIn(etc, user, group string) (account, error) {
+// Find returns the user and the group, each by name or number; either may be
+// empty. root is where / is: "" but for tests. It reads files and may block.
+func Find(root, user, group string) (Account, error) {
+	etc := filepath.Join(root, "/etc")
 	passwd, err := os.ReadFile(filepath.Join(etc, "passwd"))
 	if err != nil && user != "" {
-		return account{}, fmt.Errorf("user %s: %w", user, err)
+		return Account{}, fmt.Errorf("user %s: %w", user, err)
 	}
 	groups, err := os.ReadFile(filepath.Join(etc, "group"))
 	if err != nil && group != "" {
-		return account{}, fmt.Errorf("group %s: %w", group, err)
+		return Account{}, fmt.Errorf("group %s: %w", group, err)
 	}
 	return resolve(user, group, passwd, groups)
 }
 
+// Known returns an error unless the user and the group, of which either may be
+// empty, are known. It reads files and may block.
+func Known(root, user, group string) error {
+	_, err := Find(root, user, group)
+	return err
+}
+
 // resolve finds user and group in the text of the two files.
-func resolve(user, group string, passwd, groups []byte) (account, error) {
-	a := account{user: user, group: group}
+func resolve(user, group string, passwd, groups []byte) (Account, error) {
+	a := Account{User: user, Group: group}
 	if user != "" {
 		p, ok := findUser(passwd, user)
 		if !ok {
 			return a, fmt.Errorf("user %s: unknown%s", user, near(user, passwd))
 		}
-		a.uid, a.gid, a.env = p.uid, p.gid, p.environment()
-		a.setUser, a.setGroup = true, true
-		a.groups = memberships(groups, p.name)
+		a.Uid, a.Gid, a.Env = p.uid, p.gid, p.environment()
+		a.SetUser, a.SetGroup = true, true
+		a.Groups = memberships(groups, p.name)
 	}
 	if group != "" {
 		gid, ok := findGroup(groups, group)
 		if !ok {
 			return a, fmt.Errorf("group %s: unknown%s", group, near(group, groups))
 		}
-		a.gid, a.setGroup = gid, true
+		a.Gid, a.SetGroup = gid, true
 	}
-	if a.setUser && !slices.Contains(a.groups, a.gid) {
-		a.groups = append([]uint32{a.gid}, a.groups...)
+	if a.SetUser && !slices.Contains(a.Groups, a.Gid) {
+		a.Groups = append([]uint32{a.Gid}, a.Groups...)
 	}
 	a.dropNeedless()
 	return a, nil
 }
 
-// step is what becoming the account is called in messages.
-func (a *account) step() string {
-	if a.user == "" {
-		return "become group " + a.group
+// Step is what becoming the account is called in messages.
+func (a *Account) Step() string {
+	if a.User == "" {
+		return "become group " + a.Group
 	}
-	return "become user " + a.user
+	return "become user " + a.User
 }
 
 // dropNeedless drops the calls that an agent without privileges could not
 // make, where they would change nothing.
-func (a *account) dropNeedless() {
+func (a *Account) dropNeedless() {
 	if os.Geteuid() == 0 {
 		return
 	}
-	if a.setUser && int(a.uid) == os.Geteuid() {
-		a.setUser = false
+	if a.SetUser && int(a.Uid) == os.Geteuid() {
+		a.SetUser = false
 	}
-	if int(a.gid) == os.Getegid() {
-		a.setGroup = false
+	if int(a.Gid) == os.Getegid() {
+		a.SetGroup = false
 	}
 }
 
@@ -207,12 +199,4 @@ func orElse(s, otherwise string) string {
 		return otherwise
 	}
 	return s
-}
-
-// own makes fd the account's, so that its program may open it again through
-// /dev/stderr and the like.
-func (a *account) own(fd int) {
-	if a.setUser {
-		_ = unix.Fchown(fd, int(a.uid), -1)
-	}
 }

@@ -2,7 +2,7 @@
 
 // Tests of whom a program is to run as.
 
-package spawn
+package account
 
 import (
 	"slices"
@@ -26,22 +26,22 @@ bad:x:-1:photos
 
 func TestResolve(t *testing.T) {
 	a, err := resolve("photos", "", []byte(testPasswd), []byte(testGroup))
-	if err != nil || a.uid != 1001 || a.gid != 1002 || !slices.Equal(a.groups, []uint32{1002, 29, 46}) {
+	if err != nil || a.Uid != 1001 || a.Gid != 1002 || !slices.Equal(a.Groups, []uint32{1002, 29, 46}) {
 		t.Errorf("got %+v, %v", a, err)
 	}
 	want := []string{"HOME=/srv/photos", "USER=photos", "LOGNAME=photos", "SHELL=/bin/sh"}
-	if !slices.Equal(a.env, want) {
-		t.Errorf("environment %q", a.env)
+	if !slices.Equal(a.Env, want) {
+		t.Errorf("environment %q", a.Env)
 	}
 	a, err = resolve("photos", "audio", []byte(testPasswd), []byte(testGroup))
-	if err != nil || a.gid != 29 || !slices.Equal(a.groups, []uint32{29, 46}) {
+	if err != nil || a.Gid != 29 || !slices.Equal(a.Groups, []uint32{29, 46}) {
 		t.Errorf("with a group: %+v, %v", a, err)
 	}
 	// A name of digits comes before a number.
-	if a, err := resolve("1001", "", []byte(testPasswd), nil); err != nil || a.uid != 7 {
+	if a, err := resolve("1001", "", []byte(testPasswd), nil); err != nil || a.Uid != 7 {
 		t.Errorf("by number: %+v, %v", a, err)
 	}
-	if a, err := resolve("0", "4711", []byte(testPasswd), nil); err != nil || a.uid != 0 || a.gid != 4711 {
+	if a, err := resolve("0", "4711", []byte(testPasswd), nil); err != nil || a.Uid != 0 || a.Gid != 4711 {
 		t.Errorf("by number: %+v, %v", a, err)
 	}
 }
@@ -65,7 +65,7 @@ func FuzzResolve(f *testing.F) {
 	f.Add("photos", "audio", []byte(testPasswd), []byte(testGroup))
 	f.Add("1001", "0", []byte(":::::::"), []byte(":::\n::0:"))
 	f.Fuzz(func(t *testing.T, user, group string, passwd, groups []byte) {
-		if a, err := resolve(user, group, passwd, groups); err == nil && a.setUser && !slices.Contains(a.groups, a.gid) {
+		if a, err := resolve(user, group, passwd, groups); err == nil && a.SetUser && !slices.Contains(a.Groups, a.Gid) {
 			t.Errorf("%+v: not in its own group", a)
 		}
 	})

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-package action
+package expand
 
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"reflexd/sources"
 )
@@ -28,7 +27,7 @@ func TestExpand(t *testing.T) {
 		"${MISSING:-a $$ and a } after}": "a $ and a  after}",
 		"/media/${LABEL:-${UUID:-usb}}":  "/media/usb",
 	} {
-		parsed, err := ParseText(text)
+		parsed, err := Parse(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -50,7 +49,7 @@ func TestTextComplains(t *testing.T) {
 		strings.Repeat("${A:-", 99):     "deeper than 16",
 		strings.Repeat("${A:-", 99_999): "deeper than 16",
 	} {
-		if _, err := ParseText(text); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.30s: %v lacks %q", text, err, want)
 		}
 	}
@@ -62,7 +61,7 @@ func FuzzText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		parsed, err := ParseText(s)
+		parsed, err := Parse(s)
 		if err != nil {
 			return
 		}
@@ -71,30 +70,4 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q became %q", s, got)
 		}
 	})
-}
-
-func TestDangerousNames(t *testing.T) {
-	for _, name := range []string{"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "IFS", "ENV", "BASH_ENV", "BASH_FUNC_x%%", "PYTHONPATH", "HOME", "", "a b", "1A"} {
-		if !dangerous(name) {
-			t.Errorf("%q may be set", name)
-		}
-	}
-	for _, name := range []string{"DEVNAME", "VALUE", "HELD_MS", "ID_BUS", "PATHOLOGICAL", "SUBSYSTEM", "LABEL"} {
-		if dangerous(name) {
-			t.Errorf("%q may not be set", name)
-		}
-	}
-}
-
-func TestInherited(t *testing.T) {
-	got := strings.Join(Inherited([]string{"LANG=C", "NOTIFY_SOCKET=/x", "PATH=", "PWD=/x", "OLDPWD=/y", "SHLVL=3", "_=/bin/x"}), " ")
-	if want := "LANG=C PATH= PATH=" + DefaultPath; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-func TestSeconds(t *testing.T) {
-	if got := seconds(90*time.Second + 5*time.Nanosecond); got != "90.000000005" {
-		t.Error(got)
-	}
 }
