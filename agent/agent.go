@@ -65,12 +65,12 @@ type Agent struct {
 	mount   *mount.Source
 	keys    action.Keys
 	spawn   *spawn.Starter
-	outputs *output.Panel
+	outputs *output.Outputs
 	runner  *rule.Runner
 	control *control.Server
 
 	config   *Configuration
-	book     *rule.Book
+	index    *rule.Index
 	hearers  map[string][]sources.Hearer // by the kinds of events that they overhear
 	gestures *gesture.Recogniser
 
@@ -84,8 +84,8 @@ type Agent struct {
 	events    uint64
 	settling  settling
 	stopping  bool
-	reloading []demand // those that the reload under way serves
-	demands   []demand // those that came since
+	reloading []reloadRequest // those that the reload under way serves
+	demands   []reloadRequest // those that came since
 	reloads   int
 }
 
@@ -228,7 +228,7 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	a.book = rule.NewBook(c.Rules)
+	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
 	a.recognise(c)
@@ -355,7 +355,7 @@ func (a *Agent) show(e *sources.Event) {
 		a.opts.Observe(e)
 	}
 	a.hearing = a.hearing[:0]
-	a.book.Find(e, a.hear)
+	a.index.Find(e, a.hear)
 	a.runner.Fire(a.hearing, e)
 }
 

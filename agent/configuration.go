@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
-	"reflexd/agent/doubt"
+	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
@@ -38,7 +38,7 @@ var kinds = []sources.Kind{
 	timer.Kind,
 	vars.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
-	ownKind,
+	builtinKind,
 }
 
 // Configuration is what the agent is to do.
@@ -58,7 +58,7 @@ type Configuration struct {
 	file    *file.Plan
 	vars    *vars.Plan
 	mount   *mount.Plan
-	own     *ownPlan
+	builtin *builtinPlan
 	gesture gestures
 	uses    action.Uses
 	version int
@@ -79,7 +79,7 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	config.ReadFiles(files, c.root(), ps)
 	c.compile(ps)
 	if !ps.Failed() {
-		c.doubt(logindRuns(""), ps)
+		c.lint(logindRuns(""), ps)
 	}
 	return c, ps, nil
 }
@@ -115,8 +115,8 @@ func (c *Configuration) know(p sources.Plan) {
 		c.vars = p
 	case *mount.Plan:
 		c.mount = p
-	case *ownPlan:
-		c.own = p
+	case *builtinPlan:
+		c.builtin = p
 	}
 }
 
@@ -171,12 +171,12 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
 	}
-	c.own.checkLosses(slices.Concat(SourceNames(), lines.Names(), compiler.Known.Netlink.Names()), ps)
+	c.builtin.checkLosses(slices.Concat(SourceNames(), lines.Names(), compiler.Known.Netlink.Names()), ps)
 	c.file.CheckSignals(c.signal.Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 		whens, ifs := s.Words()
-		doubt.Contradiction(whens, ifs, ps)
+		lint.Contradiction(whens, ifs, ps)
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts

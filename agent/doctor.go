@@ -166,7 +166,7 @@ func (c *Configuration) examineLogind(x *sources.Exam) {
 	}
 	ps := &config.Problems{}
 	for _, t := range x.Triggers {
-		c.doubtKeys(t, ps)
+		c.lintKeys(t, ps)
 	}
 	for _, p := range ps.All() {
 		x.Bad(&p.Pos, "logind", p.Message, "")

@@ -78,7 +78,7 @@ type Env struct {
 	Loop    sources.Loop
 	Log     *slog.Logger
 	Spawn   *spawn.Starter
-	Outputs *output.Panel
+	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
 	Keys    Keys

@@ -32,8 +32,8 @@ func (s *Source) consider(d *device, media bool) {
 			if media {
 				revalidate(d.name)
 			}
-			f = s.machine.look(d.identity, interesting)
-			f.swapped = media && s.machine.swapped(f, mounted) && !s.machine.renew(f.whole)
+			f = s.paths.look(d.identity, interesting)
+			f.swapped = media && s.paths.swapped(f, mounted) && !s.paths.renew(f.whole)
 			if !dry {
 				watchMedium(f, interesting)
 			}
@@ -164,7 +164,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 	s.points[point], d.policy = d, w.policy
 	var result *mounted
 	var err error
-	s.host.Loop.Beside(func() { result, err = s.machine.attach(&one) }, func() {
+	s.host.Loop.Beside(func() { result, err = s.paths.attach(&one) }, func() {
 		delete(s.points, point)
 		switch {
 		case errors.Is(err, errTaken) && !w.refuse && try < mostNames && !d.gone:

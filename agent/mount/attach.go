@@ -43,7 +43,7 @@ type mounted struct {
 
 // attach mounts the device. It fails with errTaken where another mount point
 // may do.
-func (m *machine) attach(w *wish) (*mounted, error) {
+func (m *paths) attach(w *wish) (*mounted, error) {
 	f, err := openFolder(w.root, w.below)
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (w *wish) explain(err error) error {
 
 // verify looks whether the device is where it was mounted: it may have been
 // another by then, or is gone already.
-func (m *machine) verify(w *wish, result *mounted) error {
+func (m *paths) verify(w *wish, result *mounted) error {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return err

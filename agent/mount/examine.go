@@ -53,7 +53,7 @@ func examineNamespace(x *sources.Exam) {
 	if x.Pid != 0 {
 		process = strconv.Itoa(x.Pid)
 	}
-	if why := astray(x.Path("/proc"), process); why != "" {
+	if why := privateNamespace(x.Path("/proc"), process); why != "" {
 		x.Bad(nil, subject, why, "")
 		return
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // machine is where the files of this machine are.
-type machine struct {
+type paths struct {
 	dev, sys, proc string
 	fstab          string
 	records        string // the folder of what we remember of our mounts
@@ -78,7 +78,7 @@ func textOf(fields []sources.Field, name string) string {
 
 // look finds out about the device id. interesting is asked, when the hardware
 // is known, whether the device is to be read at all.
-func (m *machine) look(id identity, interesting func(*facts) bool) *facts {
+func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
 	f := m.hardware(id)
 	switch {
 	case !interesting(f):
@@ -115,7 +115,7 @@ func (f *facts) describeContent() {
 const sector = 512
 
 // hardware reads what sysfs has.
-func (m *machine) hardware(id identity) *facts {
+func (m *paths) hardware(id identity) *facts {
 	f := &facts{identity: id, folder: filepath.Join(m.sys, id.path)}
 	f.set("DEVNAME", sources.Text(id.name))
 	f.set("DEVPATH", sources.Text(id.path))

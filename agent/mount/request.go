@@ -32,7 +32,7 @@ func (s *Source) Mount(r action.MountRequest, done func(error)) {
 	}
 	var id identity
 	var found bool
-	s.host.Loop.Beside(func() { id, found = s.machine.find(r.Device) }, func() {
+	s.host.Loop.Beside(func() { id, found = s.paths.find(r.Device) }, func() {
 		if !found {
 			done(fmt.Errorf("mount %s: there is no such block device", r.Device))
 			return
@@ -54,7 +54,7 @@ func (s *Source) mountOnRequest(d *device, r *action.MountRequest, done func(err
 			done(err)
 		}
 		var f *facts
-		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, func(*facts) bool { return true }) }, func() {
+		s.host.Loop.Beside(func() { f = s.paths.look(d.identity, func(*facts) bool { return true }) }, func() {
 			s.lookedOnRequest(d, f, r, end)
 		})
 	}})
@@ -106,7 +106,7 @@ func (s *Source) Unmount(u action.UnmountRequest, done func(error)) {
 	targets := s.targets(u.Target)
 	if len(targets) == 0 && u.Target != "all" {
 		var err error
-		s.host.Loop.Beside(func() { err = s.machine.releaseForeign(u.Target, how) }, func() { done(err) })
+		s.host.Loop.Beside(func() { err = s.paths.releaseForeign(u.Target, how) }, func() { done(err) })
 		return
 	}
 	s.unmountAll(targets, how, done)
@@ -142,9 +142,9 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 		var err error
 		still := true
 		s.host.Loop.Beside(func() {
-			err = s.machine.release(mt.point, how)
-			if still = s.machine.stillMounted(mt.point, &d.identity); !still {
-				s.machine.clean(d.identity, mt)
+			err = s.paths.release(mt.point, how)
+			if still = s.paths.stillMounted(mt.point, &d.identity); !still {
+				s.paths.clean(d.identity, mt)
 			}
 		}, func() {
 			switch {
@@ -179,7 +179,7 @@ func (s *Source) targets(target string) []*device {
 
 // releaseForeign unmounts what others have mounted. A device that is not
 // mounted is what was asked for.
-func (m *machine) releaseForeign(target string, how manner) error {
+func (m *paths) releaseForeign(target string, how manner) error {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (s *Source) Eject(target string, done func(error)) {
 	}
 	var d *drive
 	var err error
-	s.host.Loop.Beside(func() { d, err = s.machine.drive(name) }, func() {
+	s.host.Loop.Beside(func() { d, err = s.paths.drive(name) }, func() {
 		if err != nil {
 			done(err)
 			return
@@ -229,7 +229,7 @@ func (s *Source) ejectDrive(d *drive, done func(error)) {
 			done(fmt.Errorf("eject %s: %w", d.name, err))
 			return
 		}
-		s.host.Loop.Beside(func() { err = s.machine.eject(d) }, func() {
+		s.host.Loop.Beside(func() { err = s.paths.eject(d) }, func() {
 			if err == nil {
 				s.host.Log.Info("ejected", "device", d.name)
 			}

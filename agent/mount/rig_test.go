@@ -83,8 +83,8 @@ func start(t *testing.T, dir, yaml string) *rig {
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
 	r.source = newSource(host)
-	r.source.machine.records = filepath.Join(dir, "records")
-	r.source.machine.fstab = filepath.Join(dir, "fstab")
+	r.source.paths.records = filepath.Join(dir, "records")
+	r.source.paths.fstab = filepath.Join(dir, "fstab")
 	plan := uevent.Kind.Plan().(*uevent.Plan)
 	plan.Overheard = true
 	p := readPlan(t, strings.ReplaceAll(yaml, "DIR", dir))
@@ -268,7 +268,7 @@ func (r *rig) changeMedium(d *stick) {
 func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
-		id, ok := r.source.machine.find(d.name)
+		id, ok := r.source.paths.find(d.name)
 		if !ok {
 			r.t.Error(d.name, "is not there")
 		}

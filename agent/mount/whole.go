@@ -19,7 +19,7 @@ import (
 
 // hasTwin reports whether a btrfs of the same UUID is mounted. The kernel
 // knows devices of btrfs by their UUIDs alone.
-func (m *machine) hasTwin(c *blkid.Content) bool {
+func (m *paths) hasTwin(c *blkid.Content) bool {
 	if c.Type != "btrfs" || c.UUID == "" {
 		return false
 	}

@@ -16,10 +16,10 @@ import (
 	"reflexd/sources"
 )
 
-// bench is a Panel with a clock that the test sets, on lines that write down
+// bench is an Outputs with a clock that the test sets, on lines that write down
 // what is done to them and LEDs that are files.
 type bench struct {
-	*Panel
+	*Outputs
 	t      *testing.T
 	now    time.Duration
 	late   time.Duration // how long after it is due a timer fires
@@ -45,7 +45,7 @@ func (t *timer) Stop() bool {
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, now: time.Hour, on: map[string]bool{}}
 	sys := t.TempDir()
-	b.Panel = New(b, slog.New(slog.NewTextHandler(&b.log, nil)), b, sys)
+	b.Outputs = New(b, slog.New(slog.NewTextHandler(&b.log, nil)), b, sys)
 	return b
 }
 
@@ -308,7 +308,7 @@ func TestRest(t *testing.T) {
 func TestSetAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.Blink(bell, every(10*ms, 10*ms), b.ok)
-	quiet := New(b, b.Panel.log, still{}, b.t.TempDir())
+	quiet := New(b, b.Outputs.log, still{}, b.t.TempDir())
 	quiet.stages = b.stages
 	if n := testing.AllocsPerRun(100, func() { _ = quiet.SetLine("lamp", true); _ = quiet.ToggleLine("lamp") }); n != 0 {
 		t.Errorf("%v allocations", n)

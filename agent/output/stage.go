@@ -12,7 +12,7 @@ import (
 
 // stage is an output that something was played on.
 type stage struct {
-	panel  *Panel
+	panel  *Outputs
 	output Output // as it was called last
 	face   face
 	play   *play // nil when nothing plays

@@ -52,7 +52,7 @@ var arrows = map[string][]string{
 	"reflexd/agent/output":  {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/spawn":   {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control": {"reflexd/sources"},
-	"reflexd/agent/doubt":   {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/lint":    {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify"},
 	"reflexd/sources/file":  {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},

@@ -13,20 +13,20 @@ import (
 	"reflexd/sources"
 )
 
-// ownKind serves them in the form of a source that reads nothing.
-var ownKind = sources.Kind{
+// builtinKind serves them in the form of a source that reads nothing.
+var builtinKind = sources.Kind{
 	Name: "agent",
-	Plan: func() sources.Plan { return &ownPlan{} },
-	Open: func(sources.Host) (sources.Source, error) { return ownSource{}, nil },
+	Plan: func() sources.Plan { return &builtinPlan{} },
+	Open: func(sources.Host) (sources.Source, error) { return builtinSource{}, nil },
 }
 
-type ownSource struct{}
+type builtinSource struct{}
 
-func (ownSource) Apply(sources.Plan)      {}
-func (ownSource) Status() []sources.State { return nil }
-func (ownSource) Close()                  {}
+func (builtinSource) Apply(sources.Plan)      {}
+func (builtinSource) Status() []sources.State { return nil }
+func (builtinSource) Close()                  {}
 
-type ownPlan struct{ losses []lossOf }
+type builtinPlan struct{ losses []lossOf }
 
 // lossOf is whose losses a trigger asks for.
 type lossOf struct {
@@ -34,10 +34,10 @@ type lossOf struct {
 	at      config.Pos
 }
 
-func (*ownPlan) Sections() []config.Field { return nil }
-func (*ownPlan) Resolve(*config.Problems) {}
+func (*builtinPlan) Sections() []config.Field { return nil }
+func (*builtinPlan) Resolve(*config.Problems) {}
 
-func (p *ownPlan) Triggers() []sources.TriggerKind {
+func (p *builtinPlan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
 		{Key: "event", Doc: "an event that `emit` sent", New: eventTrigger},
 		{Key: "agent", Doc: "the life of reflexd itself", Fields: []string{"PID", "VERSION"}, New: agentTrigger},
@@ -66,7 +66,7 @@ func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	}
 }
 
-func (p *ownPlan) lossTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+func (p *builtinPlan) lossTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var asked lossOf
 	field := config.Field{Name: "loss", Doc: "the source (gpio, input, uevent, …) or the name of a line or device; a glob", Required: true,
 		Value: config.At(&asked.at, config.Word(&asked.pattern, `a source, a name or "*"`))}
@@ -83,7 +83,7 @@ func (p *ownPlan) lossTrigger() ([]config.Field, func(*sources.Trigger, *config.
 
 // checkLosses complains of patterns that match neither a source nor one of
 // names, what is declared that may lose events.
-func (p *ownPlan) checkLosses(names []string, ps *config.Problems) {
+func (p *builtinPlan) checkLosses(names []string, ps *config.Problems) {
 	for _, l := range p.losses {
 		whole := func(name string) bool { return sources.Glob(l.pattern, name) }
 		if l.pattern != "" && !strings.ContainsAny(l.pattern, "/:") && !slices.ContainsFunc(names, whole) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Doubts: what is no mistake in any one rule, but can hardly be meant.
+// Lint: what is no mistake in any one rule, but can hardly be meant.
 
 package agent
 
@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"reflexd/agent/doubt"
+	"reflexd/agent/lint"
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
@@ -34,27 +34,27 @@ var logindKeys = map[string]string{
 	"KEY_RESTART": "HandleRebootKey",
 }
 
-// doubt warns of what the rules will hardly do as they are meant.
-func (c *Configuration) doubt(logind bool, ps *config.Problems) {
-	doubt.Circles(c.Rules, ps)
-	doubt.Events(c.Rules, ps)
+// lint warns of what the rules will hardly do as they are meant.
+func (c *Configuration) lint(logind bool, ps *config.Problems) {
+	lint.Circles(c.Rules, ps)
+	lint.Events(c.Rules, ps)
 	for i, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
 			if logind {
-				c.doubtKeys(t, ps)
+				c.lintKeys(t, ps)
 			}
-			c.doubtChord(t, ps)
+			c.lintChord(t, ps)
 		}
 		for _, later := range c.Rules[i+1:] {
-			doubtOrder(r, later, ps)
+			lintOrder(r, later, ps)
 		}
 	}
 }
 
-// doubtKeys warns of keys that logind acts on as well, unless their device is
+// lintKeys warns of keys that logind acts on as well, unless their device is
 // grabbed.
-func (c *Configuration) doubtKeys(t *sources.Trigger, ps *config.Problems) {
+func (c *Configuration) lintKeys(t *sources.Trigger, ps *config.Problems) {
 	inputs := c.input.Inputs
 	for _, w := range t.Wants {
 		knob := logindKeys[w.Name]
@@ -70,9 +70,9 @@ func (c *Configuration) doubtKeys(t *sources.Trigger, ps *config.Problems) {
 // being surprised.
 const longWait = 500 * time.Millisecond
 
-// doubtChord warns of a chord that takes its time while other rules wait for
+// lintChord warns of a chord that takes its time while other rules wait for
 // its members.
-func (c *Configuration) doubtChord(t *sources.Trigger, ps *config.Problems) {
+func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 	for _, w := range t.Wants {
 		g := w.Group
 		if g == nil || g.InOrder || g.Heard || g.Within <= longWait {
@@ -100,9 +100,9 @@ func hearsOneOf(r *rule.Rule, g *sources.Group) string {
 	return ""
 }
 
-// doubtOrder warns of two rules that fire upon the very same event, of which
+// lintOrder warns of two rules that fire upon the very same event, of which
 // the later undoes what the first did to a line.
-func doubtOrder(first, later *rule.Rule, ps *config.Problems) {
+func lintOrder(first, later *rule.Rule, ps *config.Problems) {
 	if first.Disabled || later.Disabled || len(first.If)+len(later.If) > 0 || !shareEvent(first, later) {
 		return
 	}

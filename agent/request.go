@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// The answer to the verb emit: an event that somebody outside sends.
+// What clients of the control socket ask for besides status and reload: events,
+// and uevents of devices that are there.
 
 package agent
 
@@ -16,9 +17,10 @@ import (
 
 	"reflexd/agent/action"
 	"reflexd/agent/control"
-	"reflexd/agent/doubt"
+	"reflexd/agent/lint"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/uevent"
 )
 
 // EmitRequest is what the verb emit asks beside the event's name.
@@ -63,7 +65,7 @@ func (a *Agent) emitOnRequest(r control.Request, reply func(any, error)) {
 	}
 	answer := a.listeners(e)
 	if answer.Listening == 0 {
-		reply(nil, fmt.Errorf("no rule listens to an event %q%s", r.Name, suggestEvent(r.Name, doubt.Heard(a.config.Rules))))
+		reply(nil, fmt.Errorf("no rule listens to an event %q%s", r.Name, suggestEvent(r.Name, lint.Subscribed(a.config.Rules))))
 		return
 	}
 	a.log.Debug("event sent on request", "event", r.Name)
@@ -100,9 +102,9 @@ func (a *Agent) requestedEvent(r control.Request) (*sources.Event, error) {
 
 // listeners counts the rules that listen to e.
 func (a *Agent) listeners(e *sources.Event) Emitted {
-	found := Emitted{Listening: doubt.Listening(e.Topic.Name, a.config.Rules)}
+	found := Emitted{Listening: lint.Listening(e.Topic.Name, a.config.Rules)}
 	a.hearing = a.hearing[:0]
-	a.book.Find(e, a.hear)
+	a.index.Find(e, a.hear)
 	found.Taking = len(a.hearing)
 	for _, r := range a.hearing {
 		if !a.runner.Enabled(r) {
@@ -120,4 +122,35 @@ func suggestEvent(name string, known []string) string {
 		return ", nor to any other: they would say `when: {event: NAME}`"
 	}
 	return "; there are listeners to: " + strings.Join(known, ", ")
+}
+
+// TriggerRequest is what the verb trigger asks.
+type TriggerRequest struct {
+	uevent.Selection
+	Action string `json:"action"`
+}
+
+// Triggered is the answer.
+type Triggered struct {
+	Devices int `json:"devices"` // how many the rules are told of
+}
+
+// TriggerActions are the actions that a device which is there can be told
+// with.
+var TriggerActions = []string{"add", "change"}
+
+func (a *Agent) trigger(arguments json.RawMessage, reply func(any, error)) {
+	var r TriggerRequest
+	if err := json.Unmarshal(arguments, &r); err != nil {
+		reply(nil, fmt.Errorf("arguments of trigger: %w", err))
+		return
+	}
+	if !slices.Contains(TriggerActions, r.Action) {
+		reply(nil, fmt.Errorf("trigger: no action %q", r.Action))
+		return
+	}
+	a.uevent.Tell(r.Selection, r.Action, func(devpaths []string, err error) {
+		a.log.Info("devices are told again on request", "count", len(devpaths), "action", r.Action)
+		reply(Triggered{len(devpaths)}, err)
+	})
 }

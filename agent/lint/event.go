@@ -2,7 +2,7 @@
 
 // Events of one's own that nobody sends, and such that nobody hears.
 
-package doubt
+package lint
 
 import (
 	"slices"
@@ -12,10 +12,10 @@ import (
 	"reflexd/sources"
 )
 
-// Heard returns the names of the events that rules hear, sorted.
-func Heard(rules []*rule.Rule) []string {
+// Subscribed returns the names of the events that rules subscribe to, sorted.
+func Subscribed(rules []*rule.Rule) []string {
 	var names []string
-	eachHeard(rules, func(name string, _ *sources.Trigger) { names = append(names, name) })
+	eachSubscribed(rules, func(name string, _ *sources.Trigger) { names = append(names, name) })
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -24,14 +24,14 @@ func Heard(rules []*rule.Rule) []string {
 func Listening(name string, rules []*rule.Rule) int {
 	n := 0
 	for _, r := range rules {
-		if slices.Contains(Heard([]*rule.Rule{r}), name) {
+		if slices.Contains(Subscribed([]*rule.Rule{r}), name) {
 			n++
 		}
 	}
 	return n
 }
 
-func eachHeard(rules []*rule.Rule, f func(name string, t *sources.Trigger)) {
+func eachSubscribed(rules []*rule.Rule, f func(name string, t *sources.Trigger)) {
 	for _, r := range rules {
 		for i := range r.Triggers {
 			for _, topic := range r.Triggers[i].Topics {
@@ -55,12 +55,12 @@ func Events(rules []*rule.Rule, ps *config.Problems) {
 	for _, r := range rules {
 		sent = append(append(sent, r.Do.Emits()...), r.OnFailure.Emits()...)
 	}
-	heard := Heard(rules)
+	heard := Subscribed(rules)
 	unheard := slices.DeleteFunc(slices.Clone(sent), func(name string) bool { return slices.Contains(heard, name) })
 	if len(unheard) > mostUnheard {
 		return
 	}
-	eachHeard(rules, func(name string, t *sources.Trigger) {
+	eachSubscribed(rules, func(name string, t *sources.Trigger) {
 		if slices.Contains(sent, name) {
 			return
 		}

@@ -3,7 +3,7 @@
 // Contradictions: rules whose `if` cannot hold when their `when` occurs, as
 // far as their words show it.
 
-package doubt
+package lint
 
 import (
 	"slices"

@@ -3,10 +3,10 @@
 // Circles: rules that set each other off for ever, as far as that can be seen
 // before they run. What stops them when they do is rule's brake.
 
-// Package doubt finds what is no mistake in any one word of the configuration,
+// Package lint finds what is no mistake in any one word of the configuration,
 // but can hardly be meant: rules that set each other off for ever, rules that
 // never fire, events that nobody sends.
-package doubt
+package lint
 
 import (
 	"slices"
@@ -19,7 +19,7 @@ import (
 
 // circles looks for circles among the rules that nothing slows down.
 type circles struct {
-	book *rule.Book
+	index *rule.Index
 	ps   *config.Problems
 	way  []*rule.Rule // from where the search began to where it is
 	seen map[*rule.Rule]bool
@@ -31,7 +31,7 @@ type circles struct {
 
 // Circles warns of them.
 func Circles(rules []*rule.Rule, ps *config.Problems) {
-	search := circles{book: rule.NewBook(rules), ps: ps, seen: map[*rule.Rule]bool{}, effort: 1_000_000}
+	search := circles{index: rule.NewIndex(rules), ps: ps, seen: map[*rule.Rule]bool{}, effort: 1_000_000}
 	for _, r := range rules {
 		search.from(r)
 	}
@@ -70,7 +70,7 @@ func (s *circles) setOff(r *rule.Rule) []*rule.Rule {
 	var all []*rule.Rule
 	found := map[*rule.Rule]bool{}
 	for _, e := range r.Do.Sends() {
-		s.book.Find(e, func(next *rule.Rule) {
+		s.index.Find(e, func(next *rule.Rule) {
 			if !found[next] {
 				all, found[next] = append(all, next), true
 			}
@@ -104,10 +104,10 @@ func (s *circles) tell(circle []*rule.Rule) {
 // round: by an event, or by a variable that the circle makes something else
 // in between.
 func goesOn(r, next *rule.Rule, circle []*rule.Rule) bool {
-	book, heard := rule.NewBook([]*rule.Rule{next}), false
+	index, heard := rule.NewIndex([]*rule.Rule{next}), false
 	for _, e := range r.Do.Sends() {
 		if e.Topic.Kind != "var" || becomes(e.Topic, circle) > 1 {
-			book.Find(e, func(*rule.Rule) { heard = true })
+			index.Find(e, func(*rule.Rule) { heard = true })
 		}
 	}
 	return heard

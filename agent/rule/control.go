@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Enabling and disabling rules while the agent runs.
+// What the agent does with rules while they run: enable and disable them, stop
+// what they do.
 
 package rule
 
@@ -10,6 +11,7 @@ import (
 	"slices"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 // switched is whether a rule fires. What it was told at run time holds until
@@ -46,4 +48,20 @@ func (r *Runner) Enable(name string, on bool) error {
 	}
 	r.env.Log.Info("rule switched", "rule", name, "enabled", on)
 	return nil
+}
+
+// StopWhere stops the runs of all rules whose event match holds for, and
+// drops the firings that wait with such an event.
+func (r *Runner) StopWhere(match func(*sources.Event) bool) {
+	for _, p := range r.perRule {
+		before := len(p.waiting)
+		p.waiting = slices.DeleteFunc(p.waiting, match)
+		p.Dropped += before - len(p.waiting)
+		for _, run := range slices.Clone(p.runs) {
+			if match(run.Event) {
+				r.env.Log.Info("stopped", "rule", run.Rule, "event", run.Event.Describe())
+				run.Stop()
+			}
+		}
+	}
 }

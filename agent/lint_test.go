@@ -11,7 +11,7 @@ import (
 	"reflexd/config"
 )
 
-func TestDoubts(t *testing.T) {
+func TestLint(t *testing.T) {
 	const lines = "lines: {a: {button: A}, b: {button: B}, lamp: {output: L}}\ninputs: {panel: {name: x, grab: auto}, other: {name: y}}\n"
 	for _, c := range []struct{ rules, want string }{
 		{`[{when: {key: KEY_POWER, is: held}, do: {log: x}}]`, "acts on KEY_POWER too: set HandlePowerKey=ignore"},
@@ -36,7 +36,7 @@ func TestDoubts(t *testing.T) {
 			t.Fatal(c.rules, err, ps)
 		}
 		ps = &config.Problems{}
-		conf.doubt(true, ps)
+		conf.lint(true, ps)
 		var told []string
 		for _, p := range ps.All() {
 			told = append(told, p.Message)
