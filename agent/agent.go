@@ -36,6 +36,10 @@ type Options struct {
 	Version string
 	// DryRun listens, but only tells what would be done.
 	DryRun bool
+	// Before is what was changed for the agent alone, and programs get back.
+	Before spawn.Before
+	// Cgroups gives each program a cgroup of its own, where we may make some.
+	Cgroups bool
 	// Socket is the path of the control socket; "" for none.
 	Socket string
 	// RefuseWriters refuses a configuration, at a reload, that others could
@@ -100,6 +104,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.Room = hasRoom
 	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
@@ -115,6 +120,12 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	if a.spawn, err = spawn.New(l, opts.Log); err != nil {
 		a.close()
 		return nil, err
+	}
+	a.spawn.GiveBack(opts.Before)
+	if opts.Cgroups {
+		if err := a.spawn.UseCgroups(); err != nil {
+			a.log.Debug("programs have no cgroups of their own", "why", err)
+		}
 	}
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	env := &action.Env{

@@ -56,6 +56,11 @@ type TriggerKind struct {
 	// Fields are the event fields that a rule may name; nil if any name may
 	// occur. The fields that every event has are not among them.
 	Fields []string
+	// Environ are the fields that programs find in their environment; nil for
+	// all of Fields. Where any name may occur, it holds those that the
+	// reference lists: a name that somebody outside chose could change what a
+	// program does.
+	Environ []string
 	// New returns the YAML fields of one trigger, `where` excepted, and what
 	// turns them into Topics and Match when all files are read.
 	New func() (fields []config.Field, compile func(t *Trigger, ps *config.Problems))
@@ -66,6 +71,8 @@ type Trigger struct {
 	Pos    config.Pos
 	Kind   string   // the telling key
 	Fields []string // as TriggerKind.Fields
+	// Environ is as TriggerKind.Environ; nil for all of Fields.
+	Environ []string
 	// Topics are the events that it hears.
 	Topics []Topic
 	// Match further restricts them; nil for no restriction. It is called on
@@ -209,8 +216,9 @@ type Loop interface {
 	Watch(fd int, events uint32, ready func(events uint32)) (Watch, error)
 	// After calls fire once, after d.
 	After(d time.Duration, fire func()) Timer
-	// Beside runs work on a goroutine of its own, for what may block, and
-	// then done on the loop's thread.
+	// Beside runs work on another thread, for what may block, and then done on
+	// the loop's thread. Few are under way at a time, in their order: work does
+	// not wait for other work.
 	Beside(work func(), done func())
 }
 

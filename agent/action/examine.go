@@ -61,6 +61,7 @@ func (a *program) Examine(x *sources.Exam, at *config.Pos) {
 		x.Bad(at, subject, err.Error(), advice)
 		return
 	}
+	a.examineScript(x, at, subject, file)
 	if usual := strings.Split(DefaultPath, ":"); x.Pid == 0 && file != spec.Argv[0] && spec.Set == nil && !slices.Contains(usual, filepath.Dir(file)) {
 		x.Note(at, subject, file+", in the PATH of this shell", "the PATH of a service has no "+filepath.Dir(file)+": write the whole path")
 		return

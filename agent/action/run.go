@@ -61,6 +61,8 @@ type program struct {
 	timeout     time.Duration // 0 for none
 	stdin       *Text
 	discard     bool
+	limits      spawn.Limits
+	passed      *Passed
 }
 
 // variable is one entry of env.
@@ -104,7 +106,7 @@ func (a *program) scriptValue() config.Value {
 func (a *program) fields() []config.Field {
 	at := func(v *variable) *config.Pos { return &v.pos }
 	value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
-	return []config.Field{
+	return append([]config.Field{
 		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.At(&a.userAt, config.Word(&a.user, "a user"))},
 		{Name: "group", Doc: "run with this primary group", Value: config.At(&a.groupAt, config.Word(&a.group, "a group"))},
 		{Name: "cwd", Doc: "working folder", Default: "/", Value: TextValue(&a.dir)},
@@ -118,7 +120,7 @@ func (a *program) fields() []config.Field {
 			})},
 		{Name: "output", Doc: "where its output goes: `log` or `none`", Default: "log",
 			Value: config.Parsed(&a.discard, "log or none", parseOutput)},
-	}
+	}, limitFields(&a.limits)...)
 }
 
 func parseTimeout(s string) (time.Duration, error) {
@@ -146,8 +148,12 @@ func (a *program) checkRun(c *Check) Action {
 	if first := a.argv[0]; !first.HasFields() && first.Expand(&sources.Event{}) == "" {
 		c.Problems.Errorf(first.Pos, "the name of the program is empty")
 	}
+	shell := isShell(a.argv[0].Expand(&sources.Event{}))
 	for _, t := range a.argv {
 		c.Text(t)
+		if shell {
+			c.script(t.text)
+		}
 	}
 	a.warnOfShell(c)
 	a.checkRest(c)
@@ -179,6 +185,7 @@ func (a *program) checkShell(c *Check) Action {
 }
 
 func (a *program) checkRest(c *Check) {
+	a.passed = c.Passed
 	c.Text(a.dir)
 	if p := a.dir.parts; len(p) > 0 && p[0].field == "" && !strings.HasPrefix(p[0].literal, "/") {
 		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute, found %q", a.dir.text)
@@ -227,6 +234,7 @@ func (a *program) Start(r *Run) (Pending, error) {
 		User:    a.user,
 		Group:   a.group,
 		Timeout: a.timeout,
+		Limits:  a.limits,
 	}
 	if spec.Dir == "" {
 		spec.Dir = "/"
@@ -266,7 +274,10 @@ func (p *running) Stop() (gone bool) {
 func (a *program) variables(e *sources.Event) []string {
 	var env []string
 	for _, f := range e.Fields {
-		if value := f.Value.String(); a.env[f.Name] == nil && !dangerous(f.Name) && !strings.Contains(value, "\x00") {
+		if a.env[f.Name] != nil || !a.passed.has(f.Name) {
+			continue
+		}
+		if value := f.Value.String(); !strings.Contains(value, "\x00") {
 			env = append(env, f.Name+"="+value)
 		}
 	}

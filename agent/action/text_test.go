@@ -87,7 +87,7 @@ func TestDangerousNames(t *testing.T) {
 }
 
 func TestInherited(t *testing.T) {
-	got := strings.Join(Inherited([]string{"LANG=C", "NOTIFY_SOCKET=/x", "PATH="}), " ")
+	got := strings.Join(Inherited([]string{"LANG=C", "NOTIFY_SOCKET=/x", "PATH=", "PWD=/x", "OLDPWD=/y", "SHLVL=3", "_=/bin/x"}), " ")
 	if want := "LANG=C PATH= PATH=" + DefaultPath; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -20,9 +20,9 @@ import (
 // circles looks for circles among the rules that nothing slows down.
 type circles struct {
 	index *rule.Index
-	ps   *config.Problems
-	way  []*rule.Rule // from where the search began to where it is
-	seen map[*rule.Rule]bool
+	ps    *config.Problems
+	way   []*rule.Rule // from where the search began to where it is
+	seen  map[*rule.Rule]bool
 	// effort is how many rules are looked at before the search is given up:
 	// where each of very many rules sets off all of them, nobody waits for the
 	// last circle.

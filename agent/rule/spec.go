@@ -131,7 +131,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		if spec.kind == nil || c.topics > mostTopics {
 			continue // complained of
 		}
-		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Where: spec.where}
+		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
@@ -152,7 +152,8 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Known: c.Known, Fields: fieldsOf(triggers), Named: namedBy(triggers)}
+	check := &action.Check{Problems: c.Problems, Known: c.Known, Fields: fieldsOf(triggers),
+		Named: namedBy(triggers), Passed: passedBy(triggers)}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}
@@ -185,6 +186,23 @@ func namedBy(triggers []sources.Trigger) func(field string) {
 			}
 		}
 	}
+}
+
+// passedBy returns the fields that programs find in their environment, as far
+// as the triggers say.
+func passedBy(triggers []sources.Trigger) *action.Passed {
+	p := &action.Passed{}
+	for _, t := range triggers {
+		declared := t.Environ
+		if declared == nil {
+			declared = t.Fields
+		}
+		p.Declare(declared)
+		if t.Fields == nil {
+			p.AnyField()
+		}
+	}
+	return p
 }
 
 // line returns the line in which s begins.

@@ -10,7 +10,6 @@ package trial
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,11 +22,7 @@ import (
 // tool runs a program that makes or changes an image.
 func tool(t *testing.T, program string, args ...string) {
 	t.Helper()
-	path, err := image.LookTool(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	if out, err := image.Command(t.Context(), program, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %q: %v\n%s", program, args, err, out)
 	}
 }

@@ -7,6 +7,7 @@ package uevent
 
 import (
 	"slices"
+	"strings"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -42,11 +43,19 @@ func (p *Plan) Resolve(*config.Problems) {}
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
-		Key: "uevent",
-		Doc: "an event of the kernel's, or of udev's, about a device",
-		New: p.newTrigger,
+		Key:     "uevent",
+		Doc:     "an event of the kernel's, or of udev's, about a device",
+		Environ: environ,
+		New:     p.newTrigger,
 	}}
 }
+
+// environ are the fields that programs find in their environment: ours, and the
+// keys of the kernel's core, of its block, network, input and USB devices.
+// Other keys are a driver's or an udev rule's.
+var environ = slices.Concat(strings.Fields(`ACTION SUBSYSTEM DEVPATH DEVNAME DEVTYPE MAJOR MINOR SEQNUM DRIVER MODALIAS
+	PARTN PARTNAME DISKSEQ INTERFACE IFINDEX NAME PRODUCT TYPE
+	STAGE TAGS DEVLINKS`), []string{coldplugField, requestedField, rescanField}, idFields)
 
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	tr := &trigger{stage: kernelStage}
