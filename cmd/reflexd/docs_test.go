@@ -54,8 +54,11 @@ func TestLinksResolve(t *testing.T) {
 // documentation is the path of each page.
 func documentation(t *testing.T) []string {
 	t.Helper()
-	pages := []string{"../../README.md"}
-	err := filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
+	pages, err := filepath.Glob("../../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
 		if filepath.Ext(path) == ".md" {
 			pages = append(pages, path)
 		}
