@@ -237,3 +237,12 @@ type Timer interface {
 	// to stop.
 	Stop() bool
 }
+
+// StopTimer stops a timer and forgets it. *t may be nil: never started, or
+// stopped already.
+func StopTimer(t *Timer) {
+	if *t != nil {
+		(*t).Stop()
+		*t = nil
+	}
+}

@@ -23,6 +23,7 @@ type bench struct {
 	t      *testing.T
 	now    time.Duration
 	late   time.Duration // how long after it is due a timer fires
+	slow   time.Duration // how far the clock moves at each look
 	timers []*timer
 	work   []func() // what is beside the loop
 	log    strings.Builder
@@ -49,7 +50,11 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) Now() time.Duration { return b.now }
+func (b *bench) Now() time.Duration {
+	b.now += b.slow
+	return b.now
+}
+
 func (b *bench) After(d time.Duration, fire func()) sources.Timer {
 	t := &timer{b.now + d, fire}
 	b.timers = append(b.timers, t)
@@ -237,6 +242,38 @@ func TestPulse(t *testing.T) {
 	b.Pulse(lamp, false, once, b.ok)
 	b.pass(time.Second)
 	b.did("1.02s lamp false", "1.05s lamp true")
+}
+
+// The thread stands still for longer than the pulse lasts, before every look
+// at the clock.
+func TestShortestPulseOnASlowThread(t *testing.T) {
+	for name, play := range map[string]func(*bench, func(error)){
+		"pulse": func(b *bench, done func(error)) {
+			b.Pulse(lamp, true, Rhythm{[]time.Duration{ShortestSpan}, 1}, done)
+		},
+		"blink": func(b *bench, done func(error)) {
+			b.Blink(lamp, Rhythm{[]time.Duration{ShortestSpan, ShortestSpan}, 1}, done)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.slow = 5 * ms
+			answers := 0
+			play(b, func(err error) { b.ok(err); answers++ })
+			if answers != 1 {
+				t.Errorf("%d answers", answers)
+			}
+			b.pass(time.Second)
+			for i, want := range []string{"lamp true", "lamp false"} {
+				if len(b.calls) != 2 || !strings.HasSuffix(b.calls[i], want) {
+					t.Fatalf("did %q", b.calls)
+				}
+			}
+			if s := b.Status(); len(s) > 0 {
+				t.Errorf("plays still: %v", s)
+			}
+		})
+	}
 }
 
 func TestWhatPlaysCountsAsOnForAToggle(t *testing.T) {
