@@ -159,11 +159,11 @@ func (a *Agent) logReloadFailure(why string, err error) {
 	const most = 50
 	ps, ok := err.(*config.Problems)
 	if !ok {
-		a.log.Error("not reloaded, everything goes on as before", "why", why, "error", err)
+		a.log.Error("not reloaded; the previous configuration stays", "why", why, "error", err)
 		return
 	}
 	all := ps.All()
-	a.log.Error("not reloaded, everything goes on as before", "why", why, "complaints", len(all))
+	a.log.Error("not reloaded; the previous configuration stays", "why", why, "complaints", len(all))
 	for _, p := range all[:min(most, len(all))] {
 		a.log.Error("configuration", "error", p.Message, "at", p.Pos.String())
 	}

@@ -122,7 +122,7 @@ func TestNamesLeadToLines(t *testing.T) {
 
 func TestNamesThatLeadNowhere(t *testing.T) {
 	for _, test := range []struct{ board, name, err string }{
-		{"rpi-4b", "pin 1", "pin 1 of J8 is 3V3, no GPIO line"},
+		{"rpi-4b", "pin 1", "pin 1 of J8 is 3V3, not a GPIO line"},
 		{"rpi-4b", "pin 41", "header J8 of the Raspberry Pi 4 Model B has no pin 41"},
 		{"rpi-4b", "J8:", "header J8 of the Raspberry Pi 4 Model B has no pin "},
 		{"rpi-cm3", "pin 11", "no header of the Raspberry Pi Compute Module 3 is known"},

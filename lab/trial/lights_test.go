@@ -273,13 +273,13 @@ func TestBlinkGoesOnWhenItsChipIsBack(t *testing.T) {
 		if err := chip.Remove(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a.expect("output does not follow")
+		a.expect("cannot set output")
 		if err := chip.Restore(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a.expect("output follows again")
+		a.expect("output can be set again")
 	}
-	if n := count(a.log(), "output does not follow"); n != 2 {
+	if n := count(a.log(), "cannot set output"); n != 2 {
 		t.Errorf("told %d times that it does not follow", n)
 	}
 	a.finish()
@@ -411,17 +411,17 @@ rules:
 		a.expect("fired rule=.for ever")
 		await("brightness", "^0") // it blinks
 		b.unplugKeyboard(t, "kbd")
-		a.expect("output does not follow")
+		a.expect("cannot set output")
 		a.signal(real(3))
 		a.expect("failed: LED ")
 		a.signal(real(4))
 		a.expect("action failed. rule=.for ever")
 		b.keyboard(t, "kbd")
-		a.expect("output follows again")
+		a.expect("output can be set again")
 		again := b.watch(t, led()+"/brightness")
 		again.next()
 		again.next()
-		if n := count(a.log(), "output does not follow"); n != 1 {
+		if n := count(a.log(), "cannot set output"); n != 1 {
 			t.Errorf("told %d times that it does not follow", n)
 		}
 		a.finish()

@@ -138,7 +138,7 @@ func TestMountLockedAndDirty(t *testing.T) {
 		dirty := volume(t, false, lab.Volume{Type: "vfat", Label: "DIRTY"})
 		setByte(t, dirty, 0x25, 1) // of a FAT16 boot sector: not unmounted
 		b.plugImage(t, "dirty", dirty)
-		a.expect("mount /media/DIRTY mounted .* ro=1 usb it was not unmounted when it was used last")
+		a.expect("mount /media/DIRTY mounted .* ro=1 usb it was not unmounted after its last use")
 		b.settle(t)
 		b.unplug(t, "dirty")
 		a.expect("mount /media/DIRTY yanked")

@@ -23,7 +23,7 @@ func TestCheckComplains(t *testing.T) {
 		"files: {a: {path: /x, watch: epoll, signal: SIGRTMIN+3}}":                   "signal goes with `watch: sigio`",
 		"files: {a: {path: /x, signal: SIGUSR1}}":                                    "SIGUSR1 does not queue up",
 		"files: {a: {path: /x, signal: SIGTERM}}":                                    "stops the agent",
-		"files: {a: {path: /x, max: 0}}":                                             "a whole number from 1 to 65536",
+		"files: {a: {path: /x, max: 0}}":                                             "an integer from 1 to 65536",
 		"files: {a: {path: /x, events: created}}":                                    "events goes with `watch: changes`",
 		"files: {a: {path: /x, watch: changes, events: renamed}}":                    `found "renamed"`,
 		"files: {'a*': {path: /x}}":                                                  "could not be told from a pattern",

@@ -35,11 +35,11 @@ var (
 		{"errors=remount-ro", "", "nothing; it is the driver's default", "fs/exfat/super.c: exfat_init_fs_context"},
 	}}
 	ext2 = Driver{"ext2", []Guard{
-		{"errors=remount-ro", "", "`s_errors`: the kernel panics upon an error", "fs/ext2/super.c: ext2_fill_super"},
+		{"errors=remount-ro", "", "`s_errors`: the kernel panics on an error", "fs/ext2/super.c: ext2_fill_super"},
 	}}
 	ext3 = Driver{"ext3", ext4.Guards} // ext4's by another name
 	ext4 = Driver{"ext4", []Guard{
-		{"errors=remount-ro", "", "`s_errors`, `s_mount_opts`: the kernel panics upon an error", "Documentation/admin-guide/ext4.rst; fs/ext4/super.c: ext4_handle_error"},
+		{"errors=remount-ro", "", "`s_errors`, `s_mount_opts`: the kernel panics on an error", "Documentation/admin-guide/ext4.rst; fs/ext4/super.c: ext4_handle_error"},
 		{"nowarn_on_error", "", "`s_mount_opts`: an error is a kernel warning, and with kernel.panic_on_warn a panic", "fs/ext4/super.c: ext4_handle_error"},
 		{"block_validity", "", "`s_mount_opts`: a file's blocks may be those of the filesystem's own tables", "Documentation/admin-guide/ext4.rst"},
 	}}
