@@ -40,7 +40,7 @@ layout: tools ## the same tests as a 32-bit program, for the layouts of kernel s
 	GOARCH=386 go test ./...
 
 cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards; the smallest must stay small
-	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 5505024 || { echo "build/armv6/reflexd: $$size bytes, 5.25 MiB are allowed"; exit 1; }
+	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 5767168 || { echo "build/armv6/reflexd: $$size bytes, 5.5 MiB are allowed"; exit 1; }
 
 # No kernel that runs 32-bit ARM programs has pages of more than 16 KiB; the
 # linker would round all segments up to 64 KiB.
