@@ -11,11 +11,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"reflexd/lab/image"
 )
 
 // shared boots each machine when the first test asks for it.
@@ -54,8 +57,13 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
+// bootShared resumes a board: where that does not work, Boot would boot it instead.
 func bootShared(m Machine) (*Board, error) {
-	return Boot(allTests, Config{Machine: m, Files: programs, Log: os.Stderr})
+	prepared, err := image.Prepare(allTests, image.Options{Log: os.Stderr})
+	if err != nil {
+		return nil, err
+	}
+	return resume(allTests, Config{Machine: m, Saved: true, Files: programs}, prepared)
 }
 
 // onBoth runs a test on both machines.
@@ -392,6 +400,61 @@ func TestBoardPowerOff(t *testing.T) {
 				t.Error("a board that is off ran a program")
 			}
 		})
+	}
+}
+
+// A state that is damaged, or that QEMU does not take, costs a boot and is not found again.
+func TestBadStateIsBooted(t *testing.T) {
+	t.Parallel()
+	prepared, err := image.Prepare(t.Context(), image.Options{})
+	must(t, err)
+	for name, write := range map[string]func(path string) error{
+		"damaged":  func(string) error { return nil },
+		"accepted": seal,
+	} {
+		t.Run(name, func(t *testing.T) {
+			const noState = "no state"
+			c := Config{Machine: Virt, Saved: true, Cmdline: "lab.state=" + name, Files: map[string]File{"/etc/own": Text("own")}}
+			k, err := newKind(t.Context(), c, prepared)
+			must(t, err)
+			defer k.initramfs.Close()
+			must(t, os.MkdirAll(filepath.Dir(k.state), 0o755))
+			must(t, os.WriteFile(k.state, []byte(noState), 0o644))
+			defer os.Remove(k.state)
+			must(t, write(k.state))
+			b, err := Boot(t.Context(), c)
+			must(t, err)
+			defer b.Close()
+			if own, err := b.ReadFile(t.Context(), "/etc/own"); err != nil || string(own) != "own" {
+				t.Errorf("its own file is %q, error %v", own, err)
+			}
+			if state, _ := os.ReadFile(k.state); strings.HasPrefix(string(state), noState) {
+				t.Error("the bad state is still there")
+			}
+		})
+	}
+}
+
+// Boards that go on from one state have neither its time nor the same random numbers.
+func TestResumedBoardsDiffer(t *testing.T) {
+	b := sharedBoard(t, Virt)
+	now, err := b.Output(t.Context(), "date", "+%s")
+	must(t, err)
+	if seconds, err := strconv.ParseInt(strings.TrimSpace(now), 10, 64); err != nil || time.Since(time.Unix(seconds, 0)).Abs() > time.Minute {
+		t.Errorf("its clock says %s", now)
+	}
+	prepared, err := image.Prepare(t.Context(), image.Options{})
+	must(t, err)
+	other, err := resume(t.Context(), Config{Machine: Virt, Saved: true, Files: programs}, prepared)
+	must(t, err)
+	defer other.Close()
+	var random [2]string
+	for i, b := range []*Board{b, other} {
+		random[i], err = b.Shell(t.Context(), "head -c 16 /dev/urandom | base64")
+		must(t, err)
+	}
+	if random[0] == random[1] {
+		t.Errorf("both drew %s", random[0])
 	}
 }
 
