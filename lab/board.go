@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Machine     Machine
 	Files       map[string]File // by their path in the guest; faster than any WriteFile
-	Saved       bool            // start from a saved state, if that works; not with Icount
+	Saved       bool            // start from a saved state, if that works; not with Icount or QEMU
 	Icount      bool            // guest time follows executed instructions: for measuring, on Virt alone
 	HeaderNames bool            // Pi3: the SoC's own lines keep their names, GPIO2 and so on
 	Udev        bool            // Debian's udevd is there, with its rules, for whoever starts it
@@ -72,7 +72,7 @@ func Boot(ctx context.Context, c Config) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Saved && !c.Icount {
+	if c.Saved && !c.Icount && len(c.QEMU) == 0 {
 		b, err := resume(ctx, c, prepared)
 		if err == nil {
 			return b, nil

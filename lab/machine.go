@@ -20,7 +20,7 @@ type Machine struct {
 	portArgs []string // what makes that device of the chardev "agent"
 	memory   int      // MiB
 	ram      int      // the address where it begins
-	window   int      // MiB of it below the part that a board to be saved leaves to us; see state.go
+	window   int      // MiB of it that the kernel uses on a board that is to be saved; see state.go
 	cpus     int      // 0 where the machine has a fixed number
 	tree     bool     // it needs a device tree from us
 	dwc2     int      // the address of its USB controller, where that is a dwc2

@@ -62,7 +62,9 @@ func resume(ctx context.Context, c Config, i *image.Image) (*Board, error) {
 	args := append(slices.Clip(k.args), "-incoming", fmt.Sprintf("fd:%d", stateFD))
 	b, err := start(ctx, c, args, []*os.File{k.initramfs, state}, (*Board).goOn)
 	if err != nil {
-		_ = os.Remove(k.state)
+		if ctx.Err() == nil {
+			_ = os.Remove(k.state) // QEMU did not take it
+		}
 		return nil, err
 	}
 	if err := b.addFiles(ctx, c); err != nil {
