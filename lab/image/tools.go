@@ -71,7 +71,7 @@ func EnsureTools(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, "tools"), log) // not the cache's own, which the caller may hold
+	unlock, err := Lock(ctx, filepath.Join(cache, "tools"), log) // not the cache's own, which the caller may hold
 	if err != nil {
 		return err
 	}
