@@ -97,7 +97,7 @@ func newKind(ctx context.Context, c Config, i *image.Image) (k *kind, err error)
 
 // key is a hash of the kind. Kernel and device tree are in it by their paths, which change with the image.
 func (k *kind) key() (string, error) {
-	program, err := image.LookTool("qemu-system-aarch64")
+	program, err := image.FindTool("qemu-system-aarch64")
 	if err != nil {
 		return "", err
 	}
