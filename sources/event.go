@@ -86,26 +86,27 @@ func Borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 // CopyStrings appends the strings of a borrowed event to buf, and makes e refer
 // to them there. The array of e.Fields must be the caller's.
 func (e *Event) CopyStrings(buf []byte) []byte {
-	size := 0
-	e.eachString(func(s *string) { size += len(*s) })
+	size := len(e.Topic.Name) + len(e.Topic.State) + len(e.Source)
+	for i := range e.Fields {
+		size += len(e.Fields[i].Name) + len(e.Fields[i].Value.text)
+	}
 	buf = slices.Grow(buf, size)
-	e.eachString(func(s *string) {
-		from := len(buf)
-		buf = append(buf, *s...)
-		*s = Borrow(buf[from:])
-	})
+	buf, e.Topic.Name = copyString(buf, e.Topic.Name)
+	buf, e.Topic.State = copyString(buf, e.Topic.State)
+	buf, e.Source = copyString(buf, e.Source)
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		buf, f.Name = copyString(buf, f.Name)
+		buf, f.Value.text = copyString(buf, f.Value.text)
+	}
 	return buf
 }
 
-// eachString calls f with the strings that may be borrowed.
-func (e *Event) eachString(f func(*string)) {
-	f(&e.Topic.Name)
-	f(&e.Topic.State)
-	f(&e.Source)
-	for i := range e.Fields {
-		f(&e.Fields[i].Name)
-		f(&e.Fields[i].Value.text)
-	}
+// copyString appends s to buf and returns both.
+func copyString(buf []byte, s string) ([]byte, string) {
+	from := len(buf)
+	buf = append(buf, s...)
+	return buf, Borrow(buf[from:])
 }
 
 // Lookup returns the value of the field name.
