@@ -67,7 +67,7 @@ func parseLink(b []byte) (l link, ok bool, err error) {
 	l.index = int(int32(binary.NativeEndian.Uint32(b[4:])))
 	flags := binary.NativeEndian.Uint32(b[8:])
 	state := byte(operUnknown)
-	for a, err := range nl.Attributes(b[linkSize:]) {
+	for a, err := range nl.Attributes(b[linkSize:]).Each {
 		switch {
 		case err != nil:
 			return l, false, err
@@ -115,7 +115,7 @@ func parseAddress(b []byte) (a address, scope uint8, usable, ok bool, err error)
 	a = address{index: int(int32(binary.NativeEndian.Uint32(b[4:]))), family: b[0], prefix: b[1]}
 	flags, scope := uint32(b[2]), b[3]
 	var local, own []byte
-	for attr, err := range nl.Attributes(b[addressSize:]) {
+	for attr, err := range nl.Attributes(b[addressSize:]).Each {
 		switch {
 		case err != nil:
 			return a, 0, false, false, err

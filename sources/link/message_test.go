@@ -53,7 +53,7 @@ var (
 // play hands the datagrams to a table and tells what it says of them.
 func play(t *table, datagrams ...[]byte) (told []string, malformed int) {
 	for _, b := range datagrams {
-		for m, err := range nl.Messages(b) {
+		for m, err := range nl.Datagram(b).Each {
 			var events []event
 			if err == nil {
 				events, err = t.take(nil, &m)

@@ -223,7 +223,7 @@ func (s *Source) lose() {
 // take handles one datagram of the kernel's.
 func (s *Source) take(b []byte) {
 	s.count.received++
-	for m, err := range nl.Messages(b) {
+	for m, err := range nl.Datagram(b).Each {
 		s.events = s.events[:0]
 		if err == nil {
 			s.events, err = s.table.take(s.events, &m)

@@ -84,7 +84,7 @@ func parseFamily(m nl.Message) (*family, bool) {
 		return nil, false
 	}
 	f := &family{}
-	for a, err := range nl.Attributes(m.Body[genericHeaderSize:]) {
+	for a, err := range nl.Attributes(m.Body[genericHeaderSize:]).Each {
 		if err == nl.ErrLength {
 			return nil, false
 		}
@@ -102,7 +102,7 @@ func (f *family) take(a nl.Attr) {
 	case unix.CTRL_ATTR_HDRSIZE:
 		f.header = int(n)
 	case unix.CTRL_ATTR_MCAST_GROUPS:
-		for nested, err := range nl.Attributes(a.Value) {
+		for nested, err := range nl.Attributes(a.Value).Each {
 			if err == nil {
 				f.groups = append(f.groups, parseGroupID(nested.Value))
 			}
@@ -111,7 +111,7 @@ func (f *family) take(a nl.Attr) {
 }
 
 func parseGroupID(b []byte) (g groupID) {
-	for a := range nl.Attributes(b) {
+	for a := range nl.Attributes(b).Each {
 		switch a.Type {
 		case unix.CTRL_ATTR_MCAST_GRP_NAME:
 			g.name = printable(a.Value)
@@ -160,7 +160,7 @@ func parseNews(payload []byte) (n news, ok bool) {
 	default:
 		return news{}, false
 	}
-	for a := range nl.Attributes(payload[genericHeaderSize:]) {
+	for a := range nl.Attributes(payload[genericHeaderSize:]).Each {
 		if a.Type == unix.CTRL_ATTR_FAMILY_NAME {
 			n.name = printable(a.Value)
 		}

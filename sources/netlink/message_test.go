@@ -113,7 +113,7 @@ func FuzzMessages(f *testing.F) {
 	refusal := append([]byte{1, 0, 0, 0}, message(17, "asked")...)
 	f.Add(nl.Message{Type: unix.NLMSG_ERROR, Flags: unix.NLM_F_ACK_TLVS, Body: refusal}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for m := range nl.Messages(b) {
+		for m := range nl.Datagram(b).Each {
 			if a, err := nl.ParseAnswer(m); err == nil && !utf8.ValidString(describe(a)) {
 				t.Errorf("%q is no text", describe(a))
 			}

@@ -103,7 +103,7 @@ func (k *socket) lose(count int, knob string) {
 func (k *socket) take(b []byte, from nl.Sender) {
 	believed := k.decl.from.believe(from)
 	strange, sound := false, true
-	for m, err := range nl.Messages(b) {
+	for m, err := range nl.Datagram(b).Each {
 		switch {
 		case err != nil:
 			sound = err == nl.ErrTrailing
@@ -254,7 +254,7 @@ func (f *fields) text(name, s string) {
 // several times, the first counts.
 func (f *fields) attrs(b []byte) (sound bool) {
 	count := 0
-	for a, err := range nl.Attributes(b) {
+	for a, err := range nl.Attributes(b).Each {
 		if err != nil {
 			return err == nl.ErrTrailing
 		}

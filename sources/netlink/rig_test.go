@@ -220,7 +220,7 @@ func (p *peer) hear() (m nl.Message, from uint32) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	for m = range nl.Messages(b) {
+	for m = range nl.Datagram(b).Each {
 	}
 	return m, who.Port
 }

@@ -56,7 +56,7 @@ func ParseAnswer(m Message) (Answer, error) {
 		}
 		request = min(Align(int(length)), len(b))
 	}
-	for attr, err := range Attributes(b[request:]) {
+	for attr, err := range Attributes(b[request:]).Each {
 		switch {
 		case err == ErrLength:
 			return Answer{}, err
@@ -116,7 +116,7 @@ func (a *answers) receive(fd int) ([]byte, error) {
 
 // each yields the messages of a datagram that belong to the answer.
 func (a *answers) each(b []byte, yield func(Message, error) bool) {
-	for m, err := range Messages(b) {
+	for m, err := range Datagram(b).Each {
 		if err == nil && m.Seq != a.seq { // the rest of an answer that was given up
 			continue
 		}

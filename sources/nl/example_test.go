@@ -21,13 +21,13 @@ const family = "\x88\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00\x00\x08R\x00\x00\x0
 // A datagram is split into its messages, and what follows the header of the
 // protocol, here genlmsghdr, into attributes. Some of these hold further ones.
 func Example() {
-	for m, err := range nl.Messages([]byte(family)) {
+	for m, err := range nl.Datagram([]byte(family)).Each {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
 		fmt.Println("message of type", m.Type)
-		for a, err := range nl.Attributes(m.Body[unix.GENL_HDRLEN:]) {
+		for a, err := range nl.Attributes(m.Body[unix.GENL_HDRLEN:]).Each {
 			switch {
 			case err != nil:
 				fmt.Println(err)
@@ -49,8 +49,8 @@ func Example() {
 }
 
 func printGroups(list []byte) {
-	for group := range nl.Attributes(list) {
-		for a := range nl.Attributes(group.Value) {
+	for group := range nl.Attributes(list).Each {
+		for a := range nl.Attributes(group.Value).Each {
 			if a.Type == unix.CTRL_ATTR_MCAST_GRP_NAME {
 				fmt.Println("group", a.Text())
 			}
@@ -80,7 +80,7 @@ func ExampleReceiver() {
 		fmt.Println(from, err)
 		return
 	}
-	for m := range nl.Messages(b) {
+	for m := range nl.Datagram(b).Each {
 		fmt.Printf("%d: %s\n", m.Seq, m.Body)
 	}
 	// Output:

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"iter"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,15 +53,17 @@ func (m Message) Append(b []byte) []byte {
 	return append(b, m.Body...)
 }
 
-// Messages yields the messages of a datagram. Bodies are parts of b. If a
-// length is wrong or bytes are left over, ErrLength or ErrTrailing comes last.
-func Messages(b []byte) iter.Seq2[Message, error] {
-	return func(yield func(Message, error) bool) { eachMessage(b, yield) }
-}
+// Datagram is what Receive returns: messages one after the other.
+type Datagram []byte
 
-// eachMessage is apart from Messages so that the latter is inlined, and its
-// callers allocate no closure.
-func eachMessage(b []byte, yield func(Message, error) bool) {
+// Each yields the messages; their bodies are parts of b. If a length is wrong or
+// bytes are left over, ErrLength or ErrTrailing comes last.
+//
+//	for m, err := range nl.Datagram(b).Each {
+//
+// Written like this, without a function that returns an iterator, a loop
+// allocates nothing even where the compiler inlines nothing.
+func (b Datagram) Each(yield func(Message, error) bool) {
 	for len(b) >= headerSize {
 		length := order.Uint32(b)
 		if length < headerSize || uint64(length) > uint64(len(b)) {
@@ -99,14 +100,13 @@ type Attr struct {
 	Value     []byte
 }
 
-// Attributes yields the attributes in b, which is the end of a message's body
-// or the value of an attribute. Values are parts of b. If a length is wrong or
-// bytes are left over, ErrLength or ErrTrailing comes last.
-func Attributes(b []byte) iter.Seq2[Attr, error] {
-	return func(yield func(Attr, error) bool) { eachAttr(b, yield) }
-}
+// Attributes is the end of a message's body, or the value of an attribute that
+// holds further ones.
+type Attributes []byte
 
-func eachAttr(b []byte, yield func(Attr, error) bool) {
+// Each yields the attributes; their values are parts of b. If a length is wrong
+// or bytes are left over, ErrLength or ErrTrailing comes last.
+func (b Attributes) Each(yield func(Attr, error) bool) {
 	for len(b) >= attrHeaderSize {
 		length := int(order.Uint16(b))
 		if length < attrHeaderSize || length > len(b) {

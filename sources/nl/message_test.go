@@ -18,7 +18,7 @@ func message(kind uint16, text string) []byte {
 
 // split returns the bodies of a datagram, and the error at its end.
 func split(b []byte) (bodies []string, err error) {
-	for m, e := range Messages(b) {
+	for m, e := range Datagram(b).Each {
 		if e == nil {
 			bodies = append(bodies, string(m.Body))
 		}
@@ -59,7 +59,7 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%s: %s, want %s", what, got, test.want)
 		}
 	}
-	for m := range Messages(Message{1, 2, 3, 4, []byte("x")}.Append(nil)) {
+	for m := range Datagram(Message{1, 2, 3, 4, []byte("x")}.Append(nil)).Each {
 		if m.Type != 1 || m.Flags != 2 || m.Seq != 3 || m.Port != 4 || string(m.Body) != "x" {
 			t.Errorf("%+v", m)
 		}
@@ -75,11 +75,11 @@ func TestAttributes(t *testing.T) {
 	b = AppendAttr(b, 5, nil)
 	b = AppendAttr(b, 6, order.AppendUint64(nil, 1<<40))
 	var got []string
-	for a, err := range Attributes(b) {
+	for a, err := range Attributes(b).Each {
 		n, ok := a.Int()
 		got = append(got, fmt.Sprint(a.Type, a.Nested, a.BigEndian, len(a.Value), " ", a.Text()[:min(4, len(a.Text()))], n, ok, err))
 		if a.Type == 4 {
-			for a := range Attributes(a.Value) {
+			for a := range Attributes(a.Value).Each {
 				got = append(got, fmt.Sprint("nested ", a.Type, a.Value))
 			}
 		}
@@ -116,7 +116,7 @@ func TestAttributesWithWrongLengths(t *testing.T) {
 		"trailing":    {append(slices.Clone(good), 4, 0), ErrTrailing},
 	} {
 		var last error
-		for _, err := range Attributes(test.b) {
+		for _, err := range Attributes(test.b).Each {
 			last = err
 		}
 		if last != test.want {
@@ -129,13 +129,13 @@ func TestAttributesWithWrongLengths(t *testing.T) {
 func TestIterationEndsEarly(t *testing.T) {
 	b := append(message(1, "a"), make([]byte, 3)...)
 	b = append(b, message(2, "b")...)
-	for m := range Messages(b) {
+	for m := range Datagram(b).Each {
 		if m.Type != 1 {
 			t.Error("went on")
 		}
 		break
 	}
-	for a := range Attributes(append(AppendAttr(nil, 1, nil), 1)) {
+	for a := range Attributes(append(AppendAttr(nil, 1, nil), 1)).Each {
 		if a.Type != 1 {
 			t.Error("went on")
 		}
@@ -148,12 +148,12 @@ func TestSplittingAllocatesNothing(t *testing.T) {
 	b := append(message(16, string(body)), message(17, string(body))...)
 	sum := int64(0)
 	allocs := testing.AllocsPerRun(100, func() {
-		for m, err := range Messages(b) {
+		for m, err := range Datagram(b).Each {
 			if err != nil {
 				t.Error(err)
 			}
-			for a := range Attributes(m.Body) {
-				for nested := range Attributes(a.Value) {
+			for a := range Attributes(m.Body).Each {
+				for nested := range Attributes(a.Value).Each {
 					n, _ := nested.Int()
 					sum += n
 				}
@@ -181,7 +181,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(Message{Type: unix.NLMSG_ERROR, Flags: unix.NLM_F_ACK_TLVS, Body: refusal}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		taken := 0
-		for m, err := range Messages(b) {
+		for m, err := range Datagram(b).Each {
 			if err != nil {
 				continue
 			}
@@ -203,7 +203,7 @@ func FuzzMessages(f *testing.F) {
 // descend reads b as attributes within attributes.
 func descend(t *testing.T, b []byte, depth int) {
 	taken := 0
-	for a, err := range Attributes(b) {
+	for a, err := range Attributes(b).Each {
 		if err != nil {
 			continue
 		}
