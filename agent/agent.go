@@ -26,7 +26,6 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
-	"reflexd/sources/input"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -37,6 +36,10 @@ type Options struct {
 	Version string
 	// DryRun listens, but only tells what would be done.
 	DryRun bool
+	// Before is what was changed for the agent alone, and programs get back.
+	Before spawn.Before
+	// Cgroups gives each program a cgroup of its own, where we may make some.
+	Cgroups bool
 	// Socket is the path of the control socket; "" for none.
 	Socket string
 	// RefuseWriters refuses a configuration, at a reload, that others could
@@ -59,13 +62,19 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
+	gpio    *gpio.Source     // this and the next five are among them
+	uevent  *uevent.Source
+	netlink *netlink.Source
+	vars    *vars.Source
+	mount   *mount.Source
+	keys    action.Keys
 	spawn   *spawn.Starter
-	outputs *output.Panel
+	outputs *output.Outputs
 	runner  *rule.Runner
 	control *control.Server
 
 	config   *Configuration
-	book     *rule.Book
+	index    *rule.Index
 	hearers  map[string][]sources.Hearer // by the kinds of events that they overhear
 	gestures *gesture.Recogniser
 
@@ -79,8 +88,8 @@ type Agent struct {
 	events    uint64
 	settling  settling
 	stopping  bool
-	reloading []demand // those that the reload under way serves
-	demands   []demand // those that came since
+	reloading []reloadRequest // those that the reload under way serves
+	demands   []reloadRequest // those that came since
 	reloads   int
 }
 
@@ -95,6 +104,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.Room = hasRoom
 	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
@@ -111,10 +121,16 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
-	a.outputs = output.New(l, opts.Log, a.source("gpio").(*gpio.Source), opts.Sys)
+	a.spawn.GiveBack(opts.Before)
+	if opts.Cgroups {
+		if err := a.spawn.UseCgroups(); err != nil {
+			a.log.Debug("programs have no cgroups of their own", "why", err)
+		}
+	}
+	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	env := &action.Env{
-		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.source("input").(action.Keys),
-		Netlink: a.source("netlink").(*netlink.Source), Mounts: a.source("mount").(*mount.Source), Vars: a.source("vars").(*vars.Source),
+		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
+		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
@@ -132,24 +148,34 @@ func or(s, fallback string) string {
 func (a *Agent) openSources() error {
 	for _, k := range kinds {
 		s, err := k.Open(sources.Host{
-			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name),
+			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
 			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
 			return fmt.Errorf("open source %s: %w", k.Name, err)
 		}
 		a.sources = append(a.sources, s)
+		a.know(s)
 	}
 	return nil
 }
 
-func (a *Agent) source(name string) sources.Source {
-	for i, k := range kinds {
-		if k.Name == name {
-			return a.sources[i]
-		}
+// know keeps a source that the agent asks for more than all sources do.
+func (a *Agent) know(s sources.Source) {
+	switch s := s.(type) {
+	case *gpio.Source:
+		a.gpio = s
+	case *uevent.Source:
+		a.uevent = s
+	case *netlink.Source:
+		a.netlink = s
+	case *vars.Source:
+		a.vars = s
+	case *mount.Source:
+		a.mount = s
+	case action.Keys:
+		a.keys = s
 	}
-	return nil
 }
 
 // switchSource opens or closes the file or socket of that name.
@@ -213,13 +239,7 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	if a.opts.DryRun {
-		c.plan("gpio").(*gpio.Plan).DryRun = true
-		c.plan("vars").(*vars.Plan).DryRun = true
-		c.plan("input").(*input.Plan).DryRun = true
-		c.plan("mount").(*mount.Plan).DryRun = true
-	}
-	a.book = rule.NewBook(c.Rules)
+	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)
 	a.recognise(c)
@@ -242,7 +262,7 @@ func (a *Agent) overhear(c *Configuration) map[string][]sources.Hearer {
 			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Hearer))
 		}
 	}
-	c.plan("uevent").(*uevent.Plan).Overheard = len(hearers["uevent"]) > 0
+	c.uevent.Overheard = len(hearers["uevent"]) > 0
 	return hearers
 }
 
@@ -346,7 +366,7 @@ func (a *Agent) show(e *sources.Event) {
 		a.opts.Observe(e)
 	}
 	a.hearing = a.hearing[:0]
-	a.book.Find(e, a.hear)
+	a.index.Find(e, a.hear)
 	a.runner.Fire(a.hearing, e)
 }
 

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
-	"reflexd/agent/doubt"
+	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
@@ -38,7 +38,7 @@ var kinds = []sources.Kind{
 	timer.Kind,
 	vars.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
-	ownKind,
+	builtinKind,
 }
 
 // Configuration is what the agent is to do.
@@ -49,6 +49,16 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
+	gpio    *gpio.Plan     // this and the next nine are among them
+	input   *input.Plan
+	uevent  *uevent.Plan
+	link    *link.Plan
+	netlink *netlink.Plan
+	signal  *signal.Plan
+	file    *file.Plan
+	vars    *vars.Plan
+	mount   *mount.Plan
+	builtin *builtinPlan
 	gesture gestures
 	uses    action.Uses
 	version int
@@ -69,7 +79,7 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	config.ReadFiles(files, c.root(), ps)
 	c.compile(ps)
 	if !ps.Failed() {
-		c.doubt(logindRuns(""), ps)
+		c.lint(logindRuns(""), ps)
 	}
 	return c, ps, nil
 }
@@ -77,9 +87,37 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 func newConfiguration() *Configuration {
 	c := &Configuration{}
 	for _, k := range kinds {
-		c.plans = append(c.plans, k.Plan())
+		p := k.Plan()
+		c.plans = append(c.plans, p)
+		c.know(p)
 	}
 	return c
+}
+
+// know keeps a plan that is asked for more than all plans are.
+func (c *Configuration) know(p sources.Plan) {
+	switch p := p.(type) {
+	case *gpio.Plan:
+		c.gpio = p
+	case *input.Plan:
+		c.input = p
+	case *uevent.Plan:
+		c.uevent = p
+	case *link.Plan:
+		c.link = p
+	case *netlink.Plan:
+		c.netlink = p
+	case *signal.Plan:
+		c.signal = p
+	case *file.Plan:
+		c.file = p
+	case *vars.Plan:
+		c.vars = p
+	case *mount.Plan:
+		c.mount = p
+	case *builtinPlan:
+		c.builtin = p
+	}
 }
 
 // Language describes the whole language, for the reference page.
@@ -122,26 +160,26 @@ func (c *Configuration) root() config.Value {
 // compile resolves names and builds the rules.
 func (c *Configuration) compile(ps *config.Problems) {
 	for _, p := range c.plans {
-		p.Check(ps)
+		p.Resolve(ps)
 	}
-	lines := c.plan("gpio").(*gpio.Plan)
+	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.plan("vars").(*vars.Plan),
-		Netlink: c.plan("netlink").(*netlink.Plan), Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
+		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
 	}}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
 	}
-	c.plan("agent").(*ownPlan).checkLosses(slices.Concat(SourceNames(), lines.Names(), compiler.Known.Netlink.Names()), ps)
-	c.plan("file").(*file.Plan).CheckSignals(c.plan("signal").(*signal.Plan).Wants, ps)
+	c.builtin.checkLosses(slices.Concat(SourceNames(), lines.Names(), compiler.Known.Netlink.Names()), ps)
+	c.file.CheckSignals(c.signal.Wants, ps)
 	for i, s := range c.specs {
 		c.Rules = append(c.Rules, compiler.Rule(s, triggers[i]))
 		whens, ifs := s.Words()
-		doubt.Contradiction(whens, ifs, ps)
+		lint.Contradiction(whens, ifs, ps)
 	}
-	c.plan("input").(*input.Plan).Virtual = c.uses.Keys
-	c.plan("mount").(*mount.Plan).Acts = c.uses.Mounts
+	c.input.Virtual = c.uses.Keys
+	c.mount.Acts = c.uses.Mounts
 }
 
 // keeps reports whether c declares o as old did, so that what plays there may
@@ -150,7 +188,7 @@ func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
 	if o.Line == "" {
 		return slices.Contains(c.uses.LEDs, o.LED)
 	}
-	lines, before := c.plan("gpio").(*gpio.Plan), old.plan("gpio").(*gpio.Plan)
+	lines, before := c.gpio, old.gpio
 	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)
 }
 
@@ -163,10 +201,6 @@ func (c *Configuration) switchable() []string {
 		}
 	}
 	return names
-}
-
-func (c *Configuration) plan(name string) sources.Plan {
-	return c.plans[slices.IndexFunc(kinds, func(k sources.Kind) bool { return k.Name == name })]
 }
 
 // SourceNames are the names of all sources.

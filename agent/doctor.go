@@ -18,6 +18,7 @@ import (
 
 	"reflexd/agent/action"
 	"reflexd/agent/control"
+	"reflexd/agent/spawn"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -48,6 +49,7 @@ func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.
 	examineKernel(x)
 	running := m.ask(x)
 	examineUser(x)
+	examineCgroup(x)
 	for _, p := range c.plans {
 		if e, ok := p.(sources.Examiner); ok {
 			e.Examine(x)
@@ -138,6 +140,20 @@ func (m Machine) ask(x *sources.Exam) *Status {
 	return s
 }
 
+// examineCgroup tells how far the programs of the running agent can be followed.
+func examineCgroup(x *sources.Exam) {
+	if x.Pid == 0 {
+		return
+	}
+	const subject = "programs"
+	if err := spawn.UsesCgroups(x.Path("/proc"), x.Pid); err != nil {
+		x.Note(nil, subject, err.Error()+": what leaves its process group (setsid) outlives its timeout, and memory and processes are limited as ulimit does",
+			"packaging/reflexd.service has Delegate=yes")
+		return
+	}
+	x.Good(nil, subject, "each has a cgroup of its own")
+}
+
 // examineUser tells where somebody else than the agent is looking.
 func examineUser(x *sources.Exam) {
 	const subject = "user"
@@ -166,7 +182,7 @@ func (c *Configuration) examineLogind(x *sources.Exam) {
 	}
 	ps := &config.Problems{}
 	for _, t := range x.Triggers {
-		c.doubtKeys(t, ps)
+		c.lintKeys(t, ps)
 	}
 	for _, p := range ps.All() {
 		x.Bad(&p.Pos, "logind", p.Message, "")

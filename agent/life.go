@@ -67,8 +67,8 @@ func (a *Agent) obey(s os.Signal) {
 // Stop makes Run return after an orderly stop. Any thread may call it.
 func (a *Agent) Stop() { a.loop.Post(func() { a.stop("asked to") }) }
 
-// demand is somebody's wish for a reload.
-type demand struct {
+// reloadRequest is a request for a reload, and who waits for its end.
+type reloadRequest struct {
 	why  string
 	done func(error)
 }
@@ -82,13 +82,13 @@ func (a *Agent) reload(why string, done func(error)) {
 		done(errStopping)
 		return
 	}
-	a.demands = append(a.demands, demand{why, done})
+	a.demands = append(a.demands, reloadRequest{why, done})
 	if a.reloading == nil {
 		a.reread()
 	}
 }
 
-// reread serves the demands: it reads the configuration beside the loop.
+// reread serves the requests: it reads the configuration beside the loop.
 func (a *Agent) reread() {
 	a.reloading, a.demands = a.demands, nil
 	a.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", a.loop.Now().Microseconds()))
@@ -124,12 +124,12 @@ func (a *Agent) reread() {
 
 // reloaded tells everybody how a reload ended.
 func (a *Agent) reloaded(err error) {
-	if len(a.reloading) == 0 { // all were turned away
+	if len(a.reloading) == 0 { // all were rejected
 		return
 	}
 	why := a.reloading[0].why
 	if err != nil {
-		a.tellWhyNot(why, err)
+		a.logReloadFailure(why, err)
 	} else {
 		a.log.Info("reloaded", "why", why, "rules", len(a.config.Rules))
 	}
@@ -143,8 +143,8 @@ func (a *Agent) reloaded(err error) {
 	}
 }
 
-// turnAway answers those who wait for a reload: the agent stops.
-func (a *Agent) turnAway() {
+// rejectReloads answers those who wait for a reload: the agent is stopping.
+func (a *Agent) rejectReloads() {
 	all := append(a.reloading, a.demands...)
 	a.reloading, a.demands = nil, nil
 	a.settling.cancel()
@@ -153,9 +153,9 @@ func (a *Agent) turnAway() {
 	}
 }
 
-// tellWhyNot logs a reload that failed, a line for each of the first
+// logReloadFailure logs a reload that failed, a line for each of the first
 // complaints.
-func (a *Agent) tellWhyNot(why string, err error) {
+func (a *Agent) logReloadFailure(why string, err error) {
 	const most = 50
 	ps, ok := err.(*config.Problems)
 	if !ok {
@@ -193,7 +193,7 @@ func (a *Agent) stop(why string) {
 	}
 	a.log.Info("stopping", "why", why)
 	a.notify("STOPPING=1")
-	a.turnAway()
+	a.rejectReloads()
 	a.runner.Stop()
 	a.spawn.StopAll()
 	a.turn()

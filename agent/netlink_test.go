@@ -36,7 +36,7 @@ rules:
 	for open := 0; open < 3; {
 		r.do(func() {
 			open = 0
-			for _, st := range r.agent.source("netlink").Status() {
+			for _, st := range r.agent.netlink.Status() {
 				if st.OK {
 					open++
 				}

@@ -21,7 +21,7 @@ func TestStartedMeansListening(t *testing.T) {
 	for i := range 20 {
 		r := start(t, heard)
 		r.do(func() {
-			if s := r.agent.source("netlink").Status()[0]; !s.OK {
+			if s := r.agent.netlink.Status()[0]; !s.OK {
 				t.Errorf("start %d: %+v", i, s)
 			}
 		})
@@ -40,7 +40,7 @@ func TestReloadsFollowEachOther(t *testing.T) {
 				r.write(heard)
 			}
 			r.agent.reload(fmt.Sprint("test ", i), func(err error) {
-				results <- fmt.Sprint(i, err, len(r.agent.source("netlink").Status()))
+				results <- fmt.Sprint(i, err, len(r.agent.netlink.Status()))
 			})
 		}
 	})

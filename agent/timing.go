@@ -7,7 +7,6 @@ package agent
 import (
 	"reflexd/config"
 	"reflexd/sources"
-	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 )
 
@@ -57,7 +56,7 @@ func (c *Configuration) timing(kind, name string) sources.Timing {
 	var own sources.Timing
 	switch kind {
 	case "line":
-		own = c.plan("gpio").(*gpio.Plan).Timing(name)
+		own = c.gpio.Timing(name)
 	case "key":
 		if k := c.gesture.keys[name]; k != nil {
 			own = k.Timing

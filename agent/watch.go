@@ -8,9 +8,6 @@ package agent
 import (
 	"reflexd/sources"
 	"reflexd/sources/gpio"
-	"reflexd/sources/input"
-	"reflexd/sources/link"
-	"reflexd/sources/uevent"
 )
 
 // WatchSpec says which events are to be shown. Signals always are.
@@ -29,10 +26,10 @@ func (a *Agent) Loop() sources.Loop { return a.loop }
 // listens.
 func Watch(w WatchSpec) (*Configuration, error) {
 	c := newConfiguration()
-	c.plan("input").(*input.Plan).Everything = w.Inputs
-	c.plan("uevent").(*uevent.Plan).Everything = w.Uevents
-	c.plan("link").(*link.Plan).Everything = w.Links
-	lines := c.plan("gpio").(*gpio.Plan)
+	c.input.Everything = w.Inputs
+	c.uevent.Everything = w.Uevents
+	c.link.Everything = w.Links
+	lines := c.gpio
 	for _, spec := range w.Lines {
 		l := gpio.NewLine(gpio.Input, spec, spec)
 		if w.Bias != "" {

@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"reflexd/lab/image"
@@ -103,11 +102,7 @@ func hexadecimal(digits string) string {
 }
 
 func runTool(ctx context.Context, program string, args ...string) error {
-	path, err := image.LookTool(program)
-	if err != nil {
-		return err
-	}
-	c := exec.CommandContext(ctx, path, args...)
+	c := image.Command(ctx, program, args...)
 	c.Env = append(os.Environ(), "MTOOLS_SKIP_CHECK=1")
 	if said, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", program, err, bytes.TrimSpace(said))

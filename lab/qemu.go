@@ -36,15 +36,10 @@ func startQEMU(ctx context.Context, args []string, agent, control, initramfs *os
 		return nil, err
 	}
 	defer consoleEnd.Close()
-	program, err := image.LookTool("qemu-system-aarch64")
-	if err != nil {
-		console.Close()
-		return nil, err
-	}
 	q := &qemu{ended: make(chan struct{})}
 	ctx, q.kill = context.WithCancel(ctx)
 	q.console.copyTo = copyTo
-	c := exec.CommandContext(ctx, program, args...)
+	c := image.Command(ctx, "qemu-system-aarch64", args...)
 	c.Stdout, c.Stderr = &q.said, &q.said
 	c.ExtraFiles = []*os.File{agent, control, consoleEnd, initramfs}
 	c.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 	"reflexd/sources"
 	"reflexd/sources/input"
 )

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"reflexd/agent"
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 	"reflexd/learn"
 	"reflexd/sources"
 	"reflexd/sources/gpio"

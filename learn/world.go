@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 	"reflexd/board"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"

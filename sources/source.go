@@ -36,9 +36,10 @@ type Plan interface {
 	Sections() []config.Field
 	// Triggers are the kinds of `when` that this source serves.
 	Triggers() []TriggerKind
-	// Check is called when all files are read, before any trigger is
-	// compiled, to complain of what the sections hold.
-	Check(ps *config.Problems)
+	// Resolve is called when all files are read, before any trigger is
+	// compiled. It completes what the sections left out, and complains of what
+	// they hold.
+	Resolve(ps *config.Problems)
 }
 
 // Preparer is a Plan that reads files of its own before it is applied.
@@ -55,6 +56,11 @@ type TriggerKind struct {
 	// Fields are the event fields that a rule may name; nil if any name may
 	// occur. The fields that every event has are not among them.
 	Fields []string
+	// Environ are the fields that programs find in their environment; nil for
+	// all of Fields. Where any name may occur, it holds those that the
+	// reference lists: a name that somebody outside chose could change what a
+	// program does.
+	Environ []string
 	// New returns the YAML fields of one trigger, `where` excepted, and what
 	// turns them into Topics and Match when all files are read.
 	New func() (fields []config.Field, compile func(t *Trigger, ps *config.Problems))
@@ -65,6 +71,8 @@ type Trigger struct {
 	Pos    config.Pos
 	Kind   string   // the telling key
 	Fields []string // as TriggerKind.Fields
+	// Environ is as TriggerKind.Environ; nil for all of Fields.
+	Environ []string
 	// Topics are the events that it hears.
 	Topics []Topic
 	// Match further restricts them; nil for no restriction. It is called on
@@ -170,6 +178,9 @@ type Host struct {
 	// also the strings if the event is Borrowed.
 	Emit func(*Event)
 	Log  *slog.Logger
+	// DryRun leaves the machine as it is: nothing is requested, written or
+	// mounted that would change it.
+	DryRun bool
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string
 }
@@ -206,8 +217,9 @@ type Loop interface {
 	Watch(fd int, events uint32, ready func(events uint32)) (Watch, error)
 	// After calls fire once, after d.
 	After(d time.Duration, fire func()) Timer
-	// Beside runs work on a goroutine of its own, for what may block, and
-	// then done on the loop's thread.
+	// Beside runs work on another thread, for what may block, and then done on
+	// the loop's thread. Few are under way at a time, in their order: work does
+	// not wait for other work.
 	Beside(work func(), done func())
 }
 
@@ -225,4 +237,13 @@ type Timer interface {
 	// Stop keeps the call from being made. It reports whether there was one
 	// to stop.
 	Stop() bool
+}
+
+// StopTimer stops a timer and forgets it. *t may be nil: never started, or
+// stopped already.
+func StopTimer(t *Timer) {
+	if *t != nil {
+		(*t).Stop()
+		*t = nil
+	}
 }

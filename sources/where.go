@@ -6,6 +6,7 @@
 package sources
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ func (w Where) Match(e *Event) bool {
 	}
 	return true
 }
+
+// Equal reports whether w and other ask for the same, in the same order.
+func (w Where) Equal(other Where) bool { return reflect.DeepEqual(w, other) }
 
 // Fields returns the names of the fields that w asks for.
 func (w Where) Fields() []string {

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"reflexd/agent/expand"
 	"reflexd/agent/output"
 	"reflexd/agent/spawn"
 	"reflexd/agent/vars"
@@ -78,7 +78,7 @@ type Env struct {
 	Loop    sources.Loop
 	Log     *slog.Logger
 	Spawn   *spawn.Starter
-	Outputs *output.Panel
+	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
 	Keys    Keys
@@ -102,6 +102,9 @@ type Check struct {
 	Fields []string
 	// Named, if not nil, is told of each field that a text names.
 	Named func(field string)
+	// Passed are the fields that programs find in their environment; each that
+	// a text names is added. nil for none.
+	Passed *Passed
 }
 
 // Known is what a configuration declares, by the names that actions use.
@@ -134,11 +137,9 @@ var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "RE
 var failureFields = []string{"ERROR"}
 
 // Text complains of fields that no event of the rule has.
-func (c *Check) Text(t Text) {
-	eachField(t.parts, func(name string, hasDefault bool) {
-		if c.Named != nil {
-			c.Named(name)
-		}
+func (c *Check) Text(t expand.Text) {
+	t.Each(func(name string, hasDefault bool) {
+		c.name(name)
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
 			c.Problems.Errorf(t.Pos, "no event of this rule has a field %s%s", name, c.suggestField(name))
 		}
@@ -155,22 +156,16 @@ func (c *Check) suggestField(name string) string {
 	return config.Known(name, c.Fields).String()
 }
 
-// script tells of the fields that a shell's script seems to name: $FIELD and
-// ${FIELD…}.
-func (c *Check) script(script string) {
-	_, rest, found := strings.Cut(script, "$")
-	for c.Named != nil && found {
-		rest = strings.TrimPrefix(rest, "{")
-		n := 0
-		for n < len(rest) && sources.ValidField(rest[:n+1]) {
-			n++
-		}
-		if n > 0 {
-			c.Named(rest[:n])
-		}
-		_, rest, found = strings.Cut(rest, "$")
+// name notes that a text or a script of the rule names a field.
+func (c *Check) name(field string) {
+	if c.Named != nil {
+		c.Named(field)
 	}
+	c.Passed.name(field)
 }
+
+// script tells of the fields that a shell's script seems to name.
+func (c *Check) script(script string) { eachVariable(script, c.name) }
 
 // Step is one action of a list.
 type Step struct {

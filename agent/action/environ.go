@@ -16,10 +16,12 @@ import (
 const DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // Inherited returns the part of our own environment that programs get: all
-// but what service managers mean for us alone.
+// but what service managers mean for us alone, and what the shell that started
+// us says of itself: where it is and was, how deep it is nested, what it runs.
 func Inherited(environ []string) []string {
 	ours := []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID",
-		"LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID"}
+		"LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID",
+		"PWD", "OLDPWD", "SHLVL", "_"}
 	var env []string
 	hasPath := false
 	for _, entry := range environ {
@@ -34,6 +36,45 @@ func Inherited(environ []string) []string {
 		env = append(env, "PATH="+DefaultPath)
 	}
 	return env
+}
+
+// Passed are the fields of a rule's events that its programs find in their
+// environment: those that are declared for the triggers, so that the reference
+// lists them, and those that the rule's texts and scripts name. All others have
+// names that somebody outside chose (a driver, an udev rule, whoever may send
+// events), and no list of names that change what programs do is ever complete.
+type Passed struct {
+	declared [][]string
+	named    []string
+	open     bool
+}
+
+// AnyField tells that the events can have fields that nobody declares.
+func (p *Passed) AnyField() { p.open = true }
+
+func (p *Passed) any() bool { return p != nil && p.open }
+
+// Declare adds the fields that are declared for a trigger.
+func (p *Passed) Declare(fields []string) { p.declared = append(p.declared, fields) }
+
+// name adds a field that the rule names, unless no field may have that name.
+func (p *Passed) name(field string) {
+	if p != nil && !p.has(field) && !dangerous(field) {
+		p.named = append(p.named, field)
+	}
+}
+
+// has reports whether programs find a field of that name.
+func (p *Passed) has(field string) bool {
+	if p == nil {
+		return false
+	}
+	for _, fields := range p.declared {
+		if slices.Contains(fields, field) {
+			return true
+		}
+	}
+	return slices.Contains(p.named, field) || slices.Contains(everyEvent, field) || slices.Contains(failureFields, field)
 }
 
 // dangerous reports whether a variable of that name changes what a program

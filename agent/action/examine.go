@@ -46,7 +46,7 @@ func (a *program) Examine(x *sources.Exam, at *config.Pos) {
 		return
 	}
 	spec := spawn.Spec{Argv: []string{a.argv[0].Expand(nothing)}, Env: x.Environ, User: a.user, Group: a.group, Dir: "/"}
-	if !a.dir.HasFields() && len(a.dir.parts) > 0 {
+	if !a.dir.HasFields() && !a.dir.Empty() {
 		spec.Dir = a.dir.Expand(nothing)
 	}
 	if v := a.env["PATH"]; v != nil && !v.value.HasFields() {
@@ -61,6 +61,7 @@ func (a *program) Examine(x *sources.Exam, at *config.Pos) {
 		x.Bad(at, subject, err.Error(), advice)
 		return
 	}
+	a.examineScript(x, at, subject, file)
 	if usual := strings.Split(DefaultPath, ":"); x.Pid == 0 && file != spec.Argv[0] && spec.Set == nil && !slices.Contains(usual, filepath.Dir(file)) {
 		x.Note(at, subject, file+", in the PATH of this shell", "the PATH of a service has no "+filepath.Dir(file)+": write the whole path")
 		return
@@ -132,7 +133,7 @@ func (a *send) Examine(x *sources.Exam, _ *config.Pos) {
 }
 
 // Examine implements Examiner.
-func (a *mount) Examine(x *sources.Exam, at *config.Pos) {
+func (a *mountAction) Examine(x *sources.Exam, at *config.Pos) {
 	if a.Type == "" {
 		return
 	}

@@ -7,6 +7,8 @@ package action
 import (
 	"strings"
 
+	"reflexd/agent/expand"
+	"reflexd/agent/mount"
 	"reflexd/agent/mount/fstype"
 	"reflexd/config"
 	"reflexd/sources"
@@ -16,49 +18,24 @@ import (
 // are asked to do takes its time: done is called afterwards, on the loop's
 // thread.
 type Mounts interface {
-	Mount(m MountRequest, done func(error))
-	Unmount(u UnmountRequest, done func(error))
+	Mount(r mount.Request, done func(error))
+	Unmount(u mount.UnmountRequest, done func(error))
 	// Eject unmounts all of the drive with that device name or mount point and
 	// detaches it.
 	Eject(device string, done func(error))
 }
 
-// MountRequest asks for a mount.
-type MountRequest struct {
-	Device   string // absolute
-	At       Text   // the mount point
-	Type     string // "" for what the device holds
-	Options  []string
-	ReadOnly bool
-	Event    *sources.Event // whose fields At may name
-}
-
-// UnmountRequest asks for the end of mounts.
-type UnmountRequest struct {
-	Target string // a device name, a mount point, or "all" for all that reflexd mounted
-	Lazy   bool   // at once, whoever uses it
-	Kill   bool   // end who uses it
-}
-
-// MountFields are the fields that a mount point may name beside those of the
-// event: what is found on the device.
-var MountFields = []string{"DEVNAME", "FSTYPE", "LABEL", "UUID", "SIZE"}
-
-// DefaultMountPoint is where things are mounted unless the configuration says
-// otherwise.
-const DefaultMountPoint = "/media/${LABEL:-${UUID}}"
-
 var mountKind = Kind{
 	Key: "mount",
 	Doc: "mount a block device",
 	New: func() (config.Value, func(*Check) Action) {
-		a := &mount{}
-		a.At, _ = ParseText(DefaultMountPoint)
-		device := TextValue(&a.device)
+		a := &mountAction{}
+		a.At, _ = expand.Parse(mount.DefaultPoint)
+		device := expand.Value(&a.device)
 		option := func(s *string) config.Value { return config.Word(s, "an option") }
 		return config.Either(device, config.Object(
 			config.Field{Name: "device", Doc: "its device name: /dev/sda1", Required: true, Value: device},
-			config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: DefaultMountPoint, Value: TextValue(&a.At)},
+			config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: mount.DefaultPoint, Value: expand.Value(&a.At)},
 			config.Field{Name: "type", Doc: "the filesystem", Default: "what the device holds", Value: config.OneOf(&a.Type, fstype.Names()...)},
 			config.Field{Name: "options", Doc: "added to nosuid, nodev, noexec, relatime and the defaults of the type",
 				Value: config.At(&a.optionsAt, config.OneOrMore(&a.Options, option))},
@@ -67,13 +44,13 @@ var mountKind = Kind{
 	},
 }
 
-type mount struct {
-	device Text
-	MountRequest
+type mountAction struct {
+	device expand.Text
+	mount.Request
 	optionsAt config.Pos
 }
 
-func (a *mount) check(c *Check) Action {
+func (a *mountAction) check(c *Check) Action {
 	c.Uses.Mounts = true
 	c.Text(a.device)
 	c.absolute(a.device, "a device name")
@@ -82,7 +59,7 @@ func (a *mount) check(c *Check) Action {
 	}
 	with := *c
 	if with.Fields != nil {
-		with.Fields = append(append([]string{}, c.Fields...), MountFields...)
+		with.Fields = append(append([]string{}, c.Fields...), mount.Fields...)
 	}
 	with.Text(a.At)
 	for _, option := range a.Options {
@@ -94,22 +71,22 @@ func (a *mount) check(c *Check) Action {
 }
 
 // absolute complains of a path that does not begin with a slash or a field.
-func (c *Check) absolute(t Text, what string) {
+func (c *Check) absolute(t expand.Text, what string) {
 	switch {
-	case t.Pos.Line > 0 && t.text == "":
+	case t.Pos.Line > 0 && t.String() == "":
 		c.Problems.Errorf(t.Pos, "expected %s such as /dev/sda1, found empty quotes", what)
-	case len(t.parts) > 0 && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/"):
-		c.Problems.Errorf(t.Pos, "%s must be absolute, found %q; did you mean /dev/%s?", what, t.text, t.text)
+	case t.Relative():
+		c.Problems.Errorf(t.Pos, "%s must be absolute, found %q; did you mean /dev/%s?", what, t.String(), t.String())
 	}
 }
 
 // Describe implements Action.
-func (a *mount) Describe(e *sources.Event) string { return "mount " + a.device.Expand(e) }
+func (a *mountAction) Describe(e *sources.Event) string { return "mount " + a.device.Expand(e) }
 
 // Start implements Action.
-func (a *mount) Start(r *Run) (Pending, error) {
+func (a *mountAction) Start(r *Run) (Pending, error) {
 	r.own() // the request keeps the event
-	request := a.MountRequest
+	request := a.Request
 	request.Device, request.Event = a.device.Expand(r.Event), r.Event
 	r.Env.Mounts.Mount(request, r.Finish)
 	return unstoppable{}, nil
@@ -120,8 +97,8 @@ var unmountKind = Kind{
 	Also: "umount",
 	Doc:  "write everything back and unmount: a device, a mount point, or `all` that reflexd mounted",
 	New: func() (config.Value, func(*Check) Action) {
-		a := &unmount{}
-		target := TextValue(&a.target)
+		a := &unmountAction{}
+		target := expand.Value(&a.target)
 		return config.Either(target, config.Object(
 			config.Field{Name: "target", Doc: "a device name (of a drive: all of its partitions), a mount point, or all", Required: true, Value: target},
 			config.Field{Name: "lazy", Doc: "out of sight at once, and unmounted when nobody uses it any more", Default: "off", Value: config.Bool(&a.lazy)},
@@ -130,25 +107,25 @@ var unmountKind = Kind{
 	},
 }
 
-type unmount struct {
-	target     Text
+type unmountAction struct {
+	target     expand.Text
 	lazy, kill bool
 }
 
-func (a *unmount) check(c *Check) Action {
+func (a *unmountAction) check(c *Check) Action {
 	c.Text(a.target)
-	if t := a.target; t.Pos.Line > 0 && t.text != "all" && !strings.HasPrefix(t.text, "${") && !strings.HasPrefix(t.Prefix(), "/") {
-		c.Problems.Errorf(t.Pos, "expected a device name, a mount point or all, found %q%s", t.text, config.Suggest(t.text, []string{"all"}))
+	if t := a.target; t.Pos.Line > 0 && t.String() != "all" && !strings.HasPrefix(t.String(), "${") && !strings.HasPrefix(t.Prefix(), "/") {
+		c.Problems.Errorf(t.Pos, "expected a device name, a mount point or all, found %q%s", t.String(), config.Suggest(t.String(), []string{"all"}))
 	}
 	return a
 }
 
 // Describe implements Action.
-func (a *unmount) Describe(e *sources.Event) string { return "unmount " + a.target.Expand(e) }
+func (a *unmountAction) Describe(e *sources.Event) string { return "unmount " + a.target.Expand(e) }
 
 // Start implements Action.
-func (a *unmount) Start(r *Run) (Pending, error) {
-	r.Env.Mounts.Unmount(UnmountRequest{a.target.Expand(r.Event), a.lazy, a.kill}, r.Finish)
+func (a *unmountAction) Start(r *Run) (Pending, error) {
+	r.Env.Mounts.Unmount(mount.UnmountRequest{Target: a.target.Expand(r.Event), Lazy: a.lazy, Kill: a.kill}, r.Finish)
 	return unstoppable{}, nil
 }
 
@@ -157,7 +134,7 @@ var ejectKind = Kind{
 	Doc: "write everything back, unmount all partitions of a drive and detach it, so that its light goes out",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &eject{}
-		return TextValue(&a.device), func(c *Check) Action {
+		return expand.Value(&a.device), func(c *Check) Action {
 			c.Text(a.device)
 			c.absolute(a.device, "a device name")
 			return a
@@ -165,7 +142,7 @@ var ejectKind = Kind{
 	},
 }
 
-type eject struct{ device Text }
+type eject struct{ device expand.Text }
 
 // Describe implements Action.
 func (a *eject) Describe(e *sources.Event) string { return "eject " + a.device.Expand(e) }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"reflexd/agent/account"
+	"reflexd/agent/expand"
 	"reflexd/agent/spawn"
 	"reflexd/config"
 	"reflexd/sources"
@@ -51,22 +53,24 @@ var shellKind = Kind{
 // program is a run or shell action.
 type program struct {
 	kind        string
-	argv        []Text
+	argv        []expand.Text
 	script      string // of shell
 	user, group string
 	userAt      config.Pos
 	groupAt     config.Pos
-	dir         Text
+	dir         expand.Text
 	env         map[string]*variable
 	timeout     time.Duration // 0 for none
-	stdin       *Text
+	stdin       *expand.Text
 	discard     bool
+	limits      spawn.Limits
+	passed      *Passed
 }
 
 // variable is one entry of env.
 type variable struct {
 	pos   config.Pos
-	value Text
+	value expand.Text
 }
 
 func newProgram(kind string) *program {
@@ -76,7 +80,7 @@ func newProgram(kind string) *program {
 // argvValue reads the program and its arguments. A shell's command line in
 // their place is a common slip, so the complaint shows how to mend it.
 func (a *program) argvValue() config.Value {
-	list := config.ListOf(&a.argv, TextValue)
+	list := config.ListOf(&a.argv, expand.Value)
 	return config.Wrap(list, func(n config.Node, ps *config.Problems) {
 		switch {
 		case n.Kind == config.Scalar && n.Text != "":
@@ -103,22 +107,22 @@ func (a *program) scriptValue() config.Value {
 
 func (a *program) fields() []config.Field {
 	at := func(v *variable) *config.Pos { return &v.pos }
-	value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
-	return []config.Field{
+	value := func(_ string, v *variable) config.Value { return expand.Value(&v.value) }
+	return append([]config.Field{
 		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.At(&a.userAt, config.Word(&a.user, "a user"))},
 		{Name: "group", Doc: "run with this primary group", Value: config.At(&a.groupAt, config.Word(&a.group, "a group"))},
-		{Name: "cwd", Doc: "working folder", Default: "/", Value: TextValue(&a.dir)},
+		{Name: "cwd", Doc: "working folder", Default: "/", Value: expand.Value(&a.dir)},
 		{Name: "env", Doc: "more environment variables", Value: config.MapOf(&a.env, at, value)},
 		{Name: "timeout", Doc: "when to kill it and what it started, or `none`", Default: "1m",
 			Value: config.Parsed(&a.timeout, "duration or none", parseTimeout)},
 		{Name: "stdin", Doc: "text that it finds on its standard input", Default: "nothing",
 			Value: config.Func(config.Shape{Type: "text with ${FIELDS}"}, func(n config.Node, ps *config.Problems) {
-				a.stdin = &Text{}
-				TextValue(a.stdin).Read(n, ps)
+				a.stdin = &expand.Text{}
+				expand.Value(a.stdin).Read(n, ps)
 			})},
 		{Name: "output", Doc: "where its output goes: `log` or `none`", Default: "log",
 			Value: config.Parsed(&a.discard, "log or none", parseOutput)},
-	}
+	}, limitFields(&a.limits)...)
 }
 
 func parseTimeout(s string) (time.Duration, error) {
@@ -146,8 +150,12 @@ func (a *program) checkRun(c *Check) Action {
 	if first := a.argv[0]; !first.HasFields() && first.Expand(&sources.Event{}) == "" {
 		c.Problems.Errorf(first.Pos, "the name of the program is empty")
 	}
+	shell := isShell(a.argv[0].Expand(&sources.Event{}))
 	for _, t := range a.argv {
 		c.Text(t)
+		if shell {
+			c.script(t.String())
+		}
 	}
 	a.warnOfShell(c)
 	a.checkRest(c)
@@ -172,16 +180,17 @@ func isShell(path string) bool {
 }
 
 func (a *program) checkShell(c *Check) Action {
-	a.argv = []Text{literalText("/bin/sh"), literalText("-c"), literalText(a.script)}
+	a.argv = []expand.Text{expand.Literal("/bin/sh"), expand.Literal("-c"), expand.Literal(a.script)}
 	c.script(a.script)
 	a.checkRest(c)
 	return a
 }
 
 func (a *program) checkRest(c *Check) {
+	a.passed = c.Passed
 	c.Text(a.dir)
-	if p := a.dir.parts; len(p) > 0 && p[0].field == "" && !strings.HasPrefix(p[0].literal, "/") {
-		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute, found %q", a.dir.text)
+	if a.dir.Relative() {
+		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute, found %q", a.dir.String())
 	}
 	if a.stdin != nil {
 		c.Text(*a.stdin)
@@ -199,12 +208,10 @@ func (a *program) checkRest(c *Check) {
 // account warns of a user or group that this machine does not have: a
 // configuration may well be checked on another than it is for.
 func (c *Check) account(at config.Pos, user, group string) {
-	if err := spawn.FindAccount(user, group); err != nil {
+	if err := account.Known("", user, group); err != nil {
 		c.Problems.WarnOfMachinef(at, "%v on this machine: there the action fails", err)
 	}
 }
-
-func literalText(s string) Text { return Text{parts: []part{{literal: s}}, text: s} }
 
 // Describe implements Action.
 func (a *program) Describe(e *sources.Event) string {
@@ -227,6 +234,7 @@ func (a *program) Start(r *Run) (Pending, error) {
 		User:    a.user,
 		Group:   a.group,
 		Timeout: a.timeout,
+		Limits:  a.limits,
 	}
 	if spec.Dir == "" {
 		spec.Dir = "/"
@@ -266,7 +274,10 @@ func (p *running) Stop() (gone bool) {
 func (a *program) variables(e *sources.Event) []string {
 	var env []string
 	for _, f := range e.Fields {
-		if value := f.Value.String(); a.env[f.Name] == nil && !dangerous(f.Name) && !strings.Contains(value, "\x00") {
+		if a.env[f.Name] != nil || !a.passed.has(f.Name) {
+			continue
+		}
+		if value := f.Value.String(); !strings.Contains(value, "\x00") {
 			env = append(env, f.Name+"="+value)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/regular"
 	"reflexd/sources"
@@ -48,11 +49,11 @@ const unset = -1
 type send struct {
 	at           config.Pos
 	socket       string
-	to           *Text // nil for the kernel
-	group        int   // 0 for none
-	text         *Text
-	data         *Text
-	file         *Text
+	to           *expand.Text // nil for the kernel
+	group        int          // 0 for none
+	text         *expand.Text
+	data         *expand.Text
+	file         *expand.Text
 	kind         int // nlmsg_type
 	cmd, version int // of genlmsghdr
 	flags        []string
@@ -81,16 +82,16 @@ func (a *send) fields() []config.Field {
 }
 
 // optionalText returns the Value that reads a Text that need not be there.
-func optionalText(t **Text) config.Value {
-	return config.Wrap(TextValue(new(Text)), func(n config.Node, ps *config.Problems) {
-		*t = &Text{}
-		TextValue(*t).Read(n, ps)
+func optionalText(t **expand.Text) config.Value {
+	return config.Wrap(expand.Value(new(expand.Text)), func(n config.Node, ps *config.Problems) {
+		*t = &expand.Text{}
+		expand.Value(*t).Read(n, ps)
 	})
 }
 
 func (a *send) check(c *Check) Action {
 	payloads := 0
-	for _, t := range []*Text{a.text, a.data, a.file} {
+	for _, t := range []*expand.Text{a.text, a.data, a.file} {
 		if t != nil {
 			payloads++
 		}
@@ -98,7 +99,7 @@ func (a *send) check(c *Check) Action {
 	if payloads > 1 {
 		c.Problems.Errorf(a.at, "text, data and file: which of them is the payload?")
 	}
-	for _, t := range []*Text{a.to, a.text, a.data, a.file} {
+	for _, t := range []*expand.Text{a.to, a.text, a.data, a.file} {
 		if t != nil {
 			c.Text(*t)
 		}
@@ -133,7 +134,7 @@ func (a *send) checkLiterals(c *Check) {
 		}
 	}
 	if a.file != nil && !a.file.HasFields() && !strings.HasPrefix(a.file.Expand(none), "/") {
-		c.Problems.Errorf(a.file.Pos, "the path must be absolute, found %q", a.file.text)
+		c.Problems.Errorf(a.file.Pos, "the path must be absolute, found %q", a.file.String())
 	}
 }
 
@@ -179,7 +180,7 @@ func (a *send) Describe(e *sources.Event) string {
 		to = a.to.Expand(e)
 	}
 	text := "send to port " + to + " on " + a.socket
-	for _, t := range []*Text{a.text, a.data, a.file} {
+	for _, t := range []*expand.Text{a.text, a.data, a.file} {
 		if t != nil {
 			text += ": " + t.Expand(e)
 		}

@@ -5,7 +5,10 @@
 
 package action
 
-import "reflexd/sources"
+import (
+	"reflexd/agent/expand"
+	"reflexd/sources"
+)
 
 // Sends returns the events that l sends as soon as it is begun, before it
 // waits for anything, with those of their fields whose values are known.
@@ -20,7 +23,7 @@ func (l List) Sends() []*sources.Event {
 		case *setVars:
 			for _, name := range a.names {
 				e := &sources.Event{Topic: sources.Topic{Kind: "var", Name: name, State: "changed"}}
-				addKnown(e, map[string]*variable{"VAR": {value: literalText(name)}, "VALUE": a.values[name]})
+				addKnown(e, map[string]*variable{"VAR": {value: expand.Literal(name)}, "VALUE": a.values[name]})
 				sent = append(sent, e)
 			}
 		}

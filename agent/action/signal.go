@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/regular"
 	"reflexd/sources"
@@ -28,22 +29,22 @@ var signalKind = Kind{
 	New: func() (config.Value, func(*Check) Action) {
 		a := &signalAction{number: int(unix.SIGTERM)}
 		return config.Object(
-			config.Field{Name: "to", Doc: "a PID, the absolute path of a PID file, or a process's name", Required: true, Value: TextValue(&a.to)},
+			config.Field{Name: "to", Doc: "a PID, the absolute path of a PID file, or a process's name", Required: true, Value: expand.Value(&a.to)},
 			config.Field{Name: "signal", Doc: "which signal", Default: "SIGTERM",
 				Value: config.Parsed(&a.number, "signal", signal.Number)},
 			config.Field{Name: "value", Doc: "a whole number to send with it, as sigqueue(3) does",
 				Value: config.Func(config.Shape{Type: "whole number or ${FIELD}"}, func(n config.Node, ps *config.Problems) {
-					a.value = &Text{}
-					TextValue(a.value).Read(n, ps)
+					a.value = &expand.Text{}
+					expand.Value(a.value).Read(n, ps)
 				})},
 		), a.check
 	},
 }
 
 type signalAction struct {
-	to     Text
+	to     expand.Text
 	number int
-	value  *Text
+	value  *expand.Text
 }
 
 func (a *signalAction) check(c *Check) Action {
@@ -78,7 +79,7 @@ func checkReceiver(to string) error {
 }
 
 // parseValue returns the value that text stands for.
-func parseValue(text Text, e *sources.Event) (int32, error) {
+func parseValue(text expand.Text, e *sources.Event) (int32, error) {
 	s := text.Expand(e)
 	n, err := strconv.ParseInt(s, 0, 32)
 	if err != nil {

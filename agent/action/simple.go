@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -19,14 +20,14 @@ var logKind = Kind{
 	Doc:  "write a line to the log",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &logLine{}
-		return TextValue(&a.text), func(c *Check) Action {
+		return expand.Value(&a.text), func(c *Check) Action {
 			c.Text(a.text)
 			return a
 		}
 	},
 }
 
-type logLine struct{ text Text }
+type logLine struct{ text expand.Text }
 
 // Describe implements Action.
 func (a *logLine) Describe(e *sources.Event) string { return "log " + a.text.Expand(e) }
@@ -45,7 +46,7 @@ var emitKind = Kind{
 		a := &emit{}
 		name := config.Word(&a.name, "the name of an event")
 		at := func(v *variable) *config.Pos { return &v.pos }
-		value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
+		value := func(_ string, v *variable) config.Value { return expand.Value(&v.value) }
 		long := config.Object(
 			config.Field{Name: "name", Doc: "the event's name", Required: true, Value: name},
 			config.Field{Name: "fields", Doc: "its fields", Value: config.MapOf(&a.fields, at, value)})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -20,7 +21,7 @@ var varKind = Kind{
 	New: func() (config.Value, func(*Check) Action) {
 		a := &setVars{}
 		at := func(v *variable) *config.Pos { return &v.pos }
-		value := func(_ string, v *variable) config.Value { return TextValue(&v.value) }
+		value := func(_ string, v *variable) config.Value { return expand.Value(&v.value) }
 		return config.Whole(&a.whole, config.At(&a.pos, config.MapOf(&a.values, at, value))), a.check
 	},
 }

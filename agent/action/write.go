@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -24,19 +25,19 @@ var writeKind = Kind{
 	New: func() (config.Value, func(*Check) Action) {
 		a := &write{}
 		return config.Object(
-			config.Field{Name: "path", Doc: "the file; a glob must match exactly one", Required: true, Value: TextValue(&a.path)},
-			config.Field{Name: "text", Doc: "what to write, in one write(2), nothing added", Required: true, Value: TextValue(&a.text)},
+			config.Field{Name: "path", Doc: "the file; a glob must match exactly one", Required: true, Value: expand.Value(&a.path)},
+			config.Field{Name: "text", Doc: "what to write, in one write(2), nothing added", Required: true, Value: expand.Value(&a.text)},
 		), a.check
 	},
 }
 
-type write struct{ path, text Text }
+type write struct{ path, text expand.Text }
 
 func (a *write) check(c *Check) Action {
 	c.Text(a.path)
 	c.Text(a.text)
-	if p := a.path; len(p.parts) > 0 && p.parts[0].field == "" && !strings.HasPrefix(p.parts[0].literal, "/") {
-		c.Problems.Errorf(p.Pos, "the path must be absolute, found %q", p.text)
+	if p := a.path; p.Relative() {
+		c.Problems.Errorf(p.Pos, "the path must be absolute, found %q", p.String())
 	}
 	return a
 }
@@ -57,7 +58,7 @@ func (a *write) Start(r *Run) (Pending, error) {
 }
 
 // literal reports whether the path is one, and no glob, whatever fields hold.
-func (a *write) literal() bool { return !strings.ContainsAny(a.path.source(), "*?[") }
+func (a *write) literal() bool { return !strings.ContainsAny(a.path.String(), "*?[") }
 
 // unstoppable is work that nobody can call back.
 type unstoppable struct{}

@@ -41,7 +41,7 @@ func Call(path string, r Request, result any, patience time.Duration) error {
 	if err == nil {
 		err = uninterrupted(func() error { return unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil) })
 	}
-	if err != nil && err != unix.EPIPE { // turned away: why is there to read
+	if err != nil && err != unix.EPIPE { // rejected: the answer says why
 		return fmt.Errorf("ask the agent at %s: %w", path, err)
 	}
 	buf := make([]byte, maxAnswer)

@@ -186,7 +186,7 @@ func (s *Server) accept(uint32) {
 	case nil:
 		s.crowded = false
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-		s.turnAway(err)
+		s.reject(err)
 		return
 	default:
 		return // gone again
@@ -225,11 +225,11 @@ func (s *Server) keepSpare() {
 // retryPeriod is how long nobody is accepted after there was no descriptor.
 const retryPeriod = time.Second
 
-// turnAway sends a client away for whom there is no descriptor, with the reason.
+// reject answers a client for whom there is no descriptor with the reason.
 // It would stay in line otherwise, and the socket ready for ever.
-func (s *Server) turnAway(reason error) {
+func (s *Server) reject(reason error) {
 	if !s.crowded {
-		s.log.Error("control socket: clients are turned away", "error", reason)
+		s.log.Error("control socket: clients are rejected", "error", reason)
 	}
 	s.crowded = true
 	if s.spare >= 0 {

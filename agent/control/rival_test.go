@@ -239,7 +239,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 				}
 			}
 		} else {
-			log.await(t, "turned away")
+			log.await(t, "rejected")
 		}
 		if n := wakeups(l) - before; n > 20 {
 			t.Errorf("spare %t: woken %d times", spare, n)
@@ -248,7 +248,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 		if err := Call(path, Request{Verb: "x"}, nil, patience); err != nil {
 			t.Errorf("spare %t: %v", spare, err)
 		}
-		if n := log.count("turned away"); n != 1 {
+		if n := log.count("rejected"); n != 1 {
 			t.Errorf("spare %t: logged %d times", spare, n)
 		}
 		l.Post(func() { s.Close(); l.Stop() })

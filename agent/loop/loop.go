@@ -29,6 +29,10 @@ const batch = 64
 // Loop implements sources.Loop. Create it with New. Only Post and Stop may be
 // called from other threads than the one in Run.
 type Loop struct {
+	// Room reports whether so many threads more could be made now; nil for
+	// always. It is asked when all workers seem to hang: see Beside.
+	Room func(threads int) bool
+
 	epoll   int
 	wake    int // eventfd
 	slots   []*slot
@@ -36,7 +40,7 @@ type Loop struct {
 	timers  timerHeap
 	start   time.Time     // when the process's monotonic clock read …
 	base    time.Duration // … this on CLOCK_MONOTONIC
-	beside  int           // calls of Beside that are not done
+	crew    crew
 	wakeups uint64
 	woke    time.Duration // when epoll_wait returned last
 	wakeBy  time.Duration // 0 for never
@@ -73,6 +77,7 @@ func New() (*Loop, error) {
 		return nil, fmt.Errorf("read CLOCK_MONOTONIC: %w", err)
 	}
 	l := &Loop{epoll: epoll, wake: wake, start: time.Now(), base: time.Duration(now.Nano())}
+	l.crew.most = workers
 	if _, err := l.Watch(wake, unix.EPOLLIN, l.drainWake); err != nil {
 		l.Close()
 		return nil, err
@@ -167,21 +172,6 @@ func (l *Loop) After(d time.Duration, fire func()) sources.Timer {
 	heap.Push(&l.timers, t)
 	return t
 }
-
-// Beside implements sources.Loop.
-func (l *Loop) Beside(work func(), done func()) {
-	l.beside++
-	go func() {
-		work()
-		l.Post(func() {
-			l.beside--
-			done()
-		})
-	}()
-}
-
-// Pending is the number of calls of Beside whose done was not called yet.
-func (l *Loop) Pending() int { return l.beside }
 
 // Post has f called on the loop's thread. Any thread may call it.
 func (l *Loop) Post(f func()) {

@@ -20,7 +20,7 @@ func (s *Source) adopt() {
 	}
 	var kept, stale []remembered
 	var err error
-	s.host.Loop.Beside(func() { kept, stale, err = s.machine.takeStock(roots) }, func() {
+	s.host.Loop.Beside(func() { kept, stale, err = s.paths.takeStock(roots) }, func() {
 		if err != nil {
 			s.host.Log.Error("what was mounted before is not known", "error", err)
 		}
@@ -61,7 +61,7 @@ func (s *Source) takeOver(r remembered) {
 // takeStock tells the records of what is mounted and there from those of what
 // was pulled while nobody looked, and cleans up behind these and behind those
 // that were unmounted or never mounted.
-func (m *machine) takeStock(roots []string) (kept, stale []remembered, err error) {
+func (m *paths) takeStock(roots []string) (kept, stale []remembered, err error) {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return nil, nil, err
@@ -89,14 +89,14 @@ func (m *machine) takeStock(roots []string) (kept, stale []remembered, err error
 }
 
 // isThere reports whether the device is, and is no other one.
-func (m *machine) isThere(id identity) bool {
+func (m *paths) isThere(id identity) bool {
 	now, ok := m.identityOf(m.sys + id.path)
 	d := device{identity: id}
 	return ok && d.same(now) && now.name == id.name
 }
 
 // describe makes the fields of a mount that is taken over.
-func (m *machine) describe(r *remembered) []sources.Field {
+func (m *paths) describe(r *remembered) []sources.Field {
 	f := m.hardware(r.identity)
 	f.content, f.err = probe(f.name, f.size)
 	f.describeContent()

@@ -10,15 +10,15 @@ import (
 	"path/filepath"
 	"slices"
 
-	"reflexd/agent/mount/blkid"
 	"reflexd/agent/mount/fstype"
+	"reflexd/blkid"
 	"reflexd/sources"
 )
 
 // consider has the device looked at, and mounted if a policy is for it. With
 // media its medium may be another one.
 func (s *Source) consider(d *device, media bool) {
-	policies, dry := s.plan.policies, s.plan.DryRun
+	policies, dry := s.plan.policies, s.host.DryRun
 	if s.adopting || len(policies) == 0 || d.released || d.mount != nil && !media {
 		return
 	}
@@ -32,8 +32,8 @@ func (s *Source) consider(d *device, media bool) {
 			if media {
 				revalidate(d.name)
 			}
-			f = s.machine.look(d.identity, interesting)
-			f.swapped = media && s.machine.swapped(f, mounted) && !s.machine.renew(f.whole)
+			f = s.paths.look(d.identity, interesting)
+			f.swapped = media && s.paths.swapped(f, mounted) && !s.paths.renew(f.whole)
 			if !dry {
 				watchMedium(f, interesting)
 			}
@@ -117,7 +117,7 @@ func (q *policy) wish(f *facts) *wish {
 	if o := q.options[f.content.Type]; o != nil {
 		w.options = o.words
 	}
-	w.root, w.below = expand(q.at.text, f.fields, filepath.Base(f.name))
+	w.root, w.below = place(q.at.text, f.fields, filepath.Base(f.name))
 	return w
 }
 
@@ -138,6 +138,11 @@ const mostNames = 100
 // mount mounts the device at the mount point of w, or at the first free one
 // with a suffix from try on, and tells rules how that went.
 func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
+	if err := w.whole(); err != nil {
+		s.fail(d, w, err)
+		done(err)
+		return
+	}
 	one, point := *w, ""
 	for ; ; try++ {
 		one.below = suffixed(w.below, try)
@@ -151,7 +156,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 			return
 		}
 	}
-	if s.plan.DryRun {
+	if s.host.DryRun {
 		s.host.Log.Info("would mount", "device", d.name, "at", point, "type", w.kind.Name)
 		done(nil)
 		return
@@ -159,7 +164,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 	s.points[point], d.policy = d, w.policy
 	var result *mounted
 	var err error
-	s.host.Loop.Beside(func() { result, err = s.machine.attach(&one) }, func() {
+	s.host.Loop.Beside(func() { result, err = s.paths.attach(&one) }, func() {
 		delete(s.points, point)
 		switch {
 		case errors.Is(err, errTaken) && !w.refuse && try < mostNames && !d.gone:
@@ -188,6 +193,9 @@ func (s *Source) settled(d *device, w *wish, result *mounted) {
 	if d.gone {
 		d.quiet = true
 		return
+	}
+	for _, g := range result.unguarded {
+		s.host.Log.Warn("the kernel does not know an option", "device", d.name, "option", g.Option, "since", "Linux "+g.Since)
 	}
 	s.host.Log.Info("mounted", "device", d.name, "at", result.point, "type", w.kind.Name, "read_only", result.readOnly, "why", result.why)
 	s.emit(d, Mounted, result.point)

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/agent/mount/fstype"
-	"reflexd/agent/spawn"
 )
 
 // wish is how a device is to be mounted.
@@ -38,11 +38,12 @@ type mounted struct {
 	made        bool // the folder is ours
 	readOnly    bool
 	why         string // it is read-only though nobody asked for it
+	unguarded   []fstype.Guard
 }
 
 // attach mounts the device. It fails with errTaken where another mount point
 // may do.
-func (m *machine) attach(w *wish) (*mounted, error) {
+func (m *paths) attach(w *wish) (*mounted, error) {
 	f, err := openFolder(w.root, w.below)
 	if err != nil {
 		return nil, err
@@ -80,28 +81,31 @@ func (w *wish) mountOn(f *folder, result *mounted) error {
 	case c.Dirty && !w.kind.Journal && !w.write:
 		result.readOnly, result.why = true, "it was not unmounted when it was used last, and is not repaired by being mounted"
 	}
-	err = w.try(f, o, result.readOnly)
+	err = w.try(f, o, result)
 	protected := errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)
 	if protected && !result.readOnly {
 		result.readOnly, result.why = true, "the device is write-protected"
-		err = w.try(f, o, true)
+		err = w.try(f, o, result)
 	}
 	if errors.Is(err, unix.EROFS) && w.kind.NoReplay != "" {
 		o.Add(w.kind.NoReplay)
 		result.why = "the device is write-protected, and what its journal holds is not in sight"
-		err = w.try(f, o, true)
+		err = w.try(f, o, result)
 	}
 	return w.explain(err)
 }
 
 // try calls mount(2) with each of the type's drivers until the kernel knows
 // one.
-func (w *wish) try(f *folder, o fstype.Options, readOnly bool) (err error) {
-	if readOnly {
+func (w *wish) try(f *folder, o fstype.Options, result *mounted) (err error) {
+	if result.readOnly {
 		o.Flags |= unix.MS_RDONLY
 	}
-	for _, driver := range w.kind.Drivers {
-		err = unix.Mount(w.facts.name, procFd(f.fd), driver, o.Flags, strings.Join(o.Data, ","))
+	for i := range w.kind.Drivers {
+		d := &w.kind.Drivers[i]
+		result.unguarded, err = d.Try(o, func(o fstype.Options) error {
+			return unix.Mount(w.facts.name, procFd(f.fd), d.Name, o.Flags, strings.Join(o.Data, ","))
+		})
 		if err != unix.ENODEV {
 			return err
 		}
@@ -114,11 +118,11 @@ func (w *wish) mountOptions() (fstype.Options, error) {
 	o.Add(w.kind.Defaults...)
 	if w.owner != "" && !w.kind.Owners {
 		user, group, _ := strings.Cut(w.owner, ":")
-		uid, gid, err := spawn.Ids(user, group)
+		a, err := account.Find("", user, group)
 		if err != nil {
 			return o, fmt.Errorf("owner of the files: %w", err)
 		}
-		o.Add(fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid))
+		o.Add(fmt.Sprintf("uid=%d", a.Uid), fmt.Sprintf("gid=%d", a.Gid))
 		if w.kind.Name != "iso9660" {
 			o.Add("umask=022")
 		}
@@ -140,7 +144,13 @@ func (w *wish) explain(err error) error {
 	case unix.ENODEV:
 		return fmt.Errorf("mount %s: %s", w.facts.name, fstype.Unknown(kind))
 	case unix.EINVAL:
-		return fmt.Errorf("mount %s as %s: %w (a damaged filesystem, or an option that the driver does not know: dmesg says more)", w.facts.name, kind, err)
+		hint := "a damaged filesystem, or an option that the driver does not know: dmesg says more"
+		if kind == "xfs" {
+			hint = "the UUID of another one that is mounted, " + hint
+		}
+		return fmt.Errorf("mount %s as %s: %w (%s)", w.facts.name, kind, err, hint)
+	case unix.EIO:
+		return fmt.Errorf("mount %s as %s: %w (a damaged filesystem, or the device cannot be read: dmesg says more)", w.facts.name, kind, err)
 	case unix.EPERM:
 		return fmt.Errorf("mount %s as %s: %w (only root may mount)", w.facts.name, kind, err)
 	}
@@ -149,7 +159,7 @@ func (w *wish) explain(err error) error {
 
 // verify looks whether the device is where it was mounted: it may have been
 // another by then, or is gone already.
-func (m *machine) verify(w *wish, result *mounted) error {
+func (m *paths) verify(w *wish, result *mounted) error {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 )
 
 // systemPoints are the mount points whose disk is the system's own.
@@ -19,7 +19,7 @@ var systemPoints = []string{"/", "/usr", "/etc", "/var", "/home", "/boot", "/boo
 
 // inUse says, without reading the device, who has it, and whether it is the
 // system's: "" for no.
-func (m *machine) inUse(f *facts) (claim, reserved string) {
+func (m *paths) inUse(f *facts) (claim, reserved string) {
 	if held, _ := os.ReadDir(filepath.Join(f.folder, "holders")); len(held) > 0 {
 		return held[0].Name() + " is made of it", ""
 	}
@@ -43,7 +43,7 @@ func (m *machine) inUse(f *facts) (claim, reserved string) {
 	return "", reserved
 }
 
-func (m *machine) isSwap(name string) bool {
+func (m *paths) isSwap(name string) bool {
 	text, _ := os.ReadFile(filepath.Join(m.proc, "swaps"))
 	for line := range strings.Lines(string(text)) {
 		path, _, _ := strings.Cut(line, " ")
@@ -56,7 +56,7 @@ func (m *machine) isSwap(name string) bool {
 
 // disk returns the folder in sysfs of the whole disk that the block device
 // number is of, or "".
-func (m *machine) disk(number string) string {
+func (m *paths) disk(number string) string {
 	folder, err := filepath.EvalSymlinks(filepath.Join(m.sys, "dev/block", number))
 	if err != nil {
 		return ""
@@ -69,7 +69,7 @@ func (m *machine) disk(number string) string {
 
 // isRoot finds the disk of the kernel's root=, which is not in sight where the
 // root is an overlay.
-func (m *machine) isRoot(f *facts) string {
+func (m *paths) isRoot(f *facts) string {
 	text, _ := os.ReadFile(filepath.Join(m.proc, "cmdline"))
 	for _, word := range strings.Fields(string(text)) {
 		if spec, ok := strings.CutPrefix(word, "root="); ok && m.onSameDisk(spec, f) {
@@ -81,7 +81,7 @@ func (m *machine) isRoot(f *facts) string {
 
 // onSameDisk reports whether spec names the device, or one that shares the
 // disk with it.
-func (m *machine) onSameDisk(spec string, f *facts) bool {
+func (m *paths) onSameDisk(spec string, f *facts) bool {
 	if path, ok := strings.CutPrefix(spec, "/dev/"); ok {
 		folder, err := filepath.EvalSymlinks(filepath.Join(m.sys, "class/block", filepath.Base(path)))
 		return err == nil && (folder == f.whole || filepath.Dir(folder) == f.whole)
@@ -96,7 +96,7 @@ func (m *machine) onSameDisk(spec string, f *facts) bool {
 }
 
 // inFstab says which line of fstab names the device.
-func (m *machine) inFstab(f *facts) string {
+func (m *paths) inFstab(f *facts) string {
 	text, err := os.ReadFile(m.fstab)
 	if err != nil {
 		return ""
@@ -112,7 +112,7 @@ func (m *machine) inFstab(f *facts) string {
 }
 
 // names reports whether the first word of a line of fstab means the device.
-func (m *machine) names(spec string, f *facts) bool {
+func (m *paths) names(spec string, f *facts) bool {
 	key, value, tagged := strings.Cut(spec, "=")
 	value = strings.Trim(value, `"`)
 	switch {
@@ -135,7 +135,7 @@ func (m *machine) names(spec string, f *facts) bool {
 
 // partUUID returns the partition's UUID: the kernel's word since Linux 6.9,
 // else made from the disk's as the kernel does for DOS tables, else udev's.
-func (m *machine) partUUID(f *facts) string {
+func (m *paths) partUUID(f *facts) string {
 	if id := f.text("PARTUUID"); id != "" || f.part == 0 {
 		return id
 	}
@@ -152,7 +152,7 @@ func (m *machine) partUUID(f *facts) string {
 }
 
 // table reads the partition table of the device's disk.
-func (m *machine) table(f *facts) blkid.Content {
+func (m *paths) table(f *facts) blkid.Content {
 	name := filepath.Join(m.dev, strings.ReplaceAll(filepath.Base(f.whole), "!", "/"))
 	c, _ := probe(name, readNumber(f.whole, "size")*512)
 	return c

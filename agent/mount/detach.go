@@ -30,7 +30,7 @@ type manner struct{ lazy, kill bool }
 
 // release writes back and unmounts what is mounted at point. It may take as
 // long as the device takes.
-func (m *machine) release(point string, how manner) error {
+func (m *paths) release(point string, how manner) error {
 	syncing := syncMount(point)
 	if how.lazy {
 		return m.umount(point, unix.MNT_DETACH)
@@ -64,7 +64,7 @@ func syncMount(point string) error {
 }
 
 // umountSoon unmounts, if need be after a moment.
-func (m *machine) umountSoon(point string) (err error) {
+func (m *paths) umountSoon(point string) (err error) {
 	for range busyTries {
 		if err = m.umount(point, 0); !errors.Is(err, unix.EBUSY) {
 			return err
@@ -77,7 +77,7 @@ func (m *machine) umountSoon(point string) (err error) {
 // umount calls umount2(2), through a descriptor of the folder that the mount
 // point is in, so that no link leads elsewhere. If somebody else was faster,
 // that is no error: a rule may unmount what is being pulled.
-func (m *machine) umount(point string, flags int) error {
+func (m *paths) umount(point string, flags int) error {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
 	parent, err := unix.Openat2(unix.AT_FDCWD, filepath.Dir(point), &how)
 	if err != nil {
@@ -95,20 +95,20 @@ func (m *machine) umount(point string, flags int) error {
 }
 
 // isMountPoint reports whether anything is mounted there, as far as is known.
-func (m *machine) isMountPoint(point string) bool {
+func (m *paths) isMountPoint(point string) bool {
 	mounts, err := readMountinfo(m.proc)
 	return err != nil || slices.ContainsFunc(mounts, func(e entry) bool { return e.point == point })
 }
 
 // stillMounted reports whether the device is at the mount point.
-func (m *machine) stillMounted(point string, id *identity) bool {
+func (m *paths) stillMounted(point string, id *identity) bool {
 	mounts, err := readMountinfo(m.proc)
 	return err != nil || at(mounts, point, id.name, id.number) != nil
 }
 
 // cut takes the mount of a device that is gone out of sight, however busy it
 // is, and cleans up behind it.
-func (m *machine) cut(id identity, mt *mounted) error {
+func (m *paths) cut(id identity, mt *mounted) error {
 	const deepest = 100 // mounts upon each other
 	for range deepest {
 		mounts, err := readMountinfo(m.proc)
@@ -127,7 +127,7 @@ func (m *machine) cut(id identity, mt *mounted) error {
 }
 
 // clean removes what a mount that is gone has left.
-func (m *machine) clean(id identity, mt *mounted) {
+func (m *paths) clean(id identity, mt *mounted) {
 	removeFolder(mt.root, mt.below, mt.made)
 	m.forget(id)
 }

@@ -18,7 +18,7 @@ func TestCutWhereSomebodyElseWasFaster(t *testing.T) {
 		t.Fatal("only root is told that nothing is mounted there")
 	}
 	dir := t.TempDir()
-	m := machine{proc: filepath.Join(dir, "proc"), records: filepath.Join(dir, "records")}
+	m := paths{proc: filepath.Join(dir, "proc"), records: filepath.Join(dir, "records")}
 	mt := &mounted{root: filepath.Join(dir, "media"), below: "PHOTOS", point: filepath.Join(dir, "media/PHOTOS"), made: true}
 	id := identity{name: "/dev/sda1", number: "8:1", seq: "4"}
 	for _, folder := range []string{filepath.Join(m.proc, "self"), m.records, mt.point} {

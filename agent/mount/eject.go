@@ -23,7 +23,7 @@ type drive struct {
 }
 
 // drive finds the drive that the device name is, or is a part of.
-func (m *machine) drive(name string) (*drive, error) {
+func (m *paths) drive(name string) (*drive, error) {
 	id, ok := m.find(name)
 	if !ok {
 		return nil, fmt.Errorf("eject %s: there is no such block device", name)
@@ -39,7 +39,7 @@ func (m *machine) drive(name string) (*drive, error) {
 }
 
 // find returns the block device with that name, or that a link leads to.
-func (m *machine) find(name string) (identity, bool) {
+func (m *paths) find(name string) (identity, bool) {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
 	}
@@ -69,7 +69,7 @@ func (d *drive) covers(id *identity) bool {
 
 // eject writes everything back, unmounts what others have mounted, and
 // detaches the drive. Ours is unmounted by then.
-func (m *machine) eject(d *drive) error {
+func (m *paths) eject(d *drive) error {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func flush(name string) error {
 // take the drive from the SCSI layer before it could write its cache. The
 // other slots of a card reader are one USB device with this one: it stays if
 // any of them is mounted. What is no SCSI device has nothing to be detached.
-func (m *machine) unplug(d *drive) error {
+func (m *paths) unplug(d *drive) error {
 	last := d.usb != "" && !m.shared(d)
 	detach := filepath.Join(d.folder, "device", "delete")
 	if err := writeAttribute(detach, "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -126,7 +126,7 @@ func (m *machine) unplug(d *drive) error {
 }
 
 // shared reports whether another drive of the same USB device is in use.
-func (m *machine) shared(d *drive) bool {
+func (m *paths) shared(d *drive) bool {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return true

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"reflexd/agent/account"
 	"reflexd/agent/mount/fstype"
-	"reflexd/agent/spawn"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -53,7 +53,7 @@ func examineNamespace(x *sources.Exam) {
 	if x.Pid != 0 {
 		process = strconv.Itoa(x.Pid)
 	}
-	if why := astray(x.Path("/proc"), process); why != "" {
+	if why := privateNamespace(x.Path("/proc"), process); why != "" {
 		x.Bad(nil, subject, why, "")
 		return
 	}
@@ -75,7 +75,7 @@ func (q *policy) examine(x *sources.Exam) {
 	x.Judge(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "write `at:` with a folder that can be written to")
 	if q.owner != "" {
 		user, group, _ := strings.Cut(q.owner, ":")
-		x.Judge(&q.pos, "owner "+q.owner, "known", spawn.Known(x.Root, user, group), "")
+		x.Judge(&q.pos, "owner "+q.owner, "known", account.Known(x.Root, user, group), "")
 	}
 }
 

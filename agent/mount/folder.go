@@ -117,7 +117,7 @@ func isMarked(path string) bool {
 // fixed makes the fixed folder of a template where it is not there, and
 // returns its real path. Every folder and link on the way must be root's, or
 // ours, and none but with a sticky bit writable for others: else somebody
-// could lead us astray.
+// could put something else there.
 func fixed(root string) (string, error) {
 	if err := trusted(root); err != nil {
 		return "", err

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"reflexd/agent/action"
 )
 
 // FIFREEZE and FITHAW of linux/fs.h; the same on all our machines.
@@ -72,7 +70,7 @@ func TestHangingStickHoldsNobodyUp(t *testing.T) {
 	freeze()
 	first, second := make(chan error, 1), make(chan error, 1)
 	r.do(func() {
-		u := action.UnmountRequest{Target: bad.name}
+		u := UnmountRequest{Target: bad.name}
 		r.source.Unmount(u, func(err error) { first <- err })
 		r.source.Unmount(u, func(err error) { second <- err })
 	})
@@ -114,7 +112,7 @@ func TestPulledWhileBeingUnmounted(t *testing.T) {
 	freeze()
 	end := make(chan error, 1)
 	r.do(func() {
-		r.source.Unmount(action.UnmountRequest{Target: d.name}, func(err error) { end <- err })
+		r.source.Unmount(UnmountRequest{Target: d.name}, func(err error) { end <- err })
 	})
 	r.pull(d)
 	thaw()

@@ -16,7 +16,7 @@ import (
 )
 
 // holders says who uses something below point: "cp (812), sh (790)".
-func (m *machine) holders(point string) string {
+func (m *paths) holders(point string) string {
 	const most = 5
 	var names []string
 	pids := m.findHolders(point)
@@ -35,7 +35,7 @@ func (m *machine) holders(point string) string {
 
 // findHolders returns the processes that have an open file, their working or
 // root folder, or a mapped file below point.
-func (m *machine) findHolders(point string) []int {
+func (m *paths) findHolders(point string) []int {
 	folders, _ := os.ReadDir(m.proc)
 	var pids []int
 	for _, e := range folders {
@@ -78,7 +78,7 @@ func under(path, point string) bool {
 
 // evict ends the processes that keep the mount busy: first they are asked to,
 // then they are killed. Neither process 1 nor we ourselves are.
-func (m *machine) evict(point string) error {
+func (m *paths) evict(point string) error {
 	for _, step := range []struct {
 		signal unix.Signal
 		grace  time.Duration

@@ -14,13 +14,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 	"reflexd/sources"
 	"reflexd/sources/uevent"
 )
 
 // machine is where the files of this machine are.
-type machine struct {
+type paths struct {
 	dev, sys, proc string
 	fstab          string
 	records        string // the folder of what we remember of our mounts
@@ -46,6 +46,7 @@ type facts struct {
 	removable bool            // a stick, or a card in a reader
 	protected bool            // the drive refuses writes
 	content   blkid.Content
+	twin      bool   // a btrfs of its UUID is mounted
 	swapped   bool   // what is mounted of it was on another medium, and the kernel does not know
 	claim     string // why it cannot be mounted now: who has it, in words, or ""
 	reserved  string // why it is not mounted unless a rule says so, or ""
@@ -77,7 +78,7 @@ func textOf(fields []sources.Field, name string) string {
 
 // look finds out about the device id. interesting is asked, when the hardware
 // is known, whether the device is to be read at all.
-func (m *machine) look(id identity, interesting func(*facts) bool) *facts {
+func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
 	f := m.hardware(id)
 	switch {
 	case !interesting(f):
@@ -96,6 +97,7 @@ func (m *machine) look(id identity, interesting func(*facts) bool) *facts {
 		return f
 	}
 	f.describeContent()
+	f.twin = m.hasTwin(&f.content)
 	if f.reserved == "" {
 		f.reserved = m.inFstab(f)
 	}
@@ -113,7 +115,7 @@ func (f *facts) describeContent() {
 const sector = 512
 
 // hardware reads what sysfs has.
-func (m *machine) hardware(id identity) *facts {
+func (m *paths) hardware(id identity) *facts {
 	f := &facts{identity: id, folder: filepath.Join(m.sys, id.path)}
 	f.set("DEVNAME", sources.Text(id.name))
 	f.set("DEVPATH", sources.Text(id.path))

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/mount/blkid"
+	"reflexd/blkid"
 )
 
 // revalidate has the kernel look whether the medium of a drive is still the
@@ -70,7 +70,7 @@ func (s *Source) heldBy(drive *device) []held {
 // not hold: it is another medium than it was. A card can be changed faster than
 // the kernel asks for it, and as long as a partition is mounted, the kernel
 // keeps to those that it knows. What cannot be read tells nothing.
-func (m *machine) swapped(f *facts, mounted []held) bool {
+func (m *paths) swapped(f *facts, mounted []held) bool {
 	disk, ok := m.identityOf(f.whole)
 	end := readNumber(f.whole, "size") * sector
 	if len(mounted) == 0 || !ok || end == 0 {
@@ -100,7 +100,7 @@ func (m *machine) swapped(f *facts, mounted []held) bool {
 // mounted of another medium must write nothing to this one, not even that it
 // was unmounted. See the kernel's scsi_sysfs.c. It reports whether the drive was
 // given up.
-func (m *machine) renew(whole string) bool {
+func (m *paths) renew(whole string) bool {
 	device, err := filepath.EvalSymlinks(filepath.Join(whole, "device"))
 	address := strings.Split(filepath.Base(device), ":") // host, channel, target, LUN
 	if err != nil || len(address) != 4 {

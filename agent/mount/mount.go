@@ -20,7 +20,6 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/action"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -44,8 +43,6 @@ const (
 type Plan struct {
 	// Acts is set if some rule has the action mount.
 	Acts bool
-	// DryRun tells what would be mounted instead of mounting it.
-	DryRun bool
 
 	policies []*policy
 	heard    bool // some rule has a trigger
@@ -55,7 +52,7 @@ type Plan struct {
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:    "automount",
-		Doc:     "mount filesystems as they are plugged in: `true` for those of USB and card readers at " + action.DefaultMountPoint + ", or policies of which the first that fits counts",
+		Doc:     "mount filesystems as they are plugged in: `true` for those of USB and card readers at " + DefaultPoint + ", or policies of which the first that fits counts",
 		Default: "off", Value: p.automountValue(),
 	}}
 }
@@ -100,9 +97,9 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	}
 }
 
-// Check implements sources.Plan: policies are complained of where they are
+// Resolve implements sources.Plan: policies are complained of where they are
 // read.
-func (p *Plan) Check(*config.Problems) {}
+func (p *Plan) Resolve(*config.Problems) {}
 
 // wanted reports whether there is anything to do.
 func (p *Plan) wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }

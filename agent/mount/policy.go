@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/action"
+	"reflexd/agent/expand"
 	"reflexd/agent/mount/fstype"
 	"reflexd/config"
 	"reflexd/sources"
@@ -38,7 +38,7 @@ type options struct {
 
 func newPolicy() *policy {
 	p := &policy{}
-	p.at.text, _ = action.ParseText(action.DefaultMountPoint)
+	p.at.text, _ = expand.Parse(DefaultPoint)
 	return p
 }
 
@@ -83,7 +83,7 @@ func (q *policy) value() config.Value {
 	return config.Object(
 		config.Field{Name: "match", Doc: "what the device's fields must be", Default: "any USB device or card reader", Value: match},
 		config.Field{Name: "types", Doc: "the filesystems to mount, one or a list", Default: "all that are known", Value: config.OneOrMore(&q.types, word)},
-		config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: action.DefaultMountPoint, Value: q.at.value()},
+		config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: DefaultPoint, Value: q.at.value()},
 		config.Field{Name: "options", Doc: "per type, added to nosuid, nodev, noexec, relatime and the type's defaults", Value: config.MapOf(&q.options, place, optionsValue)},
 		config.Field{Name: "read_only", Doc: "nothing is written to it", Default: "off", Value: config.Bool(&q.readOnly)},
 		config.Field{Name: "sync", Doc: "every write goes to the device at once: slow, and wears flash out", Default: "off", Value: config.Bool(&q.sync)},

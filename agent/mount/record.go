@@ -29,12 +29,12 @@ type remembered struct {
 
 // recordFile is the name of the record of a device, and not that of another
 // one which had its number before.
-func (m *machine) recordFile(id identity) string {
+func (m *paths) recordFile(id identity) string {
 	return filepath.Join(m.records, strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
 }
 
 // remember writes the record of a mount that is about to be made.
-func (m *machine) remember(id identity, mt *mounted) error {
+func (m *paths) remember(id identity, mt *mounted) error {
 	made := "0"
 	if mt.made {
 		made = "1"
@@ -53,10 +53,10 @@ func (m *machine) remember(id identity, mt *mounted) error {
 }
 
 // forget removes the record of a device.
-func (m *machine) forget(id identity) { _ = os.Remove(m.recordFile(id)) }
+func (m *paths) forget(id identity) { _ = os.Remove(m.recordFile(id)) }
 
 // recall reads all records. One that cannot be understood is removed.
-func (m *machine) recall() []remembered {
+func (m *paths) recall() []remembered {
 	entries, _ := os.ReadDir(m.records)
 	var all []remembered
 	for _, e := range entries {

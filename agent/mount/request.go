@@ -13,10 +13,36 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/action"
-	"reflexd/agent/mount/blkid"
+	"reflexd/agent/expand"
 	"reflexd/agent/mount/fstype"
+	"reflexd/blkid"
+	"reflexd/sources"
 )
+
+// Request asks for a mount.
+type Request struct {
+	Device   string      // absolute
+	At       expand.Text // the mount point
+	Type     string      // "" for what the device holds
+	Options  []string
+	ReadOnly bool
+	Event    *sources.Event // whose fields At may name
+}
+
+// UnmountRequest asks for the end of mounts.
+type UnmountRequest struct {
+	Target string // a device name, a mount point, or "all" for all that reflexd mounted
+	Lazy   bool   // at once, whoever uses it
+	Kill   bool   // end who uses it
+}
+
+// Fields are the fields that a mount point may name beside those of the
+// event: what is found on the device.
+var Fields = []string{"DEVNAME", "FSTYPE", "LABEL", "UUID", "SIZE"}
+
+// DefaultPoint is where things are mounted unless the configuration says
+// otherwise.
+const DefaultPoint = "/media/${LABEL:-${UUID}}"
 
 // later returns a done that is never called before it returns to its caller.
 func (s *Source) later(done func(error)) func(error) {
@@ -24,7 +50,7 @@ func (s *Source) later(done func(error)) func(error) {
 }
 
 // Mount implements action.Mounts.
-func (s *Source) Mount(r action.MountRequest, done func(error)) {
+func (s *Source) Mount(r Request, done func(error)) {
 	done = s.later(done)
 	if s.lock.rival != nil {
 		done(fmt.Errorf("mount %s: %w", r.Device, s.lock.rival))
@@ -32,7 +58,7 @@ func (s *Source) Mount(r action.MountRequest, done func(error)) {
 	}
 	var id identity
 	var found bool
-	s.host.Loop.Beside(func() { id, found = s.machine.find(r.Device) }, func() {
+	s.host.Loop.Beside(func() { id, found = s.paths.find(r.Device) }, func() {
 		if !found {
 			done(fmt.Errorf("mount %s: there is no such block device", r.Device))
 			return
@@ -46,7 +72,7 @@ func (s *Source) Mount(r action.MountRequest, done func(error)) {
 	})
 }
 
-func (s *Source) mountOnRequest(d *device, r *action.MountRequest, done func(error)) {
+func (s *Source) mountOnRequest(d *device, r *Request, done func(error)) {
 	d.queue.add(job{what: "mounting", cancelled: func() { done(errPulled) }, do: func(finish func()) {
 		finish = s.ending(d, finish)
 		end := func(err error) {
@@ -54,19 +80,19 @@ func (s *Source) mountOnRequest(d *device, r *action.MountRequest, done func(err
 			done(err)
 		}
 		var f *facts
-		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, func(*facts) bool { return true }) }, func() {
+		s.host.Loop.Beside(func() { f = s.paths.look(d.identity, func(*facts) bool { return true }) }, func() {
 			s.lookedOnRequest(d, f, r, end)
 		})
 	}})
 }
 
-func (s *Source) lookedOnRequest(d *device, f *facts, r *action.MountRequest, end func(error)) {
+func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error)) {
 	fields := append(slices.Clone(f.fields), r.Event.Fields...)
 	if d.mount != nil { // it was not read then, but its fields are known
 		fields = append(slices.Clone(d.fields), fields...)
 	}
 	w := &wish{facts: f, options: r.Options, readOnly: r.ReadOnly}
-	w.root, w.below = expand(r.At, fields, filepath.Base(d.name))
+	w.root, w.below = place(r.At, fields, filepath.Base(d.name))
 	name := cmp.Or(r.Type, f.content.Type)
 	w.kind = fstype.Find(name)
 	if d.mount == nil {
@@ -100,13 +126,13 @@ func (s *Source) lookedOnRequest(d *device, f *facts, r *action.MountRequest, en
 }
 
 // Unmount implements action.Mounts.
-func (s *Source) Unmount(u action.UnmountRequest, done func(error)) {
+func (s *Source) Unmount(u UnmountRequest, done func(error)) {
 	done = s.later(done)
 	how := manner{lazy: u.Lazy, kill: u.Kill}
 	targets := s.targets(u.Target)
 	if len(targets) == 0 && u.Target != "all" {
 		var err error
-		s.host.Loop.Beside(func() { err = s.machine.releaseForeign(u.Target, how) }, func() { done(err) })
+		s.host.Loop.Beside(func() { err = s.paths.releaseForeign(u.Target, how) }, func() { done(err) })
 		return
 	}
 	s.unmountAll(targets, how, done)
@@ -142,9 +168,9 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 		var err error
 		still := true
 		s.host.Loop.Beside(func() {
-			err = s.machine.release(mt.point, how)
-			if still = s.machine.stillMounted(mt.point, &d.identity); !still {
-				s.machine.clean(d.identity, mt)
+			err = s.paths.release(mt.point, how)
+			if still = s.paths.stillMounted(mt.point, &d.identity); !still {
+				s.paths.clean(d.identity, mt)
 			}
 		}, func() {
 			switch {
@@ -179,7 +205,7 @@ func (s *Source) targets(target string) []*device {
 
 // releaseForeign unmounts what others have mounted. A device that is not
 // mounted is what was asked for.
-func (m *machine) releaseForeign(target string, how manner) error {
+func (m *paths) releaseForeign(target string, how manner) error {
 	mounts, err := readMountinfo(m.proc)
 	if err != nil {
 		return err
@@ -208,7 +234,7 @@ func (s *Source) Eject(target string, done func(error)) {
 	}
 	var d *drive
 	var err error
-	s.host.Loop.Beside(func() { d, err = s.machine.drive(name) }, func() {
+	s.host.Loop.Beside(func() { d, err = s.paths.drive(name) }, func() {
 		if err != nil {
 			done(err)
 			return
@@ -229,7 +255,7 @@ func (s *Source) ejectDrive(d *drive, done func(error)) {
 			done(fmt.Errorf("eject %s: %w", d.name, err))
 			return
 		}
-		s.host.Loop.Beside(func() { err = s.machine.eject(d) }, func() {
+		s.host.Loop.Beside(func() { err = s.paths.eject(d) }, func() {
 			if err == nil {
 				s.host.Log.Info("ejected", "device", d.name)
 			}

@@ -21,7 +21,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/action"
 	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
@@ -83,8 +82,8 @@ func start(t *testing.T, dir, yaml string) *rig {
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
 	r.source = newSource(host)
-	r.source.machine.records = filepath.Join(dir, "records")
-	r.source.machine.fstab = filepath.Join(dir, "fstab")
+	r.source.paths.records = filepath.Join(dir, "records")
+	r.source.paths.fstab = filepath.Join(dir, "fstab")
 	plan := uevent.Kind.Plan().(*uevent.Plan)
 	plan.Overheard = true
 	p := readPlan(t, strings.ReplaceAll(yaml, "DIR", dir))
@@ -108,7 +107,7 @@ func readPlan(t testing.TB, yaml string) *Plan {
 	n, ok := config.Parse("t.yaml", []byte("automount: "+yaml), ps)
 	if ok {
 		config.Object(p.Sections()...).Read(n, ps)
-		p.Check(ps)
+		p.Resolve(ps)
 	}
 	if ps.Failed() {
 		t.Fatal(ps)
@@ -229,7 +228,7 @@ func await(t *testing.T, end chan error) error {
 func (r *rig) unmount(target string, lazy, kill bool) error {
 	r.t.Helper()
 	return r.ask(func(done func(error)) {
-		r.source.Unmount(action.UnmountRequest{Target: target, Lazy: lazy, Kill: kill}, done)
+		r.source.Unmount(UnmountRequest{Target: target, Lazy: lazy, Kill: kill}, done)
 	})
 }
 
@@ -278,7 +277,7 @@ func (r *rig) hear(e *sources.Event) {
 func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
-		id, ok := r.source.machine.find(d.name)
+		id, ok := r.source.paths.find(d.name)
 		if !ok {
 			r.t.Error(d.name, "is not there")
 		}

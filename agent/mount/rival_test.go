@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"reflexd/agent/action"
+	"reflexd/agent/expand"
 )
 
 // Of two agents one mounts, and the other one goes on when that has ended: what
@@ -29,11 +29,11 @@ func TestOneAgentAtATimeMounts(t *testing.T) {
 	if want := "records another reflexd mounts drives here: it holds " + dir + "/records"; state != want {
 		t.Errorf("status %q, want %q", state, want)
 	}
-	at, err := action.ParseText(dir + "/other")
+	at, err := expand.Parse(dir + "/other")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = second.ask(func(done func(error)) { second.source.Mount(action.MountRequest{Device: d.name, At: at}, done) })
+	err = second.ask(func(done func(error)) { second.source.Mount(Request{Device: d.name, At: at}, done) })
 	if err == nil || !strings.Contains(err.Error(), "another reflexd mounts") {
 		t.Error(err)
 	}

@@ -23,21 +23,21 @@ import (
 // the agent.
 type Source struct {
 	host    sources.Host
-	machine machine
+	paths   paths
 	plan    *Plan
 	devices map[string]*device // by DEVNAME
 	points  map[string]*device // who is, or is about to be, at a mount point
 	started bool               // by a plan that wanted something
 	// adopting is set at start until we know what we mounted before; nothing
 	// is mounted until then.
-	adopting bool
-	listing  *listing      // nil unless devices are being listed
-	again    bool          // list once more
-	heard    uint64        // uevents of block devices so far
-	settle   sources.Timer // nil unless devices are to be listed after a loss
-	astray   string        // our mount namespace is not everybody's, in words
-	table    mountTable
-	lock     lock
+	adopting         bool
+	listing          *listing      // nil unless devices are being listed
+	again            bool          // list once more
+	heard            uint64        // uevents of block devices so far
+	settle           sources.Timer // nil unless devices are to be listed after a loss
+	privateNamespace string        // our mount namespace is not everybody's, in words
+	table            mountTable
+	lock             lock
 }
 
 // listing is what there is to know when the devices are listed: what uevents
@@ -71,7 +71,7 @@ type device struct {
 func newSource(h sources.Host) *Source {
 	return &Source{
 		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{},
-		machine: machine{dev: h.Dev, sys: h.Sys, proc: h.Proc, fstab: "/etc/fstab", records: "/run/reflexd/mounts"},
+		paths: paths{dev: h.Dev, sys: h.Sys, proc: h.Proc, fstab: "/etc/fstab", records: "/run/reflexd/mounts"},
 	}
 }
 
@@ -88,7 +88,7 @@ func (s *Source) Apply(plan sources.Plan) {
 		d.handled = ""
 	}
 	switch {
-	case p.DryRun:
+	case s.host.DryRun:
 		s.list(true)
 	case !s.started:
 		s.started, s.adopting = true, true
@@ -111,14 +111,14 @@ func (s *Source) abandon() {
 
 // checkNamespace warns where nobody else sees what we mount.
 func (s *Source) checkNamespace() {
-	if s.astray = astray(s.host.Proc, "self"); s.astray != "" {
-		s.host.Log.Warn("mounts are invisible to others", "error", s.astray)
+	if s.privateNamespace = privateNamespace(s.host.Proc, "self"); s.privateNamespace != "" {
+		s.host.Log.Warn("mounts are invisible to others", "error", s.privateNamespace)
 	}
 }
 
-// astray says that the mount namespace of a process is not everybody's; "" if
+// privateNamespace says that the mount namespace of a process is not everybody's; "" if
 // it is, or that cannot be known.
-func astray(proc, process string) string {
+func privateNamespace(proc, process string) string {
 	ours, err := os.Readlink(filepath.Join(proc, process, "ns/mnt"))
 	theirs, other := os.Readlink(filepath.Join(proc, "1/ns/mnt"))
 	if err != nil || other != nil || ours == theirs {
@@ -144,8 +144,8 @@ func (s *Source) Status() []sources.State {
 	if s.lock.rival != nil {
 		all = append(all, sources.State{Name: "records", Error: s.lock.rival.Error()})
 	}
-	if s.astray != "" {
-		all = append(all, sources.State{Name: "namespace", Error: s.astray})
+	if s.privateNamespace != "" {
+		all = append(all, sources.State{Name: "namespace", Error: s.privateNamespace})
 	}
 	return all
 }
@@ -300,7 +300,7 @@ func (s *Source) list(all bool) {
 	s.listing = l
 	var found []identity
 	var err error
-	s.host.Loop.Beside(func() { found, err = s.machine.list() }, func() {
+	s.host.Loop.Beside(func() { found, err = s.paths.list() }, func() {
 		if s.listing != l {
 			return // abandoned
 		}
@@ -336,7 +336,7 @@ func (s *Source) compare(l *listing, found []identity, all bool) {
 }
 
 // list reads what block devices there are.
-func (m *machine) list() ([]identity, error) {
+func (m *paths) list() ([]identity, error) {
 	class := filepath.Join(m.sys, "class/block")
 	entries, err := os.ReadDir(class)
 	if err != nil {
@@ -352,7 +352,7 @@ func (m *machine) list() ([]identity, error) {
 }
 
 // identityOf reads what device a folder in sysfs is about.
-func (m *machine) identityOf(folder string) (identity, bool) {
+func (m *paths) identityOf(folder string) (identity, bool) {
 	real, err := filepath.EvalSymlinks(folder)
 	sys, other := filepath.EvalSymlinks(m.sys)
 	if err != nil || other != nil {

@@ -282,7 +282,7 @@ func TestLaterRunTakesOver(t *testing.T) {
 	r.expect("mounted")
 	r.stop()
 	// The second one's record says that it is another device that was there.
-	m := r.source.machine
+	m := r.source.paths
 	id, _ := m.find(gone.name)
 	_ = os.Remove(m.recordFile(id))
 	id.seq = "1"

@@ -90,8 +90,8 @@ func (s *Source) tidy(d *device, done func()) {
 	}
 	still := false
 	s.host.Loop.Beside(func() {
-		if still = s.machine.stillMounted(mt.point, &d.identity); !still {
-			s.machine.clean(d.identity, mt)
+		if still = s.paths.stillMounted(mt.point, &d.identity); !still {
+			s.paths.clean(d.identity, mt)
 		}
 	}, func() {
 		if !still && d.mount == mt {

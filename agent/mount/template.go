@@ -12,16 +12,16 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"reflexd/agent/action"
+	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/sources"
 )
 
 // template is a mount point with fields.
-type template struct{ text action.Text }
+type template struct{ text expand.Text }
 
 func (t *template) value() config.Value {
-	text := action.TextValue(&t.text)
+	text := expand.Value(&t.text)
 	return config.Wrap(text, func(n config.Node, ps *config.Problems) {
 		text.Read(n, ps)
 		t.check(n, ps)
@@ -47,7 +47,7 @@ func (t *template) check(n config.Node, ps *config.Problems) {
 
 // split returns the folder that t names without its fields, and what of the
 // literal text follows it.
-func split(t action.Text) (root, rest string) {
+func split(t expand.Text) (root, rest string) {
 	prefix := t.Prefix()
 	if !t.HasFields() {
 		prefix = strings.TrimRight(prefix, "/")
@@ -59,9 +59,9 @@ func split(t action.Text) (root, rest string) {
 	return path.Clean("/" + prefix[:i]), prefix[i+1:]
 }
 
-// expand returns where a device with these fields is to be mounted: a fixed
+// place returns where a device with these fields is to be mounted: a fixed
 // folder, and a path below it. Without any name the path is fallback.
-func expand(t action.Text, fields []sources.Field, fallback string) (root, below string) {
+func place(t expand.Text, fields []sources.Field, fallback string) (root, below string) {
 	e := &sources.Event{Fields: slices.Clone(fields)}
 	for i, f := range e.Fields {
 		value := f.Value.String()

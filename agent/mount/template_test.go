@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"reflexd/agent/action"
+	"reflexd/agent/expand"
 	"reflexd/sources"
 )
 
@@ -74,14 +74,14 @@ func TestExpand(t *testing.T) {
 		{"/media/${DEVNAME}", "A", "12", "/media sdx1"},
 		{"/media/.${LABEL}", "", "12", "/media _"},
 	} {
-		text, err := action.ParseText(c.template)
+		text, err := expand.Parse(c.template)
 		if err != nil {
 			t.Fatal(err)
 		}
 		fields := []sources.Field{
 			{Name: "DEVNAME", Value: sources.Text("/dev/sdx1")},
 			{Name: "LABEL", Value: sources.Text(c.label)}, {Name: "UUID", Value: sources.Text(c.uuid)}}
-		root, below := expand(text, fields, "sdx1")
+		root, below := place(text, fields, "sdx1")
 		if got := root + " " + below; got != c.want {
 			t.Errorf("%s with %q and %q: %q, want %q", c.template, c.label, c.uuid, got, c.want)
 		}

@@ -10,7 +10,7 @@ package output
 // done beside the loop, one task at a time; of levels that could not be shown
 // in time only the last one is.
 type led struct {
-	panel   *Panel
+	panel   *Outputs
 	pattern string // as it was called last
 	name    string // which LED that was found to be; "" if none
 	device  ledDevice
@@ -42,7 +42,7 @@ type Setting struct {
 	Trigger    string // "" for none, so that the kernel does not drive it as well
 }
 
-func newLED(p *Panel, pattern string) *led {
+func newLED(p *Outputs, pattern string) *led {
 	return &led{panel: p, name: p.ledName(pattern), device: ledDevice{leds: p.leds}}
 }
 

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/sources"
 )
 
@@ -43,10 +45,10 @@ type Lines interface {
 	Level(name string) (on, ok bool)
 }
 
-// Panel is all outputs. It outlives configurations. All its methods are for
+// Outputs is all outputs. It outlives configurations. All its methods are for
 // the loop's thread; a done that they take is called there once, perhaps
 // before they return, with what came of the order.
-type Panel struct {
+type Outputs struct {
 	loop   sources.Loop
 	log    *slog.Logger
 	lines  Lines
@@ -54,14 +56,14 @@ type Panel struct {
 	stages []*stage
 }
 
-// New returns a Panel on which nothing plays. sys is where /sys is.
-func New(loop sources.Loop, log *slog.Logger, lines Lines, sys string) *Panel {
-	return &Panel{loop: loop, log: log, lines: lines, leds: filepath.Join(sys, "class/leds")}
+// New returns an Outputs on which nothing plays. sys is where /sys is.
+func New(loop sources.Loop, log *slog.Logger, lines Lines, sys string) *Outputs {
+	return &Outputs{loop: loop, log: log, lines: lines, leds: filepath.Join(sys, "class/leds")}
 }
 
 // SetLine drives a line to on or off and ends what plays on it. It allocates
 // nothing.
-func (p *Panel) SetLine(name string, on bool) error {
+func (p *Outputs) SetLine(name string, on bool) error {
 	if s := p.find(Output{Line: name}); s != nil {
 		s.stop()
 		s.face.(*line).showing = false // what it was before is over
@@ -71,7 +73,7 @@ func (p *Panel) SetLine(name string, on bool) error {
 
 // ToggleLine drives a line to what it is not. What plays on it is ended and
 // counts as on, be it just then on or off.
-func (p *Panel) ToggleLine(name string) error {
+func (p *Outputs) ToggleLine(name string) error {
 	if s := p.find(Output{Line: name}); s != nil && s.play != nil {
 		return p.SetLine(name, false)
 	}
@@ -80,7 +82,7 @@ func (p *Panel) ToggleLine(name string) error {
 
 // SetLED does what s asks of a LED and ends what plays on it, which a toggle
 // takes for on.
-func (p *Panel) SetLED(name string, s Setting, done func(error)) {
+func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
 	st := p.stage(Output{LED: name})
 	if st.play != nil && s.To == "toggle" {
 		s.To = "off"
@@ -91,19 +93,19 @@ func (p *Panel) SetLED(name string, s Setting, done func(error)) {
 
 // Blink plays r. When its rounds are over, the output becomes what it was
 // before anything played on it.
-func (p *Panel) Blink(o Output, r Rhythm, done func(error)) {
+func (p *Outputs) Blink(o Output, r Rhythm, done func(error)) {
 	s := p.stage(o)
 	s.begin(&play{stage: s, rhythm: r, end: s.face.rest}, done)
 }
 
 // Pulse drives o to a level for a while, and then to the other one.
-func (p *Panel) Pulse(o Output, to bool, r Rhythm, done func(error)) {
+func (p *Outputs) Pulse(o Output, to bool, r Rhythm, done func(error)) {
 	s := p.stage(o)
 	s.begin(&play{stage: s, rhythm: r, inverted: !to, end: func(done func(error)) { s.face.settle(!to, done) }}, done)
 }
 
 // Keep ends what plays on outputs for which kept is false.
-func (p *Panel) Keep(kept func(Output) bool) {
+func (p *Outputs) Keep(kept func(Output) bool) {
 	p.stages = slices.DeleteFunc(p.stages, func(s *stage) bool {
 		if kept(s.output) {
 			return false
@@ -115,7 +117,7 @@ func (p *Panel) Keep(kept func(Output) bool) {
 
 // Rest ends everything that plays. It reports whether all outputs have become
 // what they are to be then; if not, they are about to.
-func (p *Panel) Rest() bool {
+func (p *Outputs) Rest() bool {
 	all := true
 	for _, s := range p.stages {
 		s.finish()
@@ -125,7 +127,7 @@ func (p *Panel) Rest() bool {
 }
 
 // Status tells what plays.
-func (p *Panel) Status() []sources.State {
+func (p *Outputs) Status() []sources.State {
 	var states []sources.State
 	for _, s := range p.stages {
 		if s.play == nil {
@@ -141,7 +143,7 @@ func (p *Panel) Status() []sources.State {
 }
 
 // stage returns the stage of an output that something is to be played on.
-func (p *Panel) stage(o Output) *stage {
+func (p *Outputs) stage(o Output) *stage {
 	s := p.find(o)
 	if s == nil {
 		s = &stage{panel: p}
@@ -161,7 +163,7 @@ func (p *Panel) stage(o Output) *stage {
 
 // find returns the stage of o, nil if nothing was played there yet. Two
 // patterns that match the same LED are the same output.
-func (p *Panel) find(o Output) *stage {
+func (p *Outputs) find(o Output) *stage {
 	for _, s := range p.stages {
 		if s.output == o {
 			return s
@@ -182,10 +184,29 @@ func (p *Panel) find(o Output) *stage {
 // ledName returns the name of the LED that pattern is or matches now, "" if
 // there is none, of which the order to it will complain. Listing a folder of
 // sysfs asks no driver.
-func (p *Panel) ledName(pattern string) string {
+func (p *Outputs) ledName(pattern string) string {
 	if !isPattern(pattern) {
 		return pattern
 	}
 	name, _ := findLED(p.leds, pattern)
 	return name
+}
+
+// ExamineLED returns which LED a name or pattern means, or why it cannot be
+// driven, by the trigger unless that is "". Nothing of it is changed.
+func ExamineLED(x *sources.Exam, pattern, trigger string) (name string, err error) {
+	d := &ledDevice{leds: x.Path("/sys/class/leds")}
+	if d.name, err = findLED(d.leds, pattern); err != nil {
+		return "", err
+	}
+	if trigger != "" {
+		if _, known, err := d.triggers(); err != nil || !slices.Contains(known, trigger) {
+			return "", d.noTrigger(trigger, known)
+		}
+	}
+	brightness := filepath.Join("/sys/class/leds", d.name, "brightness")
+	if err := x.Access(brightness, unix.W_OK); err != nil {
+		return "", sources.PathError("write", brightness, err)
+	}
+	return d.name, nil
 }

@@ -16,13 +16,14 @@ import (
 	"reflexd/sources"
 )
 
-// bench is a Panel with a clock that the test sets, on lines that write down
+// bench is an Outputs with a clock that the test sets, on lines that write down
 // what is done to them and LEDs that are files.
 type bench struct {
-	*Panel
+	*Outputs
 	t      *testing.T
 	now    time.Duration
 	late   time.Duration // how long after it is due a timer fires
+	slow   time.Duration // how far the clock moves at each look
 	timers []*timer
 	work   []func() // what is beside the loop
 	log    strings.Builder
@@ -45,11 +46,15 @@ func (t *timer) Stop() bool {
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, now: time.Hour, on: map[string]bool{}}
 	sys := t.TempDir()
-	b.Panel = New(b, slog.New(slog.NewTextHandler(&b.log, nil)), b, sys)
+	b.Outputs = New(b, slog.New(slog.NewTextHandler(&b.log, nil)), b, sys)
 	return b
 }
 
-func (b *bench) Now() time.Duration { return b.now }
+func (b *bench) Now() time.Duration {
+	b.now += b.slow
+	return b.now
+}
+
 func (b *bench) After(d time.Duration, fire func()) sources.Timer {
 	t := &timer{b.now + d, fire}
 	b.timers = append(b.timers, t)
@@ -239,6 +244,38 @@ func TestPulse(t *testing.T) {
 	b.did("1.02s lamp false", "1.05s lamp true")
 }
 
+// The thread stands still for longer than the pulse lasts, before every look
+// at the clock.
+func TestShortestPulseOnASlowThread(t *testing.T) {
+	for name, play := range map[string]func(*bench, func(error)){
+		"pulse": func(b *bench, done func(error)) {
+			b.Pulse(lamp, true, Rhythm{[]time.Duration{ShortestSpan}, 1}, done)
+		},
+		"blink": func(b *bench, done func(error)) {
+			b.Blink(lamp, Rhythm{[]time.Duration{ShortestSpan, ShortestSpan}, 1}, done)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.slow = 5 * ms
+			answers := 0
+			play(b, func(err error) { b.ok(err); answers++ })
+			if answers != 1 {
+				t.Errorf("%d answers", answers)
+			}
+			b.pass(time.Second)
+			for i, want := range []string{"lamp true", "lamp false"} {
+				if len(b.calls) != 2 || !strings.HasSuffix(b.calls[i], want) {
+					t.Fatalf("did %q", b.calls)
+				}
+			}
+			if s := b.Status(); len(s) > 0 {
+				t.Errorf("plays still: %v", s)
+			}
+		})
+	}
+}
+
 func TestWhatPlaysCountsAsOnForAToggle(t *testing.T) {
 	for _, wait := range []time.Duration{5 * ms, 15 * ms} {
 		b := newBench(t)
@@ -308,7 +345,7 @@ func TestRest(t *testing.T) {
 func TestSetAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.Blink(bell, every(10*ms, 10*ms), b.ok)
-	quiet := New(b, b.Panel.log, still{}, b.t.TempDir())
+	quiet := New(b, b.Outputs.log, still{}, b.t.TempDir())
 	quiet.stages = b.stages
 	if n := testing.AllocsPerRun(100, func() { _ = quiet.SetLine("lamp", true); _ = quiet.ToggleLine("lamp") }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -12,7 +12,7 @@ import (
 
 // stage is an output that something was played on.
 type stage struct {
-	panel  *Panel
+	panel  *Outputs
 	output Output // as it was called last
 	face   face
 	play   *play // nil when nothing plays
@@ -50,7 +50,7 @@ func (s *stage) begin(p *play, done func(error)) {
 	s.stop()
 	s.play = p
 	p.start = s.panel.loop.Now()
-	p.step(func(err error) {
+	p.step(p.start, func(err error) {
 		s.err = err // whoever gave the order hears of it
 		done(err)
 	})
@@ -59,7 +59,7 @@ func (s *stage) begin(p *play, done func(error)) {
 // stop ends what plays and leaves the output as it is just then.
 func (s *stage) stop() {
 	if s.play != nil {
-		s.play.timer.Stop()
+		sources.StopTimer(&s.play.timer)
 		s.play = nil
 	}
 }
@@ -72,15 +72,17 @@ func (s *stage) finish() {
 	}
 }
 
-// step shows what is to be shown now, and comes back when that changes.
-func (p *play) step(done func(error)) {
-	elapsed := p.stage.panel.loop.Now() - p.start
+// step shows what is to be shown now, and comes back when that changes. The
+// first step shows the beginning, however slow the thread is: now is p.start.
+func (p *play) step(now time.Duration, done func(error)) {
+	elapsed := now - p.start
 	on, until, over := p.rhythm.at(elapsed)
 	if over {
 		p.stage.finish()
 		return
 	}
-	p.timer = p.stage.panel.loop.After(until-elapsed, func() { p.step(p.stage.report) })
+	loop := p.stage.panel.loop
+	p.timer = loop.After(until-elapsed, func() { p.step(loop.Now(), p.stage.report) })
 	if p.shown && p.on == on {
 		return
 	}

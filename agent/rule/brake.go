@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // The brake: rules that set each other off in a circle and nothing from
-// outside among it. See docs/decisions/006-circles.md.
+// outside among it. See docs/decisions/006-rule-cycles.md.
 
 package rule
 

@@ -70,8 +70,8 @@ func ParseLimit(s string) (Limit, error) {
 	return Limit{n, d}, err
 }
 
-// Book finds the rules that hear an event. It does not change after NewBook.
-type Book struct {
+// Index finds the rules that an event may fire. It does not change after NewIndex.
+type Index struct {
 	Rules []*Rule
 	index map[sources.Topic][]entry
 	hits  []int // scratch
@@ -83,9 +83,9 @@ type entry struct {
 	trigger *sources.Trigger
 }
 
-// NewBook indexes rules.
-func NewBook(rules []*Rule) *Book {
-	b := &Book{Rules: rules, index: map[sources.Topic][]entry{}}
+// NewIndex indexes rules.
+func NewIndex(rules []*Rule) *Index {
+	b := &Index{Rules: rules, index: map[sources.Topic][]entry{}}
 	for i, r := range rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -100,7 +100,7 @@ func NewBook(rules []*Rule) *Book {
 // Find calls fire for each rule that hears e, in the order of the
 // configuration and once, however many of its triggers match. It looks only
 // at rules that are indexed under e's topic, and allocates nothing.
-func (b *Book) Find(e *sources.Event, fire func(*Rule)) {
+func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 	if e.Topic.State == "" {
 		return
 	}
@@ -120,7 +120,7 @@ func (b *Book) Find(e *sources.Event, fire func(*Rule)) {
 	}
 }
 
-func (b *Book) look(topic sources.Topic, e *sources.Event) {
+func (b *Index) look(topic sources.Topic, e *sources.Event) {
 	for _, entry := range b.index[topic] {
 		if entry.trigger.Accepts(e) {
 			b.hits = append(b.hits, entry.rule)

@@ -20,14 +20,14 @@ func ruleOn(name string, topics ...sources.Topic) *Rule {
 	return &Rule{Name: name, Triggers: []sources.Trigger{{Topics: topics}}}
 }
 
-func found(b *Book, e *sources.Event) string {
+func found(b *Index, e *sources.Event) string {
 	var names []string
 	b.Find(e, func(r *Rule) { names = append(names, r.Name) })
 	return strings.Join(names, " ")
 }
 
 func TestFindKeepsTheOrderOfTheConfigurationAndFiresOnce(t *testing.T) {
-	b := NewBook([]*Rule{
+	b := NewIndex([]*Rule{
 		ruleOn("any-state", topic("line", "door", "")),
 		ruleOn("exact", topic("line", "door", "rising")),
 		ruleOn("other", topic("line", "window", "rising")),
@@ -54,7 +54,7 @@ func TestTriggerRestrictions(t *testing.T) {
 	r := ruleOn("r", topic("line", "door", "rising"))
 	r.Triggers[0].Restrict(func(e *sources.Event) bool { return e.Source == "a" })
 	r.Triggers[0].RestrictFrom("front")
-	b := NewBook([]*Rule{r})
+	b := NewIndex([]*Rule{r})
 	for _, c := range []struct {
 		source, name, want string
 	}{{"a", "front", "r"}, {"a", "back", ""}, {"b", "front", ""}} {
@@ -85,13 +85,13 @@ func BenchmarkFind(b *testing.B) {
 			for i := range n {
 				rules = append(rules, ruleOn("", topic("line", fmt.Sprint("line", i), "pressed")))
 			}
-			book := NewBook(rules)
+			index := NewIndex(rules)
 			e := &sources.Event{Topic: topic("line", "line0", "pressed")}
 			hits := 0
 			fire := func(*Rule) { hits++ }
 			b.ReportAllocs()
 			for b.Loop() {
-				book.Find(e, fire)
+				index.Find(e, fire)
 			}
 			if hits == 0 {
 				b.Error("not found")

@@ -131,7 +131,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		if spec.kind == nil || c.topics > mostTopics {
 			continue // complained of
 		}
-		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Where: spec.where}
+		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
@@ -152,7 +152,8 @@ func (c *Compiler) checkWhere(t *sources.Trigger) {
 
 // Rule makes the rule of s and its compiled triggers.
 func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
-	check := &action.Check{Problems: c.Problems, Known: c.Known, Fields: fieldsOf(triggers), Named: namedBy(triggers)}
+	check := &action.Check{Problems: c.Problems, Known: c.Known, Fields: fieldsOf(triggers),
+		Named: namedBy(triggers), Passed: passedBy(triggers)}
 	if s.max != 0 && s.mode != string(Queued) && s.mode != string(Parallel) {
 		c.Problems.Errorf(s.maxPos, "max goes with the modes queued and parallel")
 	}
@@ -185,6 +186,23 @@ func namedBy(triggers []sources.Trigger) func(field string) {
 			}
 		}
 	}
+}
+
+// passedBy returns the fields that programs find in their environment, as far
+// as the triggers say.
+func passedBy(triggers []sources.Trigger) *action.Passed {
+	p := &action.Passed{}
+	for _, t := range triggers {
+		declared := t.Environ
+		if declared == nil {
+			declared = t.Fields
+		}
+		p.Declare(declared)
+		if t.Fields == nil {
+			p.AnyField()
+		}
+	}
+	return p
 }
 
 // line returns the line in which s begins.
@@ -231,4 +249,36 @@ func fieldsOf(triggers []sources.Trigger) []string {
 		return []string{} // triggers without fields of their own
 	}
 	return all
+}
+
+// Kinds are the triggers and conditions that rules can have.
+type Kinds struct {
+	triggers   []sources.TriggerKind
+	variants   []config.Variant // of triggers
+	questions  []sources.ConditionKind
+	conditions []config.Variant // the questions, and what can be asked without a source
+}
+
+// NewKinds returns the kinds that the sources have: their triggers, and the
+// questions that they answer.
+func NewKinds(triggers []sources.TriggerKind, questions []sources.ConditionKind) *Kinds {
+	k := &Kinds{triggers: triggers, questions: questions, conditions: []config.Variant{
+		{Key: "where", Doc: "what the event's fields must be", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
+		{Key: "time", Doc: "what time of the day it must be, by the board's clock and zone", Fields: new(hours).fields},
+		{Key: "any", Doc: "one of several conditions must hold", Fields: func() []config.Field { return nestedFields("any", nil) }},
+		{Key: "not", Doc: "a condition must not hold; one of which nothing is known fails either way", Fields: func() []config.Field { return nestedFields("not", nil) }},
+	}}
+	for _, t := range triggers {
+		k.variants = append(k.variants, config.Variant{Key: t.Key, Doc: t.Doc, Fields: func() []config.Field {
+			fields, _ := t.New()
+			return fields
+		}})
+	}
+	for _, q := range questions {
+		k.conditions = append(k.conditions, config.Variant{Key: q.Key, Doc: q.Doc, Fields: func() []config.Field {
+			fields, _ := q.New()
+			return fields
+		}})
+	}
+	return k
 }

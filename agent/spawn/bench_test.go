@@ -67,14 +67,16 @@ func report(b *testing.B, befores []time.Duration) {
 func BenchmarkFirstInstruction(b *testing.B) {
 	for _, bench := range []struct {
 		name string
+		rig  func(testing.TB) *rig
 		spec Spec
 	}{
-		{"plain", Spec{Argv: []string{"./stamp"}}},
-		{"output", Spec{Argv: []string{"./stamp"}, Output: func([]byte) {}}},
+		{"plain", newRig, Spec{Argv: []string{"./stamp"}}},
+		{"output", newRig, Spec{Argv: []string{"./stamp"}, Output: func([]byte) {}}},
+		{"cgroup", newCellRig, Spec{Argv: []string{"./stamp"}}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			tools(b)
-			r := newRig(b)
+			r := bench.rig(b)
 			bench.spec.Env = os.Environ()
 			var befores []time.Duration
 			var onThread time.Duration

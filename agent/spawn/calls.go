@@ -53,6 +53,9 @@ type table struct {
 	calls []call
 	// errors are the messages for the calls that must not fail, by index.
 	errors []string
+	// jumps are pairs of indexes: after an error of the first call the second
+	// one is next.
+	jumps [][2]int
 	// keep is what the calls point to.
 	keep []unsafe.Pointer
 
@@ -98,6 +101,9 @@ func (t *table) finish() {
 		if message != "" {
 			t.calls[i].onError = exit
 		}
+	}
+	for _, j := range t.jumps {
+		t.calls[j[0]].onError = t.at(unsafe.Pointer(&t.calls[j[1]]))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/sources"
 )
 
@@ -31,7 +32,8 @@ type Child struct {
 	result  Result
 
 	program *program
-	pid     int // 0 before the start
+	cell    *cell // nil without a cgroup of its own
+	pid     int   // 0 before the start
 	pidfd   int
 	watch   sources.Watch // of pidfd, until it tells the end
 	output  *output       // nil without
@@ -50,7 +52,7 @@ type Child struct {
 }
 
 // launch makes the process, when it is known whom to run it as.
-func (c *Child) launch(who *account, err error) {
+func (c *Child) launch(who *account.Account, err error) {
 	if c.over {
 		return
 	}
@@ -63,7 +65,7 @@ func (c *Child) launch(who *account, err error) {
 	}
 }
 
-func (c *Child) start(who *account) error {
+func (c *Child) start(who *account.Account) error {
 	if len(c.spec.Argv) == 0 || c.spec.Argv[0] == "" {
 		return errors.New("start: no program named")
 	}
@@ -79,7 +81,7 @@ func (c *Child) start(who *account) error {
 	return nil
 }
 
-func (c *Child) startWith(io *stdio, who *account) (err error) {
+func (c *Child) startWith(io *stdio, who *account.Account) (err error) {
 	loop := c.starter.loop
 	if io.read >= 0 {
 		c.output, err = newOutput(loop, io.read, c.starter.chunk, c.spec.Output, c.advance)
@@ -90,14 +92,22 @@ func (c *Child) startWith(io *stdio, who *account) (err error) {
 	if c.program, err = newProgram(&c.spec, who, io.in, io.out, &c.starter.setting); err != nil {
 		return err
 	}
-	c.started = loop.Now()
-	pid, pidfd, err := c.program.start()
-	if err != nil {
+	c.program.cell = c.starter.takeCell()
+	c.cell = c.program.cell
+	if err := c.program.limitCell(); err != nil {
+		c.dropCell()
 		return err
 	}
-	// The child does the same; this is so that the group is there as soon as
-	// somebody could want to signal it.
-	_ = unix.Setpgid(pid, pid)
+	c.started = loop.Now()
+	pid, pidfd, err := c.program.start()
+	if c.program.cell != c.cell {
+		c.starter.giveUpCells(errors.New("the kernel starts no process in it"))
+		c.dropCell()
+	}
+	if err != nil {
+		c.dropCell()
+		return err
+	}
 	return c.follow(pid, pidfd)
 }
 
@@ -107,7 +117,8 @@ func (c *Child) follow(pid, pidfd int) error {
 	watch, err := loop.Watch(pidfd, unix.EPOLLIN, c.leaderEnded)
 	if err != nil {
 		// The kernel is out of memory, or the user's count of watches is.
-		_ = unix.Kill(-pid, unix.SIGKILL)
+		_ = signalGroup(pid, pidfd, unix.SIGKILL)
+		c.dropCell()
 		loop.Beside(func() { _, _ = waitid(pidfd, 0) }, func() {
 			unix.Close(pidfd)
 			runtime.KeepAlive(c.program)
@@ -207,20 +218,23 @@ func (c *Child) lookAtGroup(pause time.Duration) {
 		return
 	}
 	loop, more := c.starter.loop, true
-	next := func() {
-		c.looking = nil
-		c.lookAtGroup(2 * pause)
+	looked := func() {
+		switch {
+		case c.over:
+		case more:
+			c.looking = nil
+			c.lookAtGroup(2 * pause)
+		default:
+			c.letGo()
+		}
 	}
 	c.looking = loop.After(pause, func() {
-		loop.Beside(func() { more = groupHasMore(c.pid) }, func() {
-			switch {
-			case c.over:
-			case more:
-				next()
-			default:
-				c.letGo()
-			}
-		})
+		if c.cell != nil {
+			more = c.cell.populated()
+			looked()
+			return
+		}
+		loop.Beside(func() { more = groupHasMore(c.pid) }, looked)
 	})
 }
 
@@ -252,12 +266,15 @@ func (c *Child) timeOut() {
 func (c *Child) terminate() {
 	switch {
 	case c.pid == 0 || c.terminated || c.over:
-	case c.reaped:
+	case c.reaped && c.cell == nil:
 		c.letGo()
 	default:
 		c.terminated = true
 		c.signal(unix.SIGTERM)
 		c.signal(unix.SIGCONT) // a stopped process takes its SIGTERM only then
+		if c.cell != nil {
+			c.cell.term(c.pid, c.reaped)
+		}
 		c.killing = c.starter.loop.After(c.spec.KillAfter, c.kill)
 		c.advance()
 	}
@@ -270,6 +287,9 @@ func (c *Child) kill() {
 	}
 	c.killed = true
 	c.signal(unix.SIGKILL)
+	if c.cell != nil {
+		c.cell.kill()
+	}
 	stopTimer(&c.killing)
 	c.killing = c.starter.loop.After(c.spec.KillAfter, c.complain)
 	c.advance()
@@ -283,7 +303,10 @@ func (c *Child) complain() {
 // signal sends s to the group. The group may be gone (ESRCH); other errors
 // mean that the program runs with more rights than we have.
 func (c *Child) signal(s unix.Signal) {
-	if err := unix.Kill(-c.pid, s); err != nil && err != unix.ESRCH {
+	if c.reaped { // the number may be somebody else's
+		return
+	}
+	if err := signalGroup(c.pid, c.pidfd, s); err != nil && err != unix.ESRCH {
 		c.starter.log.Warn("cannot signal program", "program", c.spec.Argv[0], "pid", c.pid,
 			"signal", signalName(s), "error", err)
 	}
@@ -315,6 +338,14 @@ func (c *Child) letGo() {
 	if c.pid != 0 {
 		c.watch.Close()
 		c.reap()
+	}
+	c.dropCell()
+}
+
+func (c *Child) dropCell() {
+	if c.cell != nil {
+		c.starter.setting.cells.put(c.cell)
+		c.cell = nil
 	}
 }
 

@@ -150,6 +150,21 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 }
 
+// A program that is stopped before it has made its process group ends all the
+// same, and by SIGTERM.
+func TestStopRightAfterTheStart(t *testing.T) {
+	r := newRig(t)
+	for range 100 {
+		result := make(chan Result, 1)
+		r.do(func() {
+			r.Start(Spec{Argv: []string{"sleep", "1000"}}, func(res Result) { result <- res }).Stop()
+		})
+		if res := r.await(result); res.Signal != unix.SIGTERM {
+			t.Fatalf("got %+v", res)
+		}
+	}
+}
+
 func TestStopAllAndKillAll(t *testing.T) {
 	r := newRig(t)
 	ready, results := 0, make(chan Result, 4)

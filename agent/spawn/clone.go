@@ -17,19 +17,23 @@ import (
 // slow card takes its time.
 const cloneFlags = unix.CLONE_VM | unix.CLONE_PIDFD
 
-// cloneArgs is the first version of struct clone_args:
-// include/uapi/linux/sched.h.
+// cloneArgs is struct clone_args of Linux 5.7: include/uapi/linux/sched.h.
 type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls uint64
+	setTID, setTIDSize, cgroup                                           uint64
 }
 
 // addClone3 asks by clone3 for a child without any of our signal handlers
-// (Linux 5.5).
-func (t *table) addClone3() {
+// (Linux 5.5), in the cgroup if there is one.
+func (t *table) addClone3(in *cell) {
 	t.clone = cloneArgs{
 		flags:      cloneFlags | unix.CLONE_CLEAR_SIGHAND,
 		pidfd:      uint64(t.at(unsafe.Pointer(&t.pidfd))),
 		exitSignal: uint64(unix.SIGCHLD),
+	}
+	if in != nil {
+		t.clone.flags |= unix.CLONE_INTO_CGROUP
+		t.clone.cgroup = uint64(in.fd)
 	}
 	t.try(unix.SYS_CLONE3, t.at(unsafe.Pointer(&t.clone)), unsafe.Sizeof(t.clone))
 }

@@ -6,7 +6,7 @@
 package spawn
 
 import (
-	"slices"
+	"path"
 	"strings"
 )
 
@@ -16,7 +16,11 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // environment joins layers of KEY=value: a key of a later layer replaces that
 // of an earlier one.
 func environment(layers ...[]string) []string {
-	var env []string
+	most := 0
+	for _, layer := range layers {
+		most += len(layer)
+	}
+	env := make([]string, 0, most)
 	for i, layer := range layers {
 		for _, entry := range layer {
 			key, _, ok := strings.Cut(entry, "=")
@@ -29,25 +33,36 @@ func environment(layers ...[]string) []string {
 }
 
 func sets(layers [][]string, key string) bool {
-	return slices.ContainsFunc(layers, func(layer []string) bool {
-		_, ok := variable(layer, key)
-		return ok
-	})
+	for _, layer := range layers {
+		if _, ok := variable(layer, key); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func variable(env []string, key string) (value string, ok bool) {
 	for _, entry := range env {
-		if rest, ok := strings.CutPrefix(entry, key); ok && rest != "" && rest[0] == '=' {
-			return rest[1:], true
+		if n := len(key); len(entry) > n && entry[n] == '=' && entry[:n] == key {
+			return entry[n+1:], true
 		}
 	}
 	return "", false
 }
 
+// place says where a program starts: PWD, which shells and others take for the
+// working folder, links and all. After .. only the kernel knows the name.
+func place(dir string) []string {
+	if !path.IsAbs(dir) || strings.Contains(dir, "..") {
+		return nil
+	}
+	return []string{"PWD=" + path.Clean(dir)}
+}
+
 // searchPath returns the PATH of env.
 func searchPath(env []string) string {
-	if path, ok := variable(env, "PATH"); ok && path != "" {
-		return path
+	if list, ok := variable(env, "PATH"); ok && list != "" {
+		return list
 	}
 	return defaultPath
 }
@@ -55,12 +70,12 @@ func searchPath(env []string) string {
 // candidates are the files to try for a program's name, in order. A name with
 // a slash is taken as it is. Relative entries of PATH are passed over: what a
 // rule starts must not depend on where the agent was started.
-func candidates(name, path string) []string {
+func candidates(name, list string) []string {
 	if strings.Contains(name, "/") {
 		return []string{name}
 	}
 	var files []string
-	for dir := range strings.SplitSeq(path, ":") {
+	for dir := range strings.SplitSeq(list, ":") {
 		if strings.HasPrefix(dir, "/") {
 			files = append(files, strings.TrimRight(dir, "/")+"/"+name)
 		}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Group: who is left of a process group. The kernel has no call that tells.
+// Group: how a process group is signalled, and who is left of it. The kernel
+// has no call that tells.
 
 package spawn
 
@@ -8,7 +9,23 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
+
+// signalGroup sends s to the process group of a program. The child makes the
+// group, with its session, as its first step after the clone. We cannot do it
+// for the child: a process that leads a group already can make no session. So
+// before that step there is only the process itself to signal; it may make the
+// group meanwhile, and that is signalled again.
+func signalGroup(leader, pidfd int, s unix.Signal) error {
+	err := unix.Kill(-leader, s)
+	if err == unix.ESRCH && unix.PidfdSendSignal(pidfd, s, nil, 0) == nil {
+		_ = unix.Kill(-leader, s)
+		return nil
+	}
+	return err
+}
 
 // groupHasMore reports whether a process group has living members besides its
 // leader. It reads all of /proc and may block. If it cannot tell, it says yes.

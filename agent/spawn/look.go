@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/config"
 )
 
@@ -23,17 +24,17 @@ import (
 // uid is the user whom the agent runs as, root where / is: "" but for tests.
 // It reads files and may block.
 func Look(spec *Spec, uid int, root string) (file, advice string, err error) {
-	who, err := lookupIn(filepath.Join(root, "/etc"), spec.User, spec.Group)
+	who, err := account.Find(root, spec.User, spec.Group)
 	if err != nil {
 		return "", "", err
 	}
-	if uid != 0 && who.setUser && int(who.uid) != uid {
-		return "", "only root may: run the agent as root, or leave out `user:`", fmt.Errorf("%s: %w", who.step(), unix.EPERM)
+	if uid != 0 && who.SetUser && int(who.Uid) != uid {
+		return "", "only root may: run the agent as root, or leave out `user:`", fmt.Errorf("%s: %w", who.Step(), unix.EPERM)
 	}
 	if err := unix.Access(root+spec.Dir, unix.F_OK); spec.Dir != "" && err != nil {
 		return "", "", fmt.Errorf("chdir %s: %w", spec.Dir, err)
 	}
-	p := &program{spec: spec, path: searchPath(environment(spec.Env, who.env, spec.Set))}
+	p := &program{spec: spec, path: searchPath(environment(spec.Env, who.Env, spec.Set))}
 	p.files = candidates(spec.Argv[0], p.path)
 	file, err = p.look(&who, root)
 	if err == nil || strings.Contains(spec.Argv[0], "/") || !errors.As(err, new(unknown)) {
@@ -46,14 +47,14 @@ func Look(spec *Spec, uid int, root string) (file, advice string, err error) {
 type unknown struct{ error }
 
 // look finds the file that execve(2) would take.
-func (p *program) look(who *account, root string) (string, error) {
+func (p *program) look(who *account.Account, root string) (string, error) {
 	var execs []call
 	for _, file := range p.files {
 		at := file
 		if !filepath.IsAbs(at) {
 			at = filepath.Join(p.spec.Dir, at)
 		}
-		switch err := who.loadable(root, at); err {
+		switch err := loadable(who, root, at); err {
 		case nil:
 			return file, nil
 		case errNoInterpreter:
@@ -74,12 +75,12 @@ var errNoInterpreter = errors.New("its interpreter is not there")
 
 // loadable does what execve(2) does before it goes on for good: it returns an
 // unix.Errno, or errNoInterpreter.
-func (a *account) loadable(root, path string) error {
+func loadable(a *account.Account, root, path string) error {
 	var stat unix.Stat_t
 	if err := unix.Stat(filepath.Join(root, path), &stat); err != nil {
 		return err
 	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFREG || !a.mayExecute(&stat) {
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG || !mayExecute(a, &stat) {
 		return unix.EACCES
 	}
 	f, err := os.Open(filepath.Join(root, path))
@@ -99,15 +100,15 @@ func (a *account) loadable(root, path string) error {
 
 // mayExecute reports whether the account may execute a file. Of an account
 // that is not changed nothing is known: somebody must be allowed to.
-func (a *account) mayExecute(stat *unix.Stat_t) bool {
+func mayExecute(a *account.Account, stat *unix.Stat_t) bool {
 	mode := stat.Mode
 	switch {
-	case !a.setUser || a.uid == 0:
+	case !a.SetUser || a.Uid == 0:
 		return mode&0o111 != 0
-	case stat.Uid == a.uid:
+	case stat.Uid == a.Uid:
 		return mode&0o100 != 0
 	}
-	for _, gid := range a.groups {
+	for _, gid := range a.Groups {
 		if gid == stat.Gid {
 			return mode&0o010 != 0
 		}
@@ -146,13 +147,6 @@ func loaderIn(head []byte) string {
 		}
 	}
 	return ""
-}
-
-// Known returns an error unless a user and a group, of which either may be
-// empty, are known.
-func Known(root, user, group string) error {
-	_, err := lookupIn(filepath.Join(root, "/etc"), user, group)
-	return err
 }
 
 // near suggests a program that is called nearly as the one that is in no folder

@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/agent/account"
 )
 
 // program is one start that is made. It lives at least until the child is in
@@ -25,11 +27,12 @@ type program struct {
 	spec  *Spec
 	path  string   // what was searched
 	files []string // what the execves try, in order
-	who   *account
+	who   *account.Account
 
 	argv, env, names []*byte // names: of files, and of the directory behind them
 	setting          *setting
 	in, out          int
+	cell             *cell // nil without a cgroup of its own, and if that is refused
 }
 
 // setting is what does not change from start to start.
@@ -37,13 +40,15 @@ type setting struct {
 	limit   unix.Rlimit
 	ignored []uintptr // signals
 	clone3  bool      // until it is refused
+	before  Before
+	cells   *cells // nil without cgroups of their own
 }
 
 // newProgram prepares a start. in and out are the descriptors that become the
 // child's 0, 1 and 2; they are above 2.
-func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*program, error) {
+func newProgram(spec *Spec, who *account.Account, in, out int, setting *setting) (*program, error) {
 	p := &program{spec: spec, who: who, in: in, out: out, setting: setting}
-	env := environment(spec.Env, who.env, spec.Set)
+	env := environment(spec.Env, who.Env, place(spec.Dir), spec.Set)
 	p.path = searchPath(env)
 	p.files = candidates(spec.Argv[0], p.path)
 	var errs [3]error
@@ -53,26 +58,30 @@ func newProgram(spec *Spec, who *account, in, out int, setting *setting) (*progr
 	if errs != [3]error{} {
 		return nil, fmt.Errorf("start %q: a NUL byte in its arguments, environment or directory", spec.Argv[0])
 	}
-	p.makeTable()
 	return p, nil
 }
 
 // makeTable lists what the child does, in order. It begins with every signal
 // blocked.
 func (p *program) makeTable() {
-	const others = 14 // the calls besides those that newTable adds, and the execves
+	const others = 24 // the calls besides those that newTable adds, and the execves
 	t := p.newTable(len(p.files) + others)
 	start := "start " + p.spec.Argv[0]
 	p.table = t
 
-	t.must(start+": make a process group", unix.SYS_SETPGID, 0, 0)
+	// A session, and with it a process group. In our session the program could
+	// type into our terminal, whoever it runs as (TIOCSTI).
+	t.must(start+": make a session", unix.SYS_SETSID)
 	t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, t.at(unsafe.Pointer(&p.setting.limit)), 0)
+	p.giveBack(t)
+	p.addLimits(t, start)
 	t.must(start+": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
 	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
 	t.must(start+": connect its errors", unix.SYS_DUP3, uintptr(p.out), 2, 0)
 	// All of ours are close-on-exec; this is for what the agent itself
 	// inherited. (A seccomp filter may not know it.)
 	t.try(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
+	p.addAutogroup(t, len(t.calls)-1)
 	p.addAccount(t)
 	if p.spec.Dir != "" {
 		dir := p.names[len(p.files)]
@@ -87,6 +96,17 @@ func (p *program) makeTable() {
 	t.finish()
 }
 
+// giveBack adds the calls that undo what the agent has changed for itself.
+func (p *program) giveBack(t *table) {
+	before := &p.setting.before
+	if before.Pending != nil {
+		t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_SIGPENDING, t.at(unsafe.Pointer(before.Pending)), 0)
+	}
+	if before.Priority != nil {
+		t.try(unix.SYS_SCHED_SETATTR, 0, t.at(unsafe.Pointer(before.Priority)), 0)
+	}
+}
+
 // newTable returns a table that begins with the clone and the reset of
 // signals. Handlers are the agent's; ignored signals, which execve leaves
 // ignored, are those of whoever started it (nohup).
@@ -97,7 +117,7 @@ func (p *program) newTable(others int) *table {
 	}
 	t := newTable(len(reset) + others)
 	if p.setting.clone3 {
-		t.addClone3()
+		t.addClone3(p.cell)
 	} else {
 		t.addClone()
 	}
@@ -111,30 +131,34 @@ func (p *program) newTable(others int) *table {
 // unlike those of package syscall, which change all threads of a process.
 func (p *program) addAccount(t *table) {
 	a := p.who
-	if a.setUser {
-		t.must(a.step(), sysSetgroups, uintptr(len(a.groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.groups))))
+	if a.SetUser {
+		t.must(a.Step(), sysSetgroups, uintptr(len(a.Groups)), t.at(unsafe.Pointer(unsafe.SliceData(a.Groups))))
 	}
-	if a.setGroup {
-		t.must(a.step(), sysSetgid, uintptr(a.gid))
+	if a.SetGroup {
+		t.must(a.Step(), sysSetgid, uintptr(a.Gid))
 	}
-	if a.setUser {
-		t.must(a.step(), sysSetuid, uintptr(a.uid))
+	if a.SetUser {
+		t.must(a.Step(), sysSetuid, uintptr(a.Uid))
 	}
 }
 
 // start makes the process. It does not wait until the program runs, or is
 // known not to: failure tells that when the process has ended.
 func (p *program) start() (pid, pidfd int, err error) {
-	pid, err = p.table.run()
-	if p.setting.clone3 && refused(err) {
-		p.setting.clone3 = false
+	for {
 		p.makeTable()
 		pid, err = p.table.run()
+		switch {
+		case err == nil:
+			return pid, int(p.table.pidfd), nil
+		case p.cell != nil && err != unix.EAGAIN && err != unix.ENOMEM && p.spec.Limits.Processes == 0:
+			p.cell = nil
+		case p.setting.clone3 && refused(err):
+			p.setting.clone3 = false
+		default:
+			return 0, -1, fmt.Errorf("start %s: clone: %w", p.spec.Argv[0], err)
+		}
 	}
-	if err != nil {
-		return 0, -1, fmt.Errorf("start %s: clone: %w", p.spec.Argv[0], err)
-	}
-	return pid, int(p.table.pidfd), nil
 }
 
 // failure returns why the ended process never became the program; nil if it

@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/account"
 	"reflexd/sources"
 )
 
@@ -46,13 +47,14 @@ type Spec struct {
 	// Env is the environment, as KEY=value. User replaces HOME, USER,
 	// LOGNAME, SHELL and XDG_RUNTIME_DIR in it, and Set replaces anything.
 	Env, Set []string
-	// Dir is where it starts; "" is where we are.
+	// Dir is where it starts, and PWD in its environment; "" is where we are.
 	Dir string
 	// User and Group are whom it runs as, by name or number; "" for no
 	// change. User brings its groups with it; Group replaces its main one.
 	User, Group string
 	// Stdin is the text of its standard input; nil is /dev/null.
-	Stdin *string
+	Stdin  *string
+	Limits Limits
 	// Timeout is how long it, and descendants that hold its output, may run;
 	// 0 for no bound.
 	Timeout time.Duration
@@ -79,6 +81,16 @@ type Starter struct {
 	chunk    []byte
 	children map[*Child]struct{} // until nothing is left of them
 }
+
+// Before is what the agent was started with, of what it has changed for itself
+// since: programs get that. What is nil was not changed.
+type Before struct {
+	Pending  *unix.Rlimit    // RLIMIT_SIGPENDING
+	Priority *unix.SchedAttr // of the loop's thread
+}
+
+// GiveBack has programs start with what was before.
+func (s *Starter) GiveBack(before Before) { s.setting.before = before }
 
 // New returns a Starter whose children are watched by loop. Signals that the
 // agent ignores, SIGHUP, SIGINT and SIGPIPE excepted, must be ignored by now,
@@ -117,13 +129,13 @@ func (s *Starter) Start(spec Spec, ended func(Result)) *Child {
 	}
 	s.children[c] = struct{}{}
 	if spec.User == "" && spec.Group == "" {
-		c.launch(&account{}, nil)
+		c.launch(&account.Account{}, nil)
 		return c
 	}
-	var who account
+	var who account.Account
 	var err error
 	s.loop.Beside(
-		func() { who, err = lookup(spec.User, spec.Group) },
+		func() { who, err = account.Find("", spec.User, spec.Group) },
 		func() { c.launch(&who, err) })
 	return c
 }
@@ -181,5 +193,6 @@ func (s *Starter) Close() {
 	for c := range s.children {
 		c.letGo()
 	}
+	s.setting.cells.close()
 	unix.Close(s.null)
 }

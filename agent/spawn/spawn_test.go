@@ -22,6 +22,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/agent/account"
 )
 
 func TestSignalsOfAProgramAreDefaultAndOpen(t *testing.T) {
@@ -119,11 +121,11 @@ func TestAProgramSeesOnlyItsStandardDescriptors(t *testing.T) {
 	}
 }
 
-func TestProcessGroupAndOpenFiles(t *testing.T) {
-	out, res := newRig(t).run(Spec{Argv: sh(`cut -d" " -f5 /proc/$$/stat; ulimit -Sn`)})
+func TestSessionAndOpenFiles(t *testing.T) {
+	out, res := newRig(t).run(Spec{Argv: sh(`cut -d" " -f5,6 /proc/$$/stat; ulimit -Sn`)})
 	var limit unix.Rlimit
 	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	want := fmt.Sprintf("%d\n%d\n", res.Pid, min(limit.Max, openFiles))
+	want := fmt.Sprintf("%d %[1]d\n%d\n", res.Pid, min(limit.Max, openFiles))
 	if out != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
@@ -188,6 +190,26 @@ func TestDirAndStdin(t *testing.T) {
 	}
 	if out, _ := r.run(Spec{Argv: sh("wc -c")}); out != "0\n" {
 		t.Errorf("without stdin: got %q", out)
+	}
+}
+
+// The shell that started the agent was somewhere else.
+func TestPWDIsWhereTheProgramStarts(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	for _, c := range []struct{ dir, want string }{
+		{"/", "PWD=/\n"},
+		{link, "PWD=" + link + "\n"},
+		{dir + "/", "PWD=" + dir + "\n"},
+		{link + "/..", ""},
+	} {
+		if out, _ := r.run(Spec{Argv: []string{"/usr/bin/env"}, Dir: c.dir}); out != c.want {
+			t.Errorf("in %s: got %q, want %q", c.dir, out, c.want)
+		}
 	}
 }
 
@@ -267,7 +289,7 @@ func startWithoutPrivileges() error {
 		return err
 	}
 	defer unix.Close(null)
-	root := account{user: "root", setUser: true}
+	root := account.Account{User: "root", SetUser: true}
 	p, err := newProgram(&Spec{Argv: []string{"true"}}, &root, null, null, &setting{clone3: true, limit: unix.Rlimit{Cur: 64, Max: 64}})
 	if err != nil {
 		return err

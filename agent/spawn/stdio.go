@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/agent/account"
 )
 
 // stdio holds what a start opens. All are above 2, so that no dup3 onto 0, 1
@@ -19,14 +21,14 @@ type stdio struct {
 	opened  []int // to be closed after the start; read not among them
 }
 
-func (s *Starter) openStdio(spec *Spec, who *account) (io stdio, err error) {
+func (s *Starter) openStdio(spec *Spec, who *account.Account) (io stdio, err error) {
 	io = stdio{in: s.null, out: s.null, read: -1}
 	if spec.Stdin != nil {
 		if io.in, err = textFile(*spec.Stdin); err != nil {
 			return io, fmt.Errorf("stdin: %w", err)
 		}
 		io.opened = append(io.opened, io.in)
-		who.own(io.in)
+		own(who, io.in)
 	}
 	if spec.Output != nil {
 		if io.read, io.out, err = pipe(); err != nil {
@@ -34,7 +36,7 @@ func (s *Starter) openStdio(spec *Spec, who *account) (io stdio, err error) {
 			return io, fmt.Errorf("create pipe for output: %w", err)
 		}
 		io.opened = append(io.opened, io.out)
-		who.own(io.out)
+		own(who, io.out)
 	}
 	return io, nil
 }
@@ -91,4 +93,12 @@ func above2(fd int, err error) (int, error) {
 	moved, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	unix.Close(fd)
 	return moved, err
+}
+
+// own makes fd the account's, so that its program may open it again through
+// /dev/stderr and the like.
+func own(a *account.Account, fd int) {
+	if a.SetUser {
+		_ = unix.Fchown(fd, int(a.Uid), -1)
+	}
 }

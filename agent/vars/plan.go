@@ -9,7 +9,9 @@
 package vars
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -35,9 +37,6 @@ const maxValue = 4096
 
 // Plan is what one configuration says of variables. The zero value has none.
 type Plan struct {
-	// DryRun has the file left alone, but for reading it.
-	DryRun bool
-
 	vars    map[string]*variable
 	file    string
 	kept    map[string]string // what the file held when Prepare read it
@@ -88,19 +87,19 @@ func (v *variable) fields() []config.Field {
 	}
 }
 
-// Check implements sources.Plan.
-func (p *Plan) Check(ps *config.Problems) {
+// Resolve implements sources.Plan.
+func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.Names() {
 		v := p.vars[name]
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			ps.Errorf(v.at, "%+q cannot name a variable: letters, digits, - and _ can", name)
 		}
-		v.check(ps)
+		v.resolve(ps)
 	}
 }
 
-// check completes v, and complains of what contradicts itself.
-func (v *variable) check(ps *config.Problems) {
+// resolve completes v, and complains of what contradicts itself.
+func (v *variable) resolve(ps *config.Problems) {
 	for i, value := range v.values {
 		if slices.Contains(v.values[:i], value) {
 			ps.Errorf(v.at, "the value %q stands twice in `values`", value)
@@ -176,4 +175,34 @@ func (p *Plan) keeps() bool {
 		}
 	}
 	return false
+}
+
+// Examine implements sources.Examiner.
+func (p *Plan) Examine(x *sources.Exam) {
+	if !p.keeps() {
+		return
+	}
+	at := p.keptAt()
+	const subject = "state_file"
+	_, err := read(x.Path(p.file))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		advice := "run sets it aside and begins with the initial values; put a copy of it back, or remove it"
+		if errors.As(err, new(*fs.PathError)) { // the way there, not what it holds
+			advice = "write `state_file:` with a path where the agent may read and write"
+		}
+		x.Bad(at, subject, p.file+": the file of kept variables cannot be used: "+err.Error(), advice)
+		return
+	}
+	x.Judge(at, subject, p.file+" can be written", x.Creatable(p.file), "variables would be lost with a restart: write `state_file:` with the path of a file that can be")
+}
+
+// keptAt is where the first variable is declared that is to be kept.
+func (p *Plan) keptAt() *config.Pos {
+	var first *variable
+	for _, v := range p.vars {
+		if v.keep && (first == nil || v.at.File == first.at.File && v.at.Line < first.at.Line) {
+			first = v
+		}
+	}
+	return &first.at
 }

@@ -36,7 +36,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
-		kept = s.keeper.use(p.file, p.kept, p.keptErr, p.DryRun)
+		kept = s.keeper.use(p.file, p.kept, p.keptErr, s.host.DryRun)
 	}
 	s.plan, s.values = p, map[string]string{}
 	replaced := false
@@ -50,7 +50,7 @@ func (s *Source) Apply(plan sources.Plan) {
 		case !known:
 			s.values[name] = v.initial
 		case err != nil:
-			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value, "initial", v.initial, "cause", err)
+			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value, "initial", v.initial, "error", err)
 			s.values[name] = v.initial
 			replaced = true
 			if previous, ok := before[name]; ok {
@@ -114,7 +114,7 @@ func (s *Source) kept() string {
 
 // keep has the file say what the variables are.
 func (s *Source) keep() {
-	if s.plan.keeps() && !s.plan.DryRun {
+	if s.plan.keeps() && !s.host.DryRun {
 		s.keeper.put(s.kept())
 	}
 }

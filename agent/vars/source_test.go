@@ -101,7 +101,7 @@ func (r *rig) apply(format string, args ...any) {
 	p := Kind.Plan().(*Plan)
 	n, _ := config.Parse("f", fmt.Appendf(nil, format, args...), ps)
 	config.Object(p.Sections()...).Read(n, ps)
-	p.Check(ps)
+	p.Resolve(ps)
 	if ps.Failed() {
 		r.t.Fatal(ps)
 	}

@@ -42,17 +42,19 @@ func list(t *testing.T, args ...string) []pkg {
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
 	"reflexd/cmd/...":       {"reflexd/agent", "reflexd/agent/control", "reflexd/config", "reflexd/learn", "reflexd/sources/...", "reflexd/board"},
-	"reflexd/learn":         {"reflexd/agent/mount/blkid", "reflexd/board", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
+	"reflexd/learn":         {"reflexd/blkid", "reflexd/board", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
 	"reflexd/agent":         {"reflexd/agent/...", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
 	"reflexd/agent/loop":    {"reflexd/sources"},
 	"reflexd/agent/gesture": {"reflexd/sources"},
 	"reflexd/agent/rule":    {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/vars":    {"reflexd/config", "reflexd/regular", "reflexd/sources"},
-	"reflexd/agent/action":  {"reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
+	"reflexd/agent/action":  {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount", "reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
 	"reflexd/agent/output":  {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/spawn":   {"reflexd/config", "reflexd/sources"},
+	"reflexd/agent/spawn":   {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/account": {"reflexd/config"},
+	"reflexd/agent/expand":  {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control": {"reflexd/sources"},
-	"reflexd/agent/doubt":   {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/lint":    {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},
 	"reflexd/sources/nl":    {},
@@ -61,14 +63,14 @@ var arrows = map[string][]string{
 	"reflexd/regular":       {},
 	"reflexd/board":         {},
 
-	"reflexd/agent/mount/blkid":  {},
+	"reflexd/blkid":              {},
 	"reflexd/agent/mount/fstype": {},
-	"reflexd/agent/mount": {"reflexd/agent/action", "reflexd/agent/mount/...", "reflexd/agent/spawn", "reflexd/config", "reflexd/regular", "reflexd/sources",
+	"reflexd/agent/mount": {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount/...", "reflexd/blkid", "reflexd/config", "reflexd/regular", "reflexd/sources",
 		"reflexd/sources/uevent"},
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
-	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/learn") {
+	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/learn") {
 		allowed, ok := arrows[p.ImportPath]
 		if !ok {
 			allowed, ok = arrows[parent(p.ImportPath)]

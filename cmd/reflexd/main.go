@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"reflexd/config"
 )
@@ -167,4 +168,31 @@ func (c *command) pathsFlag() *pathsFlag {
 	p := &pathsFlag{}
 	c.flags.Var(p, "c", "read `path`, a file or folder, instead of "+config.DefaultFile+" and "+config.DefaultDir+"/*.yaml; may be repeated")
 	return p
+}
+
+// output is standard output. Its methods may be called from any goroutine.
+type output struct {
+	*os.File
+	failure atomic.Pointer[error] // the first one
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.File.Write(b)
+	if err != nil {
+		o.failure.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// WriteString is there lest File's be called.
+func (o *output) WriteString(s string) (int, error) { return o.Write([]byte(s)) }
+
+// verdict returns the exit code of a program that wrote to o and would end
+// with code.
+func (o *output) verdict(code int, stderr io.Writer) int {
+	if err := o.failure.Load(); err != nil && code == done {
+		fmt.Fprintf(stderr, "reflexd: output is lost: %v\n", *err)
+		return failed
+	}
+	return code
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
 )
@@ -60,8 +61,10 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	if pid == nil {
 		ts.Fatalf("no pid in %s", args[0])
 	}
+	number, err := strconv.Atoi(pid[1])
+	ts.Check(err)
 	for _, signal := range args[1:] {
-		ts.Check(ts.Exec("kill", "-"+signal, pid[1]))
+		ts.Check(unix.Kill(number, unix.SignalNum("SIG"+signal)))
 	}
 }
 

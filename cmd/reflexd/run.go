@@ -39,15 +39,20 @@ func runVerb(c *command) func([]string) int {
 		// A log that nobody reads any more is no reason to end: without this,
 		// writing to it is.
 		ossignal.Ignore(unix.SIGPIPE)
+		before := agent.LimitsBefore()
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
+		}
+		if err := agent.MakeThreads(); err != nil {
+			return c.fail(err)
 		}
 		configuration, code := c.load(*paths, *insecure)
 		if configuration == nil {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
+			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun,
+			Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
 		})
 		if err == nil {
 			err = a.Run()

@@ -9,22 +9,20 @@ import (
 	"embed"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+
+	"reflexd/lab/image"
 )
 
 //go:embed programs
 var sources embed.FS
 
 // A compiler makes programs for one machine.
-type compiler struct {
-	program string
-	install string // what to install where it, or the C library for static programs, is missing
-}
+type compiler string
 
 var (
-	boardCompiler = compiler{"aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"}
-	hostCompiler  = compiler{"gcc", "gcc libc6-dev"}
+	boardCompiler compiler = "aarch64-linux-gnu-gcc"
+	hostCompiler  compiler = "gcc"
 )
 
 // programFlags are for each program beside -O2 -static -s. Stamp is as small as can be, for what is measured is the way
@@ -54,8 +52,8 @@ func (c compiler) compile(ctx context.Context, dir string) error {
 			return err
 		}
 		args := append([]string{"-O2", "-static", "-s", "-Wall", "-Wextra", "-o", filepath.Join(dir, name), file}, flags...)
-		if said, err := exec.CommandContext(ctx, c.program, args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s with %s (is all of this installed: %s?): %w\n%s", name, c.program, c.install, err, said)
+		if said, err := image.Command(ctx, string(c), args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s with %s: %w\n%s", name, c, err, said)
 		}
 	}
 	return nil

@@ -156,7 +156,7 @@ type roadReport struct {
 func (r *roadReport) print(out io.Writer) {
 	fmt.Fprintf(out, "\n## Roads: %s\n\n", r.title)
 	fmt.Fprintf(out, "%d rounds in turns; in each, %d events that count, after %d that do not.\n\n", roadRounds, events, warmup)
-	fmt.Fprintln(out, "| road | C median µs | C p99 µs | reflexd median µs | reflexd p99 µs | median ÷ C | p99 ÷ C | runs |")
+	fmt.Fprintln(out, "| interface | C median µs | C p99 µs | reflexd median µs | reflexd p99 µs | median ÷ C | p99 ÷ C | runs |")
 	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for i, road := range r.roads {
 		c, s := r.all[i]["output"][rivals[0].name], r.all[i]["output"][rivals[1].name]

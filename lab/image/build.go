@@ -185,7 +185,7 @@ func move(from, to string) error {
 
 // resolve finds the modules of each board in the order of loading, and all modules that any of them may want.
 func (b *builder) resolve(ctx context.Context) (load map[string][]string, all []string, err error) {
-	if err := quietly(tool(ctx, "depmod", "-b", b.root, b.kernel)); err != nil {
+	if err := quietly(Command(ctx, "depmod", "-b", b.root, b.kernel)); err != nil {
 		return nil, nil, err
 	}
 	load = map[string][]string{}
@@ -209,7 +209,7 @@ func (b *builder) resolve(ctx context.Context) (load map[string][]string, all []
 func (b *builder) dependencies(ctx context.Context, names []string) ([]string, error) {
 	var paths []string
 	for _, name := range names {
-		shown, err := output(tool(ctx, "modprobe", "-C", "/dev/null", "-d", b.root, "-S", b.kernel, "--show-depends", name))
+		shown, err := output(Command(ctx, "modprobe", "-C", "/dev/null", "-d", b.root, "-S", b.kernel, "--show-depends", name))
 		if err != nil {
 			return nil, err
 		}
@@ -282,7 +282,7 @@ func (b *builder) copyModules(ctx context.Context, w *cpio.Writer, modules []str
 			return err
 		}
 	}
-	if err := quietly(tool(ctx, "depmod", "-b", chosen.root, b.kernel)); err != nil {
+	if err := quietly(Command(ctx, "depmod", "-b", chosen.root, b.kernel)); err != nil {
 		return err
 	}
 	indexes := []string{"modules.dep", "modules.alias", "modules.symbols"}

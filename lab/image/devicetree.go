@@ -20,7 +20,7 @@ const (
 // the Bluetooth chip, which keeps it from being a console.
 func (b *builder) writeDeviceTrees(ctx context.Context) error {
 	names, nameless := filepath.Join(b.out, "pi3-names.dtb"), filepath.Join(b.out, "pi3.dtb")
-	if err := quietly(tool(ctx, "fdtput", "-t", "s", names, bluetoothNode, "status", "disabled")); err != nil {
+	if err := quietly(Command(ctx, "fdtput", "-t", "s", names, bluetoothNode, "status", "disabled")); err != nil {
 		return err
 	}
 	tree, err := os.ReadFile(names)
@@ -30,5 +30,5 @@ func (b *builder) writeDeviceTrees(ctx context.Context) error {
 	if err := os.WriteFile(nameless, tree, 0o644); err != nil {
 		return err
 	}
-	return quietly(tool(ctx, "fdtput", "-d", nameless, gpioNode, "gpio-line-names"))
+	return quietly(Command(ctx, "fdtput", "-d", nameless, gpioNode, "gpio-line-names"))
 }

@@ -90,7 +90,7 @@ func Prepare(ctx context.Context, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if image, err := load(cache); err == nil && !o.Refresh && len(missingPackages(LookTool)) == 0 {
+	if image, err := load(cache); err == nil && !o.Refresh {
 		return image, nil
 	}
 	unlock, err := lock(ctx, cache, o.Log)

@@ -100,12 +100,12 @@ const crossPrefix = "aarch64-linux-gnu-"
 
 // compileModule runs the kernel's build in dir and takes the debugger's part out of the result.
 func compileModule(ctx context.Context, headers, name, dir string) error {
-	c := tool(ctx, "make", "-C", headers, "M="+dir, "ARCH=arm64", "CROSS_COMPILE="+crossPrefix, "modules")
+	c := Command(ctx, "make", "-C", headers, "M="+dir, "ARCH=arm64", "CROSS_COMPILE="+crossPrefix, "modules")
 	c.Env = withoutMake(os.Environ())
 	if err := quietly(c); err != nil {
 		return fmt.Errorf("build module %s: %w", name, err)
 	}
-	return quietly(tool(ctx, crossPrefix+"strip", "--strip-debug", filepath.Join(dir, name+".ko")))
+	return quietly(Command(ctx, crossPrefix+"strip", "--strip-debug", filepath.Join(dir, name+".ko")))
 }
 
 // withoutMake drops what an outer make tells its children: the kernel's build must not take its options for ours.

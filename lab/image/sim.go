@@ -93,7 +93,7 @@ func readSources(ctx context.Context, deb string, each func(name string, text []
 		if err != nil {
 			return err
 		}
-		xz := tool(ctx, "xz", "-dc", "-T0")
+		xz := Command(ctx, "xz", "-dc", "-T0")
 		xz.Stdin = inner
 		return piped(xz, cancel, func(r io.Reader) error { return pickSources(r, each) })
 	})

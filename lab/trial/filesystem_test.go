@@ -48,6 +48,18 @@ func TestMountOtherFilesystems(t *testing.T) {
 	b.unplug(t, "stick")
 }
 
+// An option that protects from the drive and is younger than this kernel is
+// left out, and the log says so.
+func TestMountWithoutAnOptionOfNewerKernels(t *testing.T) {
+	b := on(t, lab.Virt)
+	a := b.start(t, automounting)
+	b.plugImage(t, "stick", volume(t, false, lab.Volume{Type: "f2fs", Label: "F2FS"}))
+	a.expect(`the kernel does not know an option" .*option="?errors=remount-ro"? since="Linux 6.5"`)
+	a.expect("mount /media/F2FS mounted .* f2fs F2FS ro=0")
+	b.unplug(t, "stick")
+	b.nothingMounted(t)
+}
+
 // useStick looks how a stick is mounted, and writes to it if that can be.
 func (b *board) useStick(t *testing.T, at string, readOnly, filled bool) {
 	t.Helper()

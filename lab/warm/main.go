@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,18 +25,18 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("warm", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	packages := flags.Bool("packages", false, "print the Debian packages that the lab needs, on one line, and do nothing")
+	tools := flags.Bool("tools", false, "only see to it that the programs which the Makefile's targets need are installed")
 	refresh := flags.Bool("refresh", false, "look for newer packages even if the cache is full")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if *packages {
-		fmt.Fprintln(stdout, strings.Join(image.HostPackages(), " "))
-		return 0
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	if err := warm(ctx, stdout, *refresh); err != nil {
+	err := image.EnsureTools(ctx, stdout)
+	if err == nil && !*tools {
+		err = warm(ctx, stdout, *refresh)
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "warm: %v\n", err)
 		return 1
 	}

@@ -246,7 +246,7 @@ func (c *changeWatch) tell(f *changing, path, kind string, synthetic bool, t *te
 		s.addText(t)
 	}
 	if synthetic {
-		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Text("1")})
+		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
 	s.emit(f.name, changed)
 }

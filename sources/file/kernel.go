@@ -128,39 +128,35 @@ func isAt(fd int, path string) bool {
 		open.Dev == there.Dev && open.Ino == there.Ino
 }
 
-// opened is what opening a file found out.
+// opened is a file that was opened.
 type opened struct {
-	fd     int    // -1 without
+	fd     int
 	mode   uint32 // its type, S_IF…
 	target string // where its path led
-	err    error
-	// hopeless is set if trying again is of no use before something is done
-	// about the file.
-	hopeless bool
 }
 
-// openFile opens a file as st says. It may take its time.
-func openFile(st *settings) opened {
+// openFile opens a file as st says. It may take its time: a driver's open may,
+// and may load a module.
+func openFile(st *settings) (*opened, error) {
 	access := unix.O_RDONLY
 	if st.writes() {
 		access = unix.O_RDWR
 	}
 	fd, err := unix.Open(st.path, access|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return opened{fd: -1, err: err}
+		return nil, explainOpen(st.path, err)
 	}
-	o := opened{fd: fd}
+	o := &opened{fd: fd, target: target(fd)}
 	var stat unix.Stat_t
-	if o.err = unix.Fstat(fd, &stat); o.err == nil {
+	if err = unix.Fstat(fd, &stat); err == nil {
 		o.mode = stat.Mode & unix.S_IFMT
-		o.target = target(fd)
-		o.prepare(st)
+		err = st.prepare(o)
 	}
-	if o.err != nil {
+	if err != nil {
 		unix.Close(fd)
-		o.fd = -1
+		return nil, explainOpen(st.path, err)
 	}
-	return o
+	return o, nil
 }
 
 // writes reports whether the file must be open for writing too.
@@ -177,19 +173,20 @@ func target(fd int) string {
 }
 
 // prepare does what must be done before the file can be watched.
-func (o *opened) prepare(st *settings) {
-	switch {
-	case st.unfit(o.mode) != nil:
-		o.err, o.hopeless = st.unfit(o.mode), true
-	case st.watch == urgently:
+func (st *settings) prepare(o *opened) error {
+	err := st.unfit(o.mode)
+	if err == nil && st.watch == urgently {
 		if st.arm != "" {
-			o.err = armWith(o.fd, st.arm)
+			err = armWith(o.fd, st.arm)
 		}
-		if o.err == nil {
-			o.err = quieten(o.fd)
+		if err == nil {
+			err = quieten(o.fd)
 		}
-		o.hopeless = o.err != nil
 	}
+	if err != nil {
+		return hopeless{err}
+	}
+	return nil
 }
 
 // unfit says why a file of that type cannot be watched as st says, nil if it

@@ -15,20 +15,6 @@ import (
 	"reflexd/sources/signal"
 )
 
-// A file that cannot be opened, or hangs up as soon as it is, is tried again
-// after firstRetry and then ever later, for about ten seconds: until udev, or
-// whoever it is, has given us the permission. From then on only something that
-// happens to the file helps.
-const (
-	firstRetry = 50 * time.Millisecond
-	retries    = 8
-	// tellAfter failures there is a warning.
-	tellAfter = 6
-	// A file that was open for this long before it failed is tried again with
-	// as much patience as a new one.
-	settled = 10 * time.Second
-)
-
 // errClosed is the state of a file that a rule closed.
 var errClosed = errors.New("closed by the action `source`")
 
@@ -39,18 +25,9 @@ type node struct {
 	name   string
 	settings
 
-	// attempt counts up when the node's descriptor is given up: what work
-	// beside the loop then brings back is of no use any more.
-	attempt int
-	shut    bool // closed by a rule, or dropped
-	opening bool
-	again   bool   // to be opened again: something happened while opening
-	tries   int    // that failed
-	said    string // why it is not open, as the log knows it
-	mute    bool   // its hanging up was told, and nothing came since
-	retry   sources.Timer
-	err     error // why it is not open
-	since   time.Duration
+	opener sources.Opener[*opened]
+	shut   bool // closed by a rule, or dropped
+	mute   bool // its hanging up was told, and nothing came since
 
 	fd     int // -1 unless open
 	fifo   bool
@@ -60,55 +37,40 @@ type node struct {
 	reader
 }
 
-// visit opens a file that is not open, with fresh patience. Many a uevent has
-// it visited: the log hears of a failure only if it is another one.
-func (n *node) visit() {
-	n.tries, n.mute = 0, false
-	n.open()
+func newNode(s *Source, name string, st settings) *node {
+	n := &node{source: s, name: name, settings: st, fd: -1, reader: reader{reading: -1}}
+	n.opener = sources.Opener[*opened]{
+		Loop:     s.host.Loop,
+		Open:     func() (*opened, error) { return openFile(&st) },
+		Use:      n.take,
+		Discard:  func(o *opened) { unix.Close(o.fd) },
+		Pause:    pause,
+		Report:   n.report,
+		Patience: sources.NodePatience,
+	}
+	return n
 }
 
-// open opens the file beside the loop: a driver's open may take its time, and
-// may load a module.
-func (n *node) open() {
-	stop(&n.retry)
-	switch {
-	case n.fd >= 0 || n.shut:
-		return
-	case n.opening:
-		n.again = true
-		return
+// visit opens a file that is not open and may be, with fresh patience.
+func (n *node) visit() {
+	if !n.shut {
+		n.mute = false
+		n.opener.Visit()
 	}
-	n.opening, n.again = true, false
-	attempt, st := n.attempt, n.settings
-	var o opened
-	n.source.host.Loop.Beside(func() { o = openFile(&st) }, func() {
-		n.opening = false
-		switch {
-		case n.attempt != attempt:
-			n.source.discard(o.fd)
-			n.open()
-		case o.err == nil:
-			n.take(&o)
-		case n.again:
-			n.open()
-		default:
-			n.failed(o.err, o.hopeless)
-		}
-	})
 }
 
 // take puts a file that was opened into use.
-func (n *node) take(o *opened) {
+func (n *node) take(o *opened) error {
 	n.fd, n.fifo, n.target = o.fd, o.mode == unix.S_IFIFO, o.target
 	if err := n.arm(); err != nil {
-		n.release()
-		n.failed(advise(err, n.path, o.mode), true)
-		return
+		o.fd = n.fd // it may have another number by now
+		n.disarm()
+		return explainOpen(n.path, hopeless{advise(err, n.path, o.mode)})
 	}
 	n.source.host.Log.Info("file opened", "file", n.name, "path", n.path, "watch", n.how())
-	n.since, n.err, n.said = n.source.host.Loop.Now(), nil, ""
 	n.start()
 	n.look()
+	return nil
 }
 
 // arm makes the file announce itself.
@@ -182,21 +144,25 @@ func advise(err error, path string, mode uint32) error {
 	return err
 }
 
-// failed notes why a file could not be opened, and plans the next try.
-func (n *node) failed(err error, hopeless bool) {
-	n.tries++
-	hopeless = hopeless || errors.Is(err, unix.ENXIO) && isSocket(n.path)
-	n.err = explainOpen(n.path, err)
-	if why := n.err.Error(); why != n.said && (missing(err) || hopeless || n.tries >= tellAfter) {
-		n.said = why
-		if missing(err) {
-			n.source.host.Log.Info("file is not there yet", "file", n.name, "path", n.path)
-		} else {
-			n.source.host.Log.Warn("cannot use file", "file", n.name, "error", n.err)
-		}
+// hopeless is why a file cannot be opened before something is done about it.
+type hopeless struct{ error }
+
+func (h hopeless) Unwrap() error { return h.error }
+
+// pause is for files that udev, or whoever it is, may open to us yet.
+func pause(err error, failures int) (time.Duration, bool) {
+	if errors.As(err, &hopeless{}) {
+		return 0, false
 	}
-	if !missing(err) && !hopeless {
-		n.retryLater()
+	return sources.NodePause(err, failures)
+}
+
+// report logs why a file could not be opened.
+func (n *node) report(err error) {
+	if missing(err) {
+		n.source.host.Log.Info("file is not there yet", "file", n.name, "path", n.path)
+	} else {
+		n.source.host.Log.Warn("cannot use file", "file", n.name, "error", err)
 	}
 }
 
@@ -207,10 +173,12 @@ func missing(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(e
 func explainOpen(path string, err error) error {
 	opening := fmt.Errorf("open %s: %w", path, err)
 	switch {
+	case missing(err):
+		return hopeless{opening}
 	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: run the agent as root, or in the group of the file", opening)
 	case errors.Is(err, unix.ENXIO) && isSocket(path):
-		return fmt.Errorf("%w: it is a socket, which is no file to be opened", opening)
+		return hopeless{fmt.Errorf("%w: it is a socket, which is no file to be opened", opening)}
 	}
 	return opening
 }
@@ -220,52 +188,45 @@ func isSocket(path string) bool {
 	return unix.Stat(path, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFSOCK
 }
 
-func (n *node) retryLater() {
-	if n.tries <= retries {
-		n.retry = n.source.host.Loop.After(firstRetry<<max(0, n.tries-1), n.open)
-	}
-}
-
 // lost is called when the open file has hung up or failed.
 func (n *node) lost(err error) {
 	n.tellHungUp()
-	n.source.host.Log.Info("file lost", "file", n.name, "path", n.path, "cause", err)
-	if n.source.host.Loop.Now()-n.since > settled {
-		n.tries = 0
-	}
-	n.tries++
+	n.source.host.Log.Info("file lost", "file", n.name, "path", n.path, "error", err)
 	n.release()
-	n.err = fmt.Errorf("read %s: %w", n.path, err)
-	n.retryLater()
+	n.opener.Lost(fmt.Errorf("read %s: %w", n.path, err))
 }
 
 // release lets go of the descriptor. It reports whether the file is closed
 // now, and not only when a read of it returns.
 func (n *node) release() bool {
-	n.attempt++
-	if n.fd < 0 {
+	fd := n.fd
+	if fd < 0 {
 		return true
 	}
-	if n.watch != nil {
-		n.watch.Close()
-		n.watch = nil
-	}
-	stop(&n.more)
-	delete(n.source.byNumber, n.fd)
-	fd := n.fd
-	n.fd = -1
-	if n.reading {
-		return false // it closes what it reads from
+	n.disarm()
+	if n.reading == fd {
+		return false // it is closed when it was read
 	}
 	unix.Close(fd)
 	return true
 }
 
-// drop gives the file up for good.
-func (n *node) drop() {
+// disarm forgets the descriptor, and has nobody look at it any more.
+func (n *node) disarm() {
+	if n.watch != nil {
+		n.watch.Close()
+		n.watch = nil
+	}
+	sources.StopTimer(&n.more)
+	delete(n.source.byNumber, n.fd)
+	n.fd = -1
+}
+
+// close closes the file until it is visited. It returns as release does.
+func (n *node) close() bool {
 	n.shut = true
-	stop(&n.retry)
-	n.release()
+	n.opener.Stop()
+	return n.release()
 }
 
 // how describes the way of watching: "sigio SIGRTMIN+28".
@@ -283,16 +244,8 @@ func (n *node) state() sources.State {
 		st.Detail += fmt.Sprintf(", %d events", n.events)
 	case n.shut:
 		st.Error = errClosed.Error()
-	case n.err != nil:
-		st.Error = n.err.Error()
+	case n.opener.Err() != nil:
+		st.Error = n.opener.Err().Error()
 	}
 	return st
-}
-
-// stop stops a timer that need not be there.
-func stop(t *sources.Timer) {
-	if *t != nil {
-		(*t).Stop()
-		*t = nil
-	}
 }

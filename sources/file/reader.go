@@ -24,7 +24,7 @@ const patience = 200
 type reader struct {
 	lines   splitter
 	more    sources.Timer // the rest of a burst is to be read; nil without
-	reading bool          // beside the loop
+	reading int           // the descriptor that is read beside the loop; -1 without
 	rereads bool          // announced while reading
 	vain    int           // announcements in a row that brought nothing
 	// urgencies counts how often in a row the file was urgent again when it
@@ -186,12 +186,12 @@ func (n *node) stateRead() string {
 // readBeside reads beside the loop: attributes, whose drivers may talk to the
 // hardware, and files that have no poll method, whose drivers may wait.
 func (n *node) readBeside() {
-	if n.reading {
+	if n.reading >= 0 {
 		n.rereads = true
 		return
 	}
-	n.reading, n.rereads = true, false
-	fd, attempt, whole := n.fd, n.attempt, n.settings.watch == urgently || n.read == readAll
+	n.reading, n.rereads = n.fd, false
+	fd, whole := n.fd, n.settings.watch == urgently || n.read == readAll
 	// A byte more shows whether there is more.
 	b := make([]byte, n.max+1)
 	var k int
@@ -203,9 +203,9 @@ func (n *node) readBeside() {
 			k, err = read(fd, b[:len(b)-1], -1)
 		}
 	}, func() {
-		n.reading = false
-		if n.attempt != attempt {
-			n.source.discard(fd)
+		n.reading = -1
+		if n.fd != fd { // as long as it is open, its number is given to no other
+			n.source.host.Loop.Beside(func() { unix.Close(fd) }, func() {})
 			n.resume()
 			return
 		}
@@ -280,7 +280,7 @@ func (n *node) tell(state string, band int16, t *text) {
 		s.addText(t)
 	}
 	if s.afresh {
-		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Text("1")})
+		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
 	s.emit(n.name, state)
 }

@@ -33,10 +33,12 @@ type rig struct {
 	t       *testing.T
 	dir     string
 	loop    *loop.Loop
+	hold    bool     // the next work beside the loop, which goes to
+	held    []func() // on the loop's thread, like hold
 	source  *Source
 	signals sources.Source
-	uevents sources.Source
-	hearing bool // signals reach the source
+	uevents sources.Source // nil unless asked for: the machine's are not ours to count
+	hearing bool           // signals reach the source
 
 	mu     sync.Mutex
 	more   *sync.Cond
@@ -70,7 +72,9 @@ func newRig(t *testing.T) *rig {
 		r.do(func() {
 			r.source.Close()
 			r.signals.Close()
-			r.uevents.Close()
+			if r.uevents != nil {
+				r.uevents.Close()
+			}
 		})
 		l.Stop()
 		if err := <-ended; err != nil {
@@ -83,15 +87,34 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) open() (err error) {
 	log := slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	host := sources.Host{Loop: r.loop, Log: log, Emit: func(e *sources.Event) { r.queued = append(r.queued, e.Clone()) },
+	host := sources.Host{Loop: holdingLoop{r.loop, r}, Log: log, Emit: func(e *sources.Event) { r.queued = append(r.queued, e.Clone()) },
 		Dev: "/dev", Sys: "/sys", Proc: "/proc"}
 	r.source = Open(host)
-	if r.signals, err = signal.Open(host); err != nil {
-		return err
+	r.signals, err = signal.Open(host)
+	return err
+}
+
+// hearUevents has the source hear the machine's uevents.
+func (r *rig) hearUevents() {
+	r.do(func() {
+		r.uevents = uevent.Open(r.source.host)
+		r.uevents.Apply(&uevent.Plan{Overheard: true})
+	})
+}
+
+// holdingLoop is the loop, but that work beside it may be held up.
+type holdingLoop struct {
+	*loop.Loop
+	rig *rig
+}
+
+func (l holdingLoop) Beside(work, done func()) {
+	if l.rig.hold {
+		l.rig.hold = false
+		l.rig.held = append(l.rig.held, func() { l.Loop.Beside(work, done) })
+		return
 	}
-	r.uevents = uevent.Open(host)
-	r.uevents.Apply(&uevent.Plan{Overheard: true})
-	return nil
+	l.Loop.Beside(work, done)
 }
 
 // turn shows the source what it overhears, and keeps what it tells.
@@ -203,7 +226,7 @@ func compile(dir, yaml string) (*Plan, *config.Problems) {
 	var none []struct{}
 	n, _ := config.Parse("f", []byte(strings.ReplaceAll(yaml, "DIR", dir)), ps)
 	config.Object(append(p.Sections(), config.Field{Name: "rules", Value: config.ListOf(&none, trigger)})...).Read(n, ps)
-	p.Check(ps)
+	p.Resolve(ps)
 	for _, c := range compilers {
 		c()
 	}
@@ -222,17 +245,17 @@ func (r *rig) apply(yaml string) {
 	r.settled()
 }
 
-// settled waits until nothing is being opened.
+// settled waits until nothing is being opened, or done beside the loop.
 func (r *rig) settled() {
 	r.t.Helper()
 	for deadline := time.Now().Add(wait); ; runtime.Gosched() {
-		opening := false
-		r.do(func() { r.source.each(func(n *node) { opening = opening || n.opening }) })
-		if !opening {
+		busy := false
+		r.do(func() { busy = !r.source.Settled() || r.loop.Pending() > 0 })
+		if !busy {
 			return
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatal("opening does not end")
+			r.t.Fatal("it is busy without end")
 		}
 	}
 }

@@ -95,19 +95,19 @@ func (p *Plan) Overhears() []string {
 	return kinds
 }
 
-// Check implements sources.Plan.
-func (p *Plan) Check(ps *config.Problems) {
+// Resolve implements sources.Plan.
+func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.names() {
 		f := p.files[name]
 		if name == "" || strings.ContainsAny(name, "*?[") {
 			ps.Errorf(f.at, "file %q: a name with *, ? or [ could not be told from a pattern", name)
 		}
-		f.check(ps)
+		f.resolve(ps)
 	}
 }
 
-// check complains of what can never work, and fills in what was left out.
-func (f *File) check(ps *config.Problems) {
+// resolve complains of what can never work, and fills in what was left out.
+func (f *File) resolve(ps *config.Problems) {
 	if f.path == "" {
 		return // complained of already
 	}

@@ -52,13 +52,13 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
 	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
 		if f := s.plan.files[name]; f == nil || f.settings != s.nodes[name].settings {
-			s.nodes[name].drop()
+			s.nodes[name].close()
 			delete(s.nodes, name)
 		}
 	}
 	for name, f := range s.plan.files {
 		if f.watch != changes && s.nodes[name] == nil {
-			s.nodes[name] = &node{source: s, name: name, settings: f.settings, fd: -1}
+			s.nodes[name] = newNode(s, name, f.settings)
 		}
 	}
 	s.watchFolders()
@@ -69,7 +69,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // Settled implements sources.Settler.
 func (s *Source) Settled() bool {
 	for _, n := range s.nodes {
-		if n.opening {
+		if n.opener.Opening() {
 			return false
 		}
 	}
@@ -260,14 +260,6 @@ func (s *Source) scratch(size int) []byte {
 	return s.buf[:size]
 }
 
-// discard closes a descriptor that nobody wants, beside the loop: a driver's
-// release may take its time.
-func (s *Source) discard(fd int) {
-	if fd >= 0 {
-		s.host.Loop.Beside(func() { unix.Close(fd) }, func() {})
-	}
-}
-
 // Has implements sources.Switcher.
 func (s *Source) Has(name string) bool { return s.plan.files[name] != nil }
 
@@ -283,9 +275,7 @@ func (s *Source) Switch(name string, open bool) error {
 		n.shut = false
 		n.visit()
 	default:
-		n.shut = true
-		stop(&n.retry)
-		if !n.release() {
+		if !n.close() {
 			return fmt.Errorf("close %s: a read of it is under way; it is closed when that returns", n.path)
 		}
 		s.host.Log.Info("file closed", "file", name, "path", n.path)
@@ -308,14 +298,14 @@ func (s *Source) Status() []sources.State {
 
 // Close implements sources.Source.
 func (s *Source) Close() {
-	s.each((*node).drop)
+	s.each(func(n *node) { n.close() })
 	clear(s.nodes)
 	if s.folders != nil {
 		s.folders.Close()
 		s.folders = nil
 	}
 	s.changes.close()
-	stop(&s.losses)
+	sources.StopTimer(&s.losses)
 }
 
 var (

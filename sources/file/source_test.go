@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,8 @@ func (r *rig) quiet() {
 func TestRecords(t *testing.T) {
 	both(t, func(t *testing.T, r *rig, watch string) {
 		master, slave := terminal(t)
-		r.apply("files: {a: {path: " + slave + ", watch: " + watch + "}}")
+		r.must(os.Symlink(slave, r.path("a"))) // a folder where no other terminal comes and goes
+		r.apply("files: {a: {path: DIR/a, watch: " + watch + "}}")
 		r.write(master, "first\nsecond\n") // its line discipline gives a line each read
 		r.expect("readable a TEXT=first", "readable a TEXT=second")
 		master.Close()
@@ -80,10 +82,19 @@ func TestRecords(t *testing.T) {
 	})
 }
 
-// terminal returns the master of a pseudo-terminal and the path of its slave.
+// terminal returns the master of a pseudo-terminal and the path of its slave:
+// among terminals of its own, where it may be, since others may get the number
+// of one that is closed.
 func terminal(t *testing.T) (*os.File, string) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	at, multiplexer := t.TempDir(), "/dev/ptmx"
+	if unix.Mount("devpts", at, "devpts", 0, "ptmxmode=0600") == nil {
+		t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+		multiplexer = filepath.Join(at, "ptmx")
+	} else {
+		at = "/dev/pts"
+	}
+	master, err := os.OpenFile(multiplexer, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("no pseudo-terminals: ", err)
 	}
@@ -95,7 +106,7 @@ func terminal(t *testing.T) (*os.File, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return master, fmt.Sprint("/dev/pts/", number)
+	return master, filepath.Join(at, fmt.Sprint(number))
 }
 
 func TestBurst(t *testing.T) {
@@ -166,6 +177,18 @@ func TestPlainSIGIO(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect("readable a TEXT=x SYNTHETIC=1")
+	r.syntheticIsANumber()
+}
+
+// syntheticIsANumber fails unless the last expected event has SYNTHETIC as those of
+// lines and keys have it.
+func (r *rig) syntheticIsANumber() {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v, _ := r.heard[r.taken-1].Lookup("SYNTHETIC"); v != sources.Int(1) {
+		r.t.Errorf("SYNTHETIC is %#v", v)
+	}
 }
 
 // A signal that was sent for a closed descriptor is for nobody.
@@ -192,10 +215,47 @@ func TestNumbersAreNotUsedAgain(t *testing.T) {
 	}
 }
 
+// A read that does not return keeps the descriptor that it is of, and no
+// other: the file may be opened and closed again meanwhile.
+func TestClosedWhileAnOldDescriptorIsRead(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {a: {path: /proc/self/mountinfo, watch: priority, read: none}}")
+	var n *node
+	var old, fresh int
+	r.do(func() {
+		n = r.source.nodes["a"]
+		old, r.hold = n.fd, true
+		n.readBeside()
+		if err := r.source.Switch("a", false); err == nil || !isOpen(old) {
+			t.Errorf("it is closed: %v", err)
+		}
+		r.must(r.source.Switch("a", true))
+	})
+	r.settled()
+	r.do(func() {
+		fresh = n.fd
+		if err := r.source.Switch("a", false); err != nil || isOpen(fresh) {
+			t.Errorf("the new descriptor %d stays open: %v", fresh, err)
+		}
+		r.held[0]()
+	})
+	for deadline := time.Now().Add(wait); isOpen(old); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the old descriptor stays open")
+		}
+	}
+}
+
+func isOpen(fd int) bool {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil
+}
+
 func TestUnable(t *testing.T) {
 	r := newRig(t)
 	r.must(os.WriteFile(r.path("plain"), []byte("x"), 0o600))
 	r.must(os.Mkdir(r.path("folder"), 0o700))
+	r.must(os.Symlink("/dev/null", r.path("null"))) // of the machine's devices nothing is seen
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	r.must(err)
 	defer unix.Close(socket)
@@ -204,7 +264,7 @@ func TestUnable(t *testing.T) {
 	r.apply(`files:
   plain: {path: DIR/plain}
   polled: {path: DIR/plain, watch: epoll}
-  null: {path: /dev/null}
+  null: {path: DIR/null}
   folder: {path: DIR/folder}
   socket: {path: DIR/socket}
   fifo: {path: DIR/fifo, read: all}
@@ -299,13 +359,14 @@ func TestReplaced(t *testing.T) {
 // A device of the kernel's that is announced to be there, and gone.
 func TestUevents(t *testing.T) {
 	r := newRig(t)
+	r.hearUevents()
 	r.apply("files: {a: {path: /dev/ptmx, watch: epoll}}") // the multiplexer: its uevents can be made
 	if st := r.status("a"); !st.OK {
 		t.Skip("no /dev/ptmx: ", st.Error)
 	}
 	r.uevent("remove")
 	r.expect("hung-up a")
-	r.do(func() { stop(&r.source.nodes["a"].retry) }) // so that it is the uevent that opens it
+	r.do(r.source.nodes["a"].opener.Stop) // so that it is the uevent that opens it
 	r.uevent("change")
 	r.await("it is open again", func() bool { return strings.Count(r.log.String(), "file opened") == 2 })
 }
@@ -379,6 +440,7 @@ func TestChangesOverflow(t *testing.T) {
 		r.source.changes.afresh(true)
 	})
 	r.expect("lost file", "changed s EVENT=written NAME=s SYNTHETIC=1")
+	r.syntheticIsANumber()
 }
 
 func FuzzSplit(f *testing.F) {

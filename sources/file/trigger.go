@@ -25,7 +25,9 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
 		Key: "file", Doc: "a declared file announced itself",
 		Fields: slices.Concat(commonFields, pollFields, textFields, changeFields),
-		New:    p.newTrigger,
+		// A program's PATH is where programs are.
+		Environ: slices.Concat([]string{"FILE"}, pollFields, textFields, changeFields),
+		New:     p.newTrigger,
 	}}
 }
 

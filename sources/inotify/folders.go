@@ -78,7 +78,9 @@ func (f *Folders) Set(dirs []string, mask uint32) {
 	f.arm()
 }
 
-func (f *Folders) arm() {
+// arm watches what is wanted of what there is, and reports whether any of it
+// was not watched before.
+func (f *Folders) arm() (fresh bool) {
 	old := f.armed
 	f.armed = map[int32]string{}
 	for _, dir := range f.want {
@@ -90,6 +92,12 @@ func (f *Folders) arm() {
 			_, _ = unix.InotifyRmWatch(f.fd, uint32(wd))
 		}
 	}
+	for wd := range f.armed {
+		if _, ok := old[wd]; !ok {
+			fresh = true
+		}
+	}
+	return fresh
 }
 
 func (f *Folders) armNearest(dir string) {
@@ -142,8 +150,7 @@ func (f *Folders) take(wd int32, mask uint32, name string) {
 		f.spec.Afresh(false)
 	case name != "":
 		f.spec.Changed(dir, name, mask)
-		if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && f.leadsToWanted(filepath.Join(dir, name)) {
-			f.arm()
+		if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && f.leadsToWanted(filepath.Join(dir, name)) && f.arm() {
 			f.spec.Afresh(false)
 		}
 	}

@@ -4,10 +4,15 @@ package inotify
 
 import (
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
 )
 
 var ne = binary.NativeEndian
@@ -50,4 +55,65 @@ func TestQueueOverflow(t *testing.T) {
 	if !overflow {
 		t.Error("the overflow was not told")
 	}
+}
+
+// handLoop is a loop whose descriptors the test serves.
+type handLoop struct{ ready func(uint32) }
+
+func (l *handLoop) Watch(_ int, _ uint32, ready func(uint32)) (sources.Watch, error) {
+	l.ready = ready
+	return handWatch{}, nil
+}
+func (l *handLoop) Now() time.Duration                        { return 0 }
+func (l *handLoop) After(time.Duration, func()) sources.Timer { panic("no timers") }
+func (l *handLoop) Beside(work, done func())                  { panic("no work") }
+
+type handWatch struct{}
+
+func (handWatch) Events(uint32) error { return nil }
+func (handWatch) Close()              {}
+
+// A file may stand where a folder is wanted: its creation is told as what it
+// is. Nothing was missed that happened in it.
+func TestOnlyAFolderIsLookedAtAfresh(t *testing.T) {
+	var l handLoop
+	var changed, afresh int
+	f, err := Watch(&sources.Host{Loop: &l}, Spec{
+		Changed: func(string, string, uint32) { changed++ },
+		Afresh:  func(bool) { afresh++ },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	f.Set([]string{dir, path}, unix.IN_CREATE)
+	expect := func(when string, wantChanged, wantAfresh int) {
+		t.Helper()
+		l.ready(unix.EPOLLIN)
+		if changed != wantChanged || afresh != wantAfresh {
+			t.Errorf("%s: %d changes, looked afresh %d times; want %d, %d", when, changed, afresh, wantChanged, wantAfresh)
+		}
+		changed, afresh = 0, 0
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(path, nil, 0o600))
+	expect("a file", 1, 0)
+	must(os.Remove(path))
+	must(os.Mkdir(path, 0o700))
+	expect("a folder", 1, 1)
+	must(os.Mkdir(filepath.Join(path, "b"), 0o700))
+	expect("a folder in it", 1, 0)
+	must(os.RemoveAll(path))
+	must(os.Mkdir(path, 0o700))
+	l.ready(unix.EPOLLIN) // it may be looked at more than once
+	changed, afresh = 0, 0
+	must(os.Mkdir(filepath.Join(path, "b"), 0o700))
+	expect("in a folder that came again", 1, 0)
 }

@@ -82,15 +82,15 @@ func (e *examination) look(k *kernel) {
 	slices.SortFunc(paths, byNumber)
 	readable, refused := 0, 0
 	for _, path := range paths {
-		o := k.look(path)
+		o, err := k.look(path)
 		switch {
-		case o.err == nil:
+		case err == nil:
 			_ = k.close(o.fd)
 			readable++
 			e.take(path, &o.id)
-		case !errors.Is(o.err, errNoInput):
+		case !errors.Is(err, errNoInput):
 			refused++
-			e.refused(subject, explainOpen(path, o.err))
+			e.refused(subject, explainOpen(path, err))
 		}
 	}
 	switch {

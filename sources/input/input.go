@@ -38,8 +38,6 @@ type Plan struct {
 	// Virtual are the keys of each virtual device that actions press, by its
 	// name.
 	Virtual map[string][]uint16
-	// DryRun has no virtual device made.
-	DryRun bool
 
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
@@ -64,8 +62,8 @@ func (p *Plan) Sections() []config.Field {
 	}}
 }
 
-// Check implements sources.Plan.
-func (p *Plan) Check(ps *config.Problems) {
+// Resolve implements sources.Plan.
+func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
 		if in := p.Inputs[name]; in.whole && !in.selects() {
 			ps.Errorf(in.Pos, "input %q says nothing of which device it is: give one of name, id, phys, uniq, path, has", name)

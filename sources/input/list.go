@@ -56,12 +56,12 @@ func list(dev string, k *kernel) ([]Device, error) {
 
 // describe asks the device at path; ok is false if it is no input device.
 func describe(path string, k *kernel) (d Device, ok bool) {
-	o := k.look(path)
+	o, err := k.look(path)
 	switch {
-	case errors.Is(o.err, errNoInput):
+	case errors.Is(err, errNoInput):
 		return Device{}, false
-	case o.err != nil:
-		return Device{Path: path, Error: o.err.Error()}, true
+	case err != nil:
+		return Device{Path: path, Error: err.Error()}, true
 	}
 	_ = k.close(o.fd)
 	d = Device{

@@ -14,93 +14,87 @@ import (
 	"reflexd/sources"
 )
 
-// A node that cannot be opened is tried again after firstRetry and then ever
-// later, for about ten seconds: until udev, or whoever it is, has given us the
-// permission. From then on only a change of its attributes helps.
-const (
-	firstRetry = 50 * time.Millisecond
-	retries    = 8
-	// tellAfter failures there is a warning.
-	tellAfter = 6
-	// A device that was open for this long before it failed is tried again
-	// with as much patience as a new one.
-	settled = 10 * time.Second
-)
-
 // node is one device node. It is known by its address: a new device at the
 // same path is a new node.
 type node struct {
-	path    string
-	opening bool
-	again   bool // asked for again while opening
-	tries   int  // that failed
-	told    bool
-	retry   sources.Timer
-	err     error // what keeps it from being known
+	path   string
+	opener sources.Opener[*opened]
 	// id is what device it is, open or not; nil while that is unknown.
 	id     *identity
-	names  []string      // by which the configuration knows it, once id is known
-	since  time.Duration // when it was opened
-	device *device       // nil unless open
+	names  []string // by which the configuration knows it, once id is known
+	device *device  // nil unless open
 }
 
-func (n *node) stopRetry() {
-	if n.retry != nil {
-		n.retry.Stop()
-		n.retry = nil
+func (s *source) newNode(path string) *node {
+	n := &node{path: path}
+	n.opener = sources.Opener[*opened]{
+		Loop: s.host.Loop,
+		Open: func() (*opened, error) {
+			o, err := s.kernel.look(path)
+			return o, explainOpen(path, err)
+		},
+		Use:      func(o *opened) error { return s.meet(n, o) },
+		Discard:  func(o *opened) { _ = s.kernel.close(o.fd) },
+		Pause:    pause,
+		Report:   func(err error) { s.report(n, err) },
+		Patience: sources.NodePatience,
+		Ended:    s.notice,
 	}
+	return n
 }
 
-// opened is what work beside the loop finds out about a node.
+// opened is a device that was opened, and what it says.
 type opened struct {
-	fd     int // -1 without
+	fd     int
 	id     identity
 	levels levels
-	err    error
 }
 
 // look opens the device at path and asks for all there is to know.
-func (k *kernel) look(path string) opened {
-	var o opened
-	if o.fd, o.err = k.open(path); o.err != nil {
-		o.fd = -1
-		return o
+func (k *kernel) look(path string) (*opened, error) {
+	fd, err := k.open(path)
+	if err != nil {
+		return nil, err
 	}
-	o.id, o.err = k.identify(o.fd)
-	if o.err == nil {
-		o.err = k.levels(o.fd, &o.id.has, &o.levels)
+	o := &opened{fd: fd}
+	o.id, err = k.identify(fd)
+	if err == nil {
+		err = k.levels(fd, &o.id.has, &o.levels)
 	}
-	if o.err != nil {
-		_ = k.close(o.fd)
-		o.fd = -1
+	if err != nil {
+		_ = k.close(fd)
+		return nil, err
 	}
-	return o
+	return o, nil
 }
 
-// examine opens a node beside the loop, to see what it is and to keep it open
-// if somebody wants to hear it.
-func (s *source) examine(n *node) {
-	n.stopRetry()
-	if n.opening {
-		n.again = true
+// pause is for nodes that udev, or whoever it is, may open to us yet.
+func pause(err error, failures int) (time.Duration, bool) {
+	if errors.Is(err, errNoInput) {
+		return 0, false
+	}
+	return sources.NodePause(err, failures)
+}
+
+// report logs why a node could not be opened.
+func (s *source) report(n *node, err error) {
+	if errors.Is(err, errNoInput) {
+		s.host.Log.Debug("not an input device", "path", n.path)
 		return
 	}
-	n.opening, n.again = true, false
-	var o opened
-	s.host.Loop.Beside(func() { o = s.kernel.look(n.path) }, func() {
-		n.opening = false
-		switch {
-		case s.nodes[n.path] != n:
-			s.discard(o.fd)
-		case o.err == nil:
-			s.meet(n, &o)
-		case n.again:
-			s.examine(n)
-		default:
-			s.failed(n, o.err)
-		}
-		s.notice()
-	})
+	s.host.Log.Warn("cannot use input device", "error", err)
+}
+
+// explainOpen says what helps when a device cannot be opened; nil for no error.
+func explainOpen(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("open %s: %w", path, err)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w: run the agent as root or in the group of the device, mostly input", err)
+	}
+	return err
 }
 
 // discard closes a descriptor that nobody wants, beside the loop.
@@ -110,72 +104,36 @@ func (s *source) discard(fd int) {
 	}
 }
 
-// failed notes why a node could not be opened, and plans the next try.
-func (s *source) failed(n *node, err error) {
-	if errors.Is(err, errNoInput) {
-		n.err = err
-		s.host.Log.Debug("not an input device", "path", n.path)
-		return
-	}
-	n.tries++
-	n.err = explainOpen(n.path, err)
-	if n.tries >= tellAfter && !n.told {
-		n.told = true
-		s.host.Log.Warn("cannot use input device", "error", n.err)
-	}
-	s.retryLater(n)
-}
-
-// explainOpen says what helps when a device cannot be opened.
-func explainOpen(path string, err error) error {
-	err = fmt.Errorf("open %s: %w", path, err)
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w: run the agent as root or in the group of the device, mostly input", err)
-	}
-	return err
-}
-
-func (s *source) retryLater(n *node) {
-	if n.tries > retries {
-		return
-	}
-	n.retry = s.host.Loop.After(firstRetry<<max(0, n.tries-1), func() { s.examine(n) })
-}
-
 // meet takes a node that was opened into use, or closes it if nobody wants to
 // hear it.
-func (s *source) meet(n *node, o *opened) {
-	n.id, n.err = &o.id, nil
+func (s *source) meet(n *node, o *opened) error {
+	n.id = &o.id
 	names, wanted, mode := s.asked(n)
 	if !s.worth(n, &wanted, mode) {
+		n.opener.Stop()
 		s.discard(o.fd)
-		return
+		return nil
 	}
 	d := &device{
 		host: &s.host, kernel: &s.kernel, path: n.path, id: n.id, fd: o.fd, levels: o.levels, buf: s.buf[:],
 		gone: func(err error) { s.lost(n, err) },
 	}
 	if err := d.start(); err != nil {
-		s.discard(o.fd)
-		s.failed(n, err)
-		return
+		return explainOpen(n.path, err)
 	}
-	n.device, n.since = d, s.host.Loop.Now()
+	n.device = d
 	s.logAbout(n, names, "input device opened")
 	d.vigils = s.vigilsOf(names)
 	d.adopt(names, wanted, mode)
+	return nil
 }
 
 // lost is told that an open device failed. It may have been unplugged, in
 // which case its node goes too, or another program may have revoked it.
 func (s *source) lost(n *node, err error) {
-	s.logAbout(n, n.device.names, "input device lost", "cause", err)
-	if s.host.Loop.Now()-n.since > settled {
-		n.tries = 0
-	}
-	n.tries++
-	n.device, n.id, n.err = nil, nil, fmt.Errorf("read %s: %w", n.path, err)
-	s.retryLater(n)
+	s.logAbout(n, n.device.names, "input device lost", "error", err)
+	n.device, n.id = nil, nil
+	n.opener.Lost(fmt.Errorf("read %s: %w", n.path, err))
 	s.notice()
 }
 
@@ -188,7 +146,7 @@ func (s *source) settle(n *node) {
 		n.device.vigils = s.vigilsOf(names)
 		n.device.adopt(names, wanted, mode)
 	case keep:
-		s.examine(n)
+		n.opener.Visit()
 	default:
 		s.shut(n)
 	}
@@ -202,6 +160,7 @@ func (s *source) shut(n *node) {
 	s.logAbout(n, n.device.names, "input device closed")
 	n.device.close()
 	n.device = nil
+	n.opener.Stop()
 }
 
 // asked returns what the plan asks of a node whose device is known, and notes

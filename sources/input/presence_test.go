@@ -179,9 +179,9 @@ func TestSilenceOverAReload(t *testing.T) {
 	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{input: kbd, is: idle, for: 100ms}]")
 	r.isOpen(f)
 	r.expect("input kbd idle")
-	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{input: kbd, is: idle, for: 50ms}, {input: kbd, is: idle, for: 300ms}, {input: kbd, is: active, for: 50ms}]")
+	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{input: kbd, is: idle, for: 50ms}, {input: kbd, is: idle, for: 1000ms}, {input: kbd, is: active, for: 50ms}]")
 	e := r.expect("input kbd idle")[0]
-	if v, _ := e.Lookup("IDLE_MS"); v.String() != "300" {
+	if v, _ := e.Lookup("IDLE_MS"); v.String() != "1000" {
 		t.Errorf("IDLE_MS %s", v)
 	}
 	r.send(f, r.now("KEY_A", 1), report)

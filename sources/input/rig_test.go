@@ -378,7 +378,7 @@ func compile(text string) (*compiled, *config.Problems) {
 	fields := append(c.plan.Sections(), config.Field{Name: "rules", Value: config.ListOf(rules, trigger)})
 	if n, ok := config.Parse("t.yaml", []byte(text), &ps); ok {
 		config.Object(fields...).Read(n, &ps)
-		c.plan.Check(&ps)
+		c.plan.Resolve(&ps)
 		for i, end := range ends {
 			end(c.triggers[i], &ps)
 		}

@@ -98,7 +98,7 @@ func (s *source) Settled() bool {
 // looking reports whether a node is being opened.
 func (s *source) looking() bool {
 	for _, n := range s.nodes {
-		if n.opening {
+		if n.opener.Opening() {
 			return true
 		}
 	}
@@ -135,7 +135,7 @@ func (s *source) drop(path string) {
 		return
 	}
 	delete(s.nodes, path)
-	n.stopRetry()
+	n.opener.Stop()
 	s.shut(n)
 	s.notice()
 }
@@ -219,11 +219,10 @@ func isNode(name string) bool {
 func (s *source) visit(path string) {
 	n := s.nodes[path]
 	if n == nil {
-		n = &node{path: path}
+		n = s.newNode(path)
 		s.nodes[path] = n
 	}
-	n.tries = 0
-	s.examine(n)
+	n.opener.Visit()
 }
 
 // changed is told that something happened to a name in a watched folder.

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/loop"
 	"reflexd/sources"
 )
 
@@ -72,7 +74,7 @@ func TestUnreadable(t *testing.T) {
 	f := r.plug("A keyboard", "KEY_A")
 	f.openErr = unix.EACCES
 	r.apply("inputs: {k: {name: '*'}}\n" + keyA)
-	r.until("opening failed", func() bool { return r.source.nodes[f.path].err != nil })
+	r.until("opening failed", func() bool { return r.source.nodes[f.path].opener.Err() != nil })
 	for _, name := range []string{"k", "any input"} {
 		if st := r.status(name); st.OK || !strings.Contains(st.Error, "permission denied") || !strings.Contains(st.Error, f.path) {
 			t.Errorf("status is %+v", st)
@@ -92,19 +94,16 @@ func TestReadableLate(t *testing.T) {
 	r := newRig(t)
 	f := r.plug("A keyboard", "KEY_A")
 	f.openErr = unix.EACCES
+	r.do(func() { r.source.host.Loop = hastyLoop{r.loop} })
 	r.apply(keyA)
-	r.until("opening failed", func() bool { return r.source.nodes[f.path].err != nil })
-	r.do(func() {
-		n := r.source.nodes[f.path]
-		n.stopRetry()
-		for n.tries <= retries {
-			r.source.failed(n, unix.EACCES)
-			n.stopRetry()
-		}
-		if r.source.failed(n, unix.EACCES); n.retry != nil {
-			t.Error("it is tried for ever")
-		}
-	})
+	const tries = 9
+	opens := func() int { return see(r, f, func(f *fake) int { return r.opens[f.path] }) }
+	r.until("it was tried again and again", func() bool { return opens() == tries })
+	over := make(chan struct{})
+	r.do(func() { r.loop.After(50*time.Millisecond, func() { close(over) }) })
+	if <-over; opens() != tries {
+		t.Error("it is tried for ever")
+	}
 	log := r.logged()
 	if strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, f.path) || !strings.Contains(log, "group") {
 		t.Errorf("not exactly one useful warning:\n%s", log)
@@ -114,6 +113,13 @@ func TestReadableLate(t *testing.T) {
 	r.mu.Unlock()
 	r.must(os.Chmod(f.path, 0o640))
 	r.isOpen(f)
+}
+
+// hastyLoop passes a second in a millisecond.
+type hastyLoop struct{ *loop.Loop }
+
+func (l hastyLoop) After(d time.Duration, fire func()) sources.Timer {
+	return l.Loop.After(d/1000, fire)
 }
 
 // Files that are no input devices, opened by the real functions.
@@ -127,7 +133,7 @@ func TestNoInputDevice(t *testing.T) {
 	r.until("both were looked at", func() bool { return strings.Count(r.log.String(), "not an input device") == 2 })
 	r.do(func() {
 		for _, n := range r.source.nodes {
-			if n.device != nil || n.retry != nil {
+			if _, again := pause(n.opener.Err(), 1); n.device != nil || again {
 				t.Errorf("%s is open or waited for", n.path)
 			}
 		}
@@ -250,7 +256,7 @@ func TestQueueOverflow(t *testing.T) {
 		// Its creation is seen, but only after the overflow was served.
 		g = r.plugAt(g.path, "A second", "KEY_A")
 		r.source.rescan()
-		if n := r.source.nodes[g.path]; n == nil || !n.opening {
+		if n := r.source.nodes[g.path]; n == nil || !n.opener.Opening() {
 			t.Error("the overflow was not made up for")
 		}
 	})

@@ -5,6 +5,7 @@
 package input
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (n *node) describe() string {
 	switch {
 	case n.device != nil:
 		return text + n.device.grab.String()
-	case n.opening:
+	case n.opener.Opening():
 		return text + ", being opened"
 	case n.id.phys == ownPhys():
 		return text + ", closed: it is our own"
@@ -65,7 +66,7 @@ func (n *node) describe() string {
 // be opened.
 func (s *source) missing() string {
 	for _, path := range s.paths() {
-		if err := s.nodes[path].err; err != nil && err != errNoInput {
+		if err := s.nodes[path].opener.Err(); err != nil && !errors.Is(err, errNoInput) {
 			return "no such device yet; " + err.Error()
 		}
 	}

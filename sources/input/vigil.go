@@ -46,12 +46,7 @@ func (s *source) keepVigil() {
 	}
 }
 
-func (v *vigil) stop() {
-	if v.timer != nil {
-		v.timer.Stop()
-		v.timer = nil
-	}
-}
+func (v *vigil) stop() { sources.StopTimer(&v.timer) }
 
 // arm sets the timer for the next of the spans, if there is one.
 func (v *vigil) arm() {

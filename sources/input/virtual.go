@@ -107,7 +107,7 @@ func (s *source) applyVirtual() {
 			v.releaseAll()
 		}
 		s.virtuals[name] = v
-		if v.fd < 0 && !s.plan.DryRun {
+		if v.fd < 0 && !s.host.DryRun {
 			v.make()
 		}
 	}
@@ -248,7 +248,7 @@ func (v *virtualDevice) state() sources.State {
 		}
 	case v.err != nil:
 		st.Error = v.err.Error()
-	case v.source.plan.DryRun:
+	case v.source.host.DryRun:
 		st.Detail, st.OK = "virtual device, not made in a dry run", true
 	}
 	return st

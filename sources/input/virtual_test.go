@@ -233,7 +233,8 @@ rules: [{key: KEY_A, is: pressed}]
 func TestDryRunMakesNoVirtualDevice(t *testing.T) {
 	ty := newTypist(t)
 	ty.do(func() {
-		ty.source.Apply(&Plan{Virtual: map[string][]uint16{"pad": keysOf(t, "KEY_A")}, DryRun: true})
+		ty.source.host.DryRun = true
+		ty.source.Apply(&Plan{Virtual: map[string][]uint16{"pad": keysOf(t, "KEY_A")}})
 	})
 	ty.quiet()
 	if len(ty.made) > 0 {

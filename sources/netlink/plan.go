@@ -102,8 +102,8 @@ func (p *Plan) Overhears() []string {
 	return nil
 }
 
-// Check implements sources.Plan.
-func (p *Plan) Check(ps *config.Problems) {
+// Resolve implements sources.Plan.
+func (p *Plan) Resolve(ps *config.Problems) {
 	type address struct {
 		protocol int
 		port     uint32

@@ -100,7 +100,7 @@ func read(yaml string) (*Plan, *config.Problems) {
 	if n, ok := config.Parse("test.yaml", []byte(yaml), ps); ok {
 		config.Object(plan.Sections()...).Read(n, ps)
 	}
-	plan.Check(ps)
+	plan.Resolve(ps)
 	return plan, ps
 }
 

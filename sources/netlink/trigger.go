@@ -60,6 +60,10 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 		}
 	}
 	t.Fields = tr.fieldsOf(names)
+	t.Environ = t.Fields
+	if tr.anyField(names) {
+		t.Fields = nil
+	}
 	for _, name := range names {
 		for _, state := range tr.is {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "netlink", Name: name, State: state})
@@ -85,8 +89,14 @@ func (tr *trigger) find(r ref, ps *config.Problems) []string {
 	return matching
 }
 
-// fieldsOf returns the fields that messages of the sockets can have, nil if
-// any.
+// anyField reports whether messages of the sockets can have fields of any name:
+// those of attributes.
+func (tr *trigger) anyField(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return tr.plan.declared[name].decodes(asAttrs) })
+}
+
+// fieldsOf returns the fields that messages of the sockets can have,
+// attributes excepted.
 func (tr *trigger) fieldsOf(names []string) []string {
 	fields := eventFields
 	if slices.Contains(tr.is, stateError) {
@@ -94,9 +104,6 @@ func (tr *trigger) fieldsOf(names []string) []string {
 	}
 	for _, name := range names {
 		s := tr.plan.declared[name]
-		if s.decodes(asAttrs) {
-			return nil
-		}
 		if s.decodes(asText) {
 			fields += " TEXT"
 		}

@@ -38,8 +38,8 @@ const minPending = 32768
 // that it is: it holds its process number, which exec keeps.
 const markName = "REFLEXD_MASKED"
 
-// Inherit makes the process fit to read signals: it raises RLIMIT_SIGPENDING
-// and blocks, in all threads that there are and will be, what rules can have.
+// Inherit makes the process fit to read signals: it blocks, in all threads that
+// there are and will be, what rules can have, and then raises RLIMIT_SIGPENDING.
 // It must be the first thing that the main goroutine does, locked to the main
 // thread. Unless the signals were blocked already when the process started, it
 // does not return but executes the same program afresh, once, with the same
@@ -48,7 +48,7 @@ const markName = "REFLEXD_MASKED"
 // With an error the program can go on: the signals are blocked in the calling
 // thread, and those sent to this very thread will arrive.
 func Inherit() error {
-	return errors.Join(raisePending(), inheritMask())
+	return errors.Join(inheritMask(), raisePending())
 }
 
 // raisePending lifts RLIMIT_SIGPENDING as far as we may. It counts what is

@@ -39,9 +39,9 @@ func (p *Plan) Wants(number int) bool { return p.wanted[number] }
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
-// Check implements sources.Plan: triggers are complained of where they are
+// Resolve implements sources.Plan: triggers are complained of where they are
 // read.
-func (p *Plan) Check(*config.Problems) {}
+func (p *Plan) Resolve(*config.Problems) {}
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {

@@ -36,8 +36,8 @@ type Plan struct {
 // Sections implements sources.Plan.
 func (p *Plan) Sections() []config.Field { return nil }
 
-// Check implements sources.Plan.
-func (p *Plan) Check(*config.Problems) {}
+// Resolve implements sources.Plan.
+func (p *Plan) Resolve(*config.Problems) {}
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {

@@ -7,6 +7,7 @@ package uevent
 
 import (
 	"slices"
+	"strings"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -35,18 +36,26 @@ type Plan struct {
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
-// Check implements sources.Plan: triggers are complained of where they are
+// Resolve implements sources.Plan: triggers are complained of where they are
 // read.
-func (p *Plan) Check(*config.Problems) {}
+func (p *Plan) Resolve(*config.Problems) {}
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
-		Key: "uevent",
-		Doc: "an event of the kernel's, or of udev's, about a device",
-		New: p.newTrigger,
+		Key:     "uevent",
+		Doc:     "an event of the kernel's, or of udev's, about a device",
+		Environ: environ,
+		New:     p.newTrigger,
 	}}
 }
+
+// environ are the fields that programs find in their environment: ours, and the
+// keys of the kernel's core, of its block, network, input and USB devices.
+// Other keys are a driver's or an udev rule's.
+var environ = slices.Concat(strings.Fields(`ACTION SUBSYSTEM DEVPATH DEVNAME DEVTYPE MAJOR MINOR SEQNUM DRIVER MODALIAS
+	PARTN PARTNAME DISKSEQ INTERFACE IFINDEX NAME PRODUCT TYPE
+	STAGE TAGS DEVLINKS`), []string{coldplugField, requestedField, rescanField}, idFields)
 
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	tr := &trigger{stage: kernelStage}
@@ -117,7 +126,9 @@ func (p *Plan) inherit(before *Plan, now uint64) {
 		if !tr.coldplug {
 			continue
 		}
-		same := func(o *trigger) bool { return o.coldplug && o.key == tr.key }
+		same := func(o *trigger) bool {
+			return o.coldplug && o.match.Equal(tr.match) && o.where.Equal(tr.where)
+		}
 		if i := slices.IndexFunc(old, same); i >= 0 {
 			tr.service, tr.since = old[i].service, old[i].since
 			old = slices.Delete(old, i, i+1)

@@ -5,7 +5,6 @@
 package uevent
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -42,11 +41,11 @@ type places struct {
 // trigger is one `when: {uevent: …}`.
 type trigger struct {
 	match      sources.Where
+	where      sources.Where // of the rule
 	coldplug   bool
 	stage      string
 	identify   bool     // the device's ID_ fields are asked for
 	subsystems []string // nil for any
-	key        string   // the same for triggers with the same conditions
 	service    service
 	since      uint64 // the table's stamp when it began to wait
 }
@@ -75,7 +74,7 @@ func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 			t.Topics = append(t.Topics, sources.Topic{Kind: kind, Name: name, State: state})
 		}
 	}
-	tr.key = fmt.Sprintf("%#v %#v", tr.match, t.Where)
+	tr.where = t.Where
 	t.Restrict(tr.match.Match)
 	if tr.stage == udevStage {
 		return

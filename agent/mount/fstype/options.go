@@ -53,10 +53,25 @@ func (o *Options) Add(options ...string) {
 			o.Flags = o.Flags&^words[i].clear | words[i].set
 			continue
 		}
-		key, _, _ := strings.Cut(option, "=")
+		key := Key(option)
 		o.Data = slices.DeleteFunc(o.Data, func(d string) bool { return d == key || strings.HasPrefix(d, key+"=") })
 		o.Data = append(o.Data, option)
 	}
+}
+
+// Under returns the options with others before them, which give way where the
+// two contradict each other.
+func (o Options) Under(options ...string) Options {
+	under := Options{Flags: o.Flags}
+	under.Add(options...)
+	under.Add(o.Data...)
+	return under
+}
+
+// Key is the name of an option, which may have a value.
+func Key(option string) string {
+	key, _, _ := strings.Cut(option, "=")
+	return key
 }
 
 // Check says what is wrong with an option for a type, which may be nil for

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+// Events of one's own that nobody sends, and such that nobody hears.
+
+package lint
+
+import (
+	"slices"
+
+	"reflexd/agent/rule"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Subscribed returns the names of the events that rules subscribe to, sorted.
+func Subscribed(rules []*rule.Rule) []string {
+	var names []string
+	eachSubscribed(rules, func(name string, _ *sources.Trigger) { names = append(names, name) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Listening is how many of rules hear the event of that name.
+func Listening(name string, rules []*rule.Rule) int {
+	n := 0
+	for _, r := range rules {
+		if slices.Contains(Subscribed([]*rule.Rule{r}), name) {
+			n++
+		}
+	}
+	return n
+}
+
+func eachSubscribed(rules []*rule.Rule, f func(name string, t *sources.Trigger)) {
+	for _, r := range rules {
+		for i := range r.Triggers {
+			for _, topic := range r.Triggers[i].Topics {
+				if topic.Kind == "event" {
+					f(topic.Name, &r.Triggers[i])
+				}
+			}
+		}
+	}
+}
+
+// mostUnheard is how many events that nobody hears are looked through: so many
+// are no slips of the pen.
+const mostUnheard = 500
+
+// Events warns of rules that hear an event which no rule sends and whose name
+// is nearly that of one that is sent and that nobody hears. Others may come
+// from outside.
+func Events(rules []*rule.Rule, ps *config.Problems) {
+	var sent []string
+	for _, r := range rules {
+		sent = append(append(sent, r.Do.Emits()...), r.OnFailure.Emits()...)
+	}
+	heard := Subscribed(rules)
+	unheard := slices.DeleteFunc(slices.Clone(sent), func(name string) bool { return slices.Contains(heard, name) })
+	if len(unheard) > mostUnheard {
+		return
+	}
+	eachSubscribed(rules, func(name string, t *sources.Trigger) {
+		if slices.Contains(sent, name) {
+			return
+		}
+		if near := config.Nearest(name, unheard); near != "" {
+			ps.Warnf(t.Pos, "no rule sends the event %q, and none hears %q, which one sends: is it the same?", name, near)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"reflexd/config"
+)
+
+func TestLint(t *testing.T) {
+	const lines = "lines: {a: {button: A}, b: {button: B}, lamp: {output: L}}\ninputs: {panel: {name: x, grab: auto}, other: {name: y}}\n"
+	for _, c := range []struct{ rules, want string }{
+		{`[{when: {key: KEY_POWER, is: held}, do: {log: x}}]`, "acts on KEY_POWER too: set HandlePowerKey=ignore"},
+		{`[{when: {key: KEY_SLEEP, from: other, is: pressed}, do: {log: x}}]`, "acts on KEY_SLEEP too"},
+		{`[{when: {key: KEY_POWER, from: panel, is: held}, do: {log: x}}]`, ""},
+		{`[{when: {key: KEY_A, is: held}, do: {log: x}}]`, ""},
+		{`[{when: {lines: [a, b], together: true, is: pressed, within: 2s}, do: {log: x}}, {name: r, when: {line: a, is: pressed}, do: {log: x}}]`,
+			`a press of a is held back for 2s, to see whether it becomes the chord, and rule "r" waits for it`},
+		{`[{when: {lines: [a, b], together: true, is: pressed, within: 2s, members: heard}, do: {log: x}}, {when: {line: a, is: pressed}, do: {log: x}}]`, ""},
+		{`[{when: {lines: [a, b], together: true, is: pressed}, do: {log: x}}, {when: {line: a, is: pressed}, do: {log: x}}]`, ""},
+		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: [b, a], is: pressed}, do: {set: {line: lamp, to: off}}}]`,
+			`rule "two" fires upon the same event as rule "one" and sets line lamp to off, which that one set to on`},
+		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: pressed}, if: {line: b, is: pressed}, do: {set: {line: lamp, to: off}}}]`, ""},
+		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: released}, do: {set: {line: lamp, to: off}}}]`, ""},
+	} {
+		path := filepath.Join(t.TempDir(), "reflexd.yaml")
+		if err := os.WriteFile(path, []byte(lines+"rules: "+c.rules+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		conf, ps, err := Load([]string{path})
+		if err != nil || ps.Failed() {
+			t.Fatal(c.rules, err, ps)
+		}
+		ps = &config.Problems{}
+		conf.lint(true, ps)
+		var told []string
+		for _, p := range ps.All() {
+			told = append(told, p.Message)
+		}
+		if got := strings.Join(told, "\n"); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s\n got %s\nwant %s", c.rules, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+
+package spawn
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the agent gave itself is not for its programs.
+func TestProgramsGetWhatWasBefore(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to raise a priority")
+	}
+	r := newRig(t)
+	const script = `ulimit -i 2>/dev/null || sed -n "s/^Max pending signals *\\([0-9]*\\).*/\\1/p" /proc/$$/limits; cut -d" " -f19,41 /proc/$$/stat`
+	var before *unix.SchedAttr
+	r.do(func() {
+		before, _ = unix.SchedGetAttr(0, 0)
+		raised := &unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1}
+		if err := unix.SchedSetAttr(0, raised, 0); err != nil { // of the loop's thread
+			if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -5); err != nil {
+				t.Error(err)
+			}
+		}
+		r.GiveBack(Before{Pending: &unix.Rlimit{Cur: 77, Max: 78}, Priority: before})
+	})
+	if out, res := r.run(Spec{Argv: sh(script)}); out != "77\n0 0\n" {
+		t.Errorf("got %q, %v", out, res.Failure())
+	}
+}

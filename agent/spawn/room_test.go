@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+package spawn
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRoom(t *testing.T) {
+	if room, err := Room(20); room != 20 || err != nil {
+		t.Errorf("without limits: %d, %v", room, err)
+	}
+	if len(children(t)) > 0 {
+		t.Error("something is left")
+	}
+}
+
+func TestRoomUnderALimit(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to give it up")
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		t.Fatal(err)
+	}
+	const nproc = 5
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: nproc, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NPROC, &limit)
+	rooms := make(chan int)
+	go func() {
+		runtime.LockOSThread() // only this thread becomes somebody else; it is thrown away
+		const nobodyElse = 54321
+		_, _, _ = syscall.RawSyscall(sysSetuid, nobodyElse, 0, 0)
+		room, _ := Room(20)
+		rooms <- room
+	}()
+	if room := <-rooms; room != nproc-1 {
+		t.Errorf("room for %d beside the thread itself, where %d may be", room, nproc)
+	}
+}
