@@ -63,7 +63,7 @@ func (s *Source) lose(count int) {
 	if !s.rescan {
 		s.rescan = true
 		s.table.forget()
-		s.host.Lost("uevent", "", count, s.socket.knob())
+		s.host.Lost("uevent", "", count, s.socket.Hint())
 	}
 }
 
