@@ -177,10 +177,7 @@ func (s *Source) Close() {
 	}
 	s.table.close()
 	s.lock.release()
-	if s.settle != nil {
-		s.settle.Stop()
-		s.settle = nil
-	}
+	sources.StopTimer(&s.settle)
 }
 
 // Hear implements sources.Hearer.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/sources"
 	"reflexd/sources/inotify"
 )
 
@@ -54,7 +55,7 @@ func (s *Source) deviceChanged(_, node string, mask uint32) {
 			r.probe()
 		}
 	}
-	s.stopRetry()
+	sources.StopTimer(&s.retry)
 	s.backoff = 0
 	s.retryLater()
 	s.backoff = firstRetry
@@ -87,11 +88,4 @@ func (s *Source) retryLater() {
 		s.openWaiting()
 	})
 	s.backoff = min(2*s.backoff, lastRetry)
-}
-
-func (s *Source) stopRetry() {
-	if s.retry != nil {
-		s.retry.Stop()
-		s.retry = nil
-	}
 }

@@ -128,7 +128,7 @@ func (s *Source) thisBoard() *board.Board {
 
 // openWaiting tries to open all requests that are waited for.
 func (s *Source) openWaiting() {
-	s.stopRetry()
+	sources.StopTimer(&s.retry)
 	if !s.anyWaiting() {
 		return
 	}
@@ -204,7 +204,7 @@ func (r *request) at() string { return fmt.Sprintf("%s:%d (%s)", r.node, r.offse
 
 // Close implements sources.Source.
 func (s *Source) Close() {
-	s.stopRetry()
+	sources.StopTimer(&s.retry)
 	if s.folders != nil {
 		s.folders.Close()
 		s.folders = nil

@@ -68,9 +68,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // Close implements sources.Source.
 func (s *Source) Close() {
 	s.shut()
-	if s.retry != nil {
-		s.retry.Stop()
-	}
+	sources.StopTimer(&s.retry)
 	s.retry, s.err = nil, nil
 	s.table, s.known = newTable(), false
 }

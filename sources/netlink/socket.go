@@ -215,10 +215,7 @@ func (k *socket) wait(err error) {
 // rouse ends a rest.
 func (k *socket) rouse() {
 	k.resting = false
-	if k.retry != nil {
-		k.retry.Stop()
-		k.retry = nil
-	}
+	sources.StopTimer(&k.retry)
 }
 
 // lookForFamily finds out what became of the family.

@@ -136,8 +136,7 @@ func (s *Source) begin() {
 
 // drain emits what need not be held any more, a bounded part at a time.
 func (s *Source) drain() {
-	stop(s.timer)
-	s.timer = nil
+	sources.StopTimer(&s.timer)
 	now := s.host.Loop.Now()
 	for n := 0; len(s.held) > 0; n++ {
 		h := s.held[0]
@@ -205,7 +204,7 @@ func (s *Source) whenDrained(f func()) {
 
 // forgetHeld drops all that is held. Lookups that are under way end some time.
 func (s *Source) forgetHeld() {
-	stop(s.timer)
+	sources.StopTimer(&s.timer)
 	s.lookups = lookups{busy: s.busy, ended: s.ended}
 }
 

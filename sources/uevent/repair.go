@@ -48,8 +48,8 @@ type item struct {
 
 // abandon forgets all devices, and whatever is under way.
 func (s *Source) abandon() {
-	stop(s.settling)
-	stop(s.delivery)
+	sources.StopTimer(&s.settling)
+	sources.StopTimer(&s.delivery)
 	s.repair = repair{table: newTable(s.table.stamp)}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/sources"
 	"reflexd/sources/nl"
 )
 
@@ -394,7 +395,7 @@ func TestSocketFails(t *testing.T) {
 		}
 		plug(t, sys, "/devices/a", "")
 		// What the timer does.
-		stop(s.retry)
+		sources.StopTimer(&s.retry)
 		s.retry = nil
 		s.open()
 		s.proceed()

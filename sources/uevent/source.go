@@ -122,17 +122,10 @@ func (s *Source) Close() {
 // closeKernel forgets all that the kernel told.
 func (s *Source) closeKernel() {
 	s.closeSocket()
-	stop(s.retry)
+	sources.StopTimer(&s.retry)
 	s.retry, s.err = nil, nil
 	s.abandon()
 	s.forgetHeld()
-}
-
-// stop stops a timer that need not be there.
-func stop(t sources.Timer) {
-	if t != nil {
-		t.Stop()
-	}
 }
 
 func (s *Source) open() {

@@ -103,7 +103,7 @@ func (u *udevListener) close() {
 		u.socket.Close()
 		u.socket = nil
 	}
-	stop(u.retry)
+	sources.StopTimer(&u.retry)
 	u.retry, u.err = nil, nil
 }
 
