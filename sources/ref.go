@@ -69,7 +69,9 @@ func (d *Declared[T]) Find(r Ref, ps *config.Problems) []string {
 		return []string{r.Name}
 	}
 	names := d.matching(r.Name)
-	if len(names) == 0 {
+	if all := d.matching("*"); len(names) == 0 && len(all) > 0 {
+		ps.Errorf(r.At, "no declared %s matches %q%s", cmp.Or(d.Eligibles, d.What), r.Name, config.Unknown(r.Name, func() []string { return all }, ""))
+	} else if len(names) == 0 {
 		ps.Errorf(r.At, "no declared %s matches %q", cmp.Or(d.Eligibles, d.What), r.Name)
 	}
 	return names

@@ -60,9 +60,9 @@ func TestRefsToNothing(t *testing.T) {
 		{some, `darc`, `t.yaml:1:1: no lamp "darc" is declared; declared: door`},
 		{all, `darc`, `t.yaml:1:1: no lamp "darc" is declared; did you mean "dark"?`},
 		{lamps(nil), `door`, `t.yaml:1:1: no lamp "door" is declared; declare it: lamps: {door: {…}}`},
-		{some, `"x*"`, `t.yaml:1:1: no declared dimmer matches "x*"`},
-		{some, `"dar?"`, `t.yaml:1:1: no declared dimmer matches "dar?"`},
-		{all, `"x*"`, `t.yaml:1:1: no declared lamp matches "x*"`},
+		{some, `"x*"`, `t.yaml:1:1: no declared dimmer matches "x*"; declared: door`},
+		{some, `"dar?"`, `t.yaml:1:1: no declared dimmer matches "dar?"; declared: door`},
+		{all, `"x*"`, `t.yaml:1:1: no declared lamp matches "x*"; declared: dark, door`},
 		{some, `""`, `t.yaml:1:1: expected the name of a lamp, found empty quotes`}, // and no more
 		{some, `{}`, `t.yaml:1:1: expected the name of a lamp, found a mapping`},
 	} {
