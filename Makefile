@@ -6,7 +6,8 @@ LDFLAGS     := -s -w -X main.version=$(VERSION)
 # Where an event passes calls are inlined; all the rest is built for size: see
 # docs/decisions/004-size.md.
 HOT         := runtime internal/... sync/... reflexd/agent/loop reflexd/agent/gesture reflexd/agent/rule reflexd/sources
-GOBUILD      = CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -gcflags=all=-l $(HOT:%=-gcflags=%=)
+GCFLAGS     := -gcflags=all=-l $(HOT:%=-gcflags=%=)
+GOBUILD      = CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' $(GCFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := armv6 armv7 arm64 riscv64 amd64
 FUZZTIME    := 10s
@@ -35,12 +36,13 @@ unit layout lab-itself: export REFLEXD_TOOLS = all
 
 unit: tools ## unit tests, under the race detector; they try all fuzz seeds and examples too
 	go test -race ./...
+	CGO_ENABLED=0 go test $(GCFLAGS) -run Alloc ./sources/... ./agent/... # as the program is built: little is inlined
 
 layout: tools ## the same tests as a 32-bit program, for the layouts of kernel structures
 	GOARCH=386 go test ./...
 
 cross: $(TARGETS:%=build/%/reflexd) ## the program for all boards; the smallest must stay small
-	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 5505024 || { echo "build/armv6/reflexd: $$size bytes, 5.25 MiB are allowed"; exit 1; }
+	@size=$$(stat -c %s build/armv6/reflexd); test $$size -lt 5767168 || { echo "build/armv6/reflexd: $$size bytes, 5.5 MiB are allowed"; exit 1; }
 
 # No kernel that runs 32-bit ARM programs has pages of more than 16 KiB; the
 # linker would round all segments up to 64 KiB.

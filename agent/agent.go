@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -82,6 +83,7 @@ type Agent struct {
 	hearing           []*rule.Rule // scratch: the rules that hear an event
 	hear              func(*rule.Rule)
 
+	priority  priority
 	pidFile   string        // that we have; "" for none
 	started   time.Duration // CLOCK_MONOTONIC
 	read      time.Duration // when the configuration was, likewise
@@ -192,6 +194,8 @@ func (a *Agent) switchSource(name string, open bool) error {
 // thread, which thread-directed signals reach.
 func (a *Agent) Run() error {
 	defer a.close()
+	runtime.LockOSThread()
+	a.priority.begin()
 	stopSignals := a.handleSignals()
 	defer stopSignals()
 	var err error
@@ -239,6 +243,7 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
+	a.usePriority(c)
 	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.hearers = a.overhear(c)

@@ -46,6 +46,7 @@ type Configuration struct {
 	// Paths are what Load was asked for, Files what it read.
 	Paths, Files []string
 	PidFile      string
+	priority     string
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
@@ -129,6 +130,8 @@ func (c *Configuration) root() config.Value {
 		{Name: "version", Doc: "version of the language", Default: "1", Value: config.Int(&c.version, 1, 1)},
 		{Name: "pid_file", Doc: "a file that holds the PID while reflexd runs", Value: config.Word(&c.PidFile, "a path")},
 	}
+	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
+		Value: config.OneOf(&c.priority, normalPriority, highPriority)})
 	fields = append(fields, c.gesture.section())
 	var triggers []sources.TriggerKind
 	var conditions []sources.ConditionKind

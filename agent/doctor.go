@@ -61,6 +61,7 @@ func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.
 	}
 	c.examinePidFile(x)
 	c.examineWriters(x)
+	c.examinePriority(x)
 	c.examineLogind(x)
 	if warnings != nil {
 		passOn(warnings, x)

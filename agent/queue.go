@@ -15,15 +15,21 @@ import (
 type queue struct {
 	events []sources.Event
 	fields []sources.Field
+	text   []byte // the strings of borrowed events
 }
 
-// push adds a copy of e. The names of a device are not copied: they change
-// only when a configuration is swapped, between two turns.
+// push adds a copy of e, which is borrowed if e is. The names of a device are
+// not copied: they change only when a configuration is swapped, between two
+// turns.
 func (q *queue) push(e *sources.Event) {
 	from := len(q.fields)
 	q.fields = append(q.fields, e.Fields...)
 	q.events = append(q.events, *e)
-	q.events[len(q.events)-1].Fields = q.fields[from:len(q.fields):len(q.fields)]
+	own := &q.events[len(q.events)-1]
+	own.Fields = q.fields[from:len(q.fields):len(q.fields)]
+	if own.Borrowed {
+		q.text = own.CopyStrings(q.text)
+	}
 }
 
 // sort puts the events in order of their time stamps; those with the same one
@@ -43,12 +49,13 @@ func (q *queue) Swap(i, j int)      { q.events[i], q.events[j] = q.events[j], q.
 // clear empties the queue and keeps its memory, unless a storm made that
 // large.
 func (q *queue) clear() {
-	const keep = 1024
-	if cap(q.events) > keep {
+	const keep, keepText = 1024, 256 << 10
+	if cap(q.events) > keep || cap(q.text) > keepText {
 		*q = queue{}
 		return
 	}
 	clear(q.events) // let go of the strings
 	clear(q.fields)
-	q.events, q.fields = q.events[:0], q.fields[:0]
+	clear(q.text) // who wrongly keeps one finds NULs, not the text of another event
+	q.events, q.fields, q.text = q.events[:0], q.fields[:0], q.text[:0]
 }

@@ -116,7 +116,18 @@ func (r *rig) emit(name string, fields ...string) {
 		key, value, _ := strings.Cut(f, "=")
 		e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
 	}
-	r.agent.emit(e)
+	lend(e, r.agent.emit)
+}
+
+// lend has emit take e as a source sends it that uses its memory for the next
+// event.
+func lend(e *sources.Event, emit func(*sources.Event)) {
+	c := e.Clone()
+	c.Borrowed = true
+	text := c.CopyStrings(nil)
+	emit(c)
+	clear(text)
+	clear(c.Fields)
 }
 
 // expect waits for a line of the log with all the words and returns it.

@@ -34,9 +34,7 @@ func (a *Agent) settle(done func()) {
 
 // cancel makes nobody wait.
 func (s *settling) cancel() {
-	if s.limit != nil {
-		s.limit.Stop()
-	}
+	sources.StopTimer(&s.limit)
 	*s = settling{}
 }
 

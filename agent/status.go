@@ -51,6 +51,7 @@ func (a *Agent) Status() Status {
 		Rules:   a.runner.Status(a.config.Rules),
 		Running: a.spawn.Running(),
 	}
+	s.Sources = append(s.Sources, SourceStatus{"agent", []sources.State{a.priority.state()}})
 	for i, k := range kinds {
 		if states := a.sources[i].Status(); len(states) > 0 {
 			s.Sources = append(s.Sources, SourceStatus{k.Name, states})

@@ -26,6 +26,7 @@ func (a *Agent) Loop() sources.Loop { return a.loop }
 // listens.
 func Watch(w WatchSpec) (*Configuration, error) {
 	c := newConfiguration()
+	c.priority = normalPriority
 	c.input.Everything = w.Inputs
 	c.uevent.Everything = w.Uevents
 	c.link.Everything = w.Links

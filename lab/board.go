@@ -5,6 +5,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 type Config struct {
 	Machine     Machine
 	Files       map[string]File // by their path in the guest; faster than any WriteFile
+	Saved       bool            // start from a saved state, if that works; not with Icount or QEMU
 	Icount      bool            // guest time follows executed instructions: for measuring, on Virt alone
 	HeaderNames bool            // Pi3: the SoC's own lines keep their names, GPIO2 and so on
 	Udev        bool            // Debian's udevd is there, with its rules, for whoever starts it
@@ -70,6 +72,16 @@ func Boot(ctx context.Context, c Config) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Saved && !c.Icount && len(c.QEMU) == 0 {
+		b, err := resume(ctx, c, prepared)
+		if err == nil {
+			return b, nil
+		}
+		if c.Log != nil {
+			fmt.Fprintf(c.Log, "booting, since there is no saved state: %v\n", err)
+		}
+	}
+	c.Saved = false
 	initramfs, err := assemble(ctx, c, prepared)
 	if err != nil {
 		return nil, err
@@ -79,36 +91,36 @@ func Boot(ctx context.Context, c Config) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
+	return start(ctx, c, args, []*os.File{initramfs}, (*Board).awaitHello)
+}
+
+// start starts QEMU and waits until the guest is up.
+func start(ctx context.Context, c Config, args []string, memory []*os.File, up func(*Board, context.Context) error) (*Board, error) {
 	ctx, done := context.WithCancel(ctx)
 	b := &Board{machine: c.Machine, done: done}
-	if err := b.start(ctx, c, args, initramfs); err != nil {
+	err := b.launch(ctx, c, args, memory)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Patience, defaultPatience))
+		defer cancel()
+		if err = b.qmp.negotiate(ctx); err == nil {
+			err = up(b, ctx)
+		}
+	}
+	if err != nil {
 		err = fmt.Errorf("boot %s: %w%s", c.Machine, err, b.lastWords())
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-// start starts QEMU and waits until the guest and QMP have both said hello.
-func (b *Board) start(ctx context.Context, c Config, args []string, initramfs *os.File) error {
-	if err := b.launch(ctx, c, args, initramfs); err != nil {
-		return err
-	}
-	patience := c.Patience
-	if patience == 0 {
-		patience = defaultPatience
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := b.qmp.negotiate(ctx); err != nil {
-		return err
-	}
-	hello, err := b.link.awaitHello(ctx)
-	b.Hello = hello
+// awaitHello waits until the guest has booted.
+func (b *Board) awaitHello(ctx context.Context) (err error) {
+	b.Hello, err = b.link.awaitHello(ctx)
 	return err
 }
 
 // launch starts QEMU, connected to us. Our copies of its ends are closed when it has them, so that we see its end.
-func (b *Board) launch(ctx context.Context, c Config, args []string, initramfs *os.File) error {
+func (b *Board) launch(ctx context.Context, c Config, args []string, memory []*os.File) error {
 	agent, agentEnd, err := socketPair()
 	if err != nil {
 		return err
@@ -121,7 +133,7 @@ func (b *Board) launch(ctx context.Context, c Config, args []string, initramfs *
 	}
 	defer controlEnd.Close()
 	b.qmp = newQMP(control)
-	if b.qemu, err = startQEMU(ctx, args, agentEnd, controlEnd, initramfs, c.Console); err != nil {
+	if b.qemu, err = startQEMU(ctx, args, agentEnd, controlEnd, memory, c.Console); err != nil {
 		return err
 	}
 	b.readers.Go(b.link.read)

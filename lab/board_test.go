@@ -11,11 +11,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"reflexd/lab/image"
+	"reflexd/lab/wire"
 )
 
 // shared boots each machine when the first test asks for it.
@@ -54,8 +58,13 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
+// bootShared resumes a board: where that does not work, Boot would boot it instead.
 func bootShared(m Machine) (*Board, error) {
-	return Boot(allTests, Config{Machine: m, Files: programs, Log: os.Stderr})
+	prepared, err := image.Prepare(allTests, image.Options{Log: os.Stderr})
+	if err != nil {
+		return nil, err
+	}
+	return resume(allTests, Config{Machine: m, Saved: true, Files: programs}, prepared)
 }
 
 // onBoth runs a test on both machines.
@@ -392,6 +401,54 @@ func TestBoardPowerOff(t *testing.T) {
 				t.Error("a board that is off ran a program")
 			}
 		})
+	}
+}
+
+// A state that is damaged, or that QEMU does not take, costs a boot and is not found again.
+func TestBadStateIsBooted(t *testing.T) {
+	t.Parallel()
+	prepared, err := image.Prepare(t.Context(), image.Options{})
+	must(t, err)
+	for name, write := range map[string]func(path string) error{
+		"damaged": func(string) error { return nil },
+		"refused": seal,
+	} {
+		t.Run(name, func(t *testing.T) {
+			const noState = "no state"
+			c := Config{Machine: Virt, Saved: true, Cmdline: "lab.state=" + name, Files: map[string]File{"/etc/own": Text("own")}}
+			k, err := newKind(t.Context(), c, prepared)
+			must(t, err)
+			defer k.initramfs.Close()
+			must(t, os.MkdirAll(filepath.Dir(k.state), 0o755))
+			must(t, os.WriteFile(k.state, []byte(noState), 0o644))
+			defer os.Remove(k.state)
+			must(t, write(k.state))
+			b, err := Boot(t.Context(), c)
+			must(t, err)
+			defer b.Close()
+			if own, err := b.ReadFile(t.Context(), "/etc/own"); err != nil || string(own) != "own" {
+				t.Errorf("its own file is %q, error %v", own, err)
+			}
+			if state, _ := os.ReadFile(k.state); strings.HasPrefix(string(state), noState) {
+				t.Error("the bad state is still there")
+			}
+		})
+	}
+}
+
+// Boards that go on from one state have today's time, not that of the state.
+func TestResumedBoardHasTheTime(t *testing.T) {
+	b := sharedBoard(t, Virt)
+	tomorrow := time.Now().Add(24 * time.Hour)
+	for _, now := range []time.Time{tomorrow, time.Now()} {
+		_, err := b.call(t.Context(), wire.Request{Resume: &wire.Resume{Now: now}})
+		must(t, err)
+		date, err := b.Output(t.Context(), "date", "+%s")
+		must(t, err)
+		seconds, err := strconv.ParseInt(strings.TrimSpace(date), 10, 64)
+		if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > time.Minute {
+			t.Errorf("at %v its clock says %s, error %v", now, date, err)
+		}
 	}
 }
 

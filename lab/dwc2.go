@@ -8,7 +8,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -52,14 +51,8 @@ func (b *Board) removeBetweenTransfers(ctx context.Context, id string) error {
 
 // transferring tells whether the controller is within a transfer, as its registers say.
 func (b *Board) transferring(ctx context.Context) (bool, error) {
-	answer, err := b.qmp.ask(ctx, "human-monitor-command", arguments{
-		"command-line": fmt.Sprintf("xp /%dwx %#x", dwc2Words, b.machine.dwc2+dwc2Channels),
-	})
+	dump, err := b.qmp.monitor(ctx, fmt.Sprintf("xp /%dwx %#x", dwc2Words, b.machine.dwc2+dwc2Channels))
 	if err != nil {
-		return false, err
-	}
-	var dump string
-	if err := json.Unmarshal(answer, &dump); err != nil {
 		return false, err
 	}
 	words, err := parseDump(dump)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // What a board boots from beside the image: process 1, freshly built, its setup, and the files of the configuration,
-// in an archive behind the image's own.
+// in archives behind the image's own.
 
 package lab
 
@@ -26,20 +26,32 @@ import (
 
 // assemble returns the whole initial file system as a file in memory, which is gone when nobody has it open.
 func assemble(ctx context.Context, c Config, i *image.Image) (*os.File, error) {
-	fd, err := unix.MemfdCreate("initramfs", unix.MFD_CLOEXEC)
+	f, err := memoryFile("initramfs")
 	if err != nil {
-		return nil, fmt.Errorf("make file in memory: %w", err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "initramfs")
-	if err := fill(ctx, f, c, i); err != nil {
+	err = writeBase(ctx, f, c, i)
+	if err == nil {
+		_, err = writeAdditions(ctx, f, c)
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("assemble the initial file system: %w", err)
 	}
 	return f, nil
 }
 
-func fill(ctx context.Context, f *os.File, c Config, i *image.Image) error {
-	if err := copyArchives(ctx, f, c, i); err != nil {
+func memoryFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make file in memory: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// writeBase writes what is the same for all boards of a kind: the image's archive and one with process 1.
+func writeBase(ctx context.Context, to io.Writer, c Config, i *image.Image) error {
+	if _, err := copyFile(to, i.Initramfs()); err != nil {
 		return err
 	}
 	setup, err := json.Marshal(wire.Setup{Port: c.Machine.port, Modules: i.Modules[c.Machine.name]})
@@ -50,45 +62,48 @@ func fill(ctx context.Context, f *os.File, c Config, i *image.Image) error {
 	if err != nil {
 		return err
 	}
-	w := cpio.NewWriter(f)
+	w := cpio.NewWriter(to)
 	w.File("init", 0o755, init)
 	w.File(wire.SetupPath, 0o644, setup)
-	for path, file := range c.Files {
-		data, perm, err := file.load()
-		if err != nil {
-			return err
-		}
-		w.File(path, perm, data)
-	}
 	return w.Close()
 }
 
-// copyArchives copies what is the same for all boards of a kind, one archive behind the other.
-func copyArchives(ctx context.Context, f *os.File, c Config, i *image.Image) error {
-	archives := []string{i.Initramfs()}
+// writeAdditions writes what this board has of its own, one archive behind the other, and returns their sizes.
+func writeAdditions(ctx context.Context, to io.Writer, c Config) (sizes []int, err error) {
 	if c.Udev {
 		udev, err := image.PrepareUdev(ctx, image.Options{Log: c.Log})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		archives = append(archives, udev)
-	}
-	for _, path := range archives {
-		if err := copyFile(f, path); err != nil {
-			return err
+		size, err := copyFile(to, udev)
+		if err != nil {
+			return nil, err
 		}
+		sizes = append(sizes, int(size))
 	}
-	return nil
+	var files bytes.Buffer
+	w := cpio.NewWriter(&files)
+	for path, file := range c.Files {
+		data, perm, err := file.load()
+		if err != nil {
+			return nil, err
+		}
+		w.File(path, perm, data)
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	_, err = to.Write(files.Bytes())
+	return append(sizes, files.Len()), err
 }
 
-func copyFile(to io.Writer, path string) error {
+func copyFile(to io.Writer, path string) (int64, error) {
 	from, err := os.Open(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer from.Close()
-	_, err = io.Copy(to, from)
-	return err
+	return io.Copy(to, from)
 }
 
 // load returns what the file holds and its permissions.

@@ -55,13 +55,14 @@ func (l *link) read() {
 		case err != nil:
 			l.lose(err)
 			return
-		case reply.Hello != nil:
+		case reply.Hello != nil && reply.ID == 0:
 			greeted = true
 			l.hello <- *reply.Hello
 		case reply.ID == 0:
 			l.lose(fmt.Errorf("the guest complains: %s", reply.Error))
 			return
 		default:
+			greeted = true // a saved state has its greeting behind it
 			l.deliver(reply)
 		}
 	}

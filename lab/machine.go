@@ -18,10 +18,12 @@ type Machine struct {
 	args     []string // of QEMU
 	port     string   // the guest's device of the line to us
 	portArgs []string // what makes that device of the chardev "agent"
-	memory   string
-	cpus     int  // 0 where the machine has a fixed number
-	tree     bool // it needs a device tree from us
-	dwc2     int  // the address of its USB controller, where that is a dwc2
+	memory   int      // MiB
+	ram      int      // the address where it begins
+	window   int      // MiB of it that the kernel uses on a board that is to be saved; see state.go
+	cpus     int      // 0 where the machine has a fixed number
+	tree     bool     // it needs a device tree from us
+	dwc2     int      // the address of its USB controller, where that is a dwc2
 }
 
 // Pi3 is a Raspberry Pi 3B. Its SoC's own GPIO lines can be requested, read and driven but have no interrupts in QEMU;
@@ -32,7 +34,8 @@ var Pi3 = Machine{
 	args:     []string{"-M", "raspi3b", "-accel", "tcg,thread=single", "-usb", "-device", "usb-hub,id=hub,port=1"},
 	port:     "/dev/ttyS1",
 	portArgs: []string{"-serial", "chardev:agent"}, // the second serial port, after the console's
-	memory:   "1G",
+	memory:   1024,
+	window:   896, // the graphics have the last 64
 	tree:     true,
 	dwc2:     0x3f980000,
 }
@@ -46,7 +49,9 @@ var Virt = Machine{
 	},
 	port:     "reflexd.lab",
 	portArgs: []string{"-device", "virtserialport,chardev=agent,name=reflexd.lab"},
-	memory:   "512M",
+	memory:   512,
+	ram:      1 << 30,
+	window:   448,
 	cpus:     2,
 }
 
@@ -75,12 +80,16 @@ const (
 	qmpFD
 	consoleFD
 	initrdFD
+	stateFD
 )
 
-func cmdline(c Config) string {
+func (m Machine) cmdline(c Config) string {
 	words := []string{commonCmdline}
 	if !c.Icount {
 		words = append(words, unprotectedCmdline)
+	}
+	if c.Saved {
+		words = append(words, fmt.Sprintf("mem=%dM", m.window))
 	}
 	return strings.Join(append(words, c.Cmdline), " ")
 }
@@ -96,8 +105,8 @@ func (m Machine) qemuArgs(c Config, i *image.Image) ([]string, error) {
 		"-serial", "chardev:console",
 		"-kernel", i.Vmlinuz(),
 		"-initrd", fmt.Sprintf("/proc/self/fd/%d", initrdFD),
-		"-append", cmdline(c),
-		"-m", m.memory,
+		"-append", m.cmdline(c),
+		"-m", strconv.Itoa(m.memory),
 	}
 	args = append(append(args, m.args...), m.portArgs...)
 	if m.tree {

@@ -25,12 +25,13 @@ import (
 type qemu struct {
 	console tail // the guest's
 	said    tail // by QEMU itself
+	pid     int
 	ended   chan struct{}
 	kill    context.CancelFunc
 }
 
-// startQEMU starts QEMU and the goroutine that owns it, which ends with it.
-func startQEMU(ctx context.Context, args []string, agent, control, initramfs *os.File, copyTo io.Writer) (*qemu, error) {
+// startQEMU starts QEMU and the goroutine that owns it, which ends with it. Memory are the descriptors from initrdFD on.
+func startQEMU(ctx context.Context, args []string, agent, control *os.File, memory []*os.File, copyTo io.Writer) (*qemu, error) {
 	console, consoleEnd, err := socketPair()
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func startQEMU(ctx context.Context, args []string, agent, control, initramfs *os
 	q.console.copyTo = copyTo
 	c := image.Command(ctx, "qemu-system-aarch64", args...)
 	c.Stdout, c.Stderr = &q.said, &q.said
-	c.ExtraFiles = []*os.File{agent, control, consoleEnd, initramfs}
+	c.ExtraFiles = append([]*os.File{agent, control, consoleEnd}, memory...)
 	c.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	started := make(chan error)
 	go q.own(ctx, c, console, started)
@@ -57,6 +58,9 @@ func (q *qemu) own(ctx context.Context, c *exec.Cmd, console *os.File, started c
 	defer q.kill()
 	defer console.Close()
 	err := c.Start()
+	if err == nil {
+		q.pid = c.Process.Pid
+	}
 	started <- err
 	if err != nil {
 		return

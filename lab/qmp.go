@@ -135,6 +135,16 @@ func (q *qmp) ask(ctx context.Context, command string, a arguments) (json.RawMes
 	}
 }
 
+// monitor runs a command of the monitor for people and returns what it prints.
+func (q *qmp) monitor(ctx context.Context, command string) (said string, err error) {
+	answer, err := q.ask(ctx, "human-monitor-command", arguments{"command-line": command})
+	if err != nil {
+		return "", err
+	}
+	err = json.Unmarshal(answer, &said)
+	return said, err
+}
+
 // send writes a command and returns where its reply will come.
 func (q *qmp) send(command string, a arguments) (<-chan qmpReply, error) {
 	q.mu.Lock()

@@ -83,6 +83,7 @@ type Learner struct {
 // Hear takes an event, which belongs to the caller and came at now: events of
 // devices are held until it is known what these are.
 func (l *Learner) Hear(e *sources.Event, now time.Duration) {
+	e = e.Clone()
 	kind, of, ok := l.place(e)
 	if !ok {
 		return
@@ -94,7 +95,7 @@ func (l *Learner) Hear(e *sources.Event, now time.Duration) {
 	}
 	b.last = max(b.last, e.Time, now)
 	if b.count++; len(b.events) < mostEvents {
-		b.events = append(b.events, e.Clone())
+		b.events = append(b.events, e)
 	}
 }
 

@@ -261,7 +261,11 @@ func play(events script, w *learn.World) []learn.Finding {
 		for at, any := l.Next(); any && at <= e.Time; at, any = l.Next() {
 			settle(l.Settled(at))
 		}
-		l.Hear(e, e.Time)
+		lent := e.Clone()
+		lent.Borrowed = true
+		text := lent.CopyStrings(nil)
+		l.Hear(lent, e.Time)
+		clear(text) // as the agent's queue does
 	}
 	for at, any := l.Next(); any; at, any = l.Next() {
 		settle(l.Settled(at))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unsafe"
 )
 
 // Topic is what rules are indexed by: what kind of event, of what, and what
@@ -71,6 +72,41 @@ type Event struct {
 	Fields []Field
 	// Chain is set if a rule sent the event.
 	Chain *Chain
+	// Borrowed is set if the strings in Topic, Source and Fields are in memory
+	// that is used again for other events, see Borrow. Whoever keeps one of them
+	// copies it first, or clones the event. Events of buttons and encoders are
+	// not borrowed: the recogniser keeps their strings.
+	Borrowed bool
+}
+
+// Borrow returns b as a string without copying it. The string is valid until b
+// is written to.
+func Borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// CopyStrings appends the strings of a borrowed event to buf, and makes e refer
+// to them there. The array of e.Fields must be the caller's.
+func (e *Event) CopyStrings(buf []byte) []byte {
+	size := len(e.Topic.Name) + len(e.Topic.State) + len(e.Source)
+	for i := range e.Fields {
+		size += len(e.Fields[i].Name) + len(e.Fields[i].Value.text)
+	}
+	buf = slices.Grow(buf, size)
+	buf, e.Topic.Name = copyString(buf, e.Topic.Name)
+	buf, e.Topic.State = copyString(buf, e.Topic.State)
+	buf, e.Source = copyString(buf, e.Source)
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		buf, f.Name = copyString(buf, f.Name)
+		buf, f.Value.text = copyString(buf, f.Value.text)
+	}
+	return buf
+}
+
+// copyString appends s to buf and returns both.
+func copyString(buf []byte, s string) ([]byte, string) {
+	from := len(buf)
+	buf = append(buf, s...)
+	return buf, Borrow(buf[from:])
 }
 
 // Lookup returns the value of the field name.
@@ -88,6 +124,10 @@ func (e *Event) Clone() *Event {
 	c := *e
 	c.Names = slices.Clone(e.Names)
 	c.Fields = slices.Clone(e.Fields)
+	if c.Borrowed {
+		c.CopyStrings(nil)
+		c.Borrowed = false
+	}
 	return &c
 }
 

@@ -129,7 +129,7 @@ type Hearer interface {
 	Source
 	// Hear is shown each event of the kinds that the plan overhears, on the
 	// loop's thread, in the event's turn and before the rules. e belongs to the
-	// caller.
+	// caller, and so do its strings if it is Borrowed.
 	Hear(e *Event)
 }
 
@@ -174,7 +174,8 @@ type HeldLine struct {
 type Host struct {
 	Loop Loop
 	// Emit takes an event. The events of one wake-up are put in order of
-	// their time stamps before any rule sees them. It copies what it needs.
+	// their time stamps before any rule sees them. It copies what it needs:
+	// also the strings if the event is Borrowed.
 	Emit func(*Event)
 	Log  *slog.Logger
 	// DryRun leaves the machine as it is: nothing is requested, written or

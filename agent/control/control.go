@@ -167,9 +167,7 @@ func (s *Server) Close() {
 	if s.spare >= 0 {
 		unix.Close(s.spare)
 	}
-	if s.retry != nil {
-		s.retry.Stop()
-	}
+	sources.StopTimer(&s.retry)
 	var named unix.Stat_t
 	if unix.Lstat(s.path, &named) == nil && named.Dev == s.bound.Dev && named.Ino == s.bound.Ino {
 		os.Remove(s.path)
@@ -276,10 +274,7 @@ type client struct {
 func (c *client) wait() { c.idle = c.server.loop.After(c.server.silence, c.hangUp) }
 
 func (c *client) heard() {
-	if c.idle != nil {
-		c.idle.Stop()
-		c.idle = nil
-	}
+	sources.StopTimer(&c.idle)
 }
 
 func (c *client) close() {

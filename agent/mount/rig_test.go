@@ -143,7 +143,7 @@ func (r *rig) Write(line []byte) (int, error) {
 // emit does what the agent does with events.
 func (r *rig) emit(e *sources.Event) {
 	if e.Topic.Kind != "mount" {
-		r.source.Hear(e)
+		r.hear(e)
 		return
 	}
 	var b strings.Builder
@@ -264,6 +264,16 @@ func (r *rig) changeMedium(d *stick) {
 	r.tell(d, "change", 1, sources.Field{Name: "DISK_MEDIA_CHANGE", Value: sources.Text("1")})
 }
 
+// hear has the source hear an event in memory that is then used again, as the
+// agent's queue does it.
+func (r *rig) hear(e *sources.Event) {
+	lent := e.Clone()
+	lent.Borrowed = true
+	text := lent.CopyStrings(nil)
+	r.source.Hear(lent)
+	clear(text)
+}
+
 func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
@@ -273,7 +283,7 @@ func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
 		}
 		major, minor, _ := strings.Cut(id.number, ":")
 		seq, _ := strconv.Atoi(id.seq)
-		r.source.Hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
+		r.hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
 			{Name: "DEVNAME", Value: sources.Text(id.name)}, {Name: "DEVPATH", Value: sources.Text(id.path)},
 			{Name: "MAJOR", Value: sources.Text(major)}, {Name: "MINOR", Value: sources.Text(minor)},
 			{Name: "DISKSEQ", Value: sources.Text(strconv.Itoa(seq + later))},

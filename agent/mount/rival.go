@@ -65,9 +65,7 @@ func lockFolder(path string) (*os.File, error) {
 }
 
 func (l *lock) release() {
-	if l.retry != nil {
-		l.retry.Stop()
-	}
+	sources.StopTimer(&l.retry)
 	if l.folder != nil {
 		l.folder.Close()
 	}

@@ -177,10 +177,7 @@ func (s *Source) Close() {
 	}
 	s.table.close()
 	s.lock.release()
-	if s.settle != nil {
-		s.settle.Stop()
-		s.settle = nil
-	}
+	sources.StopTimer(&s.settle)
 }
 
 // Hear implements sources.Hearer.
@@ -215,14 +212,14 @@ func (s *Source) hearBlock(e *sources.Event) {
 	}
 }
 
-// identify returns what device e is about.
+// identify returns what device e is about, in memory of its own.
 func identify(e *sources.Event) (identity, bool) {
 	text := func(name string) string {
 		v, ok := e.Lookup(name)
 		if !ok {
 			return ""
 		}
-		return v.String()
+		return strings.Clone(v.String()) // e may be borrowed
 	}
 	id := identity{name: text("DEVNAME"), path: text("DEVPATH"), number: text("MAJOR") + ":" + text("MINOR"), seq: text("DISKSEQ")}
 	return id, id.name != "" && id.path != "" && id.number != ":"

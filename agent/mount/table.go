@@ -51,10 +51,7 @@ func (t *mountTable) watch(s *Source) {
 }
 
 func (t *mountTable) close() {
-	if t.pause != nil {
-		t.pause.Stop()
-		t.pause = nil
-	}
+	sources.StopTimer(&t.pause)
 	if t.fd != 0 {
 		t.entry.Close()
 		unix.Close(t.fd)

@@ -290,7 +290,7 @@ func (c *Child) kill() {
 	if c.cell != nil {
 		c.cell.kill()
 	}
-	stopTimer(&c.killing)
+	sources.StopTimer(&c.killing)
 	c.killing = c.starter.loop.After(c.spec.KillAfter, c.complain)
 	c.advance()
 }
@@ -329,9 +329,9 @@ func (c *Child) letGo() {
 	}
 	c.over = true
 	delete(c.starter.children, c)
-	stopTimer(&c.timeout)
-	stopTimer(&c.killing)
-	stopTimer(&c.looking)
+	sources.StopTimer(&c.timeout)
+	sources.StopTimer(&c.killing)
+	sources.StopTimer(&c.looking)
 	if c.output != nil {
 		c.output.close()
 	}
@@ -346,12 +346,5 @@ func (c *Child) dropCell() {
 	if c.cell != nil {
 		c.starter.setting.cells.put(c.cell)
 		c.cell = nil
-	}
-}
-
-func stopTimer(t *sources.Timer) {
-	if *t != nil {
-		(*t).Stop()
-		*t = nil
 	}
 }

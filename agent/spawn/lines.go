@@ -174,8 +174,5 @@ func (l *lines) flush() {
 
 // close stops the timer.
 func (l *lines) close() {
-	if l.drop != nil {
-		l.drop.Stop()
-		l.drop = nil
-	}
+	sources.StopTimer(&l.drop)
 }

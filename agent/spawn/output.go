@@ -118,9 +118,7 @@ func (o *output) close() {
 		return
 	}
 	o.closed, o.owed = true, 0
-	if o.pause != nil {
-		o.pause.Stop()
-	}
+	sources.StopTimer(&o.pause)
 	o.lines.close()
 	o.watch.Close()
 	unix.Close(o.fd)

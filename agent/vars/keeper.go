@@ -155,10 +155,7 @@ func (k *keeper) state() sources.State {
 // close writes what is still to be written, and waits for that for as long as
 // a disk that works may take.
 func (k *keeper) close() {
-	if k.timer != nil {
-		k.timer.Stop()
-		k.timer = nil
-	}
+	sources.StopTimer(&k.timer)
 	if k.writing == nil && k.wanted == k.saved {
 		return
 	}

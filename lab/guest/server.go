@@ -116,6 +116,10 @@ func (s *server) answer(ctx context.Context, r wire.Request) (reply wire.Reply, 
 		err = takeSteps(ctx, r.Steps)
 	case r.Await != nil:
 		return await(ctx, r.Await)
+	case r.Resume != nil:
+		reply.Hello, err = hello(), resume(r.Resume)
+	case r.Unpack != nil:
+		err = s.processes.unpack(ctx, r.Unpack)
 	case r.Halt:
 		err = halt()
 	default:

@@ -93,7 +93,7 @@ func Prepare(ctx context.Context, o Options) (*Image, error) {
 	if image, err := load(cache); err == nil && !o.Refresh {
 		return image, nil
 	}
-	unlock, err := lock(ctx, cache, o.Log)
+	unlock, err := Lock(ctx, cache, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -191,14 +191,14 @@ func TestHalfDoneIsNotLoaded(t *testing.T) {
 
 func TestLockExcludes(t *testing.T) {
 	cache := t.TempDir()
-	unlock, err := lock(t.Context(), cache, &bytes.Buffer{})
+	unlock, err := Lock(t.Context(), cache, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	waiting := make(chan string, 1)
 	locked := make(chan error, 1)
 	go func() {
-		again, err := lock(t.Context(), cache, notice(waiting))
+		again, err := Lock(t.Context(), cache, notice(waiting))
 		if err == nil {
 			again()
 		}

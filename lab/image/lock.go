@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The lock that keeps two runs from preparing one cache at once. The kernel lets go of it when its holder dies.
+// The lock that keeps two runs from preparing one folder of the cache at once. The kernel lets go of it when its holder dies.
 
 package image
 
@@ -20,12 +20,12 @@ import (
 // context.
 const lockRetry = 50 * time.Millisecond
 
-// lock takes the cache's lock and returns how to let go of it.
-func lock(ctx context.Context, cache string, log io.Writer) (unlock func(), err error) {
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+// Lock makes a folder of the cache, takes its lock and returns how to let go of it.
+func Lock(ctx context.Context, dir string, log io.Writer) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the lab's cache: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the lab's cache: %w", err)
 	}

@@ -22,7 +22,7 @@ func (o Options) part(ctx context.Context, name string, have func(dir string) bo
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, cache, o.Log)
+	unlock, err := Lock(ctx, cache, o.Log)
 	if err != nil {
 		return "", err
 	}

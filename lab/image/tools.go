@@ -71,7 +71,7 @@ func EnsureTools(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, "tools"), log) // not the cache's own, which the caller may hold
+	unlock, err := Lock(ctx, filepath.Join(cache, "tools"), log) // not the cache's own, which the caller may hold
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func aptGet(ctx context.Context, args ...string) error {
 // MissingPackages returns the packages of those Tools that are not here.
 func MissingPackages() []string {
 	return missingPackages(func(name string) bool {
-		_, err := findTool(name)
+		_, err := FindTool(name)
 		return err == nil
 	})
 }
@@ -116,8 +116,8 @@ func missingPackages(have func(name string) bool) []string {
 	return missing
 }
 
-// findTool finds a program in PATH or where Debian keeps an administrator's programs, which a user's PATH leaves out.
-func findTool(name string) (string, error) {
+// FindTool finds a program in PATH or where Debian keeps an administrator's programs, which a user's PATH leaves out.
+func FindTool(name string) (string, error) {
 	if filepath.IsAbs(name) {
 		_, err := os.Stat(name)
 		return name, err
@@ -149,13 +149,13 @@ func ensured(ctx context.Context, program string) (string, error) {
 	if !slices.ContainsFunc(Tools, func(t Tool) bool { return t.Name == program }) {
 		return "", errors.New("not one of image.Tools")
 	}
-	if path, err := findTool(program); err == nil {
+	if path, err := FindTool(program); err == nil {
 		return path, nil
 	}
 	if err := EnsureTools(ctx, os.Stderr); err != nil {
 		return "", err
 	}
-	return findTool(program)
+	return FindTool(program)
 }
 
 // quietly runs a command; what it says matters only where it fails.

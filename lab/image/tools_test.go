@@ -57,7 +57,7 @@ var relays = map[string]string{
 	"lab/bench.runHere":          "runs what was built",
 	"lab/guest.start":            "runs on the board",
 	"lab/image.compileModule":    "image.Command refuses what is not in Tools",
-	"lab/image.findTool":         "looks for Tools",
+	"lab/image.FindTool":         "looks for Tools",
 	"lab/trial.tool":             "image.Command refuses what is not in Tools",
 	"blkid.make":                 "runs the commands of samples, which are checked as such",
 	"sources/signal.startHelper": "runs the test's own program",

@@ -105,7 +105,7 @@ func boot(c lab.Config) (*board, error) {
 		return nil, err
 	}
 	maps.Copy(files, c.Files)
-	c.Files = files
+	c.Files, c.Saved, c.Log = files, true, os.Stderr
 	b, err := lab.Boot(ctx, c)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,8 @@ type Request struct {
 	Read   *Read   `json:"read,omitempty"`   // read a file
 	Steps  []Step  `json:"steps,omitempty"`  // change files, in order, up to the first that fails
 	Await  *Await  `json:"await,omitempty"`  // wait until a file is as it should be
+	Resume *Resume `json:"resume,omitempty"` // begin after a saved state was loaded; the reply has Hello
+	Unpack *Unpack `json:"unpack,omitempty"` // unpack archives that the host wrote into memory
 	Cancel uint64  `json:"cancel,omitempty"` // end the request with this id early; has no reply of its own
 	Halt   bool    `json:"halt,omitempty"`   // power off
 }
@@ -84,7 +86,19 @@ type Await struct {
 	Lines  bool    `json:"lines,omitempty"` // Match sees complete lines only: a half-written one waits for its end
 }
 
-// A Reply answers the request with the same id. ID 0 is the guest speaking unasked: Hello once, or a complaint about
+// Resume gives a guest that goes on from a saved state what it would else have in common with all that do.
+type Resume struct {
+	Now  time.Time `json:"now"` // for a guest that has a real-time clock
+	Seed []byte    `json:"seed"`
+}
+
+// Unpack unpacks archives that lie one behind another in memory which the guest's kernel does not use.
+type Unpack struct {
+	At    int64 `json:"at"`    // the physical address, on a boundary of pages
+	Sizes []int `json:"sizes"` // of the archives
+}
+
+// A Reply answers the request with the same id. ID 0 is the guest speaking unasked: Hello once, when it has booted, or a complaint about
 // something it could not understand, in Error.
 type Reply struct {
 	ID    uint64 `json:"id"`

@@ -27,7 +27,7 @@ func TestCheckComplains(t *testing.T) {
 		"files: {a: {path: /x, events: created}}":                                    "events goes with `watch: changes`",
 		"files: {a: {path: /x, watch: changes, events: renamed}}":                    `found "renamed"`,
 		"files: {'a*': {path: /x}}":                                                  "could not be told from a pattern",
-		"rules: [{file: a}]":                                                         "no file is called \"a\"; declare it: files: {a: {path: …}}",
+		"rules: [{file: a}]":                                                         "no file \"a\" is declared; declare it: files: {a: {path: …}}",
 		"files: {sensor: {path: /x}}\nrules: [{file: senosr}]":                       `did you mean "sensor"?`,
 		"files: {sensor: {path: /x}}\nrules: [{file: 'q*'}]":                         "; declared: sensor",
 		"files: {a: {path: /x}}\nrules: [{file: a, is: changed}]":                    "f:2:23: changed can never be: a is watched for `sigio`, which brings readable, writable, urgent, hung-up",
@@ -45,7 +45,7 @@ func TestTriggerTopics(t *testing.T) {
 	for yaml, want := range map[string]string{
 		"{file: a}":                          "a/readable: BAND CODE DATA FILE PATH SYNTHETIC TEXT TRUNCATED",
 		"{file: '*'}":                        "a/readable b/changed c/changed d/readable: BAND CODE DATA EVENT FILE NAME PATH SYNTHETIC TEXT TRUNCATED",
-		"{file: [d, b], is: [urgent]}":       "b/changed d/urgent: BAND CODE DATA FILE PATH SYNTHETIC TEXT TRUNCATED",
+		"{file: [d, b], is: [urgent]}":       "d/urgent b/changed: BAND CODE DATA FILE PATH SYNTHETIC TEXT TRUNCATED",
 		"{file: a, is: [hung-up, writable]}": "a/hung-up a/writable: BAND CODE FILE PATH SYNTHETIC",
 		"{file: c, is: changed}":             "c/changed: EVENT FILE NAME PATH SYNTHETIC",
 	} {

@@ -34,33 +34,22 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 // trigger is one `when: {file: …}`.
 type trigger struct {
 	plan *Plan
-	refs []ref
-	is   []ref
-}
-
-// ref is a word with its place.
-type ref struct {
-	word string
-	at   config.Pos
+	refs []sources.Ref
+	is   []sources.Ref // to a state
 }
 
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	tr := &trigger{plan: p}
-	name := func(r *ref) config.Value { return config.At(&r.at, config.Word(&r.word, "the name of a file")) }
-	state := func(r *ref) config.Value { return config.At(&r.at, config.OneOf(&r.word, states...)) }
+	state := func(r *sources.Ref) config.Value { return config.At(&r.At, config.OneOf(&r.Name, states...)) }
 	return []config.Field{
-		{Name: "file", Required: true, Doc: "the name of a declared file, a pattern of names, or a list of them", Value: config.OneOrMore(&tr.refs, name)},
+		{Name: "file", Required: true, Doc: "the name of a declared file, a pattern of names, or a list of them", Value: config.OneOrMore(&tr.refs, sources.RefValue("the name of a file"))},
 		{Name: "is", Default: "readable; changed with priority and changes", Doc: "what must happen, one or a list", Value: config.OneOrMore(&tr.is, state)},
 	}, tr.compile
 }
 
 func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
-	var names []string
-	for _, r := range tr.refs {
-		names = append(names, tr.find(r, ps)...)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
+	declared := sources.Declared[*File]{What: "file", ByName: tr.plan.files, Example: "files: {%s: {path: …}}"}
+	names := declared.FindAll(tr.refs, ps)
 	if len(tr.is) == 0 {
 		for _, name := range names {
 			tr.hear(t, name, mainState(tr.plan.files[name].watch))
@@ -74,31 +63,16 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 	}
 }
 
-// find returns the names that r means.
-func (tr *trigger) find(r ref, ps *config.Problems) []string {
-	if r.word == "" || tr.plan.files[r.word] != nil {
-		return slices.DeleteFunc([]string{r.word}, func(s string) bool { return s == "" })
-	}
-	var names []string
-	if strings.ContainsAny(r.word, "*?[") {
-		names = slices.DeleteFunc(tr.plan.names(), func(name string) bool { return !sources.Glob(r.word, name) })
-	}
-	if len(names) == 0 {
-		ps.Errorf(r.at, "no file is called %q%s", r.word, config.Unknown(r.word, tr.plan.names, "files: {"+r.word+": {path: …}}"))
-	}
-	return names
-}
-
 // hearState makes t hear of the state from those of the files that come to it.
-func (tr *trigger) hearState(t *sources.Trigger, names []string, is ref, ps *config.Problems) {
+func (tr *trigger) hearState(t *sources.Trigger, names []string, is sources.Ref, ps *config.Problems) {
 	fitting := false
 	for _, name := range names {
-		if is.word != "" && fits(tr.plan.files[name].watch, is.word) {
+		if is.Name != "" && fits(tr.plan.files[name].watch, is.Name) {
 			fitting = true
-			tr.hear(t, name, is.word)
+			tr.hear(t, name, is.Name)
 		}
 	}
-	if !fitting && is.word != "" && len(names) > 0 {
+	if !fitting && is.Name != "" && len(names) > 0 {
 		f := tr.plan.files[names[0]]
 		var known []string
 		for _, s := range states {
@@ -106,7 +80,7 @@ func (tr *trigger) hearState(t *sources.Trigger, names []string, is ref, ps *con
 				known = append(known, s)
 			}
 		}
-		ps.Errorf(is.at, "%s can never be: %s is watched for `%s`, which brings %s", is.word, names[0], f.watch, strings.Join(known, ", "))
+		ps.Errorf(is.At, "%s can never be: %s is watched for `%s`, which brings %s", is.Name, names[0], f.watch, strings.Join(known, ", "))
 	}
 }
 

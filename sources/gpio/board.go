@@ -120,14 +120,14 @@ func unknownBoard(spec string) error {
 }
 
 // checkPins complains where the board that the plan names has something else
-// than a line where l is to be.
-func (p *Plan) checkPins(l *Line, ps *config.Problems) {
+// than a line where d is to be.
+func (p *Plan) checkPins(d declared, ps *config.Problems) {
 	if p.board == nil {
 		return
 	}
-	for _, spec := range []string{l.Spec, l.SpecB} {
+	for _, spec := range d.specs() {
 		if _, err := p.board.Find(spec); err != nil && !errors.Is(err, board.ErrUnknown) {
-			ps.Errorf(l.At, "%s: %v", spec, err)
+			ps.Errorf(d.common().At, "%s: %v", spec, err)
 		}
 	}
 }
@@ -163,50 +163,4 @@ func NamedBoard(name string) (*board.Board, error) {
 		names = append(names, b.Names()...)
 	}
 	return nil, fmt.Errorf("%w%s (`reflexd board --list` lists them)", err, config.Suggest(name, names))
-}
-
-// thisBoard returns the board that the plan names, or that this machine says
-// it is. It is asked once, and only if a line's name is not the kernel's.
-func (s *Source) thisBoard() *board.Board {
-	if s.named != nil {
-		return s.named
-	}
-	if !s.asked {
-		m := board.Read(s.host.Proc, s.host.Sys)
-		s.found, s.asked = m.Board(), true
-	}
-	return s.found
-}
-
-// goBy has lines be named as the board to has them, or this machine where to
-// is nil. It returns the open lines that are found elsewhere now, or nowhere.
-func (s *Source) goBy(to *board.Board) []*line {
-	from := s.named
-	s.named = to
-	if len(s.lines) == 0 || from == to || from != nil && to != nil && from.Name == to.Name {
-		return nil
-	}
-	var moved []*line
-	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
-	defer chips.close()
-	chips.board = s.thisBoard
-	for _, l := range s.lines {
-		if l.fd >= 0 && !l.stays(chips) {
-			moved = append(moved, l)
-		}
-	}
-	return moved
-}
-
-// stays reports whether what the open line is called still leads to it.
-func (l *line) stays(s *survey) bool {
-	if !s.leads(l.decl.Spec, l.node, l.offset) {
-		return false
-	}
-	return l.knob == nil || s.leads(l.decl.SpecB, l.node, l.knob.offset)
-}
-
-func (s *survey) leads(spec, node string, offset int) bool {
-	chip, at, err := s.resolve(spec)
-	return err == nil && chip.Name == node && at == offset
 }

@@ -273,17 +273,15 @@ func (b *bench) kernel() *kernel {
 		chipInfo: b.chipInfo,
 		lineInfo: b.lineInfo,
 		request:  b.request,
-		get: func(fd int) (bool, error) {
-			if l := b.lines[fd]; !l.gone {
-				return l.high, nil
+		get: func(fd, lines int) (levels, error) {
+			l := b.lines[fd]
+			if lines != int(l.request.Lines) {
+				b.Errorf("%d levels are read of a request for %d lines", lines, l.request.Lines)
 			}
-			return false, unix.ENODEV
-		},
-		levels: func(fd int) (bool, bool, error) {
-			if l := b.lines[fd]; !l.gone {
-				return l.high, l.highB, nil
+			if l.gone {
+				return levels{}, unix.ENODEV
 			}
-			return false, false, unix.ENODEV
+			return levels{l.high, l.highB}, nil
 		},
 		set: func(fd int, high bool) error {
 			l := b.lines[fd]

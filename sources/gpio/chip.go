@@ -34,7 +34,7 @@ type Chip struct {
 	Lines  []LineInfo `json:"lines"` // by offset
 }
 
-// LineInfo is what the kernel tells of a line without its being requested.
+// LineInfo is what the kernel reports of a line without its being requested.
 // Everything but Offset and Name describes its use of the moment.
 type LineInfo struct {
 	Offset    int           `json:"offset"`
@@ -51,7 +51,7 @@ type LineInfo struct {
 
 // List returns the chips whose devices are in the folder dev, with all their
 // lines. sys is where sysfs is. It requests no line, so nothing on the board changes. Chips that
-// cannot be opened are missing from the result and told by the error.
+// cannot be opened are missing from the result and reported by the error.
 func List(dev, sys string) ([]Chip, error) {
 	s := cdev.survey(dev, sys)
 	defer s.close()
@@ -64,10 +64,11 @@ func List(dev, sys string) ([]Chip, error) {
 
 // survey is all chips, open, at one moment.
 type survey struct {
-	chips  []*openChip
-	failed []error // a chip each
-	dev    string
-	board  func() *board.Board // which board this is; nil if nobody knows
+	kernel   *kernel
+	dev, sys string
+	chips    []*openChip
+	failed   []error             // a chip each
+	board    func() *board.Board // which board this is; nil if nobody knows
 }
 
 // openChip is a chip with its descriptor.
@@ -82,7 +83,7 @@ type openChip struct {
 // survey opens all chips in dev and reads what their lines are. No board is
 // known to it.
 func (k *kernel) survey(dev, sys string) *survey {
-	s := &survey{dev: dev, board: func() *board.Board { return nil }}
+	s := &survey{kernel: k, dev: dev, sys: sys, board: func() *board.Board { return nil }}
 	nodes, err := chipNodes(dev)
 	if err != nil {
 		s.failed = append(s.failed, err)

@@ -14,8 +14,7 @@ import (
 // lineIs is one such condition.
 type lineIs struct {
 	plan *Plan
-	name string
-	at   config.Pos
+	line sources.Ref
 	is   string // pressed, released, on, off
 	isAt config.Pos
 }
@@ -28,7 +27,7 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 			c := &lineIs{plan: p}
 			return []config.Field{
 				{Name: "line", Doc: "the name of a line under `lines`", Required: true,
-					Value: config.At(&c.at, config.Word(&c.name, "the name of a line"))},
+					Value: lineRef(&c.line)},
 				{Name: "is", Doc: "what it must be; pressed and released are the words for inputs", Required: true,
 					Value: config.At(&c.isAt, config.OneOf(&c.is, sources.Pressed, sources.Released, "on", "off"))},
 			}, c.compile
@@ -38,19 +37,15 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 
 func (c *lineIs) compile(ps *config.Problems) func() sources.Truth {
 	c.plan.asked = true
-	l := c.plan.declared[c.name]
-	switch {
-	case c.name == "":
-	case l == nil:
-		ps.Errorf(c.at, "no line %q is declared%s", c.name, config.Unknown(c.name, c.plan.Names, "lines: {"+c.name+": {button: …}}"))
-	case l.Kind == Output && slices.Contains([]string{sources.Pressed, sources.Released}, c.is):
-		ps.Errorf(c.isAt, "line %s is an output: it is on or off", c.name)
+	l, ok := c.plan.declaredLines().One(c.line, ps)
+	if ok && l.Kind == Output && slices.Contains([]string{sources.Pressed, sources.Released}, c.is) {
+		ps.Errorf(c.isAt, "line %s is an output: it is on or off", c.line.Name)
 	}
 	return c.holds
 }
 
 func (c *lineIs) holds() sources.Truth {
-	on, ok := c.plan.source.shown(c.name)
+	on, ok := c.plan.source.shown(c.line.Name)
 	if !ok {
 		return sources.Unknown
 	}
@@ -68,7 +63,7 @@ func (p *Plan) Overhears() []string {
 
 // Hear implements sources.Hearer.
 func (s *Source) Hear(e *sources.Event) {
-	if l := s.byName[e.Topic.Name]; l != nil && e.Press != sources.NoPress {
+	if l := s.lines[e.Topic.Name]; l != nil && e.Press != sources.NoPress {
 		l.shown = e.Press == sources.Down || e.Press == sources.StartsDown
 	}
 }
@@ -81,7 +76,7 @@ func (s *Source) shown(name string) (on, ok bool) {
 	if s == nil {
 		return false, false
 	}
-	if l := s.byName[name]; l != nil && !l.output && l.stateful() {
+	if l := s.lines[name]; l != nil && !l.output && l.stateful() {
 		return l.shown, l.fd >= 0
 	}
 	return s.Level(name)

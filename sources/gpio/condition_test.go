@@ -62,7 +62,7 @@ func TestConditionsOnLines(t *testing.T) {
 	answers("after the second", sources.No, sources.Yes, sources.No, 0)
 	b.expect("bell falling Down", "bell rising Up")
 	b.unplug(c)
-	b.await("the chip to be missed", func() bool { return b.byName["bell"].fd < 0 })
+	b.await("the chip to be missed", func() bool { return b.Source.lines["bell"].fd < 0 })
 	answers("without the chip", 0, 0, 0, 0)
 }
 
@@ -75,5 +75,18 @@ func TestConditionsOverhearTheirLines(t *testing.T) {
 	ask(t, p, "{line: bell, is: off}")
 	if got := p.Overhears(); len(got) != 1 || got[0] != "line" {
 		t.Errorf("it overhears %q", got)
+	}
+}
+
+// An encoder is no line: it is not what was meant.
+func TestConditionsSuggestLines(t *testing.T) {
+	p := plan(t, "lines: {bell: {button: V}}\nencoders: {volume: {a: A, b: B}}")
+	ps := &config.Problems{}
+	n, _ := config.Parse("f", []byte("{line: volum, is: on}"), ps)
+	fields, compile := p.Conditions()[0].New()
+	config.Object(fields...).Read(n, ps)
+	compile(ps)
+	if got, want := ps.Error(), `f:1:8: no line "volum" is declared; declared: bell`; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }

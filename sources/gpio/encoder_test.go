@@ -3,11 +3,15 @@
 package gpio
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"reflexd/sources"
 )
 
-const knobPlan = `
+const encoderPlan = `
 encoders: {volume: {a: A, b: B}}
 when: [{encoder: volume, is: turned}]
 `
@@ -15,7 +19,7 @@ when: [{encoder: volume, is: turned}]
 func TestEncoderIsOneRequest(t *testing.T) {
 	b := newBench(t)
 	chip := b.plug("gpiochip0", "chip", "A", "B")
-	b.apply(plan(t, knobPlan))
+	b.apply(plan(t, encoderPlan))
 	b.expect("volume 00 found")
 	l := b.line(chip, 0)
 	if l.request.Lines != 2 || l.request.Offsets[1] != 1 || l.request.Config.NumAttrs != 0 {
@@ -43,20 +47,29 @@ func TestEncoderIsOneRequest(t *testing.T) {
 
 func TestEncoderGoesAndComes(t *testing.T) {
 	b := newBench(t)
-	b.apply(plan(t, knobPlan))
+	b.apply(plan(t, encoderPlan))
 	b.nothing()
 	chip := b.plug("gpiochip0", "chip", "A", "B")
 	b.expect("volume 00 found")
 	b.unplug(chip)
 	b.await("its being gone", func() bool { return b.Source.Status()[0].Error != "" })
-	b.plug("gpiochip0", "chip", "A", "B")
+	b.plug("gpiochip0", "chip", "A", "B", "C")
 	b.expect("volume 00 found")
 
-	// A reload leaves it alone; another line B does not.
-	b.called()
-	b.apply(plan(t, knobPlan))
-	if calls := b.called(); len(calls) != 0 {
-		t.Errorf("a reload did %q", calls)
+	// A reload leaves it alone, also where one of its lines has another word;
+	// another line B does not.
+	for _, test := range []struct{ lines, want string }{
+		{"a: A, b: B", ""},
+		{`a: A, b: "chip:1"`, ""},
+		{`a: "chip:0", b: B`, ""},
+		{`a: "chip:0", b: C`, "request 0"},
+		{"a: C, b: A", "request 2"},
+	} {
+		b.called()
+		b.apply(plan(t, "encoders: {volume: {"+test.lines+"}}"))
+		if calls := strings.Join(b.called(), ", "); calls != test.want {
+			t.Errorf("a reload with %s did %q, want %q", test.lines, calls, test.want)
+		}
 	}
 }
 
@@ -64,9 +77,31 @@ func TestEncoderOnTwoChips(t *testing.T) {
 	b := newBench(t)
 	b.plug("gpiochip0", "one", "A")
 	b.plug("gpiochip1", "two", "B")
-	b.apply(plan(t, knobPlan))
+	b.apply(plan(t, encoderPlan))
 	if got := b.states()["volume"]; !strings.Contains(got, "A is a line of one and B one of two") {
 		t.Errorf("state is %q", got)
+	}
+}
+
+func TestEncoderEdgesAllocateNothing(t *testing.T) {
+	s, r := quietRequest(t, encoderPlan)
+	r.offsets = []int{0, 1}
+	var seen []time.Duration
+	s.host.Emit = func(e *sources.Event) { seen = append(seen, e.Time) }
+	var edges []byte
+	for i := range batch { // the later half comes first
+		n := (i + batch/2) % batch
+		edges = append(edges, rawEdge(time.Duration(n), n%4 < 2, uint32(n%2), uint32(n/2+1))...)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		copy(s.buffer[:], edges)
+		r.seqnos, seen = [2]uint32{}, seen[:0]
+		r.take(s.buffer[:])
+	}); n != 0 {
+		t.Errorf("%v allocations a batch", n)
+	}
+	if len(seen) != batch || !slices.IsSorted(seen) {
+		t.Errorf("edges were emitted at %v", seen)
 	}
 }
 

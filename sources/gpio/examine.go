@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // What the verb doctor says of chips and lines. No line is requested: the
-// kernel tells who uses one without that.
+// kernel reports who uses one without that.
 
 package gpio
 
@@ -21,25 +21,25 @@ import (
 func (p *Plan) Examine(x *sources.Exam) { Open(x.Host()).examine(p, x) }
 
 func (s *Source) examine(p *Plan, x *sources.Exam) {
-	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	s.named = p.board
+	chips := s.survey()
 	defer chips.close()
-	s.named, chips.board = p.board, s.thisBoard
 	if len(chips.chips) > 0 {
-		s.tellBoard(x)
+		s.reportBoard(x)
 	}
-	lines := p.Lines()
-	chips.tell(x, len(lines) > 0)
+	all := p.all()
+	chips.report(x, len(all) > 0)
 	names := map[string]string{}
-	for _, decl := range lines {
-		newLine(s, decl).examine(chips, names, x)
+	for _, d := range all {
+		chips.examine(d, names, x)
 	}
-	if len(lines) > 0 {
-		pigpio.Examine(x, &lines[0].At)
+	if len(all) > 0 {
+		pigpio.Examine(x, &all[0].common().At)
 	}
 }
 
-// tellBoard adds which board it is taken for.
-func (s *Source) tellBoard(x *sources.Exam) {
+// reportBoard adds which board it is taken for.
+func (s *Source) reportBoard(x *sources.Exam) {
 	const subject = "board"
 	if b := s.thisBoard(); b != nil {
 		x.Good(nil, subject, fmt.Sprintf("%s [%s]", b.Title, b.Name))
@@ -57,8 +57,8 @@ func (s *Source) tellBoard(x *sources.Exam) {
 // keeps it from doing so.
 var pigpio = sources.Rival{Comm: "pigpiod", What: "changes lines past the kernel, whoever has requested them", Advice: "see that it is told of other lines only"}
 
-// tell adds the chips as such.
-func (s *survey) tell(x *sources.Exam, needed bool) {
+// report adds the chips as such.
+func (s *survey) report(x *sources.Exam, needed bool) {
 	const subject = "GPIO"
 	for _, c := range s.chips {
 		x.Good(nil, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, len(c.Lines)))
@@ -75,55 +75,52 @@ func (s *survey) tell(x *sources.Exam, needed bool) {
 	}
 }
 
-// examine adds where the line is and whether it can be had. names has the lines
-// that were examined, by their places.
-func (l *line) examine(s *survey, names map[string]string, x *sources.Exam) {
-	subject := l.subject()
-	chip, offset, err := l.locate(s)
+// examine adds where the lines of d are and whether they can be had. names has
+// those that were examined, by their places.
+func (s *survey) examine(d declared, names map[string]string, x *sources.Exam) {
+	at, subject := &d.common().At, subjectOf(d)
+	chip, offsets, err := s.locate(d.specs())
 	if errors.As(err, new(absent)) {
-		x.Bad(&l.decl.At, subject, err.Error(), "`reflexd lines` lists those that are there; run waits until it comes")
+		x.Bad(at, subject, err.Error(), "`reflexd lines` lists those that are there; run waits until it comes")
 		return
 	}
 	if err != nil {
-		x.Bad(&l.decl.At, subject, err.Error(), "")
+		x.Bad(at, subject, err.Error(), "")
 		return
 	}
-	offsets := []int{offset}
-	if l.knob != nil {
-		offsets = append(offsets, l.knob.offset)
-	}
 	var places []string
-	for _, n := range offsets {
-		at := fmt.Sprintf("%s:%d", chip.Name, n)
-		if other, again := names[at]; again {
-			x.Bad(&l.decl.At, subject, openAlready(chip, n, other).Error(), "declare it once: rules may share it")
+	for _, offset := range offsets {
+		place := fmt.Sprintf("%s:%d", chip.Name, offset)
+		if other, again := names[place]; again {
+			x.Bad(at, subject, openAlready(chip, offset, other).Error(), "declare it once: rules may share it")
 			return
 		}
-		names[at] = l.decl.Name
-		use, err := l.use(chip, n, x)
+		names[place] = d.common().Name
+		use, err := s.use(chip, offset, x)
 		if err != nil {
-			x.Bad(&l.decl.At, subject, fmt.Sprintf("%s: %v", at, err), "")
+			x.Bad(at, subject, fmt.Sprintf("%s: %v", place, err), "")
 			return
 		}
-		places = append(places, fmt.Sprintf("%s [%s], %s", at, chip.Label, use))
+		places = append(places, fmt.Sprintf("%s [%s], %s", place, chip.Label, use))
 	}
-	x.Good(&l.decl.At, subject, strings.Join(places, "; "))
+	x.Good(at, subject, strings.Join(places, "; "))
 }
 
-// subject is what the configuration calls the line.
-func (l *line) subject() string {
+// subjectOf is what the configuration calls d.
+func subjectOf(d declared) string {
 	kind := "line "
-	if l.knob != nil {
+	if _, ok := d.(*Encoder); ok {
 		kind = "encoder "
 	}
-	if l.decl.Name == l.decl.Spec {
-		return kind + l.decl.Name
+	name, spec := d.common().Name, d.specs()[0]
+	if name == spec {
+		return kind + name
 	}
-	return kind + l.decl.Name + " (" + l.decl.Spec + ")"
+	return kind + name + " (" + spec + ")"
 }
 
 // use says how the chip's line is used, or why it cannot be had.
-func (l *line) use(chip *openChip, offset int, x *sources.Exam) (string, error) {
+func (s *survey) use(chip *openChip, offset int, x *sources.Exam) (string, error) {
 	info := &chip.Lines[offset]
 	ours := func(s sources.State) bool {
 		return slices.ContainsFunc(s.Lines, func(h sources.HeldLine) bool { return h.Chip == chip.Name && h.Offset == offset })
@@ -134,5 +131,5 @@ func (l *line) use(chip *openChip, offset int, x *sources.Exam) (string, error) 
 	case info.Consumer == consumerName && x.Held("gpio", ours):
 		return "held by the running agent", nil
 	}
-	return "", l.source.explain(chip, offset, unix.EBUSY)
+	return "", s.explain(chip, offset, unix.EBUSY)
 }

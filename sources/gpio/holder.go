@@ -15,7 +15,7 @@ import (
 
 // explain turns the kernel's refusal of a line into words. A busy line's
 // holder is named as far as the kernel knows it.
-func (s *Source) explain(chip *openChip, offset int, err error) error {
+func (s *survey) explain(chip *openChip, offset int, err error) error {
 	if err != unix.EBUSY {
 		return fmt.Errorf("%w%s", refusal(err), permissionAdvice(err))
 	}
@@ -24,15 +24,15 @@ func (s *Source) explain(chip *openChip, offset int, err error) error {
 	if infoErr != nil || name == "" {
 		return fmt.Errorf("%w: held by someone who gave no name", err)
 	}
-	return fmt.Errorf("%w: held by %q%s", err, name, s.advice(name))
+	return fmt.Errorf("%w: held by %q%s", err, name, advice(s.dev, s.sys, name))
 }
 
 // advice says what to do instead of requesting a line that the consumer holds.
-func (s *Source) advice(consumer string) string {
-	if event, ok := s.gpioKeys(consumer); ok {
-		return fmt.Sprintf(", a key of the kernel's gpio-keys driver: use its keys from %s instead", event)
+func advice(dev, sys, consumer string) string {
+	if device, ok := gpioKeys(sys, consumer); ok {
+		return fmt.Sprintf(", a key of the kernel's gpio-keys driver: use its keys from %s instead", inputNode(dev, device))
 	}
-	if _, err := os.Lstat(filepath.Join(s.host.Sys, "class/leds", filepath.Base(consumer))); err == nil {
+	if _, err := os.Lstat(filepath.Join(sys, "class/leds", filepath.Base(consumer))); err == nil {
 		return fmt.Sprintf(", a LED of the kernel: use it as `led: %s` instead", consumer)
 	}
 	switch consumer {
@@ -44,17 +44,17 @@ func (s *Source) advice(consumer string) string {
 	return ""
 }
 
-// gpioKeys returns the input device of the gpio-keys driver that has a key
+// gpioKeys returns the device in sysfs of the gpio-keys driver that has a key
 // called label. The driver names the consumer after the key's label in the
 // device tree, after its node where it has none, or by "gpio_keys".
-func (s *Source) gpioKeys(label string) (event string, ok bool) {
+func gpioKeys(sys, label string) (device string, ok bool) {
 	for _, driver := range []string{"gpio-keys", "gpio-keys-polled"} {
-		devices := filepath.Join(s.host.Sys, "bus/platform/drivers", driver)
+		devices := filepath.Join(sys, "bus/platform/drivers", driver)
 		entries, _ := os.ReadDir(devices) // no such driver, no such entries
 		for _, e := range entries {
 			device := filepath.Join(devices, e.Name())
 			if label == "gpio_keys" && inputOf(device) != "" || hasKey(device, label) {
-				return s.inputNode(device), true
+				return device, true
 			}
 		}
 	}
@@ -76,9 +76,9 @@ func hasKey(device, label string) bool {
 	return false
 }
 
-func (s *Source) inputNode(device string) string {
+func inputNode(dev, device string) string {
 	if event := inputOf(device); event != "" {
-		return filepath.Join(s.host.Dev, "input", event)
+		return filepath.Join(dev, "input", event)
 	}
 	return "its input device"
 }

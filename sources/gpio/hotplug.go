@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/sources"
 	"reflexd/sources/inotify"
 )
 
@@ -43,18 +44,18 @@ func (s *Source) watchDevices() {
 // allChips stands for a chip of any name, when nobody knows which.
 const allChips = chipPrefix + "*"
 
-// deviceChanged is told what happened to a device. What a batch of changes
+// deviceChanged is called with what happened to a device. What a batch of changes
 // brings is opened at once, after it.
 func (s *Source) deviceChanged(_, node string, mask uint32) {
 	if !strings.HasPrefix(node, chipPrefix) {
 		return
 	}
-	for _, l := range s.lines {
-		if mask&unix.IN_DELETE != 0 && l.fd >= 0 && (node == l.node || node == allChips) {
-			l.probe()
+	for _, r := range s.requests {
+		if mask&unix.IN_DELETE != 0 && r.fd >= 0 && (node == r.node || node == allChips) {
+			r.probe()
 		}
 	}
-	s.stopRetry()
+	sources.StopTimer(&s.retry)
 	s.backoff = 0
 	s.retryLater()
 	s.backoff = firstRetry
@@ -63,18 +64,18 @@ func (s *Source) deviceChanged(_, node string, mask uint32) {
 // scheduleRetry sets the timer if a line waits for something that no device
 // announces.
 func (s *Source) scheduleRetry() {
-	for _, l := range s.lines {
-		if l.waiting() && (s.folders == nil || passing(l.cause)) {
+	for _, r := range s.requests {
+		if r.waiting() && (s.folders == nil || passing(r.err)) {
 			s.retryLater()
 			return
 		}
 	}
 }
 
-// passing reports whether the cause of waiting may pass by itself.
-func passing(cause error) bool {
+// passing reports whether what err says may pass by itself.
+func passing(err error) bool {
 	var errno unix.Errno
-	return errors.As(cause, &errno) && transient(errno)
+	return errors.As(err, &errno) && transient(errno)
 }
 
 // retryLater sets the timer, unless it is set.
@@ -87,11 +88,4 @@ func (s *Source) retryLater() {
 		s.openWaiting()
 	})
 	s.backoff = min(2*s.backoff, lastRetry)
-}
-
-func (s *Source) stopRetry() {
-	if s.retry != nil {
-		s.retry.Stop()
-		s.retry = nil
-	}
 }

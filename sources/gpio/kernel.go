@@ -22,9 +22,8 @@ type kernel struct {
 	chipInfo func(chip int) (uapi.ChipInfo, error)
 	lineInfo func(chip, offset int) (uapi.LineInfoV2, error)
 	request  func(chip int, r *uapi.LineRequest) error // sets r.Fd, O_CLOEXEC but blocking
-	get      func(line int) (high bool, err error)
-	levels   func(line int) (a, b bool, err error) // of a request for two lines
-	set      func(line int, high bool) error       // allocates nothing
+	get      func(request, lines int) (levels, error)
+	set      func(line int, high bool) error // allocates nothing
 	toInput  func(line int, bias uapi.LineFlagV2) error
 }
 
@@ -40,15 +39,10 @@ var cdev = kernel{
 		return uapi.GetLineInfoV2(uintptr(chip), offset)
 	},
 	request: func(chip int, r *uapi.LineRequest) error { return uapi.GetLine(uintptr(chip), r) },
-	get: func(line int) (bool, error) {
-		v := uapi.LineValues{Mask: 1}
-		err := uapi.GetLineValuesV2(uintptr(line), &v)
-		return v.Bits&1 != 0, err
-	},
-	levels: func(line int) (a, b bool, err error) {
-		v := uapi.LineValues{Mask: 3}
-		err = uapi.GetLineValuesV2(uintptr(line), &v)
-		return v.Bits&1 != 0, v.Bits&2 != 0, err
+	get: func(request, lines int) (levels, error) {
+		v := uapi.LineValues{Mask: 1<<lines - 1}
+		err := uapi.GetLineValuesV2(uintptr(request), &v)
+		return levels{v.Bits&1 != 0, v.Bits&2 != 0}, err
 	},
 	set: func(line int, high bool) error {
 		return uapi.SetLineValuesV2(uintptr(line), uapi.LineValues{Bits: bit(high), Mask: 1})
@@ -79,12 +73,10 @@ const (
 	debouncedQueueSize = 64
 )
 
-// lineRequest returns the request for one line as s wants it. on is the
-// logical level that an output begins with.
-func lineRequest(offset int, s settings, on bool) *uapi.LineRequest {
-	r := &uapi.LineRequest{Lines: 1}
-	r.Offsets[0] = uint32(offset)
-	copy(r.Consumer[:], consumerName)
+// lineRequest returns the request for lines as s wants them. on is the logical
+// level that an output begins with.
+func lineRequest(offsets []int, s settings, on bool) *uapi.LineRequest {
+	r := bareRequest(offsets...)
 	r.Config.Flags = biasFlags[s.bias]
 	if s.output {
 		r.Config.Flags |= uapi.LineFlagV2Output | driveFlags[s.drive]
@@ -99,6 +91,16 @@ func lineRequest(offset int, s settings, on bool) *uapi.LineRequest {
 		period := uapi.DebouncePeriod(s.debounce)
 		r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: period.Encode(), Mask: 1})
 	}
+	return r
+}
+
+// bareRequest returns the request for lines that leaves them as they are.
+func bareRequest(offsets ...int) *uapi.LineRequest {
+	r := &uapi.LineRequest{Lines: uint32(len(offsets))}
+	for i, offset := range offsets {
+		r.Offsets[i] = uint32(offset)
+	}
+	copy(r.Consumer[:], consumerName)
 	return r
 }
 
@@ -155,6 +157,14 @@ func describe(info *uapi.LineInfoV2) LineInfo {
 	return l
 }
 
+// level is the word for a physical level.
+func level(high bool) string {
+	if high {
+		return "high"
+	}
+	return "low"
+}
+
 func wordFor(words map[string]uapi.LineFlagV2, flags uapi.LineFlagV2, none string) string {
 	for word, flag := range words {
 		if flags&flag != 0 {
@@ -194,10 +204,15 @@ func decode(b []byte) record {
 	}
 }
 
-// valid reports whether r is an edge of l.
-func (r *record) valid(l *line) bool {
-	known := r.id == uapi.LineEventRisingEdge || r.id == uapi.LineEventFallingEdge
-	return known && (int64(r.offset) == int64(l.offset) || l.knob != nil && int64(r.offset) == int64(l.knob.offset))
+// sortRecords puts the whole records in b in the order of their stamps.
+func sortRecords(b []byte) {
+	for end := recordSize; end+recordSize <= len(b); end += recordSize {
+		for i := end; i > 0 && decode(b[i:]).time < decode(b[i-recordSize:]).time; i -= recordSize {
+			was := [recordSize]byte(b[i:])
+			copy(b[i:], b[i-recordSize:i])
+			copy(b[i-recordSize:], was[:])
+		}
+	}
 }
 
 // refusal turns the kernel's answer to a request into words, where they say

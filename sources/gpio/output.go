@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Outputs: setting lines, and asking what they are.
+// Outputs: setting lines, leaving them, and asking what lines are.
 
 package gpio
 
@@ -15,7 +15,7 @@ import (
 // millisecond, and allocates nothing. While the line is waited for it fails,
 // and the line will begin with the value when it opens.
 func (s *Source) Set(name string, on bool) error {
-	l := s.byName[name]
+	l := s.lines[name]
 	if l == nil || !l.output {
 		return fmt.Errorf("set line %s: it is no declared output", name)
 	}
@@ -24,49 +24,60 @@ func (s *Source) Set(name string, on bool) error {
 
 // Toggle makes the output name what it is not, as Set does.
 func (s *Source) Toggle(name string) error {
-	l := s.byName[name]
+	l := s.lines[name]
 	if l == nil || !l.output {
 		return fmt.Errorf("toggle line %s: it is no declared output", name)
 	}
 	return l.set(!l.on)
 }
 
-func (l *line) set(on bool) error {
-	if l.fd < 0 {
-		l.on, l.settled = on, true
-		if l.idle() {
+// Level returns the logical level of the line name: of an output the one that
+// was last set, of an input with both edges the one last emitted. It is not ok
+// for a line that is not open or not declared. An input that watches one edge is
+// read, which behind I²C takes about a millisecond.
+func (s *Source) Level(name string) (on, ok bool) {
+	l := s.lines[name]
+	if l == nil {
+		return false, false
+	}
+	if l.output || l.stateful() || l.fd < 0 {
+		return l.level()
+	}
+	now, err := l.read()
+	return now[0] != l.activeLow(), err == nil
+}
+
+// idle reports whether r is an output that is left alone.
+func (r *request) idle() bool { return r.output && r.source.host.DryRun }
+
+func (r *request) set(on bool) error {
+	if r.fd < 0 {
+		r.on, r.settled = on, true
+		if r.idle() {
 			return nil
 		}
-		return fmt.Errorf("line %s is not open: %w", l.decl.Name, l.cause)
+		return fmt.Errorf("line %s is not open: %w", r.name, r.err)
 	}
-	err := l.source.kernel.set(l.fd, on != l.activeLow())
+	err := r.source.kernel.set(r.fd, on != r.activeLow())
 	if err == nil {
-		l.on = on
+		r.on = on
 		return nil
 	}
 	if err == unix.ENODEV {
-		l.on = on
-		l.gone(err)
+		r.on = on
+		r.gone(err)
 	}
-	return fmt.Errorf("set line %s: %w", l.decl.Name, err)
+	return fmt.Errorf("set line %s: %w", r.name, err)
 }
 
-// Level returns the logical level of the line name: of an output the one that
-// was last set, of an input with both edges the one last told by an event. It
-// is not ok for a line that is not open or not declared. An input that watches
-// one edge is read, which behind I²C takes about a millisecond.
-func (s *Source) Level(name string) (on, ok bool) {
-	l := s.byName[name]
-	switch {
-	case l == nil:
-		return false, false
-	case l.output:
-		return l.on, l.fd >= 0 || l.idle()
-	case l.fd < 0:
-		return false, false
-	case l.stateful():
-		return l.pressed(), true
+// leave makes of an open output what its on_exit says.
+func (r *request) leave() error {
+	switch r.onExit {
+	case "keep":
+		return nil
+	case "input":
+		return r.source.kernel.toInput(r.fd, biasFlags[r.bias])
 	}
-	high, err := s.kernel.get(l.fd)
-	return high != l.activeLow(), err == nil
+	on := r.onExit == "on"
+	return r.source.kernel.set(r.fd, on != r.activeLow())
 }

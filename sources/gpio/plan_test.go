@@ -13,11 +13,11 @@ import (
 
 func TestDefaultsOfAButton(t *testing.T) {
 	p := plan(t, `lines: {power: {button: GPIO3}, door: {input: "chip:5", bias: pull-down}, busy: {output: GPIO17}}`)
-	power := p.declared["power"]
+	power := p.lines["power"]
 	if power.Bias != "pull-up" || power.Active != "low" || power.Debounce != buttonDebounce || power.Edges != "both" {
 		t.Errorf("button: %+v", *power)
 	}
-	if door := p.declared["door"]; door.Bias != "pull-down" || door.Active != "high" || door.Debounce != 0 {
+	if door := p.lines["door"]; door.Bias != "pull-down" || door.Active != "high" || door.Debounce != 0 {
 		t.Errorf("input: %+v", *door)
 	}
 	if !p.Output("busy") || p.Output("power") || p.Output("nobody") || !slices.Equal(p.Outputs(), []string{"busy"}) {
@@ -120,8 +120,8 @@ func TestPlanWithoutYAML(t *testing.T) {
 			t.Errorf("AddInput(%q) = %v, want an error with %q", spec, err, want)
 		}
 	}
-	if l := p.Lines(); len(l) != 1 || l[0].Bias != "as-is" || l[0].Edges != "both" {
-		t.Errorf("lines: %v", l)
+	if l := p.lines["GPIO5"]; len(p.all()) != 1 || l.Bias != "as-is" || l.Edges != "both" {
+		t.Errorf("lines: %v", p.all())
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/warthog618/go-gpiocdev/uapi"
 	"golang.org/x/sys/unix"
 
 	"reflexd/board"
@@ -35,7 +34,6 @@ func OpenProbe(dev, sys string, b *board.Board, specs []string) (*Probe, error) 
 	s := cdev.survey(dev, sys)
 	defer s.close()
 	s.board = func() *board.Board { return b }
-	source := &Source{kernel: &cdev, host: sources.Host{Dev: dev, Sys: sys}}
 	p := &Probe{}
 	for _, spec := range specs {
 		chip, offset, err := s.parse(spec)
@@ -46,12 +44,10 @@ func OpenProbe(dev, sys string, b *board.Board, specs []string) (*Probe, error) 
 		if p.holds(chip.Name, offset) {
 			continue // one line by two names
 		}
-		r := uapi.LineRequest{Lines: 1}
-		r.Offsets[0] = uint32(offset)
-		copy(r.Consumer[:], consumerName)
-		if err := cdev.request(chip.fd, &r); err != nil {
+		r := bareRequest(offset)
+		if err := cdev.request(chip.fd, r); err != nil {
 			p.Close()
-			return nil, fmt.Errorf("request %s (%s:%d): %w", spec, chip.Name, offset, source.explain(chip, offset, err))
+			return nil, fmt.Errorf("request %s (%s:%d): %w", spec, chip.Name, offset, s.explain(chip, offset, err))
 		}
 		p.held = append(p.held, probed{chip.Name, offset, int(r.Fd)})
 	}
@@ -74,11 +70,11 @@ func (p *Probe) holds(chip string, offset int) bool {
 func (p *Probe) Levels() ([]sources.HeldLine, error) {
 	var lines []sources.HeldLine
 	for _, h := range p.held {
-		high, err := cdev.get(h.fd)
+		now, err := cdev.get(h.fd, 1)
 		if err != nil {
 			return nil, fmt.Errorf("read the level of %s:%d: %w", h.chip, h.offset, err)
 		}
-		lines = append(lines, sources.HeldLine{Chip: h.chip, Offset: h.offset, Level: level(high)})
+		lines = append(lines, sources.HeldLine{Chip: h.chip, Offset: h.offset, Level: level(now[0])})
 	}
 	return lines, nil
 }

@@ -1,54 +1,83 @@
 // SPDX-License-Identifier: MIT
 
-// What becomes of open lines when the plan changes: which of them goes on as
+// What becomes of requests when the plan changes: which of them goes on as
 // which.
 
 package gpio
 
-import "slices"
+import (
+	"slices"
 
-// heirs pairs the lines of a new plan with the old ones that they go on from,
-// nil for none, and returns what is left of the old. The same words are the
-// same line; of what remains, an open line goes on under any words that lead to
-// it now.
-func (s *Source) heirs(plan []*Line, old []*line) (from, left []*line) {
-	from, left = make([]*line, len(plan)), slices.Clone(old)
-	take := func(i int, is func(*line) bool) {
+	"reflexd/board"
+)
+
+// goBy has lines be named as the board to has them, or this machine where to
+// is nil. It returns the open requests whose lines are found elsewhere now, or
+// nowhere.
+func (s *Source) goBy(to *board.Board) (moved []*request) {
+	from := s.named
+	s.named = to
+	if len(s.requests) == 0 || from == to || from != nil && to != nil && from.Name == to.Name {
+		return nil
+	}
+	chips := s.survey()
+	defer chips.close()
+	for _, r := range s.requests {
+		if r.fd >= 0 && !chips.lead(r.specs, r) {
+			moved = append(moved, r)
+		}
+	}
+	return moved
+}
+
+// heirs pairs what a new plan declares with the requests that go on for it, nil
+// for none, and returns what is left of these. The same words are the same
+// request; of what remains, an open one goes on under any words that lead to it
+// now.
+func (s *Source) heirs(plan []declared) (from, left []*request) {
+	from, left = make([]*request, len(plan)), slices.Clone(s.requests)
+	take := func(i int, is func(*request) bool) {
 		if j := slices.IndexFunc(left, is); j >= 0 {
 			from[i] = left[j]
 			left = slices.Delete(left, j, j+1)
 		}
 	}
-	for i, decl := range plan {
-		take(i, func(l *line) bool { return l.decl.Spec == decl.Spec })
+	for i, d := range plan {
+		take(i, func(r *request) bool { return slices.Equal(r.specs, d.specs()) })
 	}
-	open := func(l *line) bool { return l.fd >= 0 }
+	open := func(r *request) bool { return r.fd >= 0 }
 	if !slices.ContainsFunc(left, open) || !slices.Contains(from, nil) {
 		return from, left
 	}
-	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	chips := s.survey()
 	defer chips.close()
-	chips.board = s.thisBoard
-	for i, decl := range plan {
+	for i, d := range plan {
 		if from[i] == nil {
-			take(i, func(l *line) bool { return open(l) && l.isAlso(decl, chips) })
+			take(i, func(r *request) bool { return open(r) && chips.lead(d.specs(), r) })
 		}
 	}
 	return from, left
 }
 
-// isAlso reports whether the words of decl lead to where the open line l is. An
-// encoder's second line is called as decl calls it from then on.
-func (l *line) isAlso(decl *Line, chips *survey) bool {
-	if (l.knob != nil) != (decl.Kind == Knob) || !chips.leads(decl.Spec, l.node, l.offset) {
-		return false
+// succeed returns the request that goes on for d after a reload: r itself where
+// d asks for the same, else a new one, which takes over what it can. Lines that
+// the words of r no longer lead to, and d has the same words, are left where
+// they are.
+func (r *request) succeed(d declared, moved bool) *request {
+	moved = moved && slices.Equal(r.specs, d.specs())
+	if !moved && r.settings == d.settings() {
+		r.declare(d)
+		return r
 	}
-	if l.knob == nil {
-		return true
+	next := newRequest(r.source, d)
+	both := r.output && next.output
+	if both && r.settled {
+		next.on, next.settled = r.on, true
 	}
-	if !chips.leads(decl.SpecB, l.node, l.knob.offset) {
-		return false
+	if both && !moved {
+		r.release() // on_exit is for the end, not for this
+	} else {
+		r.close()
 	}
-	l.specB = decl.SpecB
-	return true
+	return next
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The section `lines` of the configuration.
+// The sections `lines` and `encoders` of the configuration.
 
 package gpio
 
@@ -16,8 +16,12 @@ func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:  "lines",
 		Doc:   "GPIO lines, under the names that the rules use",
-		Value: config.MapOf(&p.declared, func(l *Line) *config.Pos { return &l.At }, lineValue),
-	}, p.encodersField(), p.boardField()}
+		Value: config.MapOf(&p.lines, func(l *Line) *config.Pos { return &l.At }, lineValue),
+	}, {
+		Name:  "encoders",
+		Doc:   "rotary encoders, under the names that the rules use",
+		Value: config.MapOf(&p.encoders, func(e *Encoder) *config.Pos { return &e.At }, encoderValue),
+	}, p.boardField()}
 }
 
 // lineKinds are the kinds of line.
@@ -141,5 +145,64 @@ func specValue(spec *string) config.Value {
 			return
 		}
 		line.Read(n, ps)
+	})
+}
+
+// edgesPerStep are the makes of encoders: how many edges of the two lines make
+// a step.
+var edgesPerStep = []struct {
+	word  string
+	edges int
+}{{"full", 4}, {"half", 2}, {"quarter", 1}}
+
+// encoderValue returns the Value that reads one encoder into e.
+func encoderValue(name string, e *Encoder) config.Value {
+	at := e.At
+	*e = newEncoder(name)
+	e.At = at
+	fields := config.Object(
+		config.Field{Name: "a", Also: "clk", Required: true, Value: specValue(&e.A), Doc: "the line that changes first when it is turned clockwise, as in `lines`"},
+		config.Field{Name: "b", Also: "dt", Required: true, Value: specValue(&e.B), Doc: "the other line, of the same chip"},
+		config.Field{Name: "steps", Default: "full", Value: stepsValue(&e.Make.Edges),
+			Doc: "how many edges of the two lines make a step: four, two or one"},
+		config.Field{Name: "detent", Default: "1", Value: config.Int(&e.Make.Steps, 1, 1000),
+			Doc: "how many steps make one event"},
+		config.Field{Name: "bias", Default: e.Bias, Doc: "the resistors in the chip, where it has them",
+			Value: config.OneOf(&e.Bias, "pull-up", "pull-down", "disabled", "as-is")},
+		config.Field{Name: "active", Default: e.Active, Doc: "the physical level of a contact that is closed",
+			Value: config.OneOf(&e.Active, "high", "low")},
+	)
+	return config.Wrap(fields, func(n config.Node, ps *config.Problems) {
+		fields.Read(withoutDebounce(n, ps), ps)
+	})
+}
+
+// withoutDebounce says why an encoder has none.
+func withoutDebounce(n config.Node, ps *config.Problems) config.Node {
+	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool {
+		if e.Key != "debounce" {
+			return false
+		}
+		ps.Errorf(e.At, "an encoder takes no debounce: the kernel debounces each line by itself, "+
+			"and the order of the two would be lost; the table of steps rejects bounce")
+		return true
+	})
+	return n
+}
+
+func stepsValue(edges *int) config.Value {
+	var words []string
+	for _, s := range edgesPerStep {
+		words = append(words, s.word)
+	}
+	word := new(string)
+	one := config.OneOf(word, words...)
+	return config.Wrap(one, func(n config.Node, ps *config.Problems) {
+		one.Read(n, ps)
+		for _, s := range edgesPerStep {
+			if s.word == *word {
+				*edges = s.edges
+			}
+		}
 	})
 }

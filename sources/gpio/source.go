@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: MIT
 
-// Source: all lines of a plan, and the swap of one plan for the next.
-
+// Package gpio serves lines of GPIO chips through their character devices,
+// /dev/gpiochipN, in version 2 of the kernel's interface
+// (Documentation/userspace-api/gpio/, linux/gpio.h, Linux 5.10 and later).
+//
+// Every line is a request of its own, so that a reload can hand each over by
+// itself; the two lines of an encoder are one. Requests never carry
+// GPIO_V2_LINE_FLAG_ACTIVE_LOW: the kernel deals in physical levels, as EDGE
+// and LEVEL do, and what `active` means is worked out here.
+//
+// Chips are opened and lines requested on the loop's thread, at Apply and when
+// a chip appears. A controller on the processor's own bus does all that in
+// microseconds; one behind I²C takes about a millisecond for each line that is
+// requested, read or set. That was preferred to doing it beside the loop,
+// where start-up would have to wait for it before any rule may see `started`
+// and every order to an output would have to queue behind it.
 package gpio
 
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"reflexd/board"
@@ -14,7 +28,14 @@ import (
 	"reflexd/sources/inotify"
 )
 
-// batch is the number of edges that one wake-up reads of one line.
+// Kind is the entry of GPIO in the agent's list of sources.
+var Kind = sources.Kind{
+	Name: "gpio",
+	Plan: func() sources.Plan { return &Plan{} },
+	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+}
+
+// batch is the number of edges that one wake-up reads of one request.
 const batch = 16
 
 // Source serves the lines of the plan in force. It implements sources.Source;
@@ -27,14 +48,14 @@ type Source struct {
 	found *board.Board // that this machine says it is, once asked
 	asked bool
 
-	lines  []*line // in the order of their declaration
-	byName map[string]*line
+	requests []*request // in the order of their declaration
+	lines    map[string]*line
 
 	folders *inotify.Folders // nil unless devices are watched
 	retry   sources.Timer    // nil if none is set
 	backoff time.Duration
 
-	records [batch * recordSize]byte // what a wake-up read
+	buffer [batch * recordSize]byte // what a wake-up read
 }
 
 // Open returns a source that does nothing until a plan is applied.
@@ -55,21 +76,20 @@ func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
 	moved := s.goBy(p.board)
-	declared := p.Lines()
-	from, old := s.heirs(declared, s.lines)
-	s.lines, s.byName = nil, map[string]*line{}
-	for i, decl := range declared {
-		l := newLine(s, decl)
-		if was := from[i]; was != nil {
-			l = was.succeed(l, was.decl.Spec == decl.Spec && slices.Contains(moved, was))
+	declared := p.all()
+	from, left := s.heirs(declared)
+	s.requests, s.lines = nil, map[string]*line{}
+	for i, d := range declared {
+		r := from[i]
+		if r != nil {
+			r = r.succeed(d, slices.Contains(moved, r))
+		} else {
+			r = newRequest(s, d)
 		}
-		s.lines = append(s.lines, l)
-		if decl.Kind != Knob {
-			s.byName[decl.Name] = l
-		}
+		s.add(r)
 	}
-	for _, l := range old {
-		l.close()
+	for _, r := range left {
+		r.close()
 	}
 	s.watchDevices()
 	s.backoff = firstRetry
@@ -79,86 +99,65 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 }
 
-// succeed returns the line that goes on after a reload: l itself where next
-// asks for the same, else next, which takes over what it can. A line that has
-// moved is left where it was.
-func (l *line) succeed(next *line, moved bool) *line {
-	if moved || l.settings != next.settings {
-		both := l.output && next.output
-		if both {
-			next.inherit(l)
-		}
-		if both && !moved {
-			l.release() // on_exit is for the end, not for this
-		} else {
-			l.close()
-		}
-		return next
-	}
-	if !l.settled {
-		l.on = next.on
-	}
-	renamed := l.decl.Name != next.decl.Name
-	l.rename(&next.decl)
-	if renamed && l.fd >= 0 && l.stateful() && l.knob == nil {
-		l.announce() // nobody knows the level of a line of this name
-	}
-	return l
-}
-
-// inherit gives an output the level of the line that it replaces.
-func (l *line) inherit(old *line) {
-	if old.settled {
-		l.on, l.settled = old.on, true
+func (s *Source) add(r *request) {
+	s.requests = append(s.requests, r)
+	if l, ok := r.user.(*line); ok {
+		s.lines[l.name] = l
 	}
 }
 
-// idle reports whether the line is an output that is left alone.
-func (l *line) idle() bool { return l.output && l.source.host.DryRun }
+// survey opens all chips, whose lines are called as this board has them.
+func (s *Source) survey() *survey {
+	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
+	chips.board = s.thisBoard
+	return chips
+}
 
-// waiting reports whether a line is to be opened.
-func (l *line) waiting() bool { return l.fd < 0 && !l.idle() }
+// thisBoard returns the board that the plan names, or that this machine says
+// it is. It is asked once, and only if a line's name is not the kernel's.
+func (s *Source) thisBoard() *board.Board {
+	if s.named != nil {
+		return s.named
+	}
+	if !s.asked {
+		m := board.Read(s.host.Proc, s.host.Sys)
+		s.found, s.asked = m.Board(), true
+	}
+	return s.found
+}
 
-// openWaiting tries to open all lines that are waited for.
+// openWaiting tries to open all requests that are waited for.
 func (s *Source) openWaiting() {
-	s.stopRetry()
+	sources.StopTimer(&s.retry)
 	if !s.anyWaiting() {
 		return
 	}
-	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
-	chips.board = s.thisBoard
+	chips := s.survey()
 	defer chips.close()
-	for _, l := range s.lines {
-		if !l.waiting() {
+	for _, r := range s.requests {
+		if !r.waiting() {
 			continue
 		}
-		waited := l.cause != nil
-		if err := l.open(chips); err != nil {
-			l.wait(err)
+		waited := r.err != nil
+		if err := r.open(chips); err != nil {
+			r.wait(err)
 			continue
 		}
-		l.cause, l.lost = nil, false
+		r.err, r.lost = nil, false
 		if waited {
-			s.host.Log.Info("line is open", "line", l.decl.Name, "at", l.at())
+			s.host.Log.Info("line is open", "line", r.name, "at", r.at())
 		}
 	}
 	s.scheduleRetry()
 }
 
-func (s *Source) anyWaiting() bool {
-	for _, l := range s.lines {
-		if l.waiting() {
-			return true
-		}
-	}
-	return false
-}
+func (s *Source) anyWaiting() bool { return slices.ContainsFunc(s.requests, (*request).waiting) }
 
-// holder returns our line that has the line of the chip.
-func (s *Source) holder(node string, offset int) *line {
-	for _, l := range s.lines {
-		if l.fd >= 0 && l.node == node && (l.offset == offset || l.knob != nil && l.knob.offset == offset) {
-			return l
+// holder returns our request that has the line of the chip.
+func (s *Source) holder(node string, offset int) *request {
+	for _, r := range s.requests {
+		if r.fd >= 0 && r.node == node && slices.Contains(r.offsets, offset) {
+			return r
 		}
 	}
 	return nil
@@ -167,73 +166,51 @@ func (s *Source) holder(node string, offset int) *line {
 // Status implements sources.Source.
 func (s *Source) Status() []sources.State {
 	var states []sources.State
-	for _, l := range s.lines {
-		state := sources.State{Name: l.decl.Name, Detail: l.detail(), OK: !l.waiting(), Lines: l.held()}
-		if l.waiting() && l.cause != nil {
-			state.Error = l.cause.Error()
-		}
-		states = append(states, state)
+	for _, r := range s.requests {
+		states = append(states, r.state())
 	}
 	return states
 }
 
-// held tells where an open line is and at which level.
-func (l *line) held() []sources.HeldLine {
-	switch {
-	case l.fd < 0:
-		return nil
-	case l.knob != nil:
-		return []sources.HeldLine{{Chip: l.node, Offset: l.offset, Level: level(l.knob.a)}, {Chip: l.node, Offset: l.knob.offset, Level: level(l.knob.b)}}
+// state says what is known of r: "GPIO3, gpiochip0:3 (pinctrl-bcm2711), button,
+// off", and what it holds.
+func (r *request) state() sources.State {
+	state := sources.State{Name: r.name, Detail: strings.Join(r.specs, " and "), OK: !r.waiting()}
+	text, known := r.user.status()
+	if r.fd >= 0 {
+		state.Detail += ", " + r.at()
+		for i, offset := range r.offsets {
+			held := sources.HeldLine{Chip: r.node, Offset: offset}
+			if i < len(known) {
+				held.Level = known[i]
+			}
+			state.Lines = append(state.Lines, held)
+		}
 	}
-	h := sources.HeldLine{Chip: l.node, Offset: l.offset}
-	if on, ok := l.source.Level(l.decl.Name); ok {
-		h.Level = level(on != l.activeLow())
+	state.Detail += ", " + text
+	if r.idle() {
+		state.Detail += ", left alone in a dry run"
 	}
-	return []sources.HeldLine{h}
+	if r.garbage > 0 {
+		state.Detail += fmt.Sprintf(", %d records that made no sense", r.garbage)
+	}
+	if r.waiting() && r.err != nil {
+		state.Error = r.err.Error()
+	}
+	return state
 }
 
-// level is the word for a physical level.
-func level(high bool) string {
-	if high {
-		return "high"
-	}
-	return "low"
-}
-
-// detail tells what is known of a line: "GPIO3, gpiochip0:3 (pinctrl-bcm2711),
-// button, off".
-func (l *line) detail() string {
-	text := l.decl.Spec
-	if l.knob != nil {
-		text += " and " + l.decl.SpecB
-	}
-	if l.fd >= 0 {
-		text += ", " + l.at()
-	}
-	text += ", " + l.decl.Kind
-	if on, ok := l.source.Level(l.decl.Name); ok {
-		text += map[bool]string{true: ", on", false: ", off"}[on]
-	}
-	if l.idle() {
-		text += ", left alone in a dry run"
-	}
-	if l.garbage > 0 {
-		text += fmt.Sprintf(", %d records that made no sense", l.garbage)
-	}
-	return text
-}
-
-func (l *line) at() string { return fmt.Sprintf("%s:%d (%s)", l.node, l.offset, l.label) }
+func (r *request) at() string { return fmt.Sprintf("%s:%d (%s)", r.node, r.offsets[0], r.label) }
 
 // Close implements sources.Source.
 func (s *Source) Close() {
-	s.stopRetry()
+	sources.StopTimer(&s.retry)
 	if s.folders != nil {
 		s.folders.Close()
 		s.folders = nil
 	}
-	for _, l := range s.lines {
-		l.close()
+	for _, r := range s.requests {
+		r.close()
 	}
-	s.lines, s.byName = nil, nil
+	s.requests, s.lines = nil, nil
 }

@@ -54,7 +54,7 @@ func TestPressAndRelease(t *testing.T) {
 func TestRequestIsAsConfigured(t *testing.T) {
 	b, l := pressable(t)
 	b.do(func() {
-		flags, err := unix.FcntlInt(uintptr(b.Source.lines[0].fd), unix.F_GETFL, 0)
+		flags, err := unix.FcntlInt(uintptr(b.Source.requests[0].fd), unix.F_GETFL, 0)
 		if err != nil || flags&unix.O_NONBLOCK == 0 {
 			b.Errorf("reading the line blocks: flags %x, %v", flags, err)
 		}
@@ -141,7 +141,7 @@ func TestLevelIsReadWhenTheQueueIsEmpty(t *testing.T) {
 		}
 		b.write(l, edges...)
 		b.expect(words...)
-		b.await("the level read afresh", func() bool { return !b.Source.lines[0].stale })
+		b.await("the level read afresh", func() bool { return !b.Source.requests[0].stale })
 		b.nothing()
 	}
 }
@@ -172,7 +172,7 @@ func TestHangUpEndsThePress(t *testing.T) {
 		t.Error(s)
 	}
 	b.do(func() {
-		if b.Source.lines[0].watch != nil || b.Source.lines[0].fd >= 0 {
+		if b.Source.requests[0].watch != nil || b.Source.requests[0].fd >= 0 {
 			b.Error("a dead descriptor is still watched")
 		}
 	})
@@ -200,7 +200,7 @@ func TestChipComesAndGoes(t *testing.T) {
 
 	b.unplug(c)
 	b.expect("power  Ended S")
-	b.await("all lines closed", func() bool { return b.Source.lines[0].fd < 0 && b.Source.lines[1].fd < 0 })
+	b.await("all lines closed", func() bool { return b.Source.requests[0].fd < 0 && b.Source.requests[1].fd < 0 })
 	b.do(func() {
 		b.Source.openWaiting() // the timer's try: it finds nothing, and is the last
 		if b.Source.retry != nil || strings.Contains(b.log.String(), "no line called") {
@@ -266,7 +266,7 @@ func TestBusyLine(t *testing.T) {
 		}
 		c.refusal = nil
 	})
-	b.await("the retry", func() bool { return b.Source.lines[3].fd >= 0 })
+	b.await("the retry", func() bool { return b.Source.requests[3].fd >= 0 })
 	if l := b.line(c, 3); !l.high {
 		t.Error("the value ordered while the line was busy is lost")
 	}
@@ -581,7 +581,7 @@ func TestNothingLeaks(t *testing.T) {
 		b.apply(plan(t, `lines: {b: {input: b}, c: {output: nowhere}}`))
 	}
 	b.unplug(c)
-	b.await("the line's end", func() bool { return b.Source.lines[0].fd < 0 })
+	b.await("the line's end", func() bool { return b.Source.requests[0].fd < 0 })
 	b.do(func() {
 		b.Source.Close()
 		for _, l := range b.lines {
@@ -628,18 +628,22 @@ func TestListOnAFolderWithoutChips(t *testing.T) {
 	}
 }
 
-// quiet is a source with one open line and nobody who listens.
+// quiet is a source with one line and nobody who listens.
 func quiet(t testing.TB, text string) (*Source, *line) {
+	s, r := quietRequest(t, text)
+	return s, r.user.(*line)
+}
+
+func quietRequest(t testing.TB, text string) (*Source, *request) {
 	p, _, ps := read(text)
 	if ps.Failed() {
 		t.Fatal(ps.Error())
 	}
-	s := &Source{kernel: &cdev, byName: map[string]*line{}}
+	s := &Source{kernel: &cdev, lines: map[string]*line{}}
 	s.host.Emit = func(*sources.Event) {}
-	decl := p.Lines()[0]
-	l := newLine(s, decl)
-	s.byName[decl.Name] = l
-	return s, l
+	r := newRequest(s, p.all()[0])
+	s.add(r)
+	return s, r
 }
 
 func TestEdgesAllocateNothing(t *testing.T) {
@@ -655,7 +659,7 @@ func TestEdgesAllocateNothing(t *testing.T) {
 			seqno++
 			binary.NativeEndian.PutUint32(buf[i*recordSize+20:], uint32(seqno))
 		}
-		l.seqno = binary.NativeEndian.Uint32(buf[20:]) - 1
+		l.seqnos[0] = binary.NativeEndian.Uint32(buf[20:]) - 1
 		if seqno > 255-batch {
 			seqno = 0
 		}
@@ -691,7 +695,7 @@ func BenchmarkBatch(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.seqno = ^uint32(0)
+		l.seqnos[0] = ^uint32(0)
 		l.high = true
 		l.take(buf)
 	}
@@ -711,7 +715,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(make([]byte, 3*recordSize))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, l := quiet(t, aButton)
-		b = b[:min(len(b), len(s.records))]
+		b = b[:min(len(b), len(s.buffer))]
 		s.host.Log, s.host.Loop = slog.New(slog.DiscardHandler), still{}
 		last := l.high
 		s.host.Emit = func(e *sources.Event) {

@@ -8,6 +8,7 @@ package gpio
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,28 @@ func (s *survey) resolve(spec string) (*openChip, int, error) {
 		return nil, 0, err
 	}
 	return s.byOffset(spec)
+}
+
+// locate finds the lines that specs mean, which must be of one chip.
+func (s *survey) locate(specs []string) (chip *openChip, offsets []int, err error) {
+	for _, spec := range specs {
+		c, offset, err := s.resolve(spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		if chip != nil && c != chip {
+			return nil, nil, fmt.Errorf("%s is a line of %s and %s one of %s: the order of their edges is known only on one chip",
+				specs[0], chip.Label, spec, c.Label)
+		}
+		chip, offsets = c, append(offsets, offset)
+	}
+	return chip, offsets, nil
+}
+
+// lead reports whether specs lead to where r is.
+func (s *survey) lead(specs []string, r *request) bool {
+	chip, offsets, err := s.locate(specs)
+	return err == nil && chip.Name == r.node && slices.Equal(offsets, r.offsets)
 }
 
 // byOffset finds the line that spec means as CHIP:OFFSET.
@@ -201,27 +224,27 @@ func (s *survey) chipNames() []string {
 }
 
 // absent says that no chip has the line, and none was left out of the search.
-// hint is what may have been meant, "" if nothing is near.
-type absent struct{ what, hint string }
+// suggestion is what may have been meant, "" if nothing is near.
+type absent struct{ what, suggestion string }
 
-func (a absent) Error() string { return a.what + a.hint }
+func (a absent) Error() string { return a.what + a.suggestion }
 
 // MayCome reports whether the line that Resolve did not find may come with a
 // chip that is not there yet: if another is so near that it will have been
 // meant, waiting would be for ever.
 func MayCome(err error) bool {
 	a, ok := err.(absent)
-	return ok && a.hint == ""
+	return ok && a.suggestion == ""
 }
 
 // notFound returns the error for what was not found. It owns up to the chips
 // that could not be looked at.
-func (s *survey) notFound(what, hint string) error {
+func (s *survey) notFound(what, suggestion string) error {
 	switch {
 	case len(s.failed) > 0:
-		return fmt.Errorf("%s on the chips that can be opened: %w", what+hint, errors.Join(s.failed...))
+		return fmt.Errorf("%s on the chips that can be opened: %w", what+suggestion, errors.Join(s.failed...))
 	case len(s.chips) == 0:
 		return absent{"there is no GPIO chip in " + s.dev + " yet", ""}
 	}
-	return absent{what, hint}
+	return absent{what, suggestion}
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Triggers: `line: NAME`, and `button: LINE`, which declares a button in place.
+// Triggers: `line: NAME`, `button: LINE`, which declares a button in place, and
+// `encoder: NAME`.
 
 package gpio
 
 import (
 	"slices"
-	"strings"
-	"sync"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -21,6 +20,12 @@ var states = append([]string{rising, falling, changed}, sources.ButtonStates...)
 
 // The fields of a line's events.
 var eventFields = []string{"LINE", "CHIP", "OFFSET", "LEVEL", "EDGE", "SYNTHETIC", sources.HeldMS, sources.Clicks}
+
+// turned is what `is` says for both directions.
+const turned = "turned"
+
+// The fields of an encoder's events.
+var encoderFields = []string{"ENCODER", "CHIP", sources.Direction, sources.Steps}
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
@@ -77,64 +82,55 @@ func (g *edges) check(l *Line, ps *config.Problems) {
 // onLine is a trigger on declared lines.
 type onLine struct {
 	plan *Plan
-	refs []ref
+	refs []sources.Ref
 	edges
 }
 
-// ref is a line's name, or a pattern of names, with its place.
-type ref struct {
-	name string
-	at   config.Pos
-}
-
-func refValue(r *ref) config.Value {
-	return config.At(&r.at, config.Word(&r.name, "the name of a line"))
-}
+// lineRef reads a reference to a line.
+var lineRef = sources.RefValue("the name of a line")
 
 func (p *Plan) newOnLine() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	o := &onLine{plan: p}
 	line := config.Field{
 		Name: "line", Also: "gpio pin", Required: true, Doc: "the name of a declared line, a pattern of names, or a list of them",
-		Value: config.OneOrMore(&o.refs, refValue),
+		Value: config.OneOrMore(&o.refs, lineRef),
 	}
 	return append([]config.Field{line}, o.fields()...), o.compile
 }
 
 func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
-	var names []string
-	seen := map[string]bool{}
-	inputs := sync.OnceValue(o.plan.inputs)
-	for _, r := range o.refs {
-		for _, name := range o.find(r, inputs, ps) {
-			if !seen[name] {
-				names, seen[name] = append(names, name), true
-			}
-		}
-	}
-	o.edges.compile(t, names, ps)
+	inputs := o.plan.inputs()
+	refs := slices.DeleteFunc(o.refs, func(r sources.Ref) bool { return !o.usable(r, ps) })
+	o.edges.compile(t, inputs.FindAll(refs, ps), ps)
 }
 
-// find returns the names that r means, inputs being those of all inputs.
-func (o *onLine) find(r ref, inputs func() []string, ps *config.Problems) []string {
-	l := o.plan.declared[r.name]
+// declaredLines is what a reference to a line may mean.
+func (p *Plan) declaredLines() *sources.Declared[*Line] {
+	return &sources.Declared[*Line]{What: "line", ByName: p.lines, Example: "lines: {%s: {button: …}}"}
+}
+
+// inputs is declaredLines for who listens to edges.
+func (p *Plan) inputs() *sources.Declared[*Line] {
+	d := p.declaredLines()
+	d.Eligible, d.Eligibles = (*Line).listened, "input or button"
+	return d
+}
+
+// usable reports whether the line that r names, if it names one, has the edges
+// that are asked for.
+func (o *onLine) usable(r sources.Ref, ps *config.Problems) bool {
+	l := o.plan.lines[r.Name]
 	switch {
-	case r.name == "", l != nil && l.Spec == "": // complained about already
-		return nil
-	case l != nil && l.Kind == Output:
-		ps.Errorf(r.at, "line %s is an output: no edge of it is ever seen", r.name)
-		return nil
-	case l != nil:
-		o.check(l, ps)
-		return []string{r.name}
-	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no line %q is declared%s", r.name, config.Unknown(r.name, inputs, "lines: {"+r.name+": {button: …}}"))
-		return nil
+	case l == nil:
+		return true
+	case l.Spec == "": // complained of
+		return false
+	case l.Kind == Output:
+		ps.Errorf(r.At, "line %s is an output: no edge of it is ever seen", r.Name)
+		return false
 	}
-	matching := slices.DeleteFunc(slices.Clone(inputs()), func(name string) bool { return !sources.Glob(r.name, name) })
-	if len(matching) == 0 {
-		ps.Errorf(r.at, "no declared input or button matches %q", r.name)
-	}
-	return matching
+	o.check(l, ps)
+	return true
 }
 
 // onLines is a trigger on several declared lines that act as one.
@@ -147,7 +143,7 @@ func (p *Plan) newOnLines() ([]config.Field, func(*sources.Trigger, *config.Prob
 	o := &onLines{onLine: onLine{plan: p}}
 	lines := config.Field{
 		Name: "lines", Required: true, Doc: "the names of declared lines, a list",
-		Value: config.ListOf(&o.refs, refValue),
+		Value: config.ListOf(&o.refs, lineRef),
 	}
 	return append([]config.Field{lines}, o.GroupTrigger.Fields()...), o.compile
 }
@@ -155,8 +151,12 @@ func (p *Plan) newOnLines() ([]config.Field, func(*sources.Trigger, *config.Prob
 func (o *onLines) compile(t *sources.Trigger, ps *config.Problems) {
 	var names []string
 	o.Is, o.isAt = []string{sources.Pressed}, t.Pos // needs both edges
+	inputs := o.plan.inputs()
 	for _, r := range o.refs {
-		found := o.find(r, o.plan.inputs, ps)
+		if !o.usable(r, ps) {
+			return
+		}
+		found := inputs.Find(r, ps)
 		if found == nil {
 			return // complained of
 		}
@@ -193,25 +193,26 @@ func (b *inPlace) declare(p *Plan, ps *config.Problems) {
 	if b.spec == "" {
 		return
 	}
-	l := p.bySpec(b.spec)
-	switch named := p.declared[b.spec]; {
-	case l != nil && l.Kind == Knob:
-		ps.Errorf(b.at, "line %s is one of the encoder %s, declared at %s", b.spec, l.Name, l.At)
-		return
-	case l != nil && l.Kind == Output:
-		ps.Errorf(b.at, "line %s is declared as the output %s at %s", b.spec, l.Name, l.At)
-		return
-	case l == nil && named != nil:
-		ps.Errorf(b.at, "%s is the name of another line, declared at %s: write `line: %s` if that is meant",
-			b.spec, named.At, b.spec)
-		return
-	case l == nil:
+	switch first := p.holders[b.spec].(type) {
+	case *Encoder:
+		ps.Errorf(b.at, "line %s is one of the encoder %s, declared at %s", b.spec, first.Name, first.At)
+	case *Line:
+		if first.Kind == Output {
+			ps.Errorf(b.at, "line %s is declared as the output %s at %s", b.spec, first.Name, first.At)
+			return
+		}
+		b.line = first
+	default:
+		if named := p.lines[b.spec]; named != nil {
+			ps.Errorf(b.at, "%s is the name of another line, declared at %s: write `line: %s` if that is meant",
+				b.spec, named.At, b.spec)
+			return
+		}
 		button := NewLine(Button, b.spec, b.spec)
 		button.At = b.at
-		l = &button
-		p.put(l)
+		p.put(&button)
+		b.line = &button
 	}
-	b.line = l
 }
 
 func (b *inPlace) compile(t *sources.Trigger, ps *config.Problems) {
@@ -220,4 +221,37 @@ func (b *inPlace) compile(t *sources.Trigger, ps *config.Problems) {
 	}
 	b.check(b.line, ps)
 	b.edges.compile(t, []string{b.line.Name}, ps)
+}
+
+// onEncoder is a trigger on declared encoders.
+type onEncoder struct {
+	plan *Plan
+	refs []sources.Ref
+	is   []string
+}
+
+func (p *Plan) newOnEncoder() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
+	o := &onEncoder{plan: p}
+	word := func(s *string) config.Value {
+		return config.OneOf(s, turned, sources.Clockwise, sources.CounterClockwise)
+	}
+	return []config.Field{
+		{Name: "encoder", Required: true, Doc: "the name of a declared encoder, a pattern of names, or a list of them",
+			Value: config.OneOrMore(&o.refs, sources.RefValue("the name of an encoder"))},
+		{Name: "is", Required: true, Doc: "which way it is turned, one or a list", Value: config.OneOrMore(&o.is, word)},
+	}, o.compile
+}
+
+func (o *onEncoder) compile(t *sources.Trigger, ps *config.Problems) {
+	states := o.is
+	if slices.Contains(states, turned) {
+		states = []string{sources.Clockwise, sources.CounterClockwise}
+	}
+	encoders := sources.Declared[*Encoder]{What: "encoder", ByName: o.plan.encoders, Example: "encoders: {%s: {a: …, b: …}}"}
+	for _, name := range encoders.FindAll(o.refs, ps) {
+		for _, state := range states {
+			t.Topics = append(t.Topics, sources.Topic{Kind: "encoder", Name: name, State: state})
+		}
+		t.Wants = append(t.Wants, sources.Want{Kind: "encoder", Name: name, Encoder: &o.plan.encoders[name].Make})
+	}
 }

@@ -5,10 +5,8 @@
 package input
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -161,62 +159,28 @@ func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Probl
 func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	a := axis{typ: evAbs}
 	var is string
-	var bounds bounds
+	var at config.Pos
+	var crossing sources.Crossing
 	var from origin
 	fields := []config.Field{
 		{Name: "axis", Doc: "its name, such as ABS_X or REL_WHEEL", Required: true,
-			Value: config.At(&bounds.at, config.Parsed(&a, "axis name", parseAxis))},
+			Value: config.At(&at, config.Parsed(&a, "axis name", parseAxis))},
 		{Name: "is", Doc: "what must happen", Default: "changed", Value: config.OneOf(&is, "changed")},
-		{Name: "above", Doc: "only when the value passes from not above this to above it", Value: bound(&bounds.above)},
-		{Name: "below", Doc: "only when the value passes from not below this to below it", Value: bound(&bounds.below)},
-		from.field(),
 	}
+	fields = append(append(fields, crossing.Fields()...), from.field())
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		t.Topics = []sources.Topic{{Kind: "axis", Name: a.name(), State: "changed"}}
-		bounds.restrict(t, a, ps)
+		crossing.Restrict(t, at, ps)
+		a.checkSteps(&crossing, at, ps)
 		p.restrict(t, &from, ps)
 		p.want(from.name, a.typ, a.code)
 	}
 }
 
-// bounds are the range of values that a trigger waits for: nil for no bound.
-type bounds struct {
-	above, below *int64
-	at           config.Pos
-}
-
-// bound returns the Value for one of the bounds.
-func bound(p **int64) config.Value {
-	return config.Parsed(p, "a whole number", func(text string) (*int64, error) {
-		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("expected a whole number, found %q", text)
-		}
-		return &n, nil
-	})
-}
-
-func (b *bounds) hold(n int64) bool {
-	return (b.above == nil || n > *b.above) && (b.below == nil || n < *b.below)
-}
-
-// restrict makes t hear only values that enter the range. A wheel's steps
-// each come from 0.
-func (b *bounds) restrict(t *sources.Trigger, a axis, ps *config.Problems) {
-	if b.above == nil && b.below == nil {
-		return
+// checkSteps complains of a range that a wheel's steps, each of which comes from
+// 0, can never enter.
+func (a axis) checkSteps(c *sources.Crossing, at config.Pos, ps *config.Problems) {
+	if a.typ == evRel && c.Limited() && c.Holds(0) {
+		ps.Errorf(at, "each step of %s comes from 0, which is within the bounds already: this can never fire", a.name())
 	}
-	switch {
-	case b.above != nil && b.below != nil && *b.below-*b.above < 2:
-		ps.Errorf(b.at, "no number is above %d and below %d: this can never fire", *b.above, *b.below)
-	case a.typ == evRel && b.hold(0):
-		ps.Errorf(b.at, "each step of %s comes from 0, which is within the bounds already: this can never fire", a.name())
-	}
-	t.Restrict(func(e *sources.Event) bool {
-		value, _ := e.Lookup("VALUE")
-		previous, _ := e.Lookup("PREVIOUS")
-		is, _ := value.Int()
-		was, _ := previous.Int()
-		return b.hold(is) && !b.hold(was)
-	})
 }

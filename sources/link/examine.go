@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -20,9 +18,9 @@ func (p *Plan) Examine(x *sources.Exam) {
 	if len(p.names) == 0 {
 		return
 	}
-	fd, err := openSocket(unix.SOCK_NONBLOCK, groups)
+	s, err := openSocket()
 	if err == nil {
-		unix.Close(fd)
+		s.Close()
 	}
 	at := x.At("link", "")
 	x.Judge(at, "links", "can be watched", err, "")

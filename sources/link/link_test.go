@@ -334,16 +334,16 @@ func TestReload(t *testing.T) {
 	r := newRig(t)
 	r.apply(everything)
 	var fd int
-	r.on(func() { fd = r.source.fd })
+	r.on(func() { fd = r.source.socket.FD })
 	r.apply(everything, "{link: '*', is: up}")
 	r.on(func() {
-		if r.source.fd != fd || len(r.heard) > 0 {
-			t.Errorf("socket %d then %d, heard %q", fd, r.source.fd, r.heard)
+		if r.source.socket.FD != fd || len(r.heard) > 0 {
+			t.Errorf("socket %d then %d, heard %q", fd, r.source.socket.FD, r.heard)
 		}
 	})
 	r.apply()
 	r.on(func() {
-		if r.source.fd >= 0 || r.source.Status() != nil {
+		if r.source.socket.FD >= 0 || r.source.Status() != nil {
 			t.Error("nobody asks, and the socket is open")
 		}
 	})
@@ -357,7 +357,7 @@ func TestOverflowRepaired(t *testing.T) {
 	r := newRig(t)
 	r.apply("{link: 'rf*', is: [up, down, added, removed, changed, renamed]}")
 	r.on(func() {
-		if err := unix.SetsockoptInt(r.source.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
+		if err := unix.SetsockoptInt(r.source.socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
 			t.Error(err)
 		}
 		for i := range 100 {
@@ -391,7 +391,7 @@ func TestOverflowRepaired(t *testing.T) {
 
 func (t *table) up(name string) bool {
 	for _, l := range t.links {
-		if l.name == name {
+		if l.name.String() == name {
 			return l.up
 		}
 	}

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: MIT
 
-// Messages of rtnetlink(7): linux/netlink.h, linux/rtnetlink.h,
+// What rtnetlink(7) says of links and addresses: linux/rtnetlink.h,
 // linux/if_link.h, linux/if_addr.h.
 
 package link
 
 import (
 	"encoding/binary"
-	"errors"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources/nl"
 )
 
 // Sizes of the kernel's structures, the same on all machines.
 const (
-	headerSize    = unix.SizeofNlMsghdr
-	linkSize      = unix.SizeofIfInfomsg
-	addressSize   = unix.SizeofIfAddrmsg
-	attributeSize = unix.SizeofRtAttr
+	linkSize    = unix.SizeofIfInfomsg
+	addressSize = unix.SizeofIfAddrmsg
 )
 
 // nameMost is the longest name of a link: IFNAMSIZ less the NUL.
 const nameMost = unix.IFNAMSIZ - 1
+
+// mostMAC is the longest address of a link: MAX_ADDR_LEN of the kernel.
+const mostMAC = 32
 
 // operUp and operUnknown are values of IFLA_OPERSTATE (RFC 2863): unknown is
 // what drivers leave there that do not know of it, and loopback.
@@ -31,62 +32,26 @@ const (
 	operUp      = 6
 )
 
-var errLength = errors.New("a length that does not fit")
-
-// message is one message of a datagram.
-type message struct {
-	kind  uint16 // RTM_NEWLINK, NLMSG_DONE, …
-	flags uint16
-	seq   uint32
-	body  []byte
-}
-
-// next splits the first message off b.
-func next(b []byte) (m message, rest []byte, err error) {
-	if len(b) < headerSize {
-		return m, nil, errLength
-	}
-	size := uint64(binary.NativeEndian.Uint32(b))
-	if size < headerSize || size > uint64(len(b)) {
-		return m, nil, errLength
-	}
-	m = message{
-		kind:  binary.NativeEndian.Uint16(b[4:]),
-		flags: binary.NativeEndian.Uint16(b[6:]),
-		seq:   binary.NativeEndian.Uint32(b[8:]),
-		body:  b[headerSize:size],
-	}
-	return m, b[min(align(int(size)), len(b)):], nil
-}
-
-// align rounds up to where the next message or attribute begins.
-func align(n int) int { return (n + 3) &^ 3 }
-
-// eachAttribute calls f with the attributes of b.
-func eachAttribute(b []byte, f func(kind uint16, value []byte)) error {
-	for len(b) > 0 {
-		if len(b) < attributeSize {
-			return errLength
-		}
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < attributeSize || size > len(b) {
-			return errLength
-		}
-		const flags = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
-		f(binary.NativeEndian.Uint16(b[2:])&^flags, b[attributeSize:size])
-		b = b[min(align(size), len(b)):]
-	}
-	return nil
-}
-
 // link is what the kernel says of one.
 type link struct {
 	index  int
-	name   string
-	mac    string
+	name   name
+	mac    mac
 	up     bool // operational, with a carrier
 	mtu    int
 	master int // the index of the bridge or bond that it is part of
+}
+
+// name is that of a link, with NULs at its end.
+type name [unix.IFNAMSIZ]byte
+
+func (n *name) bytes() []byte  { return nl.CString(n[:]) }
+func (n *name) String() string { return string(n.bytes()) }
+
+// mac is the hardware address of a link.
+type mac struct {
+	size  int
+	bytes [mostMAC]byte
 }
 
 // parseLink reads the body of RTM_NEWLINK or RTM_DELLINK. ok is false for
@@ -94,7 +59,7 @@ type link struct {
 // wireless events.
 func parseLink(b []byte) (l link, ok bool, err error) {
 	if len(b) < linkSize {
-		return l, false, errLength
+		return l, false, nl.ErrLength
 	}
 	if b[0] != unix.AF_UNSPEC {
 		return l, false, nil
@@ -102,26 +67,34 @@ func parseLink(b []byte) (l link, ok bool, err error) {
 	l.index = int(int32(binary.NativeEndian.Uint32(b[4:])))
 	flags := binary.NativeEndian.Uint32(b[8:])
 	state := byte(operUnknown)
-	err = eachAttribute(b[linkSize:], func(kind uint16, value []byte) {
+	for a, err := range nl.Attributes(b[linkSize:]).Each {
 		switch {
-		case kind == unix.IFLA_IFNAME:
-			l.name, _, _ = strings.Cut(string(value), "\x00")
-		case kind == unix.IFLA_ADDRESS:
-			l.mac = macText(value)
-		case kind == unix.IFLA_MTU && len(value) == 4:
-			l.mtu = int(binary.NativeEndian.Uint32(value))
-		case kind == unix.IFLA_MASTER && len(value) == 4:
-			l.master = int(binary.NativeEndian.Uint32(value))
-		case kind == unix.IFLA_OPERSTATE && len(value) == 1:
-			state = value[0]
+		case err != nil:
+			return l, false, err
+		case a.Type == unix.IFLA_IFNAME:
+			text := nl.CString(a.Value)
+			if len(text) > nameMost {
+				return l, false, nl.ErrLength
+			}
+			l.name = name{}
+			copy(l.name[:], text)
+		case a.Type == unix.IFLA_ADDRESS:
+			l.mac = mac{}
+			l.mac.size = copy(l.mac.bytes[:], a.Value)
+		case a.Type == unix.IFLA_MTU && len(a.Value) == 4:
+			l.mtu = int(binary.NativeEndian.Uint32(a.Value))
+		case a.Type == unix.IFLA_MASTER && len(a.Value) == 4:
+			l.master = int(binary.NativeEndian.Uint32(a.Value))
+		case a.Type == unix.IFLA_OPERSTATE && len(a.Value) == 1:
+			state = a.Value[0]
 		}
-	})
-	if err == nil && (l.index <= 0 || len(l.name) > nameMost) {
-		err = errLength
+	}
+	if l.index <= 0 {
+		return l, false, nl.ErrLength
 	}
 	const running = unix.IFF_UP | unix.IFF_LOWER_UP
 	l.up = flags&running == running && (state == operUp || state == operUnknown)
-	return l, l.name != "", err
+	return l, l.name != name{}, nil
 }
 
 // address is one address of a link.
@@ -129,7 +102,7 @@ type address struct {
 	index  int
 	family uint8
 	prefix uint8
-	ip     string // in text
+	ip     [16]byte // of IPv4 the first four
 }
 
 // parseAddress reads the body of RTM_NEWADDR or RTM_DELADDR. usable is false
@@ -137,35 +110,35 @@ type address struct {
 // one. ok is false for other families.
 func parseAddress(b []byte) (a address, scope uint8, usable, ok bool, err error) {
 	if len(b) < addressSize {
-		return a, 0, false, false, errLength
+		return a, 0, false, false, nl.ErrLength
 	}
 	a = address{index: int(int32(binary.NativeEndian.Uint32(b[4:]))), family: b[0], prefix: b[1]}
 	flags, scope := uint32(b[2]), b[3]
 	var local, own []byte
-	err = eachAttribute(b[addressSize:], func(kind uint16, value []byte) {
+	for attr, err := range nl.Attributes(b[addressSize:]).Each {
 		switch {
-		case kind == unix.IFA_LOCAL:
-			local = value
-		case kind == unix.IFA_ADDRESS:
-			own = value // on a point-to-point link that of the other end
-		case kind == unix.IFA_FLAGS && len(value) == 4:
-			flags = binary.NativeEndian.Uint32(value)
+		case err != nil:
+			return a, 0, false, false, err
+		case attr.Type == unix.IFA_LOCAL:
+			local = attr.Value
+		case attr.Type == unix.IFA_ADDRESS:
+			own = attr.Value // on a point-to-point link that of the other end
+		case attr.Type == unix.IFA_FLAGS && len(attr.Value) == 4:
+			flags = binary.NativeEndian.Uint32(attr.Value)
 		}
-	})
+	}
 	if local != nil {
 		own = local
 	}
 	switch {
-	case err != nil:
-	case a.family == unix.AF_INET && len(own) == 4 && a.prefix <= 32:
-		a.ip, ok = ip4Text([4]byte(own)), true
-	case a.family == unix.AF_INET6 && len(own) == 16 && a.prefix <= 128:
-		a.ip, ok = ip6Text([16]byte(own)), true
+	case a.family == unix.AF_INET && len(own) == 4 && a.prefix <= 32, a.family == unix.AF_INET6 && len(own) == 16 && a.prefix <= 128:
+		copy(a.ip[:], own)
+		ok = true
 	case a.family == unix.AF_INET || a.family == unix.AF_INET6:
-		err = errLength
+		err = nl.ErrLength
 	}
 	if err == nil && a.index <= 0 {
-		err = errLength
+		err = nl.ErrLength
 	}
 	return a, scope, flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0, ok && err == nil, err
 }

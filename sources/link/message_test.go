@@ -3,30 +3,25 @@
 package link
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources/nl"
 )
 
+const headerSize = unix.SizeofNlMsghdr
+
 // attr makes an attribute, padded.
-func attr(kind uint16, value ...byte) []byte {
-	b := binary.NativeEndian.AppendUint16(nil, uint16(attributeSize+len(value)))
-	b = append(binary.NativeEndian.AppendUint16(b, kind), value...)
-	return append(b, make([]byte, align(len(b))-len(b))...)
-}
+func attr(kind uint16, value ...byte) []byte { return nl.AppendAttr(nil, kind, value) }
 
 // datagram makes a message.
 func datagram(kind uint16, parts ...[]byte) []byte {
-	b := make([]byte, headerSize)
-	binary.NativeEndian.PutUint16(b[4:], kind)
-	for _, p := range parts {
-		b = append(b, p...)
-	}
-	binary.NativeEndian.PutUint32(b, uint32(len(b)))
-	return b
+	return nl.Message{Type: kind, Body: bytes.Join(parts, nil)}.Append(nil)
 }
 
 func linkInfo(family byte, index, flags uint32) []byte {
@@ -58,19 +53,21 @@ var (
 // play hands the datagrams to a table and tells what it says of them.
 func play(t *table, datagrams ...[]byte) (told []string, malformed int) {
 	for _, b := range datagrams {
-		for len(b) > 0 {
-			m, rest, err := next(b)
+		for m, err := range nl.Datagram(b).Each {
 			var events []event
 			if err == nil {
-				events, err = t.take(&m)
+				events, err = t.take(nil, &m)
 			}
 			if err != nil {
 				malformed++
 			}
 			for _, e := range events {
-				told = append(told, strings.TrimSpace(e.state+" "+e.link.name+" "+e.address.ip))
+				line := e.state + " " + e.link.name.String()
+				if e.address.family != 0 {
+					line += " " + e.address.String()
+				}
+				told = append(told, line)
 			}
-			b = rest
 		}
 	}
 	return told, malformed
@@ -135,12 +132,12 @@ func FuzzTake(f *testing.F) {
 		table := newTable()
 		play(&table, eth0up, b, ip4, b)
 		for index, l := range table.links {
-			if index <= 0 || l.name == "" || len(l.name) > nameMost {
+			if index <= 0 || l.name == (name{}) || l.name[nameMost] != 0 {
 				t.Errorf("link %d is %+v", index, l)
 			}
 		}
 		for a := range table.addresses {
-			if _, err := netip.ParseAddr(a.ip); err != nil {
+			if _, err := netip.ParseAddr(a.String()); err != nil {
 				t.Error(err)
 			}
 		}
@@ -164,10 +161,10 @@ func FuzzAddressText(f *testing.F) {
 		if len(b) != 16 {
 			return
 		}
-		if got, want := ip6Text([16]byte(b)), netip.AddrFrom16([16]byte(b)).String(); got != want {
+		if got, want := string(appendIP6(nil, [16]byte(b))), netip.AddrFrom16([16]byte(b)).String(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if got, want := ip4Text([4]byte(b)), netip.AddrFrom4([4]byte(b)).String(); got != want {
+		if got, want := string(appendIP4(nil, [4]byte(b))), netip.AddrFrom4([4]byte(b)).String(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // batch is how many datagrams one call of ready takes.
@@ -20,9 +21,6 @@ const batch = 32
 
 // retryAfter is how long to wait before trying again what failed.
 const retryAfter = 10 * time.Second
-
-// knob says what would help against lost messages.
-const knob = "raise net.core.rmem_max, or give CAP_NET_ADMIN to the agent"
 
 // Source tells of links. The socket is open only while a plan asks for it.
 //
@@ -32,25 +30,28 @@ const knob = "raise net.core.rmem_max, or give CAP_NET_ADMIN to the agent"
 // was undone since, is told with its being undone. So nothing is missed, and
 // in the end the table is right.
 type Source struct {
-	host  sources.Host
-	plan  *Plan
-	fd    int // -1 while it is not open
-	watch sources.Watch
-	retry sources.Timer // nil unless it is to be tried again
-	err   error
-	table table
-	known bool // the table was filled since the socket was opened
-	asked int  // counts the questions, of which only the last counts
-	count struct{ received, foreign, malformed, lost uint64 }
+	host   sources.Host
+	plan   *Plan
+	socket nl.Socket // its FD is -1 while it is not open
+	watch  sources.Watch
+	retry  sources.Timer // nil unless it is to be tried again
+	err    error
+	table  table
+	known  bool // the table was filled since the socket was opened
+	asked  int  // counts the questions, of which only the last counts
+	count  struct{ received, foreign, malformed, lost uint64 }
 
-	buf    [maxDatagram]byte
-	event  sources.Event
-	fields []sources.Field
+	// Scratch, for one datagram or event at a time.
+	receiver nl.Receiver
+	events   []event
+	event    sources.Event
+	fields   []sources.Field
+	text     []byte
 }
 
 // Open returns a source that does nothing until a plan asks for links.
 func Open(host sources.Host) *Source {
-	return &Source{host: host, fd: -1, plan: &Plan{}, table: newTable()}
+	return &Source{host: host, socket: nl.Socket{FD: -1}, plan: &Plan{}, table: newTable()}
 }
 
 // Apply implements sources.Source.
@@ -59,7 +60,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	switch {
 	case !s.plan.wanted():
 		s.Close()
-	case s.fd < 0 && s.retry == nil:
+	case s.socket.FD < 0 && s.retry == nil:
 		s.open()
 	}
 }
@@ -67,19 +68,17 @@ func (s *Source) Apply(plan sources.Plan) {
 // Close implements sources.Source.
 func (s *Source) Close() {
 	s.shut()
-	if s.retry != nil {
-		s.retry.Stop()
-	}
+	sources.StopTimer(&s.retry)
 	s.retry, s.err = nil, nil
 	s.table, s.known = newTable(), false
 }
 
 func (s *Source) shut() {
 	s.asked++
-	if s.fd >= 0 {
+	if s.socket.FD >= 0 {
 		s.watch.Close()
-		unix.Close(s.fd)
-		s.fd = -1
+		s.socket.Close()
+		s.socket.FD = -1
 	}
 }
 
@@ -91,7 +90,7 @@ func (s *Source) Status() []sources.State {
 	if !s.plan.wanted() {
 		return nil
 	}
-	all := sources.State{Name: "link", OK: s.fd >= 0 && s.known}
+	all := sources.State{Name: "link", OK: s.socket.FD >= 0 && s.known}
 	all.Detail = fmt.Sprintf("%d links, %d messages, %d malformed, %d from others, %d losses",
 		len(s.table.links), s.count.received, s.count.malformed, s.count.foreign, s.count.lost)
 	if s.err != nil {
@@ -111,7 +110,7 @@ func (s *Source) Status() []sources.State {
 // state tells of the link with the name.
 func (s *Source) state(name string) sources.State {
 	for _, l := range s.table.links {
-		if l.name != name {
+		if l.name.String() != name {
 			continue
 		}
 		words := []string{down}
@@ -120,7 +119,7 @@ func (s *Source) state(name string) sources.State {
 		}
 		for _, a := range s.table.sortedAddresses() {
 			if a.index == l.index {
-				words = append(words, fmt.Sprintf("%s/%d", a.ip, a.prefix))
+				words = append(words, fmt.Sprintf("%s/%d", a.String(), a.prefix))
 			}
 		}
 		return sources.State{Name: name, OK: true, Detail: strings.Join(words, ", ")}
@@ -129,18 +128,18 @@ func (s *Source) state(name string) sources.State {
 }
 
 func (s *Source) open() {
-	fd, err := openSocket(unix.SOCK_NONBLOCK, groups)
+	socket, err := openSocket()
 	if err == nil {
-		s.watch, err = s.host.Loop.Watch(fd, 0, s.ready)
+		s.watch, err = s.host.Loop.Watch(socket.FD, 0, s.ready)
 		if err != nil {
-			unix.Close(fd)
+			socket.Close()
 		}
 	}
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	s.fd, s.err = fd, nil
+	s.socket, s.err = socket, nil
 	s.ask()
 }
 
@@ -191,9 +190,9 @@ func (s *Source) answered(there table, err error) {
 
 func (s *Source) ready(uint32) {
 	for range batch {
-		b, port, err := receive(s.fd, s.buf[:])
+		b, from, err := s.receiver.Receive(s.socket.FD)
 		switch {
-		case err == nil && port == 0:
+		case err == nil && from.Port == 0:
 			s.take(b)
 		case err == nil:
 			s.count.foreign++
@@ -214,7 +213,7 @@ func (s *Source) ready(uint32) {
 // has none of the messages that are older than the answer.
 func (s *Source) lose() {
 	s.count.lost++
-	s.host.Lost("link", "", 0, knob)
+	s.host.Lost("link", "", 0, s.socket.Hint())
 	s.shut()
 	s.open()
 }
@@ -222,18 +221,16 @@ func (s *Source) lose() {
 // take handles one datagram of the kernel's.
 func (s *Source) take(b []byte) {
 	s.count.received++
-	for len(b) > 0 {
-		m, rest, err := next(b)
-		var events []event
+	for m, err := range nl.Datagram(b).Each {
+		s.events = s.events[:0]
 		if err == nil {
-			events, err = s.table.take(&m)
+			s.events, err = s.table.take(s.events, &m)
 		}
 		if err != nil {
 			s.count.malformed++
 			s.host.Log.Debug("malformed message on links", "error", err, "length", len(b))
 		}
-		s.tell(events, false)
-		b = rest
+		s.tell(s.events, false)
 	}
 }
 
@@ -243,16 +240,56 @@ func (s *Source) tell(events []event, rescan bool) {
 	now := s.host.Loop.Now()
 	for i := range events {
 		e := &events[i]
-		s.fields = e.fill(s.fields)
+		s.text = s.text[:0]
+		s.fill(e)
 		if rescan {
-			s.fields = append(s.fields, sources.Field{Name: "RESCAN", Value: sources.Text("1")})
+			s.field("RESCAN", sources.Text("1"))
 		}
+		name := e.link.name.bytes()
 		s.event = sources.Event{
-			Time:   now,
-			Topic:  sources.Topic{Kind: "link", Name: e.link.name, State: e.state},
-			Source: "link:" + e.link.name,
-			Fields: s.fields,
+			Time:     now,
+			Topic:    sources.Topic{Kind: "link", Name: sources.Borrow(name), State: e.state},
+			Source:   s.written(append(append(s.text, "link:"...), name...)),
+			Fields:   s.fields,
+			Borrowed: true,
 		}
 		s.host.Emit(&s.event)
 	}
+}
+
+// fill makes s.fields those of e.
+func (s *Source) fill(e *event) {
+	state := down
+	if e.link.up {
+		state = up
+	}
+	s.fields = s.fields[:0]
+	s.field("IFNAME", sources.Text(sources.Borrow(e.link.name.bytes())))
+	s.field("INDEX", sources.Int(int64(e.link.index)))
+	s.field("STATE", sources.Text(state))
+	s.field("MTU", sources.Int(int64(e.link.mtu)))
+	if e.link.mac.size > 0 {
+		s.field("MAC", sources.Text(s.written(e.link.mac.appendText(s.text))))
+	}
+	if e.state == renamed {
+		s.field("PREVIOUS", sources.Text(sources.Borrow(e.previous.bytes())))
+	}
+	if a := &e.address; a.family != unix.AF_UNSPEC {
+		s.field("ADDRESS", sources.Text(s.written(a.appendText(s.text))))
+		s.field("PREFIX", sources.Int(int64(a.prefix)))
+		s.field("FAMILY", sources.Text(familyText(a.family)))
+		s.field("SCOPE", sources.Text(scopeText(e.scope)))
+	}
+}
+
+func (s *Source) field(name string, v sources.Value) {
+	s.fields = append(s.fields, sources.Field{Name: name, Value: v})
+}
+
+// written takes over text, which is s.text with something appended, and returns
+// what that is.
+func (s *Source) written(text []byte) string {
+	from := len(s.text)
+	s.text = text
+	return sources.Borrow(text[from:])
 }

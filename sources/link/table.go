@@ -5,18 +5,20 @@
 package link
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
+// table keeps no strings: an event of the kernel's then takes no memory.
 type table struct {
 	links     map[int]link      // by index
 	addresses map[address]uint8 // and their scopes
+	scratch   []address
 }
 
 func newTable() table {
@@ -27,41 +29,40 @@ func newTable() table {
 type event struct {
 	state    string
 	link     link
-	previous string // the name before, if renamed
+	previous name // the name before, if renamed
 	address  address
 	scope    uint8
 }
 
-// take takes down what m says and returns what is new about it.
-func (t *table) take(m *message) ([]event, error) {
-	switch m.kind {
+// take takes down what m says and appends what is new about it to events.
+func (t *table) take(events []event, m *nl.Message) ([]event, error) {
+	switch m.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		l, ok, err := parseLink(m.body)
+		l, ok, err := parseLink(m.Body)
 		if err != nil || !ok {
-			return nil, err
+			return events, err
 		}
-		if m.kind == unix.RTM_DELLINK {
-			return t.remove(l.index), nil
+		if m.Type == unix.RTM_DELLINK {
+			return t.remove(events, l.index), nil
 		}
-		return t.set(l), nil
+		return t.set(events, l), nil
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		a, scope, usable, ok, err := parseAddress(m.body)
+		a, scope, usable, ok, err := parseAddress(m.Body)
 		if err != nil || !ok {
-			return nil, err
+			return events, err
 		}
-		if m.kind == unix.RTM_DELADDR || !usable {
-			return t.removeAddress(a), nil
+		if m.Type == unix.RTM_DELADDR || !usable {
+			return t.removeAddress(events, a), nil
 		}
-		return t.addAddress(a, scope), nil
+		return t.addAddress(events, a, scope), nil
 	}
-	return nil, nil
+	return events, nil
 }
 
 // set takes l down.
-func (t *table) set(l link) []event {
+func (t *table) set(events []event, l link) []event {
 	old, known := t.links[l.index]
 	t.links[l.index] = l
-	var events []event
 	tell := func(state string) { events = append(events, event{state: state, link: l}) }
 	if !known {
 		tell(added)
@@ -81,15 +82,14 @@ func (t *table) set(l link) []event {
 }
 
 // remove forgets a link, which first loses its addresses and goes down.
-func (t *table) remove(index int) []event {
+func (t *table) remove(events []event, index int) []event {
 	l, known := t.links[index]
 	if !known {
-		return nil
+		return events
 	}
-	var events []event
 	for _, a := range t.sortedAddresses() {
 		if a.index == index {
-			events = append(events, t.removeAddress(*a)...)
+			events = t.removeAddress(events, a)
 		}
 	}
 	delete(t.links, index)
@@ -102,25 +102,25 @@ func (t *table) remove(index int) []event {
 
 // addAddress takes a down unless its link is not known: then it is announced
 // after the link.
-func (t *table) addAddress(a address, scope uint8) []event {
+func (t *table) addAddress(events []event, a address, scope uint8) []event {
 	if _, ok := t.links[a.index]; !ok {
-		return nil
+		return events
 	}
 	_, known := t.addresses[a]
 	t.addresses[a] = scope
 	if known {
-		return nil
+		return events
 	}
-	return []event{{state: addressAdded, link: t.links[a.index], address: a, scope: scope}}
+	return append(events, event{state: addressAdded, link: t.links[a.index], address: a, scope: scope})
 }
 
-func (t *table) removeAddress(a address) []event {
+func (t *table) removeAddress(events []event, a address) []event {
 	scope, known := t.addresses[a]
 	if !known {
-		return nil
+		return events
 	}
 	delete(t.addresses, a)
-	return []event{{state: addressRemoved, link: t.links[a.index], address: a, scope: scope}}
+	return append(events, event{state: addressRemoved, link: t.links[a.index], address: a, scope: scope})
 }
 
 // become makes t what other is, and returns the differences.
@@ -128,33 +128,41 @@ func (t *table) become(other table) []event {
 	var events []event
 	for _, index := range t.sortedIndices() {
 		if _, ok := other.links[index]; !ok {
-			events = append(events, t.remove(index)...)
+			events = t.remove(events, index)
 		}
 	}
 	for _, a := range t.sortedAddresses() {
-		if _, ok := other.addresses[*a]; !ok {
-			events = append(events, t.removeAddress(*a)...)
+		if _, ok := other.addresses[a]; !ok {
+			events = t.removeAddress(events, a)
 		}
 	}
 	for _, index := range other.sortedIndices() {
-		events = append(events, t.set(other.links[index])...)
+		events = t.set(events, other.links[index])
 	}
 	for _, a := range other.sortedAddresses() {
-		events = append(events, t.addAddress(*a, other.addresses[*a])...)
+		events = t.addAddress(events, a, other.addresses[a])
 	}
 	return events
 }
 
-// sortedAddresses returns the addresses in an order that does not change.
-func (t *table) sortedAddresses() []*address {
-	var all []*address
+// sortedAddresses returns the addresses in an order that does not change. They
+// are valid until the next call.
+func (t *table) sortedAddresses() []address {
+	t.scratch = t.scratch[:0]
 	for a := range t.addresses {
-		all = append(all, &a)
+		t.scratch = append(t.scratch, a)
 	}
-	slices.SortFunc(all, func(a, b *address) int {
-		return cmp.Or(a.index-b.index, int(a.family)-int(b.family), strings.Compare(a.ip, b.ip), int(a.prefix)-int(b.prefix))
+	slices.SortFunc(t.scratch, func(a, b address) int {
+		return cmp.Or(a.index-b.index, int(a.family)-int(b.family), a.compareText(&b), int(a.prefix)-int(b.prefix))
 	})
-	return all
+	return t.scratch
+}
+
+// compareText compares the addresses as they are written.
+func (a *address) compareText(b *address) int {
+	const most = len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+	var x, y [most]byte
+	return bytes.Compare(a.appendText(x[:0]), b.appendText(y[:0]))
 }
 
 // sortedIndices returns the indices of the links.
@@ -165,31 +173,4 @@ func (t *table) sortedIndices() []int {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// fill returns the event's fields, in what buf has.
-func (e *event) fill(buf []sources.Field) []sources.Field {
-	state := down
-	if e.link.up {
-		state = up
-	}
-	buf = append(buf[:0],
-		sources.Field{Name: "IFNAME", Value: sources.Text(e.link.name)},
-		sources.Field{Name: "INDEX", Value: sources.Int(int64(e.link.index))},
-		sources.Field{Name: "STATE", Value: sources.Text(state)},
-		sources.Field{Name: "MTU", Value: sources.Int(int64(e.link.mtu))})
-	if e.link.mac != "" {
-		buf = append(buf, sources.Field{Name: "MAC", Value: sources.Text(e.link.mac)})
-	}
-	if e.previous != "" {
-		buf = append(buf, sources.Field{Name: "PREVIOUS", Value: sources.Text(e.previous)})
-	}
-	if e.address.ip != "" {
-		buf = append(buf,
-			sources.Field{Name: "ADDRESS", Value: sources.Text(e.address.ip)},
-			sources.Field{Name: "PREFIX", Value: sources.Int(int64(e.address.prefix))},
-			sources.Field{Name: "FAMILY", Value: sources.Text(familyText(e.address.family))},
-			sources.Field{Name: "SCOPE", Value: sources.Text(scopeText(e.scope))})
-	}
-	return buf
 }

@@ -6,41 +6,45 @@ package link
 
 import (
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// mostMAC is the longest address of a link: MAX_ADDR_LEN of the kernel.
-const mostMAC = 32
-
-// macText returns 02:00:5e:10:00:01, for as many bytes as there are.
-func macText(b []byte) string {
+// appendText appends 02:00:5e:10:00:01, for as many bytes as there are.
+func (m *mac) appendText(text []byte) []byte {
 	const hex = "0123456789abcdef"
-	var text []byte
-	for i, c := range b[:min(len(b), mostMAC)] {
+	for i, c := range m.bytes[:m.size] {
 		if i > 0 {
 			text = append(text, ':')
 		}
 		text = append(text, hex[c>>4], hex[c&15])
 	}
-	return string(text)
+	return text
 }
 
-func ip4Text(b [4]byte) string {
-	var text []byte
+// appendText appends the address without its prefix.
+func (a *address) appendText(text []byte) []byte {
+	if a.family == unix.AF_INET {
+		return appendIP4(text, [4]byte(a.ip[:]))
+	}
+	return appendIP6(text, a.ip)
+}
+
+func (a *address) String() string { return string(a.appendText(nil)) }
+
+func appendIP4(text []byte, b [4]byte) []byte {
 	for i, c := range b {
 		if i > 0 {
 			text = append(text, '.')
 		}
 		text = strconv.AppendUint(text, uint64(c), 10)
 	}
-	return string(text)
+	return text
 }
 
-// ip6Text returns the form of RFC 5952: hexadecimal without leading zeroes, and
+// appendIP6 appends the form of RFC 5952: hexadecimal without leading zeroes, and
 // :: for the longest run of two or more zero groups, the first of equals.
-func ip6Text(b [16]byte) string {
+func appendIP6(text []byte, b [16]byte) []byte {
 	group := func(i int) uint64 { return uint64(b[2*i])<<8 | uint64(b[2*i+1]) }
 	from, length := -1, 1
 	for i := 0; i < 8; i++ {
@@ -54,21 +58,20 @@ func ip6Text(b [16]byte) string {
 		i += n
 	}
 	if from == 0 && length == 5 && group(5) == 0xffff { // an address of IPv4 in that of IPv6
-		return "::ffff:" + ip4Text([4]byte(b[12:]))
+		return appendIP4(append(text, "::ffff:"...), [4]byte(b[12:]))
 	}
-	var text strings.Builder
 	for i := 0; i < 8; i++ {
 		switch {
 		case i == from:
-			text.WriteString("::")
+			text = append(text, "::"...)
 			i += length - 1
 			continue
 		case i > 0 && i != from+length:
-			text.WriteByte(':')
+			text = append(text, ':')
 		}
-		text.WriteString(strconv.FormatUint(group(i), 16))
+		text = strconv.AppendUint(text, group(i), 16)
 	}
-	return text.String()
+	return text
 }
 
 func familyText(family uint8) string {

@@ -31,8 +31,8 @@ func (s *Socket) examine(x *sources.Exam) {
 	trial := s.settings
 	trial.port = 0
 	o, _, err := trial.open(x.Path("/proc"))
-	if o.fd >= 0 {
-		unix.Close(o.fd)
+	if o.FD >= 0 {
+		o.Close()
 	}
 	if holder := holderOf(x.Path("/proc"), s.protocol, s.port); err == nil && s.port != 0 && holder != "" {
 		err = fmt.Errorf("bind port %d: %w%s", s.port, unix.EADDRINUSE, holder)
@@ -41,8 +41,8 @@ func (s *Socket) examine(x *sources.Exam) {
 	if errors.Is(err, unix.EPERM) {
 		advice = "run the agent as root"
 	}
-	if err == nil && o.size < s.buffer {
-		x.Note(&s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.size>>10, s.buffer>>10), "raise net.core.rmem_max")
+	if err == nil && o.Buffer < s.buffer {
+		x.Note(&s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.Buffer>>10, s.buffer>>10), "raise net.core.rmem_max")
 		return
 	}
 	x.Judge(&s.At, subject, s.describe(), err, advice)

@@ -10,14 +10,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/sources/nl"
 )
 
 // notifyGroup is the group of nlctrl that hears of families that come and go.
 const notifyGroup = unix.GENL_ID_CTRL
+
+// genericHeaderSize is that of struct genlmsghdr.
+const genericHeaderSize = 4
 
 // errNoFamily says that nobody has registered the family.
 var errNoFamily = errors.New("no such family: is its module loaded?")
@@ -34,10 +39,16 @@ type groupID struct {
 	number uint32
 }
 
+// answerPatience is how long nlctrl may take to answer.
+const answerPatience = 10 * time.Second
+
 // findFamily asks nlctrl, on a socket of its own. It may block: the kernel may
 // look for a module that brings the family.
 func findFamily(name string) (*family, error) {
 	f, err := askForFamily(name)
+	if errors.Is(err, unix.ENOENT) {
+		err = errNoFamily
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look for family %s: %w", name, err)
 	}
@@ -45,85 +56,75 @@ func findFamily(name string) (*family, error) {
 }
 
 func askForFamily(name string) (*family, error) {
-	const enough = 64 << 10 // a datagram of the kernel's is 32 KiB at most
-	o, err := openSocket(unix.NETLINK_GENERIC, 0, enough)
+	s, err := nl.Open(nl.Config{Protocol: unix.NETLINK_GENERIC, Timeout: answerPatience})
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(o.fd)
-	if err := transmit(o.fd, familyRequest(name), 0, 0); err != nil {
-		return nil, err
-	}
-	// The answer is there as soon as the request is taken.
-	r := receiver{}
-	r.fit(enough)
-	b, who, err := r.receive(o.fd)
-	switch {
-	case err != nil:
-		return nil, err
-	case who.port != 0:
-		return nil, errors.New("the answer is not the kernel's")
-	}
-	return parseFamily(b)
-}
-
-func familyRequest(name string) []byte {
-	payload := []byte{unix.CTRL_CMD_GETFAMILY, 1, 0, 0}
-	payload = appendAttr(payload, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(name), 0))
-	h := header{kind: unix.GENL_ID_CTRL, flags: unix.NLM_F_REQUEST, seq: 1}
-	return append(h.append(nil, len(payload)), payload...)
-}
-
-var errMalformed = errors.New("the answer makes no sense")
-
-// parseFamily reads the answer to familyRequest.
-func parseFamily(b []byte) (*family, error) {
-	f := &family{}
-	err := errMalformed
-	eachMessage(b, func(h header, payload []byte) {
-		switch h.kind {
-		case unix.NLMSG_ERROR:
-			if a, sound := parseAnswer(h, payload); sound && a.errno == unix.ENOENT {
-				err = errNoFamily
-			} else if sound && a.errno != 0 {
-				err = a.errno
-			}
-		case unix.GENL_ID_CTRL:
-			if len(payload) >= genericHeaderSize && eachAttr(payload[genericHeaderSize:], f.take) && f.number != 0 {
-				err = nil
-			}
+	defer s.Close()
+	for m, err := range s.Ask(familyRequest(name)) {
+		if err != nil {
+			return nil, err
 		}
-	})
-	return f, err
+		if f, ok := parseFamily(m); ok {
+			return f, nil
+		}
+	}
+	return nil, errors.New("the answer makes no sense")
+}
+
+func familyRequest(name string) nl.Message {
+	body := []byte{unix.CTRL_CMD_GETFAMILY, 1, 0, 0}
+	body = nl.AppendAttr(body, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(name), 0))
+	return nl.Message{Type: unix.GENL_ID_CTRL, Flags: unix.NLM_F_REQUEST, Body: body}
+}
+
+// parseFamily reads what nlctrl says of a family.
+func parseFamily(m nl.Message) (*family, bool) {
+	if m.Type != unix.GENL_ID_CTRL || len(m.Body) < genericHeaderSize {
+		return nil, false
+	}
+	f := &family{}
+	for a, err := range nl.Attributes(m.Body[genericHeaderSize:]).Each {
+		if err == nl.ErrLength {
+			return nil, false
+		}
+		f.take(a)
+	}
+	return f, f.number != 0
 }
 
 // take takes down one attribute of a family.
-func (f *family) take(a attr) {
-	n, _ := a.integer()
-	switch a.number {
+func (f *family) take(a nl.Attr) {
+	n, _ := a.Int()
+	switch a.Type {
 	case unix.CTRL_ATTR_FAMILY_ID:
 		f.number = uint16(n)
 	case unix.CTRL_ATTR_HDRSIZE:
 		f.header = int(n)
 	case unix.CTRL_ATTR_MCAST_GROUPS:
-		eachAttr(a.value, func(nested attr) {
-			var g groupID
-			eachAttr(nested.value, func(a attr) {
-				n, _ := a.integer()
-				switch a.number {
-				case unix.CTRL_ATTR_MCAST_GRP_NAME:
-					g.name = printable(a.value)
-				case unix.CTRL_ATTR_MCAST_GRP_ID:
-					g.number = uint32(n)
-				}
-			})
-			f.groups = append(f.groups, g)
-		})
+		for nested, err := range nl.Attributes(a.Value).Each {
+			if err == nil {
+				f.groups = append(f.groups, parseGroupID(nested.Value))
+			}
+		}
 	}
 }
 
+func parseGroupID(b []byte) (g groupID) {
+	for a := range nl.Attributes(b).Each {
+		switch a.Type {
+		case unix.CTRL_ATTR_MCAST_GRP_NAME:
+			g.name = printable(a.Value)
+		case unix.CTRL_ATTR_MCAST_GRP_ID:
+			n, _ := a.Int()
+			g.number = uint32(n)
+		}
+	}
+	return g
+}
+
 // joinAll makes the socket a member of the groups of the family.
-func (f *family) joinAll(fd int, groups []group) error {
+func (f *family) joinAll(s *nl.Socket, groups []group) error {
 	var known []string
 	for _, g := range f.groups {
 		known = append(known, g.name)
@@ -133,7 +134,7 @@ func (f *family) joinAll(fd int, groups []group) error {
 		if i < 0 {
 			return fmt.Errorf("join group %s: the family has no such group%s", g.name, config.Suggest(g.name, known))
 		}
-		if err := join(fd, f.groups[i].number); err != nil {
+		if err := s.Join(f.groups[i].number); err != nil {
 			return fmt.Errorf("group %s: %w", g.name, err)
 		}
 	}
@@ -159,10 +160,10 @@ func parseNews(payload []byte) (n news, ok bool) {
 	default:
 		return news{}, false
 	}
-	eachAttr(payload[genericHeaderSize:], func(a attr) {
-		if a.number == unix.CTRL_ATTR_FAMILY_NAME {
-			n.name = printable(a.value)
+	for a := range nl.Attributes(payload[genericHeaderSize:]).Each {
+		if a.Type == unix.CTRL_ATTR_FAMILY_NAME {
+			n.name = printable(a.Value)
 		}
-	})
+	}
 	return n, n.name != ""
 }

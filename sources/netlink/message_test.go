@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 func TestPrintable(t *testing.T) {
@@ -36,13 +37,13 @@ func TestPrintable(t *testing.T) {
 
 func TestAttributesBecomeFields(t *testing.T) {
 	var b []byte
-	b = appendAttr(b, 1, []byte("text\x00"))
-	b = appendAttr(b, 2, order.AppendUint32(nil, 77))
-	b = appendAttr(b, 3|unix.NLA_F_NET_BYTEORDER, []byte{1, 2})
-	b = appendAttr(b, 4|unix.NLA_F_NESTED, appendAttr(nil, 9, []byte{5}))
-	b = appendAttr(b, 5, nil)
-	b = appendAttr(b, 1, []byte("twice\x00"))
-	b = appendAttr(b, 6, []byte("a\x00b\x00"))
+	b = nl.AppendAttr(b, 1, []byte("text\x00"))
+	b = nl.AppendAttr(b, 2, order.AppendUint32(nil, 77))
+	b = nl.AppendAttr(b, 3|unix.NLA_F_NET_BYTEORDER, []byte{1, 2})
+	b = nl.AppendAttr(b, 4|unix.NLA_F_NESTED, nl.AppendAttr(nil, 9, []byte{5}))
+	b = nl.AppendAttr(b, 5, nil)
+	b = nl.AppendAttr(b, 1, []byte("twice\x00"))
+	b = nl.AppendAttr(b, 6, []byte("a\x00b\x00"))
 	var f fields
 	sound := f.attrs(b)
 	var got []string
@@ -59,7 +60,7 @@ func TestAttributesBecomeFields(t *testing.T) {
 		}
 	}
 	for range 1000 {
-		b = appendAttr(b, uint16(len(b)), nil)
+		b = nl.AppendAttr(b, uint16(len(b)), nil)
 	}
 	f = nil
 	if f.attrs(b); len(f) > 2*mostAttrs {
@@ -75,7 +76,7 @@ func TestFindFamilyKnowsNlctrl(t *testing.T) {
 	if f.number != unix.GENL_ID_CTRL || !slices.Contains(f.groups, groupID{"notify", notifyGroup}) {
 		t.Errorf("%+v", f)
 	}
-	err = f.joinAll(-1, []group{{name: "notifi"}})
+	err = f.joinAll(&nl.Socket{FD: -1}, []group{{name: "notifi"}})
 	if err == nil || !strings.Contains(err.Error(), `the family has no such group; did you mean "notify"?`) {
 		t.Error(err)
 	}
@@ -101,57 +102,33 @@ func FuzzMessages(f *testing.F) {
 	f.Add(message(16, "text"))
 	f.Add(append(message(16, "text"), 0, 0, 0))
 	f.Add(bytes.Repeat(message(16, ""), 4096))
-	f.Add(familyRequest("nlctrl"))
+	f.Add(familyRequest("nlctrl").Append(nil))
 	f.Add(message(unix.NLMSG_ERROR, strings.Repeat("\xff", 40)))
 	nested := []byte{1}
 	for range 1000 { // for ever, as far as 16 bits go
-		nested = appendAttr(nil, unix.NLA_F_NESTED|unix.CTRL_ATTR_MCAST_GROUPS, nested)
+		nested = nl.AppendAttr(nil, unix.NLA_F_NESTED|unix.CTRL_ATTR_MCAST_GROUPS, nested)
 	}
 	f.Add(message(unix.GENL_ID_CTRL, "\x01\x02\x00\x00"+string(nested)))
 	f.Add(message(unix.GENL_ID_CTRL, "\x01\x02\x00\x00"+strings.Repeat("\x04\x00\x07\x00", 4096)))
 	refusal := append([]byte{1, 0, 0, 0}, message(17, "asked")...)
-	h := header{kind: unix.NLMSG_ERROR, flags: unix.NLM_F_ACK_TLVS}
-	f.Add(append(h.append(nil, len(refusal)), refusal...))
+	f.Add(nl.Message{Type: unix.NLMSG_ERROR, Flags: unix.NLM_F_ACK_TLVS, Body: refusal}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		taken := 0
-		eachMessage(b, func(h header, payload []byte) {
-			taken += headerSize + len(payload)
-			_, _ = parseAnswer(h, payload)
-			_, _ = parseNews(payload)
+		for m := range nl.Datagram(b).Each {
+			if a, err := nl.ParseAnswer(m); err == nil && !utf8.ValidString(describe(a)) {
+				t.Errorf("%q is no text", describe(a))
+			}
+			_, _ = parseFamily(m)
+			_, _ = parseNews(m.Body)
 			var f fields
-			f.attrs(payload)
+			f.attrs(m.Body)
 			for _, field := range f {
 				if !sources.ValidField(field.Name) || !utf8.ValidString(field.Value.String()) {
 					t.Errorf("field %q is %q", field.Name, field.Value)
 				}
 			}
-			if text := printable(payload); !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\x1b\n") {
+			if text := printable(m.Body); !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\x1b\n") {
 				t.Errorf("%q is no text", text)
 			}
-		})
-		if taken > len(b) {
-			t.Errorf("%d bytes of %d", taken, len(b))
 		}
-		_, _ = parseFamily(b)
-	})
-}
-
-// FuzzAncillary reads what comes beside a datagram.
-func FuzzAncillary(f *testing.F) {
-	f.Add([]byte{}, 0)
-	f.Add(bytes.Repeat([]byte{0xff}, 128), 128)
-	f.Add([]byte{28, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0}, 64)
-	f.Add([]byte{20, 0, 0, 0, 0, 0, 0, 0, 14, 1, 0, 0, 3, 0, 0, 0, 9, 9, 9, 9}, 1<<30)
-	f.Fuzz(func(t *testing.T, b []byte, size int) {
-		var r receiver
-		for i := range r.control {
-			for j := range 8 {
-				if at := 8*i + j; at < len(b) {
-					r.control[i] |= uint64(b[at]) << (8 * j)
-				}
-			}
-		}
-		r.hdr.SetControllen(size)
-		r.ancillary(&sender{})
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // One call of ready takes so many datagrams, or fewer if they hold many
@@ -44,10 +45,10 @@ func (k *socket) ready(uint32) {
 
 // receive takes one datagram, and reports whether there may be another.
 func (k *socket) receive() bool {
-	b, who, err := k.source.receiver.receive(k.fd)
+	b, from, err := k.source.receiver.Receive(k.FD)
 	switch err {
 	case nil:
-		k.take(b, &who)
+		k.take(b, from)
 	case unix.EINTR:
 	case unix.EAGAIN:
 		k.tellLoss()
@@ -55,11 +56,11 @@ func (k *socket) receive() bool {
 	case unix.ENOBUFS, unix.ENOMEM: // the latter where the kernel had no room to make one
 		k.lossy = true
 	case unix.EMSGSIZE:
-		if !k.decl.from.believe(&who) {
+		if !k.decl.from.believe(from) {
 			k.foreign++
 			return true
 		}
-		k.lose(1, fmt.Sprintf("message: %d bytes were too few for a datagram of the socket %s", len(k.source.receiver.buf), k.decl.Name))
+		k.lose(1, fmt.Sprintf("message: %d bytes were too few for a datagram of the socket %s", k.source.receiver.Room(), k.decl.Name))
 	default:
 		k.fail(err)
 		return false
@@ -75,7 +76,7 @@ func (k *socket) tellLoss() {
 	}
 	k.lossy, k.batches = false, 0
 	count := uint32(0) // nobody knows
-	if drops, ok := dropped(k.fd); ok {
+	if drops, ok := k.Dropped(); ok {
 		count, k.drops = drops-k.drops, drops
 	}
 	k.lose(int(count), k.knob())
@@ -87,10 +88,10 @@ func (k *socket) tellLoss() {
 
 // knob says what would help against an overflow.
 func (k *socket) knob() string {
-	if k.forced {
-		return fmt.Sprintf("buffer: the kernel's %d KiB were full: ask for more, or see what holds up the machine", k.size>>10)
+	if k.Forced {
+		return fmt.Sprintf("buffer: the kernel's %d KiB were full: ask for more, or see what holds up the machine", k.Buffer>>10)
 	}
-	return fmt.Sprintf("buffer: SO_RCVBUF gave %d KiB: raise net.core.rmem_max, or give CAP_NET_ADMIN to the agent", k.size>>10)
+	return "buffer: " + k.Hint()
 }
 
 func (k *socket) lose(count int, knob string) {
@@ -99,42 +100,44 @@ func (k *socket) lose(count int, knob string) {
 }
 
 // take handles one datagram.
-func (k *socket) take(b []byte, who *sender) {
-	believed := k.decl.from.believe(who)
-	strange := false
-	sound := eachMessage(b, func(h header, payload []byte) {
+func (k *socket) take(b []byte, from nl.Sender) {
+	believed := k.decl.from.believe(from)
+	strange, sound := false, true
+	for m, err := range nl.Datagram(b).Each {
 		switch {
-		case k.private(h, payload, who):
+		case err != nil:
+			sound = err == nl.ErrTrailing
+		case k.private(m, from):
 		case !believed:
 			strange = true
-		case !k.tellMessage(h, payload, who):
+		case !k.tellMessage(m, from):
 			k.malformed++
 		}
-	})
+	}
 	switch {
 	case strange:
 		k.foreign++
-		k.source.host.Log.Debug("netlink message from somebody else", "socket", k.decl.Name, "port", who.port)
+		k.source.host.Log.Debug("netlink message from somebody else", "socket", k.decl.Name, "port", from.Port)
 	case !sound:
 		k.malformed++
-		k.source.host.Log.Debug("malformed netlink message", "socket", k.decl.Name, "port", who.port, "length", len(b))
+		k.source.host.Log.Debug("malformed netlink message", "socket", k.decl.Name, "port", from.Port, "length", len(b))
 	}
 }
 
 // private handles what is meant for us rather than for rules: the answers that
 // sends wait for, and what nlctrl says.
-func (k *socket) private(h header, payload []byte, who *sender) bool {
+func (k *socket) private(m nl.Message, from nl.Sender) bool {
 	switch {
-	case h.kind == unix.NLMSG_NOOP:
+	case m.Type == unix.NLMSG_NOOP:
 		return true
-	case h.kind == unix.NLMSG_ERROR:
-		a, sound := parseAnswer(h, payload)
-		return sound && k.answered(h.seq, who.port, a)
-	case h.kind == unix.NLMSG_OVERRUN && who.port == 0:
+	case m.Type == unix.NLMSG_ERROR:
+		a, err := nl.ParseAnswer(m)
+		return err == nil && k.answered(m.Seq, from.Port, a)
+	case m.Type == unix.NLMSG_OVERRUN && from.Port == 0:
 		k.lose(0, "the kernel says that it lost some (NLMSG_OVERRUN)")
 		return true
-	case h.kind == unix.GENL_ID_CTRL && k.hearsNews() && who.port == 0:
-		if n, ok := parseNews(payload); ok && n.name == k.decl.family {
+	case m.Type == unix.GENL_ID_CTRL && k.hearsNews() && from.Port == 0:
+		if n, ok := parseNews(m.Body); ok && n.name == k.decl.family {
 			k.familyNews(n)
 		}
 		return true
@@ -158,33 +161,32 @@ func (k *socket) familyNews(n news) {
 }
 
 // tellMessage emits one message. It reports false if it makes no sense.
-func (k *socket) tellMessage(h header, payload []byte, who *sender) bool {
+func (k *socket) tellMessage(m nl.Message, from nl.Sender) bool {
 	f := &k.source.fields
 	*f = (*f)[:0]
-	f.number("TYPE", int64(h.kind))
-	f.number("FLAGS", int64(h.flags))
-	f.number("SEQ", int64(h.seq))
-	f.number("PORT", int64(who.port))
-	f.number("GROUP", int64(who.group))
-	f.number("LENGTH", int64(len(payload)))
-	if who.known {
-		f.number("SENDER_PID", int64(who.pid))
-		f.number("SENDER_UID", int64(who.uid))
+	f.number("TYPE", int64(m.Type))
+	f.number("FLAGS", int64(m.Flags))
+	f.number("SEQ", int64(m.Seq))
+	f.number("PORT", int64(from.Port))
+	f.number("GROUP", int64(from.Group))
+	f.number("LENGTH", int64(len(m.Body)))
+	if from.Known {
+		f.number("SENDER_PID", int64(from.PID))
+		f.number("SENDER_UID", int64(from.UID))
 	}
 	state, sound := stateMessage, true
 	switch {
-	case h.kind == unix.NLMSG_ERROR:
-		var a answer
-		state = stateError
-		a, sound = parseAnswer(h, payload)
-		f.number("ERRNO", int64(a.errno))
-		f.text("TEXT", a.describe())
-	case h.kind == unix.NLMSG_DONE && h.flags&unix.NLM_F_MULTI != 0:
+	case m.Type == unix.NLMSG_ERROR:
+		a, err := nl.ParseAnswer(m)
+		state, sound = stateError, err == nil
+		f.number("ERRNO", int64(a.Errno))
+		f.text("TEXT", describe(a))
+	case m.Type == unix.NLMSG_DONE && m.Flags&unix.NLM_F_MULTI != 0:
 		// Without the flag it is a message of a driver that took the first
 		// constant at hand for its type.
 		state = stateDone
 	default:
-		sound = k.decode(h, payload)
+		sound = k.decode(m)
 	}
 	if sound {
 		k.received++
@@ -207,9 +209,10 @@ func (k *socket) emit(state string) {
 
 // decode adds the fields that `decode` asks for. It reports false if the
 // payload is not what the socket is for.
-func (k *socket) decode(h header, b []byte) (sound bool) {
+func (k *socket) decode(m nl.Message) (sound bool) {
+	b := m.Body
 	f := &k.source.fields
-	if k.decl.family != "" && (k.family == nil || h.kind != k.family.number) {
+	if k.decl.family != "" && (k.family == nil || m.Type != k.family.number) {
 		return false
 	}
 	if k.decl.generic() {
@@ -230,7 +233,7 @@ func (k *socket) decode(h header, b []byte) (sound bool) {
 		return true
 	}
 	if k.family != nil {
-		b = b[min(align(k.family.header), len(b)):]
+		b = b[min(nl.Align(k.family.header), len(b)):]
 	}
 	return f.attrs(b)
 }
@@ -251,21 +254,25 @@ func (f *fields) text(name, s string) {
 // several times, the first counts.
 func (f *fields) attrs(b []byte) (sound bool) {
 	count := 0
-	return eachAttr(b, func(a attr) {
-		name := "ATTR_" + strconv.Itoa(int(a.number))
+	for a, err := range nl.Attributes(b).Each {
+		if err != nil {
+			return err == nl.ErrTrailing
+		}
+		name := "ATTR_" + strconv.Itoa(int(a.Type))
 		if f.has(name) || count >= mostAttrs {
-			return
+			continue
 		}
 		count++
-		if isString(a.value) {
-			f.text(name, string(a.value[:len(a.value)-1]))
+		if isString(a.Value) {
+			f.text(name, string(a.Value[:len(a.Value)-1]))
 		} else {
-			f.text(name, hex.EncodeToString(a.value))
+			f.text(name, hex.EncodeToString(a.Value))
 		}
-		if n, ok := a.integer(); ok {
+		if n, ok := a.Int(); ok {
 			f.number(name+"_INT", n)
 		}
-	})
+	}
+	return true
 }
 
 func (f *fields) has(name string) bool {

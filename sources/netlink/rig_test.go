@@ -6,6 +6,7 @@
 package netlink
 
 import (
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -19,7 +20,11 @@ import (
 	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
+
+// order is the byte order of netlink.
+var order = binary.NativeEndian
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
@@ -158,7 +163,7 @@ func (r *rig) expect(lines ...string) {
 
 // port returns the port of an open socket.
 func (r *rig) port(name string) (port uint32) {
-	r.on(func() { port = r.source.find(name).port })
+	r.on(func() { port = r.source.find(name).Port })
 	return port
 }
 
@@ -185,43 +190,44 @@ func payload(text string) func() ([]byte, error) {
 // peer is a socket of the test's own.
 type peer struct {
 	t *testing.T
-	opened
-	receiver
+	nl.Socket
+	nl.Receiver
 }
 
 func newPeer(t *testing.T, protocol int) *peer {
 	t.Helper()
-	o, err := openSocket(protocol, 0, defaultBuffer)
+	o, err := nl.Open(nl.Config{Protocol: protocol, Buffer: defaultBuffer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, opened: o}
-	p.fit(defaultLongest)
-	t.Cleanup(func() { unix.Close(o.fd) })
+	p := &peer{t: t, Socket: o}
+	p.Fit(defaultLongest)
+	t.Cleanup(p.Close)
 	return p
 }
 
 func (p *peer) say(to uint32, b []byte) {
 	p.t.Helper()
-	if err := transmit(p.fd, b, to, 0); err != nil {
+	if err := p.Send(b, to, 0); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
 // hear returns the next message, which must be there.
-func (p *peer) hear() (h header, body []byte, from uint32) {
+func (p *peer) hear() (m nl.Message, from uint32) {
 	p.t.Helper()
-	b, who, err := p.receive(p.fd)
+	b, who, err := p.Receive(p.FD)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	eachMessage(b, func(first header, payload []byte) { h, body = first, payload })
-	return h, body, who.port
+	for m = range nl.Datagram(b).Each {
+	}
+	return m, who.Port
 }
 
 // message returns a message with its header.
 func message(kind uint16, text string) []byte {
-	return append(header{kind: kind, seq: 7}.append(nil, len(text)), text...)
+	return nl.Message{Type: kind, Seq: 7, Body: []byte(text)}.Append(nil)
 }
 
 func needRoot(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // Message is what Send sends.
@@ -44,7 +45,7 @@ type Sending struct {
 	seq     uint32
 	begun   time.Duration // CLOCK_MONOTONIC; when it was handed to the kernel, 0 before
 	sent    bool
-	answer  *answer // nil until it comes
+	answer  *nl.Answer // nil until it comes
 	over    bool
 }
 
@@ -92,7 +93,7 @@ func (k *socket) mute() error {
 
 // next hands the next message to the kernel.
 func (k *socket) next() {
-	able := k.fd >= 0 && (k.decl.family == "" || k.family != nil)
+	able := k.FD >= 0 && (k.decl.family == "" || k.family != nil)
 	if k.current != nil || len(k.queue) == 0 || !able {
 		return
 	}
@@ -106,26 +107,26 @@ func (k *socket) next() {
 	if p.message.Ack {
 		k.waiting = append(k.waiting, p)
 	}
-	fd, port, family, m := k.fd, k.port, k.family, &p.message
+	s, family, m := k.Socket, k.family, &p.message
 	var err error
-	k.source.host.Loop.Beside(func() { err = m.transmit(fd, port, p.seq, family) }, func() { k.handedOver(p, err) })
+	k.source.host.Loop.Beside(func() { err = m.transmit(&s, p.seq, family) }, func() { k.handedOver(p, err) })
 }
 
 // transmit sends the message, beside the loop.
-func (m *Message) transmit(fd int, port, seq uint32, f *family) error {
+func (m *Message) transmit(s *nl.Socket, seq uint32, f *family) error {
 	payload, err := m.Payload()
 	if err != nil {
 		return err
 	}
-	h := header{kind: m.Type, flags: m.Flags, seq: seq, port: port}
+	b := nl.Message{Type: m.Type, Flags: m.Flags, Seq: seq, Port: s.Port, Body: payload}
 	if m.Ack {
-		h.flags |= unix.NLM_F_ACK
+		b.Flags |= unix.NLM_F_ACK
 	}
 	if f != nil {
-		h.kind = f.number
-		payload = slices.Concat([]byte{m.Cmd, m.Version, 0, 0}, payload)
+		b.Type = f.number
+		b.Body = slices.Concat([]byte{m.Cmd, m.Version, 0, 0}, payload)
 	}
-	return m.explain(transmit(fd, append(h.append(nil, len(payload)), payload...), m.To, m.Group))
+	return m.explain(s.Send(b.Append(nil), m.To, m.Group))
 }
 
 // explain adds to an error of sendmsg(2) what it means here.
@@ -153,33 +154,42 @@ func (k *socket) handedOver(p *Sending, err error) {
 	case !p.message.Ack:
 		p.finish(nil)
 	case p.answer != nil:
-		p.finish(p.answer.failure())
+		p.finish(refused(*p.answer))
 	}
 	k.next()
 	k.advance()
 }
 
 // answered is told of an NLMSG_ERROR, and reports whether a send waits for it.
-func (k *socket) answered(seq, port uint32, a answer) bool {
+func (k *socket) answered(seq, port uint32, a nl.Answer) bool {
 	for _, p := range k.waiting {
 		if p.seq != seq || p.message.To != port {
 			continue
 		}
 		p.answer = &a
 		if p.sent {
-			p.finish(a.failure())
+			p.finish(refused(a))
 		}
 		return true
 	}
 	return false
 }
 
-// failure returns the answer as an error, nil if it is none.
-func (a *answer) failure() error {
-	if a.errno == 0 {
+// refused returns the answer as an error, nil if it is none.
+func refused(a nl.Answer) error {
+	if a.Errno == 0 {
 		return nil
 	}
-	return errors.New("refused: " + a.describe())
+	return errors.New("refused: " + describe(a))
+}
+
+// describe returns the answer in words. What a driver says may be any bytes.
+func describe(a nl.Answer) string {
+	a.Text = printable([]byte(a.Text))
+	if err := a.Err(); err != nil {
+		return err.Error()
+	}
+	return "done"
 }
 
 // finish ends the sending, if it was not over.

@@ -5,6 +5,8 @@
 
 package netlink
 
+import "reflexd/sources/nl"
+
 // senders says whose messages a socket takes: those of one port, which is the
 // kernel's unless told, of one user's processes, or all.
 type senders struct {
@@ -14,20 +16,12 @@ type senders struct {
 	anyone bool
 }
 
-// sender is where a datagram came from, by the kernel's word.
-type sender struct {
-	port, group uint32
-	known       bool // the following are
-	pid         int32
-	uid         uint32
-}
-
-func (s *senders) believe(who *sender) bool {
+func (s *senders) believe(from nl.Sender) bool {
 	switch {
 	case s.anyone:
 		return true
 	case s.byUser:
-		return who.known && who.uid == s.user
+		return from.Known && from.UID == s.user
 	}
-	return who.port == s.port
+	return from.Port == s.port
 }

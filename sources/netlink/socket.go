@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // pauses are those between tries to open a socket whose protocol was not
@@ -28,14 +29,14 @@ type socket struct {
 	source *Source
 	decl   *Socket
 
-	opened  // valid while fd >= 0
-	watch   sources.Watch
-	family  *family // nil while it is not there
-	look    bool    // for the family, which came or went
-	busy    bool
-	shut    bool // by a rule
-	dropped bool // no plan asks for it any more
-	broken  bool // it could not be read, and is to be opened anew
+	nl.Socket // its FD is -1 while it is not open
+	watch     sources.Watch
+	family    *family // nil while it is not there
+	look      bool    // for the family, which came or went
+	busy      bool
+	shut      bool // by a rule
+	dropped   bool // no plan asks for it any more
+	broken    bool // it could not be read, and is to be opened anew
 
 	err     error // why it is not open, or its family not there
 	resting bool  // until retry, or until a module comes
@@ -56,7 +57,7 @@ type counts struct {
 }
 
 func newSocket(s *Source) *socket {
-	return &socket{source: s, opened: opened{fd: -1}}
+	return &socket{source: s, Socket: nl.Socket{FD: -1}}
 }
 
 func (k *socket) wanted() bool { return !k.shut && !k.dropped && !k.broken }
@@ -65,7 +66,7 @@ func (k *socket) wanted() bool { return !k.shut && !k.dropped && !k.broken }
 func (k *socket) advance() {
 	switch {
 	case k.busy:
-	case k.fd < 0:
+	case k.FD < 0:
 		if k.wanted() && !k.resting {
 			k.open()
 		}
@@ -94,15 +95,15 @@ func (k *socket) beside(work, done func()) {
 func (k *socket) open() {
 	want, proc := k.decl.settings, k.source.host.Proc
 	var (
-		o   opened
+		s   nl.Socket
 		f   *family
 		err error
 	)
-	k.beside(func() { o, f, err = want.open(proc) }, func() {
-		k.opened, k.family, k.drops, k.lossy = o, f, 0, false
+	k.beside(func() { s, f, err = want.open(proc) }, func() {
+		k.Socket, k.family, k.drops, k.lossy = s, f, 0, false
 		switch {
 		case !k.wanted():
-		case o.fd < 0:
+		case s.FD < 0:
 			k.wait(err)
 			k.failSends(err)
 		default:
@@ -112,48 +113,46 @@ func (k *socket) open() {
 }
 
 // open opens a socket. With errNoFamily it is open all the same.
-func (s *settings) open(proc string) (opened, *family, error) {
-	o, err := openSocket(s.protocol, s.port, s.buffer)
-	if errors.Is(err, unix.EADDRINUSE) {
-		err = fmt.Errorf("%w%s", err, holderOf(proc, s.protocol, s.port))
+func (s *settings) open(proc string) (nl.Socket, *family, error) {
+	o, err := nl.Open(nl.Config{Protocol: s.protocol, Port: s.port, Buffer: s.buffer, Credentials: s.credentials})
+	switch {
+	case errors.Is(err, unix.EPROTONOSUPPORT):
+		return o, nil, fmt.Errorf("open socket of %s: %w: is its module loaded?", protocolName(s.protocol), unix.EPROTONOSUPPORT)
+	case errors.Is(err, unix.EADDRINUSE):
+		return o, nil, fmt.Errorf("%w%s", err, holderOf(proc, s.protocol, s.port))
+	case err != nil:
+		return o, nil, err
 	}
-	if err != nil {
-		return opened{fd: -1}, nil, err
-	}
-	f, err := s.equip(o.fd)
+	f, err := s.equip(&o)
 	if err != nil && !errors.Is(err, errNoFamily) {
-		unix.Close(o.fd)
-		return opened{fd: -1}, nil, err
+		o.Close()
+		o.FD = -1
+		return o, nil, err
 	}
 	return o, f, err
 }
 
 // equip joins the groups and, where there is one, finds the family.
-func (s *settings) equip(fd int) (*family, error) {
-	if s.credentials {
-		if err := askCredentials(fd); err != nil {
-			return nil, err
-		}
-	}
+func (s *settings) equip(o *nl.Socket) (*family, error) {
 	if s.family != "" {
 		// First, so that a family that comes meanwhile is not missed.
-		if err := join(fd, notifyGroup); err != nil {
+		if err := o.Join(notifyGroup); err != nil {
 			return nil, err
 		}
-		return s.joinFamily(fd)
+		return s.joinFamily(o)
 	}
 	for _, g := range s.groups {
-		if err := join(fd, g.number); err != nil {
+		if err := o.Join(g.number); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
 }
 
-func (s *settings) joinFamily(fd int) (*family, error) {
+func (s *settings) joinFamily(o *nl.Socket) (*family, error) {
 	f, err := findFamily(s.family)
 	if err == nil {
-		err = f.joinAll(fd, s.groups)
+		err = f.joinAll(o, s.groups)
 	}
 	if err != nil {
 		return nil, err
@@ -172,7 +171,7 @@ func (k *socket) found(err error) {
 
 // listen has the loop watch the socket.
 func (k *socket) listen() {
-	watch, err := k.source.host.Loop.Watch(k.fd, unix.EPOLLIN, k.ready)
+	watch, err := k.source.host.Loop.Watch(k.FD, unix.EPOLLIN, k.ready)
 	if err != nil {
 		k.fail(err)
 		return
@@ -189,9 +188,9 @@ func (k *socket) tell(err error) {
 	case err != nil && (before == nil || before.Error() != err.Error()):
 		log.Warn("netlink socket waits", "error", err)
 	case err == nil && before != nil:
-		log.Info("netlink socket is open", "port", k.port)
+		log.Info("netlink socket is open", "port", k.Port)
 	case err == nil:
-		log.Debug("netlink socket is open", "port", k.port)
+		log.Debug("netlink socket is open", "port", k.Port)
 	}
 }
 
@@ -216,21 +215,18 @@ func (k *socket) wait(err error) {
 // rouse ends a rest.
 func (k *socket) rouse() {
 	k.resting = false
-	if k.retry != nil {
-		k.retry.Stop()
-		k.retry = nil
-	}
+	sources.StopTimer(&k.retry)
 }
 
 // lookForFamily finds out what became of the family.
 func (k *socket) lookForFamily() {
 	k.look = false
-	want, fd := k.decl.settings, k.fd
+	want, s := k.decl.settings, k.Socket
 	var (
 		f   *family
 		err error
 	)
-	k.beside(func() { f, err = want.joinFamily(fd) }, func() {
+	k.beside(func() { f, err = want.joinFamily(&s) }, func() {
 		k.family = f
 		if k.wanted() {
 			k.found(err)
@@ -258,15 +254,15 @@ func (k *socket) deafen() {
 // close closes the descriptor beside the loop. After that somebody else may
 // have the port.
 func (k *socket) close() {
-	fd, cause := k.fd, k.err
-	k.fd, k.family, k.err = -1, nil, nil
-	k.beside(func() { unix.Close(fd) }, func() {
+	s, cause := k.Socket, k.err
+	k.FD, k.family, k.err = -1, nil, nil
+	k.beside(s.Close, func() {
 		if k.broken {
 			k.broken = false
 			k.wait(cause)
 		}
 		for _, other := range k.source.sockets {
-			if other != k && other.resting && other.decl.port == k.port {
+			if other != k && other.resting && other.decl.port == k.Port {
 				other.rouse()
 				other.advance()
 			}
@@ -285,13 +281,13 @@ func (k *socket) fail(err error) {
 
 // status tells the state of the socket.
 func (k *socket) status() sources.State {
-	st := sources.State{Name: k.decl.Name, OK: k.fd >= 0 && k.err == nil && !k.shut}
+	st := sources.State{Name: k.decl.Name, OK: k.FD >= 0 && k.err == nil && !k.shut}
 	b := []byte(protocolName(k.decl.protocol))
 	if k.decl.family != "" {
 		b = append(b, ", family "+k.decl.family...)
 	}
-	if k.fd >= 0 {
-		b = append(b, ", port "+decimal(k.port)...)
+	if k.FD >= 0 {
+		b = append(b, ", port "+decimal(k.Port)...)
 	}
 	if len(k.decl.groups) > 0 {
 		b = append(b, ", groups"...)
@@ -303,8 +299,8 @@ func (k *socket) status() sources.State {
 		}
 		b = append(b, g.name...)
 	}
-	if k.fd >= 0 {
-		b = fmt.Appendf(b, ", receive buffer %d KiB", k.size>>10)
+	if k.FD >= 0 {
+		b = fmt.Appendf(b, ", receive buffer %d KiB", k.Buffer>>10)
 	}
 	b = fmt.Appendf(b, ", %d received, %d from others, %d malformed, %d lost", k.received, k.foreign, k.malformed, k.lost)
 	b = k.appendSendStatus(b)

@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // Source serves the sockets of the plan in force. It implements
@@ -22,7 +21,7 @@ type Source struct {
 	sockets []*socket // in the order of their declaration
 
 	// Scratch, for one datagram at a time.
-	receiver receiver
+	receiver nl.Receiver
 	event    sources.Event
 	fields   fields
 }
@@ -50,7 +49,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	for _, k := range old {
 		k.drop()
 	}
-	s.receiver.fit(longest)
+	s.receiver.Fit(longest)
 	s.openWaiting()
 }
 
@@ -92,9 +91,9 @@ func (s *Source) Close() {
 	for _, k := range s.sockets {
 		k.dropped = true
 		k.deafen()
-		if k.fd >= 0 && !k.busy && k.current == nil {
-			unix.Close(k.fd) // the loop may have ended: there is nothing beside it
-			k.fd = -1
+		if k.FD >= 0 && !k.busy && k.current == nil {
+			k.Socket.Close() // the loop may have ended: there is nothing beside it
+			k.FD = -1
 		}
 	}
 	s.sockets = nil

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 func TestMessagesBecomeEvents(t *testing.T) {
@@ -20,7 +22,7 @@ func TestMessagesBecomeEvents(t *testing.T) {
 	two := append(message(16, "one\n\x00"), 0, 0, 0) // padded
 	p.say(r.port("x"), append(two, message(3, "two")...))
 	p.say(r.port("x"), message(99, ""))
-	me := fmt.Sprintf(" PORT=%d GROUP=0 SENDER_PID=%d SENDER_UID=%d", p.port, os.Getpid(), os.Getuid())
+	me := fmt.Sprintf(" PORT=%d GROUP=0 SENDER_PID=%d SENDER_UID=%d", p.Port, os.Getpid(), os.Getuid())
 	r.expect("x message TYPE=16 FLAGS=0 SEQ=7 LENGTH=5 TEXT=one DATA=6f6e650a00"+me,
 		"x message TYPE=3 TEXT=two LENGTH=3"+me, "x message TYPE=99 TEXT= DATA="+me)
 }
@@ -28,10 +30,10 @@ func TestMessagesBecomeEvents(t *testing.T) {
 func TestControlMessages(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)
-	multi := header{kind: unix.NLMSG_DONE, flags: unix.NLM_F_MULTI}.append(nil, 4)
-	p.say(r.port("x"), append(multi, 0, 0, 0, 0))
+	multi := nl.Message{Type: unix.NLMSG_DONE, Flags: unix.NLM_F_MULTI, Body: make([]byte, 4)}
+	p.say(r.port("x"), multi.Append(nil))
 	p.say(r.port("x"), message(unix.NLMSG_NOOP, ""))
-	refusal := append([]byte{0xfe, 0xff, 0xff, 0xff}, make([]byte, headerSize)...)
+	refusal := append([]byte{0xfe, 0xff, 0xff, 0xff}, make([]byte, unix.SizeofNlMsghdr)...)
 	if order.Uint32([]byte{1, 0, 0, 0}) != 1 {
 		t.Skip("the bytes above are little-endian")
 	}
@@ -63,7 +65,7 @@ netlink:
   friend: {protocol: usersock, from: %d}
   us: {protocol: usersock, from: {uid: %d}}
   others: {protocol: usersock, from: {uid: 4711}}
-`, friend.port, os.Getuid()))
+`, friend.Port, os.Getuid()))
 	for _, name := range []string{"kernel", "friend", "us", "others"} {
 		stranger.say(r.port(name), message(16, "stranger"))
 		friend.say(r.port(name), message(16, "friend"))
@@ -96,7 +98,7 @@ netlink:
 		}
 	}
 	p := newPeer(t, unix.NETLINK_USERSOCK)
-	if err := transmit(p.fd, message(16, "32"), 0, 32); err != nil {
+	if err := p.Send(message(16, "32"), 0, 32); err != nil {
 		t.Fatal(err)
 	}
 	r.expect("a message GROUP=21 TEXT=hi", "b message GROUP=32 TEXT=32")
@@ -111,7 +113,7 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 	for range 2 {
 		r.on(func() {
 			for range sent {
-				if err := transmit(p.fd, message(16, "x"), 0, 21); err != nil {
+				if err := p.Send(message(16, "x"), 0, 21); err != nil {
 					t.Error(err)
 				}
 			}
@@ -135,7 +137,7 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 			r.events = nil
 		})
 	}
-	if err := transmit(p.fd, message(16, "after"), 0, 21); err != nil {
+	if err := p.Send(message(16, "after"), 0, 21); err != nil {
 		t.Fatal(err)
 	}
 	r.expect("x message TEXT=after")
@@ -167,12 +169,13 @@ func TestManySmallMessagesDoNotKeepOthersWaiting(t *testing.T) {
 	}
 	const datagrams = 8
 	most, before := 0, 0
-	r.on(func() {
+	send := sync.OnceFunc(func() {
 		for range datagrams {
-			p.say(r.source.sockets[0].port, many)
+			p.say(r.source.sockets[0].Port, many)
 		}
 	})
 	r.await("messages", func() bool {
+		send() // from here on each turn is looked at
 		most, before = max(most, len(r.events)-before), len(r.events)
 		return len(r.events) == 4000*datagrams
 	})
@@ -212,18 +215,18 @@ func TestMissingProtocolIsWaitedFor(t *testing.T) {
 
 func TestTakenPortNamesItsHolder(t *testing.T) {
 	p := newPeer(t, unix.NETLINK_USERSOCK)
-	yaml := usersock("x", fmt.Sprintf(", port: %d, from: any", p.port))
+	yaml := usersock("x", fmt.Sprintf(", port: %d, from: any", p.Port))
 	r := newRig(t, yaml)
 	comm, err := os.ReadFile("/proc/self/comm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("bind port %d: address already in use: process %d (%s) has it", p.port, os.Getpid(), strings.TrimSpace(string(comm)))
+	want := fmt.Sprintf("bind port %d: address already in use: process %d (%s) has it", p.Port, os.Getpid(), strings.TrimSpace(string(comm)))
 	if st := r.status()[0]; st.OK || st.Error != want {
 		t.Errorf("%q, want %q", st.Error, want)
 	}
-	unix.Close(p.fd)
-	p.fd = -1
+	p.Close()
+	p.FD = -1
 	r.apply(yaml) // rather than wait
 	if st := r.status()[0]; !st.OK || st.Error != "" {
 		t.Errorf("%+v", st)
@@ -248,11 +251,11 @@ func TestReloadKeepsTheSocketAndWhatWaitsInIt(t *testing.T) {
 	r.apply(usersock("heir", ", from: any, port: 4242, buffer: 64K"))
 	r.await("heir", func() bool { return r.source.sockets[0].watch != nil })
 	r.apply("netlink: {}")
-	q, err := openSocket(unix.NETLINK_USERSOCK, 4242, 4096)
+	q, err := nl.Open(nl.Config{Protocol: unix.NETLINK_USERSOCK, Port: 4242})
 	if err != nil {
 		t.Fatal("the port was not let go:", err)
 	}
-	unix.Close(q.fd)
+	q.Close()
 }
 
 func TestSwitch(t *testing.T) {
@@ -280,11 +283,11 @@ func TestSwitch(t *testing.T) {
 		t.Error("a closed socket sent something")
 	}
 	r.apply(usersock("x", ", from: any, port: 4243")) // a reload does not open it
-	q, err := openSocket(unix.NETLINK_USERSOCK, 4243, 4096)
+	q, err := nl.Open(nl.Config{Protocol: unix.NETLINK_USERSOCK, Port: 4243})
 	if err != nil {
 		t.Fatal(err)
 	}
-	unix.Close(q.fd)
+	q.Close()
 	if err := switchTo("x", true); err != nil {
 		t.Fatal(err)
 	}
@@ -333,26 +336,26 @@ func TestSwitchDuringASend(t *testing.T) {
 	_, third := r.send("x", Message{To: 4244, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
 	r.on(func() { _ = r.source.Switch("x", false) })
 	r.on(func() {
-		if k := r.source.sockets[0]; k.fd < 0 {
+		if k := r.source.sockets[0]; k.FD < 0 {
 			t.Error("closed while a message is in the kernel")
 		}
 	})
 	close(hold)
 	<-third
-	r.await("end of the socket", func() bool { return r.source.sockets[0].fd < 0 })
+	r.await("end of the socket", func() bool { return r.source.sockets[0].FD < 0 })
 }
 
 func TestSendsOfOneSocketGoInOrder(t *testing.T) {
 	r := newRig(t, usersock("x", "")+"\n")
 	p := newPeer(t, unix.NETLINK_USERSOCK)
 	hold := make(chan struct{})
-	first, firstEnd := r.send("x", Message{To: p.port, Type: 16, Payload: func() ([]byte, error) { <-hold; return []byte("first"), nil }})
-	second, secondEnd := r.send("x", Message{To: p.port, Type: 17, Flags: unix.NLM_F_REQUEST, Payload: payload("second")})
-	third, thirdEnd := r.send("x", Message{To: p.port, Payload: payload("third"), Timeout: 50 * time.Millisecond})
+	first, firstEnd := r.send("x", Message{To: p.Port, Type: 16, Payload: func() ([]byte, error) { <-hold; return []byte("first"), nil }})
+	second, secondEnd := r.send("x", Message{To: p.Port, Type: 17, Flags: unix.NLM_F_REQUEST, Payload: payload("second")})
+	third, thirdEnd := r.send("x", Message{To: p.Port, Payload: payload("third"), Timeout: 50 * time.Millisecond})
 	if err := <-thirdEnd; err == nil || !strings.Contains(err.Error(), "earlier message is still in the kernel") {
 		t.Error(err)
 	}
-	fourth, _ := r.send("x", Message{To: p.port, Payload: payload("fourth")})
+	fourth, _ := r.send("x", Message{To: p.Port, Payload: payload("fourth")})
 	r.on(func() {
 		if first.Cancel() || !third.Cancel() || !fourth.Cancel() {
 			t.Error("only what was not begun can be called back")
@@ -370,12 +373,12 @@ func TestSendsOfOneSocketGoInOrder(t *testing.T) {
 		}
 	})
 	for i, want := range []string{"first", "second"} {
-		h, body, from := p.hear()
-		if string(body) != want || h.seq != uint32(i+1) || h.kind != uint16(16+i) || h.port != from || from != r.port("x") {
-			t.Errorf("%+v %q from %d", h, body, from)
+		m, from := p.hear()
+		if string(m.Body) != want || m.Seq != uint32(i+1) || m.Type != uint16(16+i) || m.Port != from || from != r.port("x") {
+			t.Errorf("%+v from %d", m, from)
 		}
 	}
-	if _, _, err := p.receive(p.fd); err != unix.EAGAIN {
+	if _, _, err := p.Receive(p.FD); err != unix.EAGAIN {
 		t.Error("more was sent")
 	}
 }
@@ -395,34 +398,35 @@ func TestSendToNobody(t *testing.T) {
 func TestAcks(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any"))
 	p, liar := newPeer(t, unix.NETLINK_USERSOCK), newPeer(t, unix.NETLINK_USERSOCK)
-	acknowledge := func(from *peer, h header, errno int32, more []byte, flags uint16) {
+	acknowledge := func(from *peer, m nl.Message, errno int32, more []byte, flags uint16) {
 		body := order.AppendUint32(nil, uint32(-errno))
-		body = append(h.append(body, 0), more...)
-		from.say(r.port("x"), append(header{kind: unix.NLMSG_ERROR, flags: flags, seq: h.seq}.append(nil, len(body)), body...))
+		m.Body = nil
+		body = append(m.Append(body), more...)
+		from.say(r.port("x"), nl.Message{Type: unix.NLMSG_ERROR, Flags: flags, Seq: m.Seq, Body: body}.Append(nil))
 	}
-	ask := func() (header, chan error) {
-		_, ended := r.send("x", Message{To: p.port, Type: 20, Ack: true, Payload: payload("?")})
+	ask := func() (nl.Message, chan error) {
+		_, ended := r.send("x", Message{To: p.Port, Type: 20, Ack: true, Payload: payload("?")})
 		r.await("handing over", func() bool { return r.loop.Pending() == 0 })
-		h, _, _ := p.hear()
-		if h.flags&unix.NLM_F_ACK == 0 {
+		m, _ := p.hear()
+		if m.Flags&unix.NLM_F_ACK == 0 {
 			t.Error("no ack was asked for")
 		}
-		return h, ended
+		return m, ended
 	}
-	h, ended := ask()
-	acknowledge(liar, h, 5, nil, 0) // an answer of somebody else's is none
+	m, ended := ask()
+	acknowledge(liar, m, 5, nil, 0) // an answer of somebody else's is none
 	r.expect("x error ERRNO=5")
-	acknowledge(p, h, 0, nil, 0)
+	acknowledge(p, m, 0, nil, 0)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	h, ended = ask()
-	text := appendAttr(nil, unix.NLMSGERR_ATTR_MSG, []byte("no such thing\x00"))
-	acknowledge(p, h, int32(unix.ENODEV), text, unix.NLM_F_ACK_TLVS|unix.NLM_F_CAPPED)
+	m, ended = ask()
+	text := nl.AppendAttr(nil, unix.NLMSGERR_ATTR_MSG, []byte("no such thing\x00"))
+	acknowledge(p, m, int32(unix.ENODEV), text, unix.NLM_F_ACK_TLVS|unix.NLM_F_CAPPED)
 	if err := <-ended; err == nil || err.Error() != "send on netlink socket x: refused: no such device: no such thing" {
 		t.Error(err)
 	}
-	_, ended = r.send("x", Message{To: p.port, Ack: true, Timeout: 50 * time.Millisecond, Payload: payload("")})
+	_, ended = r.send("x", Message{To: p.Port, Ack: true, Timeout: 50 * time.Millisecond, Payload: payload("")})
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "no ack after 50ms") {
 		t.Error(err)
 	}
@@ -454,7 +458,7 @@ netlink:
 	}
 	name := func(s string) func() ([]byte, error) {
 		return func() ([]byte, error) {
-			return appendAttr(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(s), 0)), nil
+			return nl.AppendAttr(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(s), 0)), nil
 		}
 	}
 	ask := Message{Cmd: unix.CTRL_CMD_GETFAMILY, Version: 2, Flags: unix.NLM_F_REQUEST, Ack: true, Payload: name("nlctrl")}

@@ -23,25 +23,16 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 // trigger is one `when: {netlink: …}`.
 type trigger struct {
 	plan *Plan
-	refs []ref
+	refs []sources.Ref
 	is   []string
-}
-
-// ref is a socket's name, or a pattern of names, with its place.
-type ref struct {
-	name string
-	at   config.Pos
 }
 
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	tr := &trigger{plan: p}
-	name := func(r *ref) config.Value {
-		return config.At(&r.at, config.Word(&r.name, "the name of a socket"))
-	}
 	state := func(s *string) config.Value { return config.OneOf(s, stateMessage, stateError, stateDone) }
 	return []config.Field{
 		{Name: "netlink", Required: true, Doc: "the name of a declared socket, a pattern of names, or a list of them",
-			Value: config.OneOrMore(&tr.refs, name)},
+			Value: config.OneOrMore(&tr.refs, sources.RefValue("the name of a socket"))},
 		{Name: "is", Default: stateMessage, Doc: "what came: a message, an error that nobody waits for, the end of a multi-part answer",
 			Value: config.OneOrMore(&tr.is, state)},
 	}, tr.compile
@@ -51,14 +42,7 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 	if tr.is == nil {
 		tr.is = []string{stateMessage}
 	}
-	var names []string
-	for _, r := range tr.refs {
-		for _, name := range tr.find(r, ps) {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
+	names := tr.plan.all().FindAll(tr.refs, ps)
 	t.Fields = tr.fieldsOf(names)
 	t.Environ = t.Fields
 	if tr.anyField(names) {
@@ -71,22 +55,9 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 	}
 }
 
-// find returns the names that r means.
-func (tr *trigger) find(r ref, ps *config.Problems) []string {
-	switch {
-	case r.name == "": // complained about already
-		return nil
-	case tr.plan.declared[r.name] != nil:
-		return []string{r.name}
-	case !strings.ContainsAny(r.name, "*?["):
-		ps.Errorf(r.at, "no netlink socket %q is declared%s", r.name, config.Unknown(r.name, tr.plan.Names, "netlink: {"+r.name+": {protocol: …}}"))
-		return nil
-	}
-	matching := slices.DeleteFunc(tr.plan.Names(), func(name string) bool { return !sources.Glob(r.name, name) })
-	if len(matching) == 0 {
-		ps.Errorf(r.at, "no declared netlink socket matches %q", r.name)
-	}
-	return matching
+// all are the declared sockets, as triggers refer to them.
+func (p *Plan) all() *sources.Declared[*Socket] {
+	return &sources.Declared[*Socket]{What: "netlink socket", ByName: p.declared, Example: "netlink: {%s: {protocol: …}}"}
 }
 
 // anyField reports whether messages of the sockets can have fields of any name:

@@ -32,6 +32,9 @@ var strays = [...]int{rtFirst, rtMin}
 // strayed reports whether n is one of them.
 func strayed(n int) bool { return n == strays[0] || n == strays[1] }
 
+// The assembly has the only uses of these:
+var _ = [...]any{forward, process, thread}
+
 // forward is a signal handler. It sends the signal on to one thread, where the
 // signalfd gets it. Go code may not run in a handler.
 func forward()

@@ -35,7 +35,7 @@ func examineGroup(x *sources.Exam, at *config.Pos, subject string, group uint32)
 	const little = 4 << 10
 	s, err := openSocket(little, group)
 	if err == nil {
-		s.close()
+		s.Close()
 	}
 	advice := ""
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {

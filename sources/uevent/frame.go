@@ -33,7 +33,7 @@ var (
 
 // parseFrame reads udevd's message into m.
 func (m *message) parseFrame(text, dev string) error {
-	*m = message{fields: m.fields[:0]}
+	m.reset()
 	if len(text) < frameHeader || !strings.HasPrefix(text, framePrefix) ||
 		binary.BigEndian.Uint32([]byte(text[len(framePrefix):frameHeaderSize])) != frameMagic {
 		return errFrame

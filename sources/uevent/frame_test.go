@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // udevFrame makes a message as udevd sends it.
@@ -163,13 +164,17 @@ func TestUdevStage(t *testing.T) {
 	})
 }
 
-func TestByRoot(t *testing.T) {
-	for uid, want := range map[uint32]bool{0: true, 1000: false} {
-		if got := byRoot(unix.UnixCredentials(&unix.Ucred{Pid: 1, Uid: uid})); got != want {
-			t.Errorf("uid %d: %v", uid, got)
+func TestByUdevd(t *testing.T) {
+	for from, want := range map[nl.Sender]bool{
+		{Port: 1, Group: udevGroup, Known: true, PID: 1, UID: 0}:    true,
+		{Port: 1, Group: udevGroup, Known: true, PID: 1, UID: 1000}: false,
+		{Port: 1, Group: udevGroup}:                                 false, // nobody is root
+		{Port: 1, Group: kernelGroup, Known: true}:                  false,
+		{Port: 1, Known: true}:                                      false,
+		{}:                                                          false,
+	} {
+		if got := byUdevd(from); got != want {
+			t.Errorf("%+v: %v", from, got)
 		}
-	}
-	if byRoot(nil) || byRoot([]byte{1, 2, 3}) {
-		t.Error("nobody is root")
 	}
 }

@@ -7,6 +7,7 @@ package uevent
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"reflexd/sources"
@@ -53,10 +54,8 @@ type lookups struct {
 
 // heldEvent is an event whose turn has not come.
 type heldEvent struct {
-	time              time.Duration // when it was read: CLOCK_MONOTONIC
-	action, subsystem string
-	fields            []sources.Field
-	id                *identity
+	event *sources.Event
+	id    *identity
 }
 
 // identityOf returns where to find what the device is that m is about: now as
@@ -71,21 +70,29 @@ func (s *Source) identityOf(m *message, old, now *device) *identity {
 		}
 		return nil
 	case now == nil:
-		return &identity{devpath: m.devpath}
+		return &identity{devpath: strings.Clone(m.devpath)}
 	case now.id == nil || m.action == "add" && !m.synthetic:
-		now.id = &identity{devpath: m.devpath}
+		now.id = &identity{devpath: now.path}
 	}
 	return now.id
 }
 
 // hand emits the fields in s.fields and those of id, or holds them until those
-// are there and nothing that came before is held.
+// are there and nothing that came before is held. Uevents bear no stamp: their
+// time is when they were read.
 func (s *Source) hand(action, subsystem string, id *identity) {
+	s.event = sources.Event{
+		Time:     s.host.Loop.Now(),
+		Topic:    sources.Topic{Kind: "uevent", Name: subsystem, State: action},
+		Source:   "uevent",
+		Fields:   s.fields,
+		Borrowed: true,
+	}
 	if len(s.held) == 0 && id.ready() {
-		s.emitIdentified(s.host.Loop.Now(), action, subsystem, id)
+		s.emit(id)
 		return
 	}
-	s.held = append(s.held, heldEvent{s.host.Loop.Now(), action, subsystem, slices.Clone(s.fields), id})
+	s.held = append(s.held, heldEvent{s.event.Clone(), id})
 	if id != nil && !id.asked {
 		id.asked = true
 		s.waiting = append(s.waiting, id)
@@ -97,11 +104,13 @@ func (s *Source) hand(action, subsystem string, id *identity) {
 	s.listen()
 }
 
-func (s *Source) emitIdentified(at time.Duration, action, subsystem string, id *identity) {
+// emit sends s.event with the fields of id.
+func (s *Source) emit(id *identity) {
 	if id != nil {
-		s.fields = append(s.fields, id.fields...)
+		s.fields = append(s.event.Fields, id.fields...)
+		s.event.Fields = s.fields
 	}
-	s.emit(at, action, subsystem)
+	s.host.Emit(&s.event)
 }
 
 // begin begins as many lookups as may run.
@@ -127,8 +136,7 @@ func (s *Source) begin() {
 
 // drain emits what need not be held any more, a bounded part at a time.
 func (s *Source) drain() {
-	stop(s.timer)
-	s.timer = nil
+	sources.StopTimer(&s.timer)
 	now := s.host.Loop.Now()
 	for n := 0; len(s.held) > 0; n++ {
 		h := s.held[0]
@@ -141,8 +149,8 @@ func (s *Source) drain() {
 			s.giveUp(h.id)
 			s.held[0] = heldEvent{}
 			s.held = s.held[1:]
-			s.fields = append(s.fields[:0], h.fields...)
-			s.emitIdentified(h.time, h.action, h.subsystem, h.id)
+			s.event = *h.event
+			s.emit(h.id)
 			continue
 		}
 		s.timer = s.host.Loop.After(wait, s.drain)
@@ -164,7 +172,7 @@ func (s *Source) waitUntil(h *heldEvent) time.Duration {
 	if h.id != nil && h.id.begun {
 		return h.id.since + lookupPatience
 	}
-	return max(h.time, s.ended) + lookupPatience
+	return max(h.event.Time, s.ended) + lookupPatience
 }
 
 // giveUp has nothing wait for id any more, if it is not there yet. If it comes
@@ -196,7 +204,7 @@ func (s *Source) whenDrained(f func()) {
 
 // forgetHeld drops all that is held. Lookups that are under way end some time.
 func (s *Source) forgetHeld() {
-	stop(s.timer)
+	sources.StopTimer(&s.timer)
 	s.lookups = lookups{busy: s.busy, ended: s.ended}
 }
 

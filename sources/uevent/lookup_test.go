@@ -68,6 +68,19 @@ func TestIdentifiedAtStart(t *testing.T) {
 	r.expect("0 remove /devices/usb1/a")
 }
 
+// A device that the table does not have yet is looked up by what its event says.
+func TestIdentifiedWhileWalking(t *testing.T) {
+	sys := fakeSys(t)
+	plugUSB(t, sys, "/devices/usb1/a", "A1")
+	r := newRig(t, sys, defaultBuffer)
+	r.on(func() { r.loop.hold = true })
+	r.apply(sandisk)
+	r.announce("change", "/devices/usb1/a")
+	r.on(r.loop.release)
+	r.await("change", func() bool { return len(r.heard) > 0 })
+	r.expect("0 change /devices/usb1/a")
+}
+
 func TestIdentifiedByColdplug(t *testing.T) {
 	sys := fakeSys(t)
 	plugUSB(t, sys, "/devices/usb1/a", "A1")

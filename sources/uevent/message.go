@@ -12,7 +12,8 @@ import (
 	"reflexd/sources"
 )
 
-// message is one message. Its fields are used again for the next one.
+// message is one message. Its strings are parts of the text that was parsed or
+// of names, which like fields is used again for the next message.
 type message struct {
 	action, devpath, subsystem string
 	oldPath                    string // of a move: the devpath before
@@ -20,6 +21,7 @@ type message struct {
 	// device may have been there for long, and stays there.
 	synthetic bool
 	fields    []sources.Field // all keys, among them ACTION, DEVPATH, SUBSYSTEM
+	names     []byte          // the names of device files that were made absolute
 }
 
 var (
@@ -27,10 +29,13 @@ var (
 	errHeader = errors.New("no action@devpath at the start that the keys agree with")
 )
 
+// reset forgets the message and keeps the memory.
+func (m *message) reset() { *m = message{fields: m.fields[:0], names: m.names[:0]} }
+
 // parse reads text into m. dev is where /dev is. Texts that are no valid
 // KEY=VALUE are passed over.
 func (m *message) parse(text, dev string) error {
-	*m = message{fields: m.fields[:0]}
+	m.reset()
 	header, rest, ended := strings.Cut(text, "\x00")
 	if !ended || !strings.HasSuffix(text, "\x00") {
 		return errEnd
@@ -48,40 +53,43 @@ func (m *message) addAll(text, dev string) {
 	for text != "" {
 		var pair string
 		pair, text, _ = strings.Cut(text, "\x00")
-		if f, ok := property(pair, dev); ok {
-			m.add(f)
+		if key, value, ok := property(pair); ok {
+			m.add(key, value, dev)
 		}
 	}
 }
 
-func (m *message) add(f sources.Field) {
-	m.fields = append(m.fields, f)
-	switch f.Name {
+func (m *message) add(key, value, dev string) {
+	switch key {
 	case "ACTION":
-		m.action = f.Value.String()
+		m.action = value
 	case "DEVPATH":
-		m.devpath = f.Value.String()
+		m.devpath = value
 	case "SUBSYSTEM":
-		m.subsystem = f.Value.String()
+		m.subsystem = value
 	case "DEVPATH_OLD":
-		m.oldPath = f.Value.String()
+		m.oldPath = value
 	case "SYNTH_UUID":
 		m.synthetic = true
+	case "DEVNAME":
+		if isRelative(value) {
+			from := len(m.names)
+			m.names = append(append(append(m.names, dev...), '/'), value...)
+			value = sources.Borrow(m.names[from:])
+		}
 	}
+	m.fields = append(m.fields, sources.Field{Name: key, Value: sources.Text(value)})
 }
 
-// property splits KEY=VALUE at the first =. The name of a device file, which
-// the kernel gives relative to /dev, is made absolute.
-func property(pair, dev string) (sources.Field, bool) {
-	key, value, ok := strings.Cut(pair, "=")
-	if !ok || !validKey(key) {
-		return sources.Field{}, false
-	}
-	if key == "DEVNAME" && value != "" && value[0] != '/' {
-		value = dev + "/" + value
-	}
-	return sources.Field{Name: key, Value: sources.Text(value)}, true
+// property splits KEY=VALUE at the first =.
+func property(pair string) (key, value string, ok bool) {
+	key, value, ok = strings.Cut(pair, "=")
+	return key, value, ok && validKey(key)
 }
+
+// isRelative reports whether the name of a device file, in DEVNAME, is relative
+// to /dev, as the kernel gives it. Events have it absolute.
+func isRelative(name string) bool { return name != "" && name[0] != '/' }
 
 // validKey reports whether key can be an event field and an environment
 // variable.

@@ -52,15 +52,6 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestParseAllocates(t *testing.T) {
-	b := kernelMessage("add", "/devices/a", "DEVNAME=/dev/a", "MAJOR=1", "MINOR=2")
-	var m message
-	_ = m.parse(string(b), "/dev")
-	if n := testing.AllocsPerRun(100, func() { _ = m.parse(string(b), "/dev") }); n > 1 {
-		t.Errorf("%v allocations a message", n)
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add("")
 	f.Add("add@/devices/a")

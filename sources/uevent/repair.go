@@ -48,8 +48,8 @@ type item struct {
 
 // abandon forgets all devices, and whatever is under way.
 func (s *Source) abandon() {
-	stop(s.settling)
-	stop(s.delivery)
+	sources.StopTimer(&s.settling)
+	sources.StopTimer(&s.delivery)
 	s.repair = repair{table: newTable(s.table.stamp)}
 }
 
@@ -63,7 +63,7 @@ func (s *Source) lose(count int) {
 	if !s.rescan {
 		s.rescan = true
 		s.table.forget()
-		s.host.Lost("uevent", "", count, s.socket.knob())
+		s.host.Lost("uevent", "", count, s.socket.Hint())
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 const (
@@ -52,7 +55,7 @@ func TestColdplugOfNewTriggerOnly(t *testing.T) {
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.expect("0 add /devices/a COLDPLUG=1")
-	var socket *socket
+	var socket *nl.Socket
 	r.on(func() { socket = r.source.socket })
 
 	r.apply("{uevent: {SUBSYSTEM: fake, DEVTYPE: thing}, coldplug: true}", cold)
@@ -381,7 +384,7 @@ func TestSocketFails(t *testing.T) {
 	other := r.notASocket()
 	r.on(func() {
 		s := r.source
-		if err := unix.Dup3(other, s.socket.fd, unix.O_CLOEXEC); err != nil {
+		if err := unix.Dup3(other, s.socket.FD, unix.O_CLOEXEC); err != nil {
 			t.Error(err)
 			return
 		}
@@ -392,7 +395,7 @@ func TestSocketFails(t *testing.T) {
 		}
 		plug(t, sys, "/devices/a", "")
 		// What the timer does.
-		stop(s.retry)
+		sources.StopTimer(&s.retry)
 		s.retry = nil
 		s.open()
 		s.proceed()

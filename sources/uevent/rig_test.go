@@ -67,7 +67,7 @@ func (l *heldLoop) release() {
 
 // rig runs one source. All but its methods belong to the loop's thread.
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	loop     *heldLoop
 	source   *Source
 	triggers []*sources.Trigger
@@ -81,7 +81,7 @@ type rig struct {
 	reached  chan struct{}
 }
 
-func newRig(t *testing.T, sys string, buffer int) *rig {
+func newRig(t testing.TB, sys string, buffer int) *rig {
 	t.Helper()
 	l, err := loop.New()
 	if err != nil {
@@ -205,7 +205,7 @@ func (r *rig) apply(triggers ...string) {
 	})
 }
 
-func compile(t *testing.T, triggers ...string) (*Plan, []*sources.Trigger) {
+func compile(t testing.TB, triggers ...string) (*Plan, []*sources.Trigger) {
 	t.Helper()
 	plan := &Plan{}
 	var ps config.Problems
@@ -242,7 +242,11 @@ func (r *rig) expect(want ...string) {
 
 // announce hands the source a message as the kernel makes it.
 func (r *rig) announce(action, path string, pairs ...string) {
-	r.on(func() { r.source.take(kernelMessage(action, path, pairs...)) })
+	r.on(func() {
+		b := kernelMessage(action, path, pairs...)
+		r.source.take(b)
+		clear(b) // the next message comes into the same buffer
+	})
 }
 
 func kernelMessage(action, path string, pairs ...string) []byte {
@@ -252,7 +256,7 @@ func kernelMessage(action, path string, pairs ...string) []byte {
 
 // fakeSys makes a folder to stand for /sys, with devices of the subsystem
 // fake, which the kernel does not have.
-func fakeSys(t *testing.T, paths ...string) string {
+func fakeSys(t testing.TB, paths ...string) string {
 	t.Helper()
 	sys := t.TempDir()
 	if err := os.Mkdir(filepath.Join(sys, "devices"), 0o755); err != nil {
@@ -264,7 +268,7 @@ func fakeSys(t *testing.T, paths ...string) string {
 	return sys
 }
 
-func plug(t *testing.T, sys, path, text string) {
+func plug(t testing.TB, sys, path, text string) {
 	t.Helper()
 	dir := filepath.Join(sys, path)
 	for _, err := range []error{

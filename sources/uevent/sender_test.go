@@ -80,7 +80,7 @@ func TestUdevStageBelievesRootAlone(t *testing.T) {
 	})
 	var port uint32
 	r.on(func() {
-		address, err := unix.Getsockname(r.source.udev.socket.fd)
+		address, err := unix.Getsockname(r.source.udev.socket.FD)
 		if err != nil {
 			t.Error(err)
 			return

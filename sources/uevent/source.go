@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // batch is how many messages one call of ready takes, and how many devices one
@@ -30,14 +31,15 @@ type Source struct {
 	host   sources.Host
 	buffer int // bytes of the socket's receive buffer
 	plan   *Plan
-	scope  scope   // of the plan
-	socket *socket // nil while it is not open
+	scope  scope      // of the plan
+	socket *nl.Socket // nil while it is not open
 	watch  sources.Watch
 	retry  sources.Timer // nil unless opening is to be tried again
 	err    error         // why it is not open
 	count  counts
 
 	listening bool // the socket is being watched for messages
+	receiver  nl.Receiver
 	message   message
 	event     sources.Event
 	fields    []sources.Field
@@ -56,9 +58,8 @@ type counts struct {
 // Open returns a source that does nothing until a plan asks for uevents.
 func Open(host sources.Host) *Source {
 	s := &Source{host: host, buffer: defaultBuffer, plan: &Plan{}}
-	s.event.Source = "uevent"
 	s.table = newTable(0)
-	s.udev = udevListener{host: &s.host, control: udevControl}
+	s.udev = udevListener{host: &s.host, control: udevControl, receiver: &s.receiver}
 	return s
 }
 
@@ -104,7 +105,7 @@ func (s *Source) kernelState() sources.State {
 		st.Detail += fmt.Sprintf(", %d devices did not say what they are", c.late)
 	}
 	if s.socket != nil {
-		st.Detail = fmt.Sprintf("receive buffer %d KiB, ", s.socket.size>>10) + st.Detail
+		st.Detail = fmt.Sprintf("receive buffer %d KiB, ", s.socket.Buffer>>10) + st.Detail
 	}
 	if s.err != nil {
 		st.Error = s.err.Error()
@@ -121,17 +122,10 @@ func (s *Source) Close() {
 // closeKernel forgets all that the kernel told.
 func (s *Source) closeKernel() {
 	s.closeSocket()
-	stop(s.retry)
+	sources.StopTimer(&s.retry)
 	s.retry, s.err = nil, nil
 	s.abandon()
 	s.forgetHeld()
-}
-
-// stop stops a timer that need not be there.
-func stop(t sources.Timer) {
-	if t != nil {
-		t.Stop()
-	}
 }
 
 func (s *Source) open() {
@@ -140,15 +134,16 @@ func (s *Source) open() {
 	}
 	socket, err := openSocket(s.buffer, kernelGroup)
 	if err == nil {
-		s.watch, err = s.host.Loop.Watch(socket.fd, unix.EPOLLIN, s.ready)
+		s.watch, err = s.host.Loop.Watch(socket.FD, unix.EPOLLIN, s.ready)
 		if err != nil {
-			socket.close()
+			socket.Close()
 		}
 	}
 	if err != nil {
 		s.fail(err)
 		return
 	}
+	s.receiver.Fit(maxMessage)
 	s.socket, s.err, s.listening = socket, nil, true
 	s.listen()
 }
@@ -171,7 +166,7 @@ func (s *Source) fail(err error) {
 func (s *Source) closeSocket() {
 	if s.socket != nil {
 		s.watch.Close()
-		s.socket.close()
+		s.socket.Close()
 		s.socket, s.listening = nil, false
 	}
 }
@@ -198,13 +193,13 @@ func (s *Source) listen() {
 // read takes a batch of messages, and reports whether there are no more.
 func (s *Source) read() (empty bool) {
 	for range batch {
-		b, port, err := s.socket.receive()
+		b, from, err := s.receiver.Receive(s.socket.FD)
 		switch {
-		case err == nil && port == 0:
+		case err == nil && from.Port == 0:
 			s.take(b)
 		case err == nil:
 			s.count.foreign++
-			s.host.Log.Debug("uevent that is not the kernel's", "port", port)
+			s.host.Log.Debug("uevent that is not the kernel's", "port", from.Port)
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			return true
@@ -224,8 +219,7 @@ func (s *Source) read() (empty bool) {
 func (s *Source) take(b []byte) {
 	m := &s.message
 	s.count.received++
-	// One text for the whole message, of which all values are parts.
-	if err := m.parse(string(b), s.host.Dev); err != nil {
+	if err := m.parse(sources.Borrow(b), s.host.Dev); err != nil {
 		s.count.malformed++
 		s.host.Log.Debug("malformed uevent", "error", err, "length", len(b))
 		return
@@ -259,13 +253,4 @@ func (s *Source) note(m *message) (before told, id *identity) {
 		s.tell(item{missed, "remove", rescanField})
 	}
 	return before, s.identityOf(m, old, s.table.devices[m.devpath])
-}
-
-// emit sends the fields that are in s.fields. Uevents bear no stamp: at is
-// when the message was read.
-func (s *Source) emit(at time.Duration, action, subsystem string) {
-	s.event.Time = at
-	s.event.Topic = sources.Topic{Kind: "uevent", Name: subsystem, State: action}
-	s.event.Fields = s.fields
-	s.host.Emit(&s.event)
 }

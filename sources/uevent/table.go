@@ -40,6 +40,7 @@ type device struct {
 	path      string // DEVPATH
 	subsystem string
 	fields    []sources.Field // DEVPATH, SUBSYSTEM and its properties
+	text      []byte          // the strings that messages brought
 	id        *identity       // what it is, if somebody asked
 	stamp     uint64          // of the last message of it; 0 if found by a walk
 	added     uint64          // when an add was last told
@@ -78,26 +79,30 @@ func (t *table) observe(m *message) (before told, missed *device) {
 		return t.remove(m), nil
 	case !known && t.removed != nil && m.action != "add" && m.action != "move":
 		return untold, nil
+	case !known:
+		d = t.add(m)
+	case m.action == "add" && !m.synthetic && !d.is(m.subsystem, m.fields):
+		missed = d
+		d = t.add(m)
 	}
-	now := &device{path: m.devpath, subsystem: m.subsystem, fields: properties(m), stamp: t.stamp}
-	if known {
-		now.told, now.added, now.id = d.told, d.added, d.id
-	}
-	t.devices[m.devpath] = now
+	d.learn(m)
+	d.stamp = t.stamp
 	if m.action != "add" {
 		return untold, nil
 	}
-	now.added = t.stamp
+	d.added = t.stamp
 	delete(t.gone, m.devpath)
-	switch {
-	case m.synthetic:
-		return untold, nil
-	case known && !now.sameAs(d):
-		now.told = untold
-		return untold, d
+	if !m.synthetic {
+		before, d.told = d.told, untold
 	}
-	before, now.told = now.told, untold
-	return before, nil
+	return before, missed
+}
+
+// add puts a device into the table, about which nothing is known yet.
+func (t *table) add(m *message) *device {
+	d := &device{path: strings.Clone(m.devpath)}
+	t.devices[d.path] = d
+	return d
 }
 
 func (t *table) remove(m *message) (before told) {
@@ -105,7 +110,7 @@ func (t *table) remove(m *message) (before told) {
 		return untold // it is still there
 	}
 	if t.removed != nil {
-		t.removed[m.devpath] = true
+		t.removed[strings.Clone(m.devpath)] = true
 	}
 	if t.gone[m.devpath] {
 		before = byRescan
@@ -127,6 +132,7 @@ func (t *table) rename(old, path string) {
 			delete(t.devices, p)
 		}
 	}
+	path = strings.Clone(path)
 	for _, d := range moved {
 		d.path = path + strings.TrimPrefix(d.path, old)
 		i := slices.IndexFunc(d.fields, func(f sources.Field) bool { return f.Name == "DEVPATH" })
@@ -216,15 +222,19 @@ var lasting = []string{"DEVNAME", "MAJOR", "MINOR", "DISKSEQ", "IFINDEX", "BUSNU
 
 // sameAs reports whether d and other, which have the same path, can be the
 // same device.
-func (d *device) sameAs(other *device) bool {
+func (d *device) sameAs(other *device) bool { return d.is(other.subsystem, other.fields) }
+
+// is reports whether d can be the device of the subsystem with the fields.
+func (d *device) is(subsystem string, fields []sources.Field) bool {
+	other := sources.Event{Fields: fields}
 	for _, name := range lasting {
 		a, inA := d.lookup(name)
-		b, inB := other.lookup(name)
+		b, inB := other.Lookup(name)
 		if inA && inB && a != b {
 			return false
 		}
 	}
-	return d.subsystem == other.subsystem
+	return d.subsystem == subsystem
 }
 
 // known returns all fields of d. The result is not to be changed.
@@ -240,18 +250,20 @@ func (d *device) lookup(name string) (sources.Value, bool) {
 	return e.Lookup(name)
 }
 
-// properties returns a copy of what m says of the device rather than of the
-// event.
-func properties(m *message) []sources.Field {
-	kept := make([]sources.Field, 0, len(m.fields))
+// learn copies what m says of the device rather than of the event into memory
+// of d's own.
+func (d *device) learn(m *message) {
+	d.fields = slices.Grow(d.fields[:0], len(m.fields))
 	for _, f := range m.fields {
 		switch f.Name {
 		case "ACTION", "SEQNUM", "DEVPATH_OLD":
 			continue
 		}
 		if !strings.HasPrefix(f.Name, "SYNTH_") {
-			kept = append(kept, f)
+			d.fields = append(d.fields, f)
 		}
 	}
-	return kept
+	own := sources.Event{Topic: sources.Topic{Name: m.subsystem}, Fields: d.fields}
+	d.text = own.CopyStrings(d.text[:0])
+	d.subsystem = own.Topic.Name
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
+	"reflexd/sources/nl"
 )
 
 // udevControl is the socket on which udevd listens to its commands.
@@ -29,14 +30,16 @@ const stageField = "STAGE"
 type udevListener struct {
 	host    *sources.Host
 	control string // a socket that is listened on while udevd runs
-	socket  *socket
+	socket  *nl.Socket
 	watch   sources.Watch
 	retry   sources.Timer
 	err     error
 	count   counts
-	message message
-	event   sources.Event
-	fields  []sources.Field
+
+	receiver *nl.Receiver // the source's
+	message  message
+	event    sources.Event
+	fields   []sources.Field
 }
 
 // listen opens the socket, if it is not open.
@@ -50,15 +53,16 @@ func (u *udevListener) listen() {
 	}
 	socket, err := openSocket(defaultBuffer, udevGroup)
 	if err == nil {
-		u.watch, err = u.host.Loop.Watch(socket.fd, unix.EPOLLIN, u.ready)
+		u.watch, err = u.host.Loop.Watch(socket.FD, unix.EPOLLIN, u.ready)
 		if err != nil {
-			socket.close()
+			socket.Close()
 		}
 	}
 	if err != nil {
 		u.fail(err)
 		return
 	}
+	u.receiver.Fit(maxMessage)
 	u.socket, u.err = socket, nil
 }
 
@@ -96,10 +100,10 @@ func (u *udevListener) fail(err error) {
 func (u *udevListener) close() {
 	if u.socket != nil {
 		u.watch.Close()
-		u.socket.close()
+		u.socket.Close()
 		u.socket = nil
 	}
-	stop(u.retry)
+	sources.StopTimer(&u.retry)
 	u.retry, u.err = nil, nil
 }
 
@@ -120,9 +124,9 @@ func (u *udevListener) status() sources.State {
 // ready takes a batch of messages.
 func (u *udevListener) ready(uint32) {
 	for range batch {
-		b, trusted, err := u.socket.receiveTrusted()
+		b, from, err := u.receiver.Receive(u.socket.FD)
 		switch {
-		case err == nil && trusted:
+		case err == nil && byUdevd(from):
 			u.take(b)
 		case err == nil:
 			u.count.foreign++
@@ -132,7 +136,7 @@ func (u *udevListener) ready(uint32) {
 			return
 		case err == unix.ENOBUFS, err == unix.EMSGSIZE:
 			u.count.lost++
-			u.host.Lost("uevent", "udev", 0, u.socket.knob())
+			u.host.Lost("uevent", "udev", 0, u.socket.Hint())
 		default:
 			u.fail(fmt.Errorf("read udev's socket: %w", err))
 			return
@@ -144,7 +148,7 @@ func (u *udevListener) ready(uint32) {
 func (u *udevListener) take(b []byte) {
 	m := &u.message
 	u.count.received++
-	if err := m.parseFrame(string(b), u.host.Dev); err != nil {
+	if err := m.parseFrame(sources.Borrow(b), u.host.Dev); err != nil {
 		u.count.malformed++
 		u.host.Log.Debug("malformed event of udev's", "error", err, "length", len(b))
 		return
@@ -152,10 +156,11 @@ func (u *udevListener) take(b []byte) {
 	u.fields = append(u.fields[:0], sources.Field{Name: stageField, Value: sources.Text(udevStage)})
 	u.fields = append(u.fields, m.fields...)
 	u.event = sources.Event{
-		Time:   u.host.Loop.Now(),
-		Topic:  sources.Topic{Kind: "udev", Name: m.subsystem, State: m.action},
-		Source: "uevent:udev",
-		Fields: u.fields,
+		Time:     u.host.Loop.Now(),
+		Topic:    sources.Topic{Kind: "udev", Name: m.subsystem, State: m.action},
+		Source:   "uevent:udev",
+		Fields:   u.fields,
+		Borrowed: true,
 	}
 	u.host.Emit(&u.event)
 }

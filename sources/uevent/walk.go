@@ -85,8 +85,12 @@ func (w *walk) read(dir string) *device {
 		{Name: "SUBSYSTEM", Value: sources.Text(d.subsystem)},
 	}
 	for line := range strings.Lines(string(text)) {
-		if f, ok := property(strings.TrimSuffix(line, "\n"), w.dev); ok {
-			d.fields = append(d.fields, f)
+		key, value, ok := property(strings.TrimSuffix(line, "\n"))
+		if key == "DEVNAME" && isRelative(value) {
+			value = w.dev + "/" + value
+		}
+		if ok {
+			d.fields = append(d.fields, sources.Field{Name: key, Value: sources.Text(value)})
 		}
 	}
 	if w.ids.has(d.subsystem) {
