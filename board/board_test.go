@@ -207,7 +207,7 @@ func TestTableMistakesAreTold(t *testing.T) {
 		"board a\n":                               "x.txt: board a: it has no title, or nothing by which it is known",
 		"board a A\ncolour red":                   "x.txt:2: unknown word colour",
 		"board a A\nhas b":                        "x.txt:2: there is no part b",
-		"board a A\nlines main 0-3 A#":            "x.txt:2: lines: there is no chip main",
+		"board a A\nlines main 0-3 A#":            "x.txt:2: lines: no chip is called main",
 		"part a\nchip m x\nlines m 3-0 A#":        "x.txt:3: lines: 3-0 is not FIRST-LAST",
 		"part a\nchip m x\nlines m 0-3 A":         "x.txt:3: lines: there is no # in A",
 		"part a\n1 GND":                           "x.txt:2: pin 1 is of no header",

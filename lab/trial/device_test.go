@@ -37,7 +37,7 @@ rules:
 			name := regexp.MustCompile(`/dev/sd[a-z]1`).FindString(line)
 			b.unplug(t, "stick")
 			t.Log(a.expect("out: " + name))
-			if log := a.log(); strings.Contains(log, "not ours: /dev/sd") || strings.Contains(log, "does not say what it is") {
+			if log := a.log(); strings.Contains(log, "not ours: /dev/sd") || strings.Contains(log, "cannot identify a device") {
 				t.Errorf("a stick was not known:\n%s", log)
 			}
 			a.finish()

@@ -377,7 +377,7 @@ rules:
 func TestMonitorRefusesALineOfWhichAnotherIsMeant(t *testing.T) {
 	b := on(t, lab.Virt)
 	out := b.shell(t, "reflexd monitor GPOI6 2>&1; echo $?")
-	if want := "there is no line called GPOI6; did you mean \"GPIO6\"?\n1\n"; !strings.HasSuffix(out, want) {
+	if want := "no line is called GPOI6; did you mean \"GPIO6\"?\n1\n"; !strings.HasSuffix(out, want) {
 		t.Errorf("it told %q, want %q", out, want)
 	}
 }

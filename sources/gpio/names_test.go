@@ -45,9 +45,9 @@ func TestBoardsNamesOfLines(t *testing.T) {
 		{"a name that two others took", twins, "rpi-4b", "GPIO18", "gpiochip1:18"},
 		{"two chips of the board's label", again, "rpi-4b", "GPIO17", "more than one chip may be that of GPIO17: write gpiochip1:17 or gpiochip2:17"},
 		{"power", pi, "rpi-4b", "pin 2", "pin 2: pin 2 of J8 is 5V, not a GPIO line"},
-		{"the chip is not there", pi, "rpi-5b", "GPIO17", "GPIO17 is line 17 of the Raspberry Pi 5 Model B's chip pinctrl-rp1, which is not there"},
-		{"a slip", pi, "rpi-4b", "GPOI17", `there is no line called GPOI17; did you mean "GPIO17"?`},
-		{"a pin without its blank", pi, "rpi-4b", "PIN11", `there is no line called PIN11; did you mean "pin 11"?`},
+		{"the chip is not there", pi, "rpi-5b", "GPIO17", "GPIO17 is line 17 of the Raspberry Pi 5 Model B's chip pinctrl-rp1, which is missing"},
+		{"a slip", pi, "rpi-4b", "GPOI17", `no line is called GPOI17; did you mean "GPIO17"?`},
+		{"a pin without its blank", pi, "rpi-4b", "PIN11", `no line is called PIN11; did you mean "pin 11"?`},
 		{"nobody knows the board", pi, "", "pin 11", "pin 11: the pins of this board's header are not known"},
 		{"nobody knows the board, but the line", pi, "", "SDA1", "gpiochip1:2"},
 	} {

@@ -61,7 +61,7 @@ func (s *source) Apply(plan sources.Plan) {
 			For: "input devices", Changed: s.changed, Afresh: func(bool) { s.rescan() },
 		})
 		if err != nil {
-			s.host.Log.Warn("input devices that are plugged in later will not be seen", "error", err)
+			s.host.Log.Warn("input devices that are plugged in later are missed", "error", err)
 		}
 		s.folders = f
 	}
