@@ -242,7 +242,7 @@ func (r *Runner) braked(p *progress, e *sources.Event) bool {
 	if first {
 		r.env.Log.Warn("rules set each other off in a circle: stopped", "rule", p.rule.Name, "circle", p.way,
 			"firings", mostRounds, "for", brakeFor,
-			"knob", "a `wait` before what sends the event, or `cooldown` or `limit` of a rule of the circle")
+			"hint", "a `wait` before what sends the event, or `cooldown` or `limit` of a rule of the circle")
 	}
 	return stop
 }

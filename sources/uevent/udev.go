@@ -49,7 +49,7 @@ func (u *udevListener) listen() {
 	}
 	if !u.running() {
 		u.host.Log.Warn("rules ask for udev's stage, and no udevd runs here: they hear nothing until one does",
-			"nobody_on", u.control, "knob", "stage: kernel")
+			"nobody_on", u.control, "hint", "stage: kernel")
 	}
 	socket, err := openSocket(defaultBuffer, udevGroup)
 	if err == nil {
