@@ -204,7 +204,7 @@ rules:
 func TestLossIsATrigger(t *testing.T) {
 	r := start(t, `
 rules:
-  - {name: any, when: {loss: "*"}, do: {log: "lost ${COUNT} of ${SOURCE}: ${KNOB}"}}
+  - {name: any, when: {loss: "*"}, do: {log: "lost ${COUNT} of ${SOURCE}: ${HINT}"}}
   - {name: door, when: {loss: "gpio:door"}, do: {log: "the door"}}
   - {name: input, when: {loss: input}, do: {log: "not this"}}
 `)

@@ -37,7 +37,7 @@ func TestCirclesAreStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, "vars: {v: {}}\nrules: "+c.rules)
 			r.send("go")
-			r.expect("fire each other in a cycle: stopped", `circle="`+c.way+`"`, "knob=")
+			r.expect("fire each other in a cycle: stopped", `circle="`+c.way+`"`, "hint=")
 			rule := c.way[:1]
 			s := r.statusOf(rule)
 			if s.Circle != c.way || s.Braked < 1 || s.Fired < 100 || s.Fired > 110 {

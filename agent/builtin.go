@@ -41,7 +41,7 @@ func (p *builtinPlan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
 		{Key: "event", Doc: "an event that `emit` sent", New: eventTrigger},
 		{Key: "agent", Doc: "reflexd itself started, reloaded or stops", Fields: []string{"PID", "VERSION"}, New: agentTrigger},
-		{Key: "loss", Doc: "events of a source were lost", Fields: []string{"SOURCE", "COUNT", "KNOB"}, New: p.lossTrigger},
+		{Key: "loss", Doc: "events of a source were lost", Fields: []string{"SOURCE", "COUNT", "HINT", "KNOB"}, New: p.lossTrigger},
 	}
 }
 

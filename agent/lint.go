@@ -57,11 +57,11 @@ func (c *Configuration) lint(logind bool, ps *config.Problems) {
 func (c *Configuration) lintKeys(t *sources.Trigger, ps *config.Problems) {
 	inputs := c.input.Inputs
 	for _, w := range t.Wants {
-		knob := logindKeys[w.Name]
-		if in := inputs[w.From]; w.Kind != "key" || knob == "" || in != nil && in.Grab != input.GrabOff {
+		setting := logindKeys[w.Name]
+		if in := inputs[w.From]; w.Kind != "key" || setting == "" || in != nil && in.Grab != input.GrabOff {
 			continue
 		}
-		ps.WarnOfMachinef(t.Pos, "systemd-logind, which runs here, acts on %s too: set %s=ignore in logind.conf, or declare the input with grab: auto", w.Name, knob)
+		ps.WarnOfMachinef(t.Pos, "systemd-logind, which runs here, acts on %s too: set %s=ignore in logind.conf, or declare the input with grab: auto", w.Name, setting)
 		return
 	}
 }

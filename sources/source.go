@@ -186,19 +186,19 @@ type Host struct {
 }
 
 // Lost tells rules and the log that count events of the source were lost
-// (0: nobody knows how many). knob says what would help, in the words of
+// (0: nobody knows how many). hint says what would help, in the words of
 // whoever can turn it.
-func (h *Host) Lost(kind, name string, count int, knob string) {
+func (h *Host) Lost(kind, name string, count int, hint string) {
 	source := kind
 	if name != "" {
 		source += ":" + name
 	}
-	h.Log.Warn("events lost", "source", source, "count", count, "knob", knob)
+	h.Log.Warn("events lost", "source", source, "count", count, "hint", hint)
 	h.Emit(&Event{
 		Time:   h.Loop.Now(),
 		Topic:  Topic{"loss", kind, "lost"},
 		Source: source,
-		Fields: []Field{{"SOURCE", Text(source)}, {"COUNT", Int(int64(count))}, {"KNOB", Text(knob)}},
+		Fields: []Field{{"SOURCE", Text(source)}, {"COUNT", Int(int64(count))}, {"HINT", Text(hint)}, {"KNOB", Text(hint)}},
 	})
 }
 

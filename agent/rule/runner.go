@@ -242,7 +242,7 @@ func (r *Runner) braked(p *progress, e *sources.Event) bool {
 	if first {
 		r.env.Log.Warn("rules fire each other in a cycle: stopped", "rule", p.rule.Name, "circle", p.way,
 			"firings", mostRounds, "for", brakeFor,
-			"knob", "a `wait` before what sends the event, or a `cooldown` or `limit` for a rule of the cycle")
+			"hint", "a `wait` before what sends the event, or a `cooldown` or `limit` for a rule of the cycle")
 	}
 	return stop
 }

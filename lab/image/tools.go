@@ -42,6 +42,7 @@ var Tools = []Tool{
 	{"mkfs.btrfs", "btrfs-progs"},
 	{"mkfs.exfat", "exfatprogs"},
 	{"mkfs.ext2", "e2fsprogs"},
+	{"mkfs.ext3", "e2fsprogs"},
 	{"mkfs.ext4", "e2fsprogs"},
 	{"mkfs.f2fs", "f2fs-tools"},
 	{"mkfs.ntfs", "ntfs-3g"},

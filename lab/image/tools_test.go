@@ -42,6 +42,7 @@ var runners = map[string]int{
 	"cmd/reflexd.Exec":    0, // of testscript
 	"image.Command":       1,
 	"lab.runTool":         1,
+	"lab/trial.tool":      1,
 	"lab/image.Command":   1,
 	"lab/image.command":   1,
 	"agent/mount.image":   1,
@@ -58,7 +59,7 @@ var relays = map[string]string{
 	"lab/guest.start":            "runs on the board",
 	"lab/image.compileModule":    "image.Command refuses what is not in Tools",
 	"lab/image.FindTool":         "looks for Tools",
-	"lab/trial.tool":             "image.Command refuses what is not in Tools",
+	"lab/trial.wrong":            "image.Command refuses what is not in Tools",
 	"blkid.make":                 "runs the commands of samples, which are checked as such",
 	"sources/signal.startHelper": "runs the test's own program",
 }

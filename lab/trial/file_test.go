@@ -117,7 +117,7 @@ func TestFileBurst(t *testing.T) {
 files: {sensor: {path: /dev/sensor}}
 rules:
   - {name: sample, when: {file: sensor}, mode: parallel, max: 1000, do: {log: "sample ${TEXT}"}}
-  - {name: lost, when: {loss: file}, do: {log: "lost ${SOURCE} ${COUNT}; ${KNOB}"}}
+  - {name: lost, when: {loss: file}, do: {log: "lost ${SOURCE} ${COUNT}; ${HINT}"}}
 `
 	a := b.start(t, rules)
 	a.expect("file opened")

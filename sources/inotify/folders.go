@@ -118,7 +118,7 @@ func (f *Folders) add(dir string) bool {
 	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) && !f.warned {
 		f.warned = true
 		f.host.Log.Warn("cannot watch a folder for "+f.spec.For, "folder", dir, "error", err,
-			"knob", "fs.inotify.max_user_watches, if no space is left")
+			"hint", "fs.inotify.max_user_watches, if no space is left")
 	}
 	return false
 }

@@ -79,24 +79,24 @@ func (k *socket) tellLoss() {
 	if drops, ok := k.Dropped(); ok {
 		count, k.drops = drops-k.drops, drops
 	}
-	k.lose(int(count), k.knob())
+	k.lose(int(count), k.hint())
 	if k.decl.family != "" {
 		k.look = true // news of the family may have been among them
 		k.advance()
 	}
 }
 
-// knob says what would help against an overflow.
-func (k *socket) knob() string {
+// hint says what would help against an overflow.
+func (k *socket) hint() string {
 	if k.Forced {
 		return fmt.Sprintf("buffer: the kernel's %d KiB were full: increase it, or find what delays the machine", k.Buffer>>10)
 	}
 	return "buffer: " + k.Hint()
 }
 
-func (k *socket) lose(count int, knob string) {
+func (k *socket) lose(count int, hint string) {
 	k.lost += uint64(max(1, count))
-	k.source.host.Lost("netlink", k.decl.Name, count, knob)
+	k.source.host.Lost("netlink", k.decl.Name, count, hint)
 }
 
 // take handles one datagram.

@@ -49,7 +49,7 @@ func (u *udevListener) listen() {
 	}
 	if !u.running() {
 		u.host.Log.Warn("rules have stage: udev, but udevd is not running: they match nothing until it is",
-			"nobody_on", u.control, "knob", "stage: kernel")
+			"nobody_on", u.control, "hint", "stage: kernel")
 	}
 	socket, err := openSocket(defaultBuffer, udevGroup)
 	if err == nil {
