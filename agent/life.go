@@ -65,7 +65,7 @@ func (a *Agent) obey(s os.Signal) {
 }
 
 // Stop makes Run return after an orderly stop. Any thread may call it.
-func (a *Agent) Stop() { a.loop.Post(func() { a.stop("asked to") }) }
+func (a *Agent) Stop() { a.loop.Post(func() { a.stop("requested") }) }
 
 // reloadRequest is a request for a reload, and who waits for its end.
 type reloadRequest struct {

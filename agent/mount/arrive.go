@@ -195,7 +195,7 @@ func (s *Source) settled(d *device, w *wish, result *mounted) {
 		return
 	}
 	for _, g := range result.unguarded {
-		s.host.Log.Warn("the kernel does not know an option", "device", d.name, "option", g.Option, "since", "Linux "+g.Since)
+		s.host.Log.Warn("the kernel does not support an option", "device", d.name, "option", g.Option, "since", "Linux "+g.Since)
 	}
 	s.host.Log.Info("mounted", "device", d.name, "at", result.point, "type", w.kind.Name, "read_only", result.readOnly, "why", result.why)
 	s.emit(d, Mounted, result.point)

@@ -86,7 +86,7 @@ var rivals = [...]sources.Rival{
 	{Comm: "devmon", Acts: true, What: "mounts USB drives too", Advice: "stop it: systemctl disable --now devmon@USER"},
 	{Comm: "ldm", Acts: true, What: "mounts USB drives too", Advice: "stop it: systemctl disable --now ldm"},
 	{Comm: "gvfs-udisks2-vo", Acts: true, What: "makes the desktop mount USB drives too", Advice: "switch that off in the settings of the desktop: gsettings set org.gnome.desktop.media-handling automount false"},
-	{Comm: "udisksd", What: "mounts what a desktop or udiskie asks it to", Advice: ""},
+	{Comm: "udisksd", What: "mounts drives for a desktop or udiskie", Advice: ""},
 }
 
 // examineHelper looks for a program that the kernel starts for each uevent, as

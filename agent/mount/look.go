@@ -84,7 +84,7 @@ func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
 	case !interesting(f):
 		f.claim = "no policy matches"
 	case f.size == 0:
-		f.claim = "there is no medium in it"
+		f.claim = "no medium in it"
 	case f.part == 0 && hasPartitions(f.folder):
 		f.claim = "it has partitions"
 	default:

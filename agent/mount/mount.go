@@ -73,7 +73,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 // parsePlace reads a pattern of mount points, all of which begin with a slash.
 func parsePlace(s string) (string, error) {
 	if s == "" || !strings.ContainsAny(s[:1], "/*?[") {
-		return "", fmt.Errorf("expected a mount point such as /media/stick, or a pattern such as \"*\", found %q", s)
+		return "", fmt.Errorf("expected a mount point such as /media/usb, or a pattern such as \"*\", found %q", s)
 	}
 	return s, nil
 }

@@ -82,7 +82,7 @@ func (q *policy) value() config.Value {
 	place := func(o *options) *config.Pos { return &o.pos }
 	return config.Object(
 		config.Field{Name: "match", Doc: "conditions on the device's fields", Default: "any USB device or card reader", Value: match},
-		config.Field{Name: "types", Doc: "the filesystems to mount, one or a list", Default: "all that are known", Value: config.OneOrMore(&q.types, word)},
+		config.Field{Name: "types", Doc: "the filesystems to mount, one or a list", Default: "all known types", Value: config.OneOrMore(&q.types, word)},
 		config.Field{Name: "at", Doc: "the mount point, created if missing", Default: DefaultPoint, Value: q.at.value()},
 		config.Field{Name: "options", Doc: "per type, added to nosuid, nodev, noexec, relatime and the type's defaults", Value: config.MapOf(&q.options, place, optionsValue)},
 		config.Field{Name: "read_only", Doc: "mount it read-only, and write nothing to it", Default: "off", Value: config.Bool(&q.readOnly)},

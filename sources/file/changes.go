@@ -275,7 +275,7 @@ func (c *changeWatch) state(name string) sources.State {
 	case f.shut:
 		st.Error = errClosed.Error()
 	case !f.seen.there:
-		st.Error = "not there"
+		st.Error = "missing"
 	default:
 		st.OK = true
 	}

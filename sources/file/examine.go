@@ -25,7 +25,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		if missing(err) {
 			advice = "load the driver that creates it; `run` waits for it"
 		}
-		x.Judge(&f.at, subject, f.path+" is there", err, advice)
+		x.Judge(&f.at, subject, f.path+" exists", err, advice)
 	}
 }
 

@@ -181,7 +181,7 @@ func (s *source) scan() {
 	found := map[string]bool{}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.host.Log.Warn("cannot look for input devices", "error", err)
+		s.host.Log.Warn("cannot list input devices", "error", err)
 		return
 	}
 	for _, e := range entries {

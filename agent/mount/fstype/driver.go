@@ -29,7 +29,7 @@ type Guard struct {
 // does upon an error, and none has a default that stops the kernel.
 var (
 	btrfs = Driver{"btrfs", []Guard{
-		{"skip_balance", "", "an interrupted balance goes on, which can mean hours of writing", "fs/btrfs/volumes.c: btrfs_recover_balance"},
+		{"skip_balance", "", "an interrupted balance continues, which can mean hours of writing", "fs/btrfs/volumes.c: btrfs_recover_balance"},
 	}}
 	exfat = Driver{"exfat", []Guard{
 		{"errors=remount-ro", "", "nothing; it is the driver's default", "fs/exfat/super.c: exfat_init_fs_context"},
@@ -44,7 +44,7 @@ var (
 		{"block_validity", "", "`s_mount_opts`: a file's blocks may be those of the filesystem's own tables", "Documentation/admin-guide/ext4.rst"},
 	}}
 	f2fs = Driver{"f2fs", []Guard{
-		{"errors=remount-ro", "6.5", "nothing; by default the driver goes on after an error", "Documentation/filesystems/f2fs.rst"},
+		{"errors=remount-ro", "6.5", "nothing; by default the driver continues after an error", "Documentation/filesystems/f2fs.rst"},
 	}}
 	iso9660  = Driver{Name: "iso9660"}
 	ntfs     = Driver{Name: "ntfs"}
