@@ -33,6 +33,7 @@ mkdir service && echo 150 > service/pids.max && echo $$ > service/cgroup.procs &
 // What forks without end does not end the agent.
 func TestProgramsInCgroups(t *testing.T) {
 	b := on(t, lab.Virt)
+	t.Cleanup(func() { _, _ = b.Shell(cleanupContext(t), "umount /sys/fs/cgroup") }) // other tests want the board as it was
 	for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
 		if err := b.WriteFile(t.Context(), program+"-confined", []byte(service), 0o755); err != nil {
 			t.Fatal(err)

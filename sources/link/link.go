@@ -35,7 +35,7 @@ const (
 
 // fields are the names of the event fields.
 var fields = []string{
-	"IFNAME", "INDEX", "STATE", "MAC", "MTU", "PREVIOUS", "ADDRESS", "PREFIX", "FAMILY", "SCOPE", "RESCAN",
+	"IFNAME", "INDEX", "STATE", "MAC", "MTU", "PREVIOUS", "ADDRESS", "PREFIX", "FAMILY", "SCOPE", "RESCAN", "SYNTHETIC",
 }
 
 // Plan is what a configuration asks of links.

@@ -93,7 +93,7 @@ func (r *rig) take(e *sources.Event) {
 // line writes an event as "eth0 address-added ADDRESS=10.0.0.1".
 func line(e *sources.Event) string {
 	s := e.Topic.Name + " " + e.Topic.State
-	for _, name := range []string{"PREVIOUS", "ADDRESS", "PREFIX", "FAMILY", "SCOPE", "RESCAN"} {
+	for _, name := range []string{"PREVIOUS", "ADDRESS", "PREFIX", "FAMILY", "SCOPE", "RESCAN", "SYNTHETIC"} {
 		if v, ok := e.Lookup(name); ok {
 			s += " " + name + "=" + v.String()
 		}
@@ -372,7 +372,7 @@ func TestOverflowRepaired(t *testing.T) {
 	r.await("the difference", func() bool { return len(r.heard) >= 4 })
 	r.on(func() {
 		all := strings.Join(r.heard, "\n")
-		for _, want := range []string{"rf1 removed RESCAN=1", "rf0 changed RESCAN=1", "rf2 added RESCAN=1"} {
+		for _, want := range []string{"rf1 removed RESCAN=1 SYNTHETIC=1", "rf0 changed RESCAN=1 SYNTHETIC=1", "rf2 added RESCAN=1 SYNTHETIC=1"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("no %q in\n%s", want, all)
 			}

@@ -244,6 +244,7 @@ func (s *Source) tell(events []event, rescan bool) {
 		s.fill(e)
 		if rescan {
 			s.field("RESCAN", sources.Text("1"))
+			s.field("SYNTHETIC", sources.Int(1))
 		}
 		name := e.link.name.bytes()
 		s.event = sources.Event{

@@ -34,7 +34,7 @@ func checkConditions(n config.Node, ps *config.Problems) {
 var commonKeys = []string{
 	"ACTION", "SUBSYSTEM", "DEVPATH", "DEVNAME", "DEVTYPE", "DRIVER", "MODALIAS", "MAJOR", "MINOR", "SEQNUM", "DEVPATH_OLD",
 	"PRODUCT", "TYPE", "INTERFACE", "IFINDEX", "BUSNUM", "DEVNUM", "DISKSEQ", "PARTN", "PARTNAME", "PHYS", "UNIQ", "NAME",
-	"COLDPLUG", "RESCAN", "REQUESTED", "STAGE",
+	"COLDPLUG", "RESCAN", "SYNTHETIC", "REQUESTED", "STAGE",
 }
 
 // checkKey warns of what is probably a slip: no list has all keys there are.

@@ -132,9 +132,9 @@ func TestOverflowRepaired(t *testing.T) {
 	r.await("loss", func() bool { return len(r.losses) > 0 })
 	r.quiet()
 	r.expect(
-		"0 remove /devices/a/b/d RESCAN=1", "0 remove /devices/a/b/c RESCAN=1",
-		"0 remove /devices/a/b RESCAN=1", "0 remove /devices/a RESCAN=1",
-		"0 add /devices/c RESCAN=1", "0 add /devices/c/d RESCAN=1")
+		"0 remove /devices/a/b/d RESCAN=1 SYNTHETIC=1", "0 remove /devices/a/b/c RESCAN=1 SYNTHETIC=1",
+		"0 remove /devices/a/b RESCAN=1 SYNTHETIC=1", "0 remove /devices/a RESCAN=1 SYNTHETIC=1",
+		"0 add /devices/c RESCAN=1 SYNTHETIC=1", "0 add /devices/c/d RESCAN=1 SYNTHETIC=1")
 	r.on(func() {
 		knob, _ := r.losses[0].Lookup("KNOB")
 		if len(r.losses) != 1 || r.losses[0].Source != "uevent" || !strings.Contains(knob.String(), "SO_RCVBUF") {

@@ -55,7 +55,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 // Other keys are a driver's or an udev rule's.
 var environ = slices.Concat(strings.Fields(`ACTION SUBSYSTEM DEVPATH DEVNAME DEVTYPE MAJOR MINOR SEQNUM DRIVER MODALIAS
 	PARTN PARTNAME DISKSEQ INTERFACE IFINDEX NAME PRODUCT TYPE
-	STAGE TAGS DEVLINKS`), []string{coldplugField, requestedField, rescanField}, idFields)
+	STAGE TAGS DEVLINKS`), []string{coldplugField, requestedField, rescanField, syntheticField}, idFields)
 
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	tr := &trigger{stage: kernelStage}

@@ -199,6 +199,8 @@ func (s *Source) tell(it item) {
 		sources.Field{Name: it.mark, Value: sources.Text("1")})
 	s.fields = append(s.fields, d.known()...)
 	switch it.mark {
+	case rescanField:
+		s.fields = append(s.fields, sources.Field{Name: syntheticField, Value: sources.Int(1)})
 	case requestedField:
 		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: sources.Text("1")})
 	case coldplugField:

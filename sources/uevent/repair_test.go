@@ -133,7 +133,7 @@ func TestRemovedWhileWalking(t *testing.T) {
 	r.quiet()
 	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1")
 	r.lose()
-	r.expect("0 add /devices/a RESCAN=1", "1 add /devices/a RESCAN=1") // it has come back unheard
+	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1", "1 add /devices/a RESCAN=1 SYNTHETIC=1") // it has come back unheard
 }
 
 // lose makes the source believe in a loss and waits for the repair.
@@ -151,7 +151,7 @@ func TestRescanBeforeAnnouncement(t *testing.T) {
 	plug(t, sys, "/devices/b", "")
 	unplug(t, sys, "/devices/a")
 	r.lose()
-	want := []string{"0 remove /devices/a RESCAN=1", "0 add /devices/b RESCAN=1"}
+	want := []string{"0 remove /devices/a RESCAN=1 SYNTHETIC=1", "0 add /devices/b RESCAN=1 SYNTHETIC=1"}
 	r.expect(want...)
 	// Now the kernel says so itself.
 	r.announce("remove", "/devices/a")
@@ -175,7 +175,7 @@ func TestChangeOfUnknownWhileRescanning(t *testing.T) {
 	r.announce("change", "/devices/a")
 	r.on(r.loop.release)
 	r.quiet()
-	r.expect("0 change /devices/a", "0 add /devices/a RESCAN=1")
+	r.expect("0 change /devices/a", "0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }
 
 // What the walk saw before the kernel said otherwise does not count.
@@ -212,7 +212,7 @@ func TestLossWhileWalking(t *testing.T) {
 	r.on(func() { r.source.lose(0) })
 	r.on(r.loop.release)
 	r.quiet()
-	r.expect("0 add /devices/a RESCAN=1", "1 add /devices/a RESCAN=1")
+	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1", "1 add /devices/a RESCAN=1 SYNTHETIC=1")
 }
 
 // After a loss an add is no belated one: a removal may have been lost.
@@ -263,7 +263,7 @@ func TestRescanOfWhatHasNoFile(t *testing.T) {
 	r.expect()
 	unplug(t, sys, "/devices/eth0/queue")
 	r.lose()
-	r.expect("0 remove /devices/eth0/queue RESCAN=1")
+	r.expect("0 remove /devices/eth0/queue RESCAN=1 SYNTHETIC=1")
 }
 
 func mkdir(path string) error { return unix.Mkdir(path, 0o755) }
@@ -278,10 +278,10 @@ func TestReplacedUnheard(t *testing.T) {
 	unplug(t, sys, "/devices/sda")
 	plug(t, sys, "/devices/sda", "DEVNAME=sda\nDISKSEQ=5\n")
 	r.lose()
-	r.expect("0 remove /devices/sda RESCAN=1", "0 add /devices/sda RESCAN=1")
+	r.expect("0 remove /devices/sda RESCAN=1 SYNTHETIC=1", "0 add /devices/sda RESCAN=1 SYNTHETIC=1")
 	// The first one is.
 	r.announce("add", "/devices/sda", "DEVNAME=sda", "DISKSEQ=6")
-	r.expect("0 remove /devices/sda RESCAN=1", "0 add /devices/sda")
+	r.expect("0 remove /devices/sda RESCAN=1 SYNTHETIC=1", "0 add /devices/sda")
 }
 
 // Somebody who writes to a uevent file neither adds nor removes anything.
@@ -310,7 +310,7 @@ func TestRenamed(t *testing.T) {
 	r.expect("0 move /devices/net/lan")
 	unplug(t, sys, "/devices/net/lan/below")
 	r.lose()
-	r.expect("0 remove /devices/net/lan/below RESCAN=1")
+	r.expect("0 remove /devices/net/lan/below RESCAN=1 SYNTHETIC=1")
 }
 
 // The remembered properties of what went unheard are told.
@@ -323,7 +323,7 @@ func TestRemoveTellsProperties(t *testing.T) {
 	r.announce("bind", "/devices/a", "DEVNAME=bus/a", "DRIVER=y")
 	unplug(t, sys, "/devices/a")
 	r.lose()
-	r.expect("0 remove /devices/a RESCAN=1")
+	r.expect("0 remove /devices/a RESCAN=1 SYNTHETIC=1")
 }
 
 // Subsystems that a new plan adds are not taken for what was lost.
@@ -401,7 +401,7 @@ func TestSocketFails(t *testing.T) {
 		s.proceed()
 	})
 	r.quiet()
-	r.expect("0 add /devices/a RESCAN=1")
+	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }
 
 func (r *rig) notASocket() int {

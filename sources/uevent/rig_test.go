@@ -155,7 +155,7 @@ func hears(t *sources.Trigger, e *sources.Event) bool {
 func line(e *sources.Event) string {
 	path, _ := e.Lookup("DEVPATH")
 	s := e.Topic.State + " " + path.String()
-	for _, name := range []string{coldplugField, rescanField} {
+	for _, name := range []string{coldplugField, rescanField, syntheticField} {
 		if v, ok := e.Lookup(name); ok {
 			s += " " + name + "=" + v.String()
 		}

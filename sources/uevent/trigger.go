@@ -21,6 +21,9 @@ const (
 	coldplugField = "COLDPLUG"
 	// rescanField is 1 in an event that stands for one that was lost.
 	rescanField = "RESCAN"
+	// syntheticField is 1 beside it, as in the events of all sources that were
+	// not seen.
+	syntheticField = "SYNTHETIC"
 )
 
 // again is the mark of a kernel's add that coldplug had told of.
