@@ -119,7 +119,7 @@ func TestLearnAKeyboardThatIsPluggedIn(t *testing.T) {
 	l := b.learn(t, "/usr/bin/reflexd")
 	b.keyboard(t, "new")
 	yaml := l.learnt()
-	l.expect(yaml, `^# The input device 'QEMU QEMU USB Keyboard' came\.$`, `^  - when: \{input: keyboard, is: present\}`, `SUBSYSTEM: usb, DEVTYPE: usb_device, ID_VENDOR_ID: "0627"`)
+	l.expect(yaml, `^# The input device 'QEMU QEMU USB Keyboard' appeared\.$`, `^  - when: \{input: keyboard, is: present\}`, `SUBSYSTEM: usb, DEVTYPE: usb_device, ID_VENDOR_ID: "0627"`)
 	b.unplugKeyboard(t, "new")
 	a := b.start(t, yaml)
 	b.keyboard(t, "new")

@@ -109,7 +109,7 @@ func TestStateFileThatCannotBeWritten(t *testing.T) {
 	b.press(t, 22)
 	a.expect("cannot save variables.*read-only file system")
 	b.pull(t, 23, false)
-	if status := a.verb("status"); !strings.Contains(status, "waiting: /tmp/readonly/deep/state, writes: 1: keep variables") {
+	if status := a.verb("status"); !strings.Contains(status, "waiting: /tmp/readonly/deep/state, writes: 1: save variables") {
 		t.Errorf("the status is\n%s", status)
 	}
 	shell("mount -o remount,rw /tmp/readonly")

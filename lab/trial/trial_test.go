@@ -95,7 +95,7 @@ func TestExampleRemoteAndDoorbell(t *testing.T) {
 		}
 
 		b.plugStick(t, "stick")
-		a.expect(`a stick: /dev/sd[a-z]1`)
+		a.expect(`USB drive: /dev/sd[a-z]1`)
 		b.unplug(t, "stick")
 		if err := a.proc.Signal(t.Context(), syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
