@@ -63,7 +63,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 			a := &asked{plan: p}
-			return a.fields("its new value; default: any", false), a.trigger
+			return a.fields("its new value, by default any", false), a.trigger
 		},
 	}}
 }
