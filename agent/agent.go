@@ -126,7 +126,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	a.spawn.GiveBack(opts.Before)
 	if opts.Cgroups {
 		if err := a.spawn.UseCgroups(); err != nil {
-			a.log.Debug("programs have no cgroups of their own", "why", err)
+			a.log.Debug("programs do not get their own cgroups", "why", err)
 		}
 	}
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)

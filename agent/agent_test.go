@@ -172,7 +172,7 @@ rules:
 	r.expect("line=ready")
 	r.send("kill", "N=many")
 	r.expect("rule=nobody", "no process has that name")
-	r.expect("rule=value", `value \"many\" is no 32-bit number`)
+	r.expect("rule=value", `value \"many\" is not a 32-bit integer`)
 	r.expect("rule=victim", "killed by SIGUSR2")
 }
 

@@ -37,7 +37,7 @@ func TestCirclesAreStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, "vars: {v: {}}\nrules: "+c.rules)
 			r.send("go")
-			r.expect("set each other off in a circle: stopped", `circle="`+c.way+`"`, "hint=")
+			r.expect("fire each other in a cycle: stopped", `circle="`+c.way+`"`, "hint=")
 			rule := c.way[:1]
 			s := r.statusOf(rule)
 			if s.Circle != c.way || s.Braked < 1 || s.Fired < 100 || s.Fired > 110 {
@@ -45,7 +45,7 @@ func TestCirclesAreStopped(t *testing.T) {
 			}
 			r.send("go") // the first firing of a chain is not of its own making
 			r.expect("msg=dropped", "why=circle")
-			if n := r.count("in a circle: stopped"); n != 1 {
+			if n := r.count("in a cycle: stopped"); n != 1 {
 				t.Errorf("told %d times", n)
 			}
 		})
@@ -68,7 +68,7 @@ rules:
 	for s := r.statusOf("rearm"); s.Fired < 150; s = r.statusOf("rearm") {
 		r.do(func() {}) // the loop's turn
 	}
-	if n := r.count("in a circle"); n != 0 || r.statusOf("volume").Fired != 300 {
+	if n := r.count("in a cycle"); n != 0 || r.statusOf("volume").Fired != 300 {
 		t.Error(n, r.statusOf("volume"))
 	}
 	r.do(func() {
@@ -117,7 +117,7 @@ func TestSlowCircleWithoutAWaitIsStopped(t *testing.T) {
 func TestBrakeIsReleased(t *testing.T) {
 	r := start(t, `rules: [{name: a, when: {event: go}, do: {emit: go}}]`)
 	r.send("go")
-	r.expect("in a circle: stopped")
+	r.expect("in a cycle: stopped")
 	later := func(d time.Duration) {
 		r.do(func() {
 			e := sources.Event{Time: r.agent.loop.Now() + d, Topic: sources.Topic{Kind: "event", Name: "go", State: "sent"},

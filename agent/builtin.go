@@ -40,14 +40,14 @@ func (*builtinPlan) Resolve(*config.Problems) {}
 func (p *builtinPlan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
 		{Key: "event", Doc: "an event that `emit` sent", New: eventTrigger},
-		{Key: "agent", Doc: "the life of reflexd itself", Fields: []string{"PID", "VERSION"}, New: agentTrigger},
+		{Key: "agent", Doc: "reflexd itself started, reloaded or stops", Fields: []string{"PID", "VERSION"}, New: agentTrigger},
 		{Key: "loss", Doc: "events of a source were lost", Fields: []string{"SOURCE", "COUNT", "HINT", "KNOB"}, New: p.lossTrigger},
 	}
 }
 
 func eventTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var name string
-	field := config.Field{Name: "event", Doc: "the name that it was sent under", Required: true,
+	field := config.Field{Name: "event", Doc: "its name", Required: true,
 		Value: config.Word(&name, "the name of an event")}
 	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
 		t.Topics = []sources.Topic{{Kind: "event", Name: name, State: "sent"}}
@@ -57,7 +57,7 @@ func eventTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var states []string
 	word := func(s *string) config.Value { return config.OneOf(s, "started", "stopping", "reloaded") }
-	field := config.Field{Name: "agent", Also: "startup start boot", Doc: "which moment, one or a list", Required: true,
+	field := config.Field{Name: "agent", Also: "startup start boot", Doc: "what happened, one or a list", Required: true,
 		Value: config.OneOrMore(&states, word)}
 	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
 		for _, s := range states {
@@ -87,7 +87,7 @@ func (p *builtinPlan) checkLosses(names []string, ps *config.Problems) {
 	for _, l := range p.losses {
 		whole := func(name string) bool { return sources.Glob(l.pattern, name) }
 		if l.pattern != "" && !strings.ContainsAny(l.pattern, "/:") && !slices.ContainsFunc(names, whole) {
-			ps.Errorf(l.at, "neither a source nor a line or socket is called %q%s", l.pattern, config.Suggest(l.pattern, names))
+			ps.Errorf(l.at, "no source, line or socket is called %q%s", l.pattern, config.Suggest(l.pattern, names))
 		}
 	}
 }

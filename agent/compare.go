@@ -19,13 +19,13 @@ import (
 // compare adds what the running agent knows of c that looking does not tell.
 func (c *Configuration) compare(running *Status, x *sources.Exam) {
 	if !slices.Equal(running.Files, c.Files) {
-		x.Note(nil, "running agent", "it runs with another configuration than was looked at: "+strings.Join(running.Files, " "), "")
+		x.Note(nil, "running agent", "it runs with another configuration: "+strings.Join(running.Files, " "), "")
 		return
 	}
 	read := time.Now().Add(-time.Duration(running.Read * float64(time.Second)))
 	for _, f := range c.Files {
 		if info, err := os.Stat(f); err == nil && info.ModTime().After(read) {
-			x.Bad(&config.Pos{File: f}, "configuration", "the file was changed since the running agent read it", "reflexd reload")
+			x.Bad(&config.Pos{File: f}, "configuration", "the file has changed since the running agent read it", "reflexd reload")
 		}
 	}
 	c.compareRules(running, x)
@@ -48,7 +48,7 @@ func (c *Configuration) compareRules(running *Status, x *sources.Exam) {
 			case !s.Enabled:
 				x.Note(&r.Pos, subject, "it was disabled", fmt.Sprintf("reflexd enable %q", r.Name))
 			case s.Fired == 0 && s.Unmet > 0:
-				x.Note(&r.Pos, subject, fmt.Sprintf("its trigger came, and its `if` did not hold: %d times", s.Unmet), "")
+				x.Note(&r.Pos, subject, fmt.Sprintf("its trigger matched, but its `if` did not hold: %d times", s.Unmet), "")
 			}
 		}
 	}

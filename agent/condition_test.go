@@ -64,7 +64,7 @@ rules:
   - {name: many, when: {event: many}, if: {var: count, is: {above: 2}}, do: {log: many}}`+barrier)
 	r.send("same")
 	r.send("both", "MODE=nigth", "NAME=x")
-	r.expect(`because set variable mode: \"nigth\" is none of its values; did you mean \"night\"?`)
+	r.expect(`because set variable mode: \"nigth\" is not one of its values; did you mean \"night\"?`)
 	r.barrier()
 	if r.count("went on")+r.count("rule=told") > 0 {
 		t.Errorf("something was set all the same:\n%s", r.log)
@@ -291,9 +291,9 @@ func TestCheckOfVariablesAndConditions(t *testing.T) {
 	}
 	for _, test := range []struct{ yaml, want string }{
 		{if_("{var: mod, is: day}"), `4:52: no variable "mod" is declared; did you mean "mode"?`},
-		{if_("{var: mode, is: dya}"), `mode: "dya" is none of its values; did you mean "day"?`},
-		{if_("{var: mode, is: {not: nigth}}"), `mode: "nigth" is none of its values; did you mean "night"?`},
-		{if_(`{var: mode, is: "x*"}`), `mode: none of its values is meant: ["day" "night"]`},
+		{if_("{var: mode, is: dya}"), `mode: "dya" is not one of its values; did you mean "day"?`},
+		{if_("{var: mode, is: {not: nigth}}"), `mode: "nigth" is not one of its values; did you mean "night"?`},
+		{if_(`{var: mode, is: "x*"}`), `mode: none of its values matches ["day" "night"]`},
 		{if_("{var: mode}"), `the key "is" is missing`},
 		{if_("{line: dor, is: on}"), `no line "dor" is declared; did you mean "door"?`},
 		{if_("{line: lamp, is: pressed}"), "line lamp is an output: it is on or off"},
@@ -305,21 +305,21 @@ func TestCheckOfVariablesAndConditions(t *testing.T) {
 		{if_("{time: 22-6}"), `expected two times such as 22:00-06:00, found "22-6"`},
 		{if_("{time: 24:00-06:00}"), `expected two times`},
 		{if_("{time: 06:00-25:00}"), `expected two times`},
-		{if_("{time: 06:00-06:00}"), `ends as it begins: a whole day is 00:00-24:00`},
+		{if_("{time: 06:00-06:00}"), `is empty: write 00:00-24:00 for a whole day`},
 		{if_("{time: 06:00-08:00, days: mo}"), `did you mean "mon"?`},
 		{if_("{any: {var: mode, is: day}}"), "expected a list of conditions, found a mapping"},
-		{if_("{not: [{var: mode, is: day}]}"), "expected one condition; that none of a list holds is not: {any: […]}"},
+		{if_("{not: [{var: mode, is: day}]}"), "expected one condition; for none of a list, write not: {any: […]}"},
 		{if_("{not: {vra: mode, is: day}}"), `unknown condition "vra"; did you mean "var"?`},
 		{if_("[]"), "the list is empty"},
 		{do("{var: {mod: day}}"), `no variable "mod" is declared; did you mean "mode"?`},
-		{do("{var: {mode: dya}}"), `2:53: "dya" is none of its values; did you mean "day"?`},
+		{do("{var: {mode: dya}}"), `2:53: "dya" is not one of its values; did you mean "day"?`},
 		{do("{var: {}}"), "expected variables with their values"},
-		{do("{rule: {enable: alrm}}"), `no rule is named "alrm"; did you mean "alarm"?`},
+		{do("{rule: {enable: alrm}}"), `no rule is called "alrm"; did you mean "alarm"?`},
 		{do("{rule: {}}"), "expected enable or disable"},
 		{do("{rule: {enable: alarm, disable: alarm}}"), "both enabled and disabled"},
-		{"vars: {mode: {values: [day, night], initial: dusk}}", `1:46: "dusk" is none of its values: day, night`},
-		{"vars: {mode: {values: [day, day]}}", `the value "day" stands twice`},
-		{"state_file: here", `expected the path of a file from / on, found "here"`},
+		{"vars: {mode: {values: [day, night], initial: dusk}}", `1:46: "dusk" is not one of its values: day, night`},
+		{"vars: {mode: {values: [day, day]}}", `the value "day" is twice`},
+		{"state_file: here", `expected the absolute path of a file, found "here"`},
 		{"rules: [{when: {var: mode}, do: {log: x}}]", "no variable \"mode\" is declared; declare it: vars: {mode: {}}"},
 		{inputs + "rules: [{when: {input: remote, is: idle}, do: {log: x}}]", "idle and active need a time: for: 10m"},
 		{inputs + "rules: [{when: {input: remote, is: present, for: 1m}, do: {log: x}}]", "for goes with idle and active"},

@@ -127,7 +127,7 @@ func Language() config.Shape { return newConfiguration().root().Shape() }
 // root returns the Value that reads one file into c.
 func (c *Configuration) root() config.Value {
 	fields := []config.Field{
-		{Name: "version", Doc: "the version of this language", Default: "1", Value: config.Int(&c.version, 1, 1)},
+		{Name: "version", Doc: "version of the language", Default: "1", Value: config.Int(&c.version, 1, 1)},
 		{Name: "pid_file", Doc: "a file that holds the PID while reflexd runs", Value: config.Word(&c.PidFile, "a path")},
 	}
 	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
@@ -147,7 +147,7 @@ func (c *Configuration) root() config.Value {
 		*s = &rule.Spec{}
 		return (*s).Value(made)
 	})
-	object := config.Object(append(fields, config.Field{Name: "rules", Doc: "what is done when", Value: rules})...)
+	object := config.Object(append(fields, config.Field{Name: "rules", Doc: "what to do, and when", Value: rules})...)
 	return config.Wrap(object, func(n config.Node, ps *config.Problems) {
 		switch n.Kind {
 		case config.List:

@@ -99,7 +99,7 @@ func examineKernel(x *sources.Exam) {
 	const subject = "kernel"
 	switch {
 	case err != nil:
-		x.Note(nil, subject, "its version cannot be told: "+release, "")
+		x.Note(nil, subject, "unknown version: "+release, "")
 	case slices.Compare(version[:], leastKernel[:]) < 0:
 		x.Bad(nil, subject, "Linux "+release, "reflexd needs Linux 5.10: version 2 of the GPIO interface")
 	default:
@@ -115,7 +115,7 @@ func (m Machine) ask(x *sources.Exam) *Status {
 		advice := ""
 		for _, p := range x.Processes() {
 			if p.Comm == "reflexd" && p.Pid != strconv.Itoa(os.Getpid()) {
-				advice = fmt.Sprintf("process %s is one all the same: --socket says where it listens, and root may ask it", p.Pid)
+				advice = fmt.Sprintf("but process %s is a reflexd: use --socket with its path, or run doctor as root", p.Pid)
 			}
 		}
 		x.Note(nil, subject, err.Error(), advice)
@@ -148,11 +148,11 @@ func examineCgroup(x *sources.Exam) {
 	}
 	const subject = "programs"
 	if err := spawn.UsesCgroups(x.Path("/proc"), x.Pid); err != nil {
-		x.Note(nil, subject, err.Error()+": what leaves its process group (setsid) outlives its timeout, and memory and processes are limited as ulimit does",
+		x.Note(nil, subject, err.Error()+": processes that leave their group (setsid) outlive the timeout, and limits apply as with ulimit",
 			"packaging/reflexd.service has Delegate=yes")
 		return
 	}
-	x.Good(nil, subject, "each has a cgroup of its own")
+	x.Good(nil, subject, "each has its own cgroup")
 }
 
 // examineUser tells where somebody else than the agent is looking.
@@ -161,9 +161,9 @@ func examineUser(x *sources.Exam) {
 	us := os.Geteuid()
 	switch {
 	case x.Pid != 0 && x.Uid != us:
-		x.Note(nil, subject, fmt.Sprintf("the agent runs as user %d, and doctor as %d: what each may open differs", x.Uid, us), fmt.Sprintf("sudo -u '#%d' reflexd doctor", x.Uid))
+		x.Note(nil, subject, fmt.Sprintf("the agent runs as user %d, and doctor as %d: their permissions differ", x.Uid, us), fmt.Sprintf("sudo -u '#%d' reflexd doctor", x.Uid))
 	case x.Pid == 0 && us != 0:
-		x.Note(nil, subject, fmt.Sprintf("looked at as user %d", us), "`sudo reflexd doctor` looks as a service of root's would")
+		x.Note(nil, subject, fmt.Sprintf("doctor runs as user %d", us), "`sudo reflexd doctor` checks what a service can open as root")
 	}
 }
 
@@ -173,7 +173,7 @@ func (c *Configuration) examinePidFile(x *sources.Exam) {
 		return
 	}
 	err := x.Access(filepath.Dir(c.PidFile), unix.W_OK|unix.X_OK)
-	x.Judge(&config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err), "make that folder, or write `pid_file:` with a path elsewhere")
+	x.Judge(&config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err), "create that folder, or set `pid_file:` to another path")
 }
 
 // examineLogind adds the keys that logind acts on, too.

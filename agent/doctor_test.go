@@ -47,7 +47,7 @@ func TestDoctorAsksTheRunningAgent(t *testing.T) {
 		fmt.Sprintf("ok running agent: process %d, with %s", os.Getpid(), r.file),
 		"ok netlink drv: held by the running agent",
 		`note rule off: it was disabled; reflexd enable "off"`,
-		"note rule unmet: its trigger came, and its `if` did not hold: 1 times",
+		"note rule unmet: its trigger matched, but its `if` did not hold: 1 times",
 		"note rule never: it is disabled by enabled: false",
 		"BAD file plain: open " + r.dir + "/plain: no such file or directory",
 	} {
@@ -59,7 +59,7 @@ func TestDoctorAsksTheRunningAgent(t *testing.T) {
 	if !strings.Contains(found, "note programs: ") && !strings.Contains(found, "ok programs: ") {
 		t.Errorf("nothing is said of cgroups:\n%s", found)
 	}
-	if strings.Contains(found, "the running agent waits") || strings.Contains(found, "was changed") {
+	if strings.Contains(found, "the running agent waits") || strings.Contains(found, "has changed") {
 		t.Error(found)
 	}
 }
@@ -79,14 +79,14 @@ func TestDoctorSeesThatAReloadWasForgotten(t *testing.T) {
 	if err := os.Chtimes(r.file, later, later); err != nil {
 		t.Fatal(err)
 	}
-	if found := r.diagnose(r.file); !strings.Contains(found, "BAD configuration: the file was changed since the running agent read it; reflexd reload") {
+	if found := r.diagnose(r.file); !strings.Contains(found, "BAD configuration: the file has changed since the running agent read it; reflexd reload") {
 		t.Error(found)
 	}
 	other := filepath.Join(r.dir, "other.yaml")
 	if err := os.WriteFile(other, []byte("rules: [{when: {event: a}, do: {log: x}}]"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if found := r.diagnose(other); !strings.Contains(found, "note running agent: it runs with another configuration than was looked at: "+r.file) {
+	if found := r.diagnose(other); !strings.Contains(found, "note running agent: it runs with another configuration: "+r.file) {
 		t.Error(found)
 	}
 }
@@ -102,7 +102,7 @@ func TestDoctorPassesWarningsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range (Machine{Socket: file + ".socket"}).Examine(c, ps) {
-		if f.Mark == sources.Note && strings.Contains(f.Found, "sets itself off for ever") && f.At.Line == 1 {
+		if f.Mark == sources.Note && strings.Contains(f.Found, "fires itself without end") && f.At.Line == 1 {
 			return
 		}
 	}

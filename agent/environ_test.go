@@ -118,11 +118,11 @@ rules:
 	}
 	found := r.diagnose(r.file)
 	for _, name := range []string{"STATUS", "STATUS_OF"} {
-		if want := "the script names $" + name + ", which it finds only if the rule names it; env: {" + name + ": \"${" + name + ":-}\"}"; strings.Count(found, want) != 1 {
+		if want := "the script uses $" + name + ", which its environment does not have; env: {" + name + ": \"${" + name + ":-}\"} adds it"; strings.Count(found, want) != 1 {
 			t.Errorf("no %q, or more than one, in\n%s", want, found)
 		}
 	}
-	if n := strings.Count(found, "the script names"); n != 2 {
+	if n := strings.Count(found, "the script uses"); n != 2 {
 		t.Errorf("%d hints:\n%s", n, found)
 	}
 }

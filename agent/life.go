@@ -65,7 +65,7 @@ func (a *Agent) obey(s os.Signal) {
 }
 
 // Stop makes Run return after an orderly stop. Any thread may call it.
-func (a *Agent) Stop() { a.loop.Post(func() { a.stop("asked to") }) }
+func (a *Agent) Stop() { a.loop.Post(func() { a.stop("requested") }) }
 
 // reloadRequest is a request for a reload, and who waits for its end.
 type reloadRequest struct {
@@ -159,11 +159,11 @@ func (a *Agent) logReloadFailure(why string, err error) {
 	const most = 50
 	ps, ok := err.(*config.Problems)
 	if !ok {
-		a.log.Error("not reloaded, everything goes on as before", "why", why, "error", err)
+		a.log.Error("not reloaded; the previous configuration stays", "why", why, "error", err)
 		return
 	}
 	all := ps.All()
-	a.log.Error("not reloaded, everything goes on as before", "why", why, "complaints", len(all))
+	a.log.Error("not reloaded; the previous configuration stays", "why", why, "complaints", len(all))
 	for _, p := range all[:min(most, len(all))] {
 		a.log.Error("configuration", "error", p.Message, "at", p.Pos.String())
 	}

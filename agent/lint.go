@@ -80,7 +80,7 @@ func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 		}
 		for _, r := range c.Rules {
 			if name := hearsOneOf(r, g); name != "" {
-				ps.Warnf(t.Pos, "a press of %s is held back for %v, to see whether it becomes the chord, and rule %q waits for it: a shorter within, or members: heard",
+				ps.Warnf(t.Pos, "a press of %s is delayed by %v, in case it becomes the chord, and rule %q waits for it: use a shorter within, or members: heard",
 					name, g.Within, r.Name)
 				return
 			}
@@ -109,7 +109,7 @@ func lintOrder(first, later *rule.Rule, ps *config.Problems) {
 	sets := later.Do.Sets()
 	for line, to := range first.Do.Sets() {
 		if undone := sets[line]; undone != "" && undone != to {
-			ps.Warnf(later.Pos, "rule %q fires upon the same event as rule %q and sets line %s to %s, which that one set to %s", later.Name, first.Name, line, undone, to)
+			ps.Warnf(later.Pos, "rule %q fires on the same event as rule %q and sets line %s to %s, which that one sets to %s", later.Name, first.Name, line, undone, to)
 		}
 	}
 }

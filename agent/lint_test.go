@@ -19,11 +19,11 @@ func TestLint(t *testing.T) {
 		{`[{when: {key: KEY_POWER, from: panel, is: held}, do: {log: x}}]`, ""},
 		{`[{when: {key: KEY_A, is: held}, do: {log: x}}]`, ""},
 		{`[{when: {lines: [a, b], together: true, is: pressed, within: 2s}, do: {log: x}}, {name: r, when: {line: a, is: pressed}, do: {log: x}}]`,
-			`a press of a is held back for 2s, to see whether it becomes the chord, and rule "r" waits for it`},
+			`a press of a is delayed by 2s, in case it becomes the chord, and rule "r" waits for it`},
 		{`[{when: {lines: [a, b], together: true, is: pressed, within: 2s, members: heard}, do: {log: x}}, {when: {line: a, is: pressed}, do: {log: x}}]`, ""},
 		{`[{when: {lines: [a, b], together: true, is: pressed}, do: {log: x}}, {when: {line: a, is: pressed}, do: {log: x}}]`, ""},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: [b, a], is: pressed}, do: {set: {line: lamp, to: off}}}]`,
-			`rule "two" fires upon the same event as rule "one" and sets line lamp to off, which that one set to on`},
+			`rule "two" fires on the same event as rule "one" and sets line lamp to off, which that one sets to on`},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: pressed}, if: {line: b, is: pressed}, do: {set: {line: lamp, to: off}}}]`, ""},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: released}, do: {set: {line: lamp, to: off}}}]`, ""},
 	} {

@@ -52,7 +52,7 @@ func TestMountsAreChecked(t *testing.T) {
 		`when: {mount: "*", is: mounted}, do: {unmount: al}`:                               `did you mean "all"?`,
 		`when: {mount: "*", is: mounted}, do: {unmount: "${DEVNAM}"}`:                      `did you mean "DEVNAME"?`,
 		`when: {mount: "*", is: mounted}, do: {eject: sda}`:                                `must be absolute, found "sda"; did you mean /dev/sda?`,
-		`when: {agent: started}, do: {mount: {device: /dev/sda1, at: mnt}}`:                "at must be absolute",
+		`when: {agent: started}, do: {mount: {device: /dev/sda1, at: mnt}}`:                "at must be an absolute path",
 		`when: {agent: started}, do: {mount: {device: /dev/sda1, at: "/mnt/${NAME}"}}`:     "no event of this rule has a field NAME",
 		`when: {agent: started}, do: {mount: {device: /dev/sda1, type: vfta}}`:             `did you mean "vfat"?`,
 		`when: {agent: started}, do: {mount: {device: /dev/sda1, options: [rw]}}`:          "read_only: false",

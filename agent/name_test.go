@@ -44,7 +44,7 @@ func TestRuleAloneInItsLineIsCalledByTheLine(t *testing.T) {
 	if c.Rules[0].Name != path+":2" {
 		t.Errorf("it is called %s", c.Rules[0].Name)
 	}
-	if want := "is declared already at " + path + ":2:5"; !strings.Contains(ps.Error(), want) {
+	if want := "is already declared at " + path + ":2:5"; !strings.Contains(ps.Error(), want) {
 		t.Errorf("another rule may take its name: %v", ps)
 	}
 }

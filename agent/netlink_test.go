@@ -53,15 +53,15 @@ rules:
 func TestSendIsChecked(t *testing.T) {
 	for action, want := range map[string]string{
 		"{netlink: tolk}":                             `no netlink socket "tolk" is declared; did you mean "talk"?`,
-		"{netlink: talk, to: me}":                     `"me" is no port`,
-		"{netlink: talk, data: 123}":                  `"123" is no data: two hex digits a byte`,
-		"{netlink: talk, data: 12, text: x}":          "text, data and file: which of them is the payload?",
+		"{netlink: talk, to: me}":                     `"me" is not a port`,
+		"{netlink: talk, data: 123}":                  `"123" is not hex data: write two digits per byte`,
+		"{netlink: talk, data: 12, text: x}":          "text, data and file: only one can be the payload",
 		"{netlink: talk, text: \"${TEXT}\"}":          "no event of this rule has a field TEXT",
 		"{netlink: talk, file: relative}":             "the path must be absolute",
-		"{netlink: talk, type: 3}":                    "expected a whole number from 16 to 65535",
+		"{netlink: talk, type: 3}":                    "expected an integer from 16 to 65535",
 		"{netlink: talk, cmd: 3}":                     "cmd goes with a family",
 		"{netlink: fam, text: x}":                     "a message to the family x needs its cmd",
-		"{netlink: fam, cmd: 1, type: 20}":            "have its number for their type",
+		"{netlink: fam, cmd: 1, type: 20}":            "have its number as their type",
 		"{netlink: talk, timeout: 0s, flags: [dump]}": `expected echo, replace, excl, create or append, found "dump"`,
 		"{netlink: talk, flags: [replace, excl]}":     "are NLM_F_DUMP",
 	} {

@@ -25,7 +25,7 @@ const longestPidFile = 64
 // whenever it is there. proc is where /proc is. It may block.
 func writePidFile(path, proc string) error {
 	if other := holderOf(path, proc); other != 0 {
-		return fmt.Errorf("write PID file %s: it is that of process %d, a running reflexd", path, other)
+		return fmt.Errorf("write PID file %s: it belongs to process %d, a running reflexd", path, other)
 	}
 	if err := regular.Replace(path, fmt.Sprintf("%d\n", os.Getpid()), 0o644); err != nil {
 		return fmt.Errorf("write PID file: %w", err)

@@ -34,7 +34,7 @@ func (r *EmitRequest) Add(name, value string) error {
 	case again:
 		return fmt.Errorf("the field %s is given twice", name)
 	case strings.Contains(value, "\x00"):
-		return fmt.Errorf("the value of %s holds a NUL, which no program could be given", name)
+		return fmt.Errorf("the value of %s holds a NUL, which cannot be passed to a program", name)
 	case !utf8.ValidString(value):
 		return fmt.Errorf("the value of %s is not UTF-8", name)
 	}
@@ -65,7 +65,7 @@ func (a *Agent) emitOnRequest(r control.Request, reply func(any, error)) {
 	}
 	answer := a.listeners(e)
 	if answer.Listening == 0 {
-		reply(nil, fmt.Errorf("no rule listens to an event %q%s", r.Name, suggestEvent(r.Name, lint.Subscribed(a.config.Rules))))
+		reply(nil, fmt.Errorf("no rule matches an event %q%s", r.Name, suggestEvent(r.Name, lint.Subscribed(a.config.Rules))))
 		return
 	}
 	a.log.Debug("event sent on request", "event", r.Name)
@@ -87,7 +87,7 @@ func (a *Agent) requestedEvent(r control.Request) (*sources.Event, error) {
 	case r.Name == "":
 		return nil, errors.New("the event has no name")
 	case strings.ContainsFunc(r.Name, func(c rune) bool { return !unicode.IsPrint(c) }):
-		return nil, fmt.Errorf("the name %+q holds what cannot be printed", r.Name)
+		return nil, fmt.Errorf("the name %+q holds unprintable characters", r.Name)
 	}
 	e := action.NewEvent(r.Name, a.loop.Now())
 	var checked EmitRequest
@@ -119,9 +119,9 @@ func suggestEvent(name string, known []string) string {
 		return s
 	}
 	if len(known) == 0 {
-		return ", nor to any other: they would say `when: {event: NAME}`"
+		return ", nor any other: a rule needs `when: {event: NAME}`"
 	}
-	return "; there are listeners to: " + strings.Join(known, ", ")
+	return "; rules match: " + strings.Join(known, ", ")
 }
 
 // TriggerRequest is what the verb trigger asks.
@@ -150,7 +150,7 @@ func (a *Agent) trigger(arguments json.RawMessage, reply func(any, error)) {
 		return
 	}
 	a.uevent.Tell(r.Selection, r.Action, func(devpaths []string, err error) {
-		a.log.Info("devices are told again on request", "count", len(devpaths), "action", r.Action)
+		a.log.Info("device events sent again on request", "count", len(devpaths), "action", r.Action)
 		reply(Triggered{len(devpaths)}, err)
 	})
 }

@@ -42,14 +42,14 @@ rules:
 		r.expect(c.log)
 	}
 	for _, c := range []struct{ name, arguments, want string }{
-		{"cpoy", "", `no rule listens to an event "cpoy"; did you mean "copy"?`},
-		{"nothing like it", "", "there are listeners to: copy, talk"},
+		{"cpoy", "", `no rule matches an event "cpoy"; did you mean "copy"?`},
+		{"nothing like it", "", "rules match: copy, talk"},
 		{"", "", "the event has no name"},
-		{"a\nb", "", "cannot be printed"},
-		{"copy", `{"fields": {"REFLEXD_RULE": "x"}}`, "reflexd's own"},
-		{"copy", `{"fields": {"PATH": "x"}}`, "the field PATH: a variable of that name changes what programs do"},
+		{"a\nb", "", "unprintable"},
+		{"copy", `{"fields": {"REFLEXD_RULE": "x"}}`, "are reserved"},
+		{"copy", `{"fields": {"PATH": "x"}}`, "the field PATH: an environment variable of that name changes what programs do"},
 		{"copy", `{"fields": {"LD_PRELOAD": "x"}}`, "changes what programs do"},
-		{"copy", `{"fields": {"from": "x"}}`, "they are in upper case, FROM"},
+		{"copy", `{"fields": {"from": "x"}}`, "write it in upper case, FROM"},
 		{"copy", `{"fields": {"A=B": "x"}}`, "cannot name an event field"},
 		{"copy", `{"fields": {"A": "x\u0000y"}}`, "holds a NUL"},
 		{"copy", `{"fields": [1]}`, "arguments of emit"},

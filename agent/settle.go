@@ -49,7 +49,7 @@ func (a *Agent) settled() {
 			if !s.late {
 				return
 			}
-			a.log.Warn("not waiting any longer for what is being opened", "source", kinds[i].Name, "after", settleWithin)
+			a.log.Warn("no longer waiting for what is being opened", "source", kinds[i].Name, "after", settleWithin)
 		}
 	}
 	waiting := s.waiting

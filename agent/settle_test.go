@@ -97,7 +97,7 @@ func TestSettlingHasALimit(t *testing.T) {
 	if err := answer(t, results); err != nil {
 		t.Error(err)
 	}
-	r.expect("not waiting any longer", "source="+kinds[0].Name)
+	r.expect("no longer waiting", "source="+kinds[0].Name)
 
 	reload("second")
 	r.stop()

@@ -30,7 +30,7 @@ func MakeThreads() error {
 		}
 		time.Sleep(pause)
 	}
-	return fmt.Errorf("it needs room for %d threads and there is room for %d: raise TasksMax= of the service, pids.max of the cgroup or ulimit -u (or free memory)", need, room)
+	return fmt.Errorf("it needs %d threads and can start %d: raise TasksMax= of the service, pids.max of the cgroup or ulimit -u (or free memory)", need, room)
 }
 
 // hasRoom is loop.Loop's Room.

@@ -34,11 +34,11 @@ func (g *gestures) section() config.Field {
 		})
 	}
 	fields := append(g.ButtonFields(),
-		config.Field{Name: "chord_window", Doc: "how far apart the keys of a chord may be pressed",
+		config.Field{Name: "chord_window", Doc: "maximum time between the first and the last press of a chord",
 			Default: sources.DefaultTiming.ChordWindow.String(), Value: config.Duration(&g.ChordWindow)},
-		config.Field{Name: "keys", Doc: "keys with times of their own; lines have theirs in `lines`",
+		config.Field{Name: "keys", Doc: "keys with their own times; those of lines are in `lines`",
 			Value: config.MapOf(&g.keys, at, key)})
-	return config.Field{Name: "gestures", Doc: "the times by which gestures are told apart", Value: config.Object(fields...)}
+	return config.Field{Name: "gestures", Doc: "times that distinguish gestures", Value: config.Object(fields...)}
 }
 
 func checkKey(name string, at config.Pos, ps *config.Problems) {

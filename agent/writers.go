@@ -60,7 +60,7 @@ func (c *Configuration) RefuseWriters(ps *config.Problems) {
 		return
 	}
 	if at, err := c.untrusted(0, os.Environ()); err != nil {
-		ps.Errorf(*at, "%v; reflexd would run as root what others write (`run --insecure-config` does)", err)
+		ps.Errorf(*at, "%v; as root, reflexd would run what others write (`run --insecure-config` accepts that)", err)
 	}
 }
 
@@ -74,7 +74,7 @@ func (c *Configuration) WarnOfWriters(ps *config.Problems) {
 
 // examineWriters reports whether others could write the configuration.
 func (c *Configuration) examineWriters(x *sources.Exam) {
-	const subject, advice = "configuration", "`reflexd run` refuses it as root, but with --insecure-config"
+	const subject, advice = "configuration", "as root, `reflexd run` refuses it without --insecure-config"
 	switch at, err := c.untrusted(x.Uid, x.Environ); {
 	case err == nil:
 	case x.Uid == 0:

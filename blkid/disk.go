@@ -63,7 +63,7 @@ func (d *disk) load(offset int64, n int) piece {
 	end := min((offset+int64(n)+page-1)&^(page-1), d.size)
 	p := piece{start, make([]byte, end-start)}
 	if d.read += len(p.data); d.read > maxRead {
-		d.err = fmt.Errorf("read at %d: the superblocks want more than %d MiB to be read", start, maxRead>>20)
+		d.err = fmt.Errorf("read at %d: the superblocks need more than %d MiB to be read", start, maxRead>>20)
 		return piece{}
 	}
 	got, err := d.r.ReadAt(p.data, start)

@@ -155,7 +155,7 @@ func (b *Board) pinOf(header, number string) (*Pin, error) {
 	case err != nil || i < 0:
 		return nil, fmt.Errorf("header %s of the %s has no pin %s", h.Name, b.Title, number)
 	case !h.Pins[i].Wired:
-		return nil, fmt.Errorf("pin %d of %s is %s, no GPIO line", n, h.Name, h.Pins[i].Name)
+		return nil, fmt.Errorf("pin %d of %s is %s, not a GPIO line", n, h.Name, h.Pins[i].Name)
 	}
 	return &h.Pins[i], nil
 }

@@ -122,7 +122,7 @@ func TestNamesLeadToLines(t *testing.T) {
 
 func TestNamesThatLeadNowhere(t *testing.T) {
 	for _, test := range []struct{ board, name, err string }{
-		{"rpi-4b", "pin 1", "pin 1 of J8 is 3V3, no GPIO line"},
+		{"rpi-4b", "pin 1", "pin 1 of J8 is 3V3, not a GPIO line"},
 		{"rpi-4b", "pin 41", "header J8 of the Raspberry Pi 4 Model B has no pin 41"},
 		{"rpi-4b", "J8:", "header J8 of the Raspberry Pi 4 Model B has no pin "},
 		{"rpi-cm3", "pin 11", "no header of the Raspberry Pi Compute Module 3 is known"},
@@ -207,7 +207,7 @@ func TestTableMistakesAreTold(t *testing.T) {
 		"board a\n":                               "x.txt: board a: it has no title, or nothing by which it is known",
 		"board a A\ncolour red":                   "x.txt:2: unknown word colour",
 		"board a A\nhas b":                        "x.txt:2: there is no part b",
-		"board a A\nlines main 0-3 A#":            "x.txt:2: lines: there is no chip main",
+		"board a A\nlines main 0-3 A#":            "x.txt:2: lines: no chip is called main",
 		"part a\nchip m x\nlines m 3-0 A#":        "x.txt:3: lines: 3-0 is not FIRST-LAST",
 		"part a\nchip m x\nlines m 0-3 A":         "x.txt:3: lines: there is no # in A",
 		"part a\n1 GND":                           "x.txt:2: pin 1 is of no header",

@@ -140,7 +140,7 @@ func Named(name string) (*Board, error) {
 	if b := find(word, func(b *Board) bool { return slices.Contains(b.Names(), word) }); b != nil {
 		return b, nil
 	}
-	return nil, fmt.Errorf("no board is known as %q", name)
+	return nil, fmt.Errorf("unknown board %q", name)
 }
 
 // All returns all boards of the tables.

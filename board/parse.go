@@ -202,7 +202,7 @@ func (b *Board) addRun(args []string) error {
 	r := run{patterns: args[2:]}
 	r.chip = slices.IndexFunc(b.Chips, func(c Chip) bool { return c.Name == args[0] })
 	if r.chip < 0 {
-		return fmt.Errorf("lines: there is no chip %s", args[0])
+		return fmt.Errorf("lines: no chip is called %s", args[0])
 	}
 	first, last, _ := strings.Cut(args[1], "-")
 	var errFirst, errLast error

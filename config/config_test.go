@@ -108,34 +108,34 @@ func TestComplaints(t *testing.T) {
 		"span: 10":                     `f.yaml:1:7: "10" has no unit: write 10ms, 10s or 10m`,
 		"span: soon":                   `f.yaml:1:7: expected a duration such as 200ms, 3s or 1h30m, found "soon"`,
 		"span: -3s":                    "expected a duration",
-		"count: 12":                    `f.yaml:1:8: expected a whole number from 1 to 9, found "12"`,
-		"count: 99999999999999999999":  "expected a whole number",
-		"count: [1]":                   "f.yaml:1:8: expected a whole number from 1 to 9, found a list",
+		"count: 12":                    `f.yaml:1:8: expected an integer from 1 to 9, found "12"`,
+		"count: 99999999999999999999":  "expected an integer",
+		"count: [1]":                   "f.yaml:1:8: expected an integer from 1 to 9, found a list",
 		"count:":                       "found nothing",
 		"on: maybe":                    `expected on or off, found "maybe"`,
 		"mode: quued":                  `expected single, queued or restart, found "quued"; did you mean "queued"?`,
-		"count: 1\nspan: 1s\ncount: 2": `f.yaml:3:1: the key "count" stands already at line 1`,
+		"count: 1\nspan: 1s\ncount: 2": `f.yaml:3:1: duplicate key "count", first at line 1`,
 		"named: {a: {}}":               `f.yaml:1:12: the key "text" is missing`,
-		"named: {a: {text: 1}, a: {}}": `f.yaml:1:23: "a" is declared already at f.yaml:1:9`,
+		"named: {a: {text: 1}, a: {}}": `f.yaml:1:23: "a" is already declared at f.yaml:1:9`,
 		"named: x":                     "expected a mapping from names, NAME: …, found \"x\"",
-		"act: {}":                      "the mapping does not say which action it is, by one of the keys say, wait",
+		"act: {}":                      "no action in the mapping: expected one of the keys say, wait",
 		"act: {sya: x}":                `unknown action "sya"; did you mean "say"?`,
 		"act: {dance: x}":              `unknown action "dance"; known: say, wait`,
-		"act: {say: x, wait: 1s}":      `both "say" and "wait": one mapping is one action`,
+		"act: {say: x, wait: 1s}":      `both "say" and "wait": a mapping can be only one action`,
 		"act: {say: x, quitely: on}":   `unknown key "quitely"; did you mean "quietly"?`,
 		"act: say":                     "expected a mapping with one of say, wait, found \"say\"",
 		"words: []":                    "the list is empty",
 		"- a":                          "f.yaml:1:1: expected a mapping with keys among words,",
-		"a: &a [*a]":                   "f.yaml:1:8: the alias *a stands inside of what it repeats",
-		"a: {<<: {b: c}}":              "merge keys (<<) are not taken",
+		"a: &a [*a]":                   "f.yaml:1:8: the alias *a is inside the value that it repeats",
+		"a: {<<: {b: c}}":              "merge keys (<<) are not supported",
 		"? [a]\n: b":                   "a key must be a plain word",
 		"count: 1\n---\ncount: 2":      "a second document",
-		"act: {say: ${X}}":             `f.yaml:1:12: YAML: a text with ${…} must be quoted here: "${X}"`,
-		"count: 1\n# x\n# y\nnamed:\n  a: {text: 1}\n b: {text: 2}\n": "f.yaml:6:2: YAML: the indentation fits to nothing above",
-		"count: 1\nact: {say: a: b}\nspan: 1s\n":                      "f.yaml:2:13: YAML: a second `: ` in one place: a comma is missing before it",
+		"act: {say: ${X}}":             `f.yaml:1:12: YAML: quote a string with ${…} here: "${X}"`,
+		"count: 1\n# x\n# y\nnamed:\n  a: {text: 1}\n b: {text: 2}\n": "f.yaml:6:2: YAML: the indentation matches nothing above",
+		"count: 1\nact: {say: a: b}\nspan: 1s\n":                      "f.yaml:2:13: YAML: a second `: ` in one entry: a comma is missing before it",
 		"named:\n  a: {text: :}\n":                                    "f.yaml:2:3: YAML: did not find expected node content",
-		"act: {say:hello}":                                            `unknown action "say:hello"; a blank is missing after the colon: say: hello`,
-		"count: 1\n\tspan: 1s\n":                                      "f.yaml:2:1: YAML: there is a tab: indentation is made of spaces",
+		"act: {say:hello}":                                            `unknown action "say:hello"; a space is missing after the colon: say: hello`,
+		"count: 1\n\tspan: 1s\n":                                      "f.yaml:2:1: YAML: a tab in the indentation: use spaces",
 		"count: 1\nact: {say: \xe9}\n":                                "f.yaml:2:12: the byte 0xe9 is not UTF-8",
 		"words: [a":                                                   "f.yaml:",
 		strings.Repeat("[", 10_000):                                   "f.yaml",
@@ -188,7 +188,7 @@ func TestOfVeryManyComplaintsOnlyTheFirstAreWorkedOut(t *testing.T) {
 	if len(all) != mostProblems+2 || hints > 2*mostProblems {
 		t.Errorf("%d complaints, %d hints worked out", len(all), hints)
 	}
-	if last, want := all[len(all)-1].String(), fmt.Sprintf("f.yaml: and %d more complaints", many-mostProblems); last != want {
+	if last, want := all[len(all)-1].String(), fmt.Sprintf("f.yaml: and %d more problems", many-mostProblems); last != want {
 		t.Errorf("the last is %q, want %q", last, want)
 	}
 	if all[1].Message != "doubtful" {
@@ -230,7 +230,7 @@ func TestNamesAreUniqueOverFiles(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	ReadFiles(files, s.value(), ps)
-	want := "20-b.yaml:1:9: \"x\" is declared already at " + files[0] + ":1:9"
+	want := "20-b.yaml:1:9: \"x\" is already declared at " + files[0] + ":1:9"
 	if !strings.Contains(ps.Error(), want) {
 		t.Errorf("%v lacks %q", ps, want)
 	}
@@ -310,7 +310,7 @@ func TestPipesAndDevicesAreNoConfiguration(t *testing.T) {
 func TestNULAndWhatCannotBePrinted(t *testing.T) {
 	for text, want := range map[string]string{
 		`name: "a\0b"`:    `f.yaml:1:7: "a\x00b" holds a NUL`,
-		`"a\e[31m": text`: `f.yaml:1:1: the key "a\x1b[31m" holds what cannot be printed`,
+		`"a\e[31m": text`: `f.yaml:1:1: the key "a\x1b[31m" holds unprintable characters`,
 	} {
 		if _, ps := read(text); !strings.Contains(ps.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, ps, want)

@@ -64,7 +64,7 @@ func (n Node) Found() string {
 	case n.Absent():
 		return "nothing"
 	case n.Null:
-		return fmt.Sprintf("nothing (which %s stands for without quotes)", n.Text)
+		return fmt.Sprintf("nothing (%s means that without quotes)", n.Text)
 	}
 	return fmt.Sprintf("%.60q", n.Text)
 }
@@ -95,7 +95,7 @@ func Parse(file string, text []byte, ps *Problems) (Node, bool) {
 	var more yaml.Node
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		ps.Errorf(Pos{file, more.Line, more.Column}, "a second document: one file holds one")
+		ps.Errorf(Pos{file, more.Line, more.Column}, "a second document: a file can hold only one")
 		return Node{}, false
 	case !errors.Is(err, io.EOF):
 		ps.add(syntaxProblem(file, text, err))
@@ -154,7 +154,7 @@ func (c *converter) node(y *yaml.Node, depth int) Node {
 	case yaml.ScalarNode:
 		n.Text = y.Value
 		if strings.ContainsRune(n.Text, 0) {
-			c.ps.Errorf(at, "%.60q holds a NUL, which no name, path or argument can; bytes of a message are written in hex", n.Text)
+			c.ps.Errorf(at, "%.60q holds a NUL, which no name, path or argument can; write the bytes of a message in hex", n.Text)
 		}
 		n.Null = y.Tag == "!!null"
 	}
@@ -170,7 +170,7 @@ func (c *converter) inside(parent, y *yaml.Node, depth int) Node {
 func (c *converter) alias(y *yaml.Node, depth int) Node {
 	at := Pos{c.file, y.Line, y.Column}
 	if c.open[y.Alias] {
-		return c.fail(at, "the alias *%s stands inside of what it repeats", y.Value)
+		return c.fail(at, "the alias *%s is inside the value that it repeats", y.Value)
 	}
 	n := c.node(y.Alias, depth+1)
 	n.Pos = at
@@ -181,13 +181,13 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 	at := Pos{c.file, key.Line, key.Column}
 	switch {
 	case key.Tag == "!!merge":
-		c.fail(at, "merge keys (<<) are not taken; an alias may stand for a whole value")
+		c.fail(at, "merge keys (<<) are not supported; use an alias for a whole value")
 	case key.Kind != yaml.ScalarNode:
 		c.fail(at, "a key must be a plain word")
 	case key.Tag == "!!null" && len(key.Value) < 2: // left out, or ~; null may be a name
 		c.ps.Errorf(at, "expected a key, found nothing")
 	case strings.ContainsFunc(key.Value, func(r rune) bool { return !unicode.IsPrint(r) }):
-		c.fail(at, "the key %.60q holds what cannot be printed", key.Value)
+		c.fail(at, "the key %.60q holds unprintable characters", key.Value)
 	}
 	return Entry{Key: key.Value, At: at, Value: c.inside(parent, value, depth)}
 }

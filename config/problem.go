@@ -135,7 +135,7 @@ func (ps *Problems) All() []Problem {
 		last := ps.list[len(ps.list)-1]
 		return append(slices.Clip(ps.list), Problem{
 			Pos: Pos{File: last.Pos.File}, Warning: !ps.Failed(),
-			Message: fmt.Sprintf("and %d more complaints", ps.withheld),
+			Message: fmt.Sprintf("and %d more problems", ps.withheld),
 		})
 	}
 	return ps.list

@@ -37,7 +37,7 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 	} else if name, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")
 		p.Pos.Col = 1 + max(0, bytes.Index(lines[at-1], []byte("*"+name)))
-		p.Message = fmt.Sprintf("YAML: *%s repeats what is marked &%s, and nothing above is; a text that begins with * must be quoted", name, name)
+		p.Message = fmt.Sprintf("YAML: *%s refers to an anchor &%s, which is not above; quote a string that begins with *", name, name)
 	} else if line, col, cause := likelyCause(lines, at-1); cause != "" {
 		p.Pos, p.Message = Pos{file, line + 1, col + 1}, "YAML: "+cause
 	}
@@ -85,10 +85,10 @@ func likelyCause(lines [][]byte, at int) (line, col int, cause string) {
 	text := lines[at]
 	before, rest := text[:indent(text)], bytes.TrimSpace(text)
 	if tab := bytes.IndexByte(before, '\t'); tab >= 0 {
-		return at, tab, "there is a tab: indentation is made of spaces"
+		return at, tab, "a tab in the indentation: use spaces"
 	}
 	if len(rest) > 1 && rest[0] == '-' && rest[1] != ' ' && rest[1] != '-' {
-		return at, len(before), "after the - of a list's entry a space is missing"
+		return at, len(before), "a space is missing after the - of a list entry"
 	}
 	s := scanner{lines: lines, line: at, col: len(before)}
 	if s.scan(); s.cause != "" {
@@ -109,7 +109,7 @@ func misplaced(lines [][]byte, at int) string {
 	}
 	previous := bytes.TrimSpace(lines[above])
 	if ends := previous[len(previous)-1]; ends == '|' || ends == '>' || !bytes.Contains(lines[at], []byte(":")) {
-		return "expected `KEY: value`; the lines of a text that begins with | are indented deeper than its key"
+		return "expected `KEY: value`; indent the lines of a string that begins with | deeper than its key"
 	}
 	var columns []string
 	from := indent(lines[above])
@@ -122,7 +122,7 @@ func misplaced(lines [][]byte, at int) string {
 		return "" // the value of that key
 	}
 	if here := strconv.Itoa(indent(lines[at]) + 1); !slices.Contains(columns, here) {
-		return fmt.Sprintf("the indentation fits to nothing above: this begins in column %s, the line before in %s", here, strings.Join(columns, " and "))
+		return fmt.Sprintf("the indentation matches nothing above: this line begins in column %s, the one before in %s", here, strings.Join(columns, " and "))
 	}
 	return ""
 }
@@ -183,9 +183,9 @@ func (s *scanner) step(text []byte) {
 	switch {
 	case c == ' ' || c == '\n' || c == '\r':
 	case c == '\t':
-		s.fail(here, "there is a tab: YAML wants spaces")
+		s.fail(here, "a tab between values: use spaces")
 	case bytes.HasPrefix(text[s.col:], []byte("${")) && (flow || !s.begun):
-		s.fail(here, "a text with ${…} must be quoted here: \"${X}\"")
+		s.fail(here, "quote a string with ${…} here: \"${X}\"")
 	case (c == '"' || c == '\'') && !s.begun && !s.closed:
 		s.quoted(here)
 	case (c == '[' || c == '{') && !s.begun && !s.closed:
@@ -200,14 +200,14 @@ func (s *scanner) step(text []byte) {
 		}
 		s.key, s.closed, s.begun = true, false, false
 	case s.closed && s.col > 0 && text[s.col-1] == '\'':
-		s.fail(here, "the text ended at the quote before this: inside of '…' a quote is written twice, ''")
+		s.fail(here, "the string ended at the quote before this: inside '…', write a quote twice, ''")
 	case s.closed && flow:
 		s.fail(here, "a comma is missing before this")
 	case s.closed:
-		s.fail(here, "the text ended at the quote or bracket before this: put all of it into quotes")
+		s.fail(here, "the string ended at the quote or bracket before this: quote all of it")
 	case c == '-' && next == ' ' && !flow && !s.begun:
 	case !s.begun && (strings.IndexByte("%@`!&", c) >= 0 || c == '*' && !isAlias(text[s.col+1:])):
-		s.fail(here, "a text that begins with %c must be quoted", c)
+		s.fail(here, "quote a string that begins with %c", c)
 	default:
 		s.begun = true
 	}
@@ -217,11 +217,11 @@ func (s *scanner) step(text []byte) {
 // is an entry of a list, which may be a mapping without its brackets.
 func (s *scanner) secondColon(here place) {
 	if n := len(s.open); n == 0 {
-		s.fail(here, "a second `: ` in one place: quote a text that holds one: \"a: b\"")
+		s.fail(here, "a second `: ` in one entry: quote a string that holds one: \"a: b\"")
 	} else if top := s.open[n-1]; top.line < here.line {
 		s.fail(top, "this %c is not closed, or a comma is missing before line %d", top.char, here.line+1)
 	} else if top.char == '{' {
-		s.fail(here, "a second `: ` in one place: a comma is missing before it, or quote a text that holds one: \"a: b\"")
+		s.fail(here, "a second `: ` in one entry: a comma is missing before it, or quote a string that holds one: \"a: b\"")
 	}
 }
 
@@ -245,7 +245,7 @@ func (s *scanner) quoted(from place) {
 			switch c := text[s.col]; {
 			case c == '\\' && from.char == '"':
 				if s.col++; s.col < len(text) && strings.IndexByte("0abt\tnvfre \"/\\N_LPxuU\r\n", text[s.col]) < 0 {
-					s.fail(place{s.line, s.col - 1, c}, "\\%c is no escape of \"…\": write \\\\ for a backslash, or use '…'", text[s.col])
+					s.fail(place{s.line, s.col - 1, c}, "\\%c is not an escape in \"…\": write \\\\ for a backslash, or use '…'", text[s.col])
 					return
 				}
 			case c != from.char:

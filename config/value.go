@@ -24,7 +24,7 @@ type Value interface {
 
 // Shape describes what a Value accepts.
 type Shape struct {
-	Type     string   // "text", "duration", "on/off", "list", ...: for people
+	Type     string   // "string", "duration", "on/off", "list", ...: for people
 	Words    []string // the words that an enumeration takes
 	Elem     *Shape   // of a list or of a mapping with free keys
 	Fields   []Field  // of a mapping with fixed keys
@@ -85,7 +85,7 @@ func want(n Node, kind Kind, what string, ps *Problems) bool {
 // article puts the article before the name of a type that has none.
 func article(what string) string {
 	first, _, _ := strings.Cut(what, " ")
-	if slices.Contains([]string{"a", "an", "one", "on", "on,", "text", "the", "either", "auto", "kernel,"}, first) || strings.ContainsAny(first, ":/-") {
+	if slices.Contains([]string{"a", "an", "one", "on", "on,", "the", "either", "auto", "kernel,"}, first) || strings.ContainsAny(first, ":/-") {
 		return what
 	}
 	return "a " + what
@@ -139,7 +139,7 @@ func (v scalar) Read(n Node, ps *Problems) {
 // Text returns a Value for any scalar, taken as it is written, ~ and null too.
 // It may be empty only in quotes.
 func Text(p *string) Value {
-	return Written(p, "text", func(s string) (string, error) { return s, nil })
+	return Written(p, "string", func(s string) (string, error) { return s, nil })
 }
 
 // Word is Text that is not empty.
@@ -166,9 +166,9 @@ func ParseBool(s string) (bool, error) {
 	return false, fmt.Errorf("expected on or off, found %q", s)
 }
 
-// Int returns a Value for a whole number from low to high.
+// Int returns a Value for an integer from low to high.
 func Int(p *int, low, high int) Value {
-	what := fmt.Sprintf("a whole number from %d to %d", low, high)
+	what := fmt.Sprintf("an integer from %d to %d", low, high)
 	return Parsed(p, what, func(s string) (int, error) {
 		v, err := strconv.Atoi(s)
 		if err != nil || v < low || v > high {
@@ -296,7 +296,7 @@ func (m mapOf[T]) Read(n Node, ps *Problems) {
 	}
 	for _, e := range n.Entries {
 		if first := (*m.p)[e.Key]; first != nil {
-			ps.Errorf(e.At, "%q is declared already at %s", e.Key, *m.at(first))
+			ps.Errorf(e.At, "%q is already declared at %s", e.Key, *m.at(first))
 			continue
 		}
 		v := new(T)
@@ -327,7 +327,7 @@ func readFields(n Node, fields []Field, ps *Problems) {
 	var guessed []string // keys that stand there under another name
 	for _, e := range n.Entries {
 		if first, ok := seen[e.Key]; ok {
-			ps.Errorf(e.At, "the key %q stands already at line %d", e.Key, first.Line)
+			ps.Errorf(e.At, "duplicate key %q, first at line %d", e.Key, first.Line)
 			continue
 		}
 		seen[e.Key] = e.At
@@ -371,7 +371,7 @@ func suggestField(key string, fields []Field) (hint, meant string) {
 			return didYouMean(f.Name), f.Name
 		}
 		if text, ok := strings.CutPrefix(key, f.Name+":"); ok {
-			return fmt.Sprintf("; a blank is missing after the colon: %s: %s", f.Name, text), f.Name
+			return fmt.Sprintf("; a space is missing after the colon: %s: %s", f.Name, text), f.Name
 		}
 		names = append(names, f.Name)
 	}
@@ -473,7 +473,7 @@ func pick(n Node, what string, variants []Variant, common []Field, ps *Problems)
 	case 1:
 		return found[0], true
 	}
-	ps.Errorf(n.Pos, "both %q and %q: one mapping is one %s", found[0].Key, found[1].Key, what)
+	ps.Errorf(n.Pos, "both %q and %q: a mapping can be only one %s", found[0].Key, found[1].Key, what)
 	return Variant{}, false
 }
 
@@ -501,7 +501,7 @@ func unknownVariant(n Node, what string, variants []Variant, common []Field, ps 
 			return
 		}
 	}
-	ps.Errorf(n.Pos, "the mapping does not say which %s it is, by one of the keys %s", what, keysOf(variants))
+	ps.Errorf(n.Pos, "no %s in the mapping: expected one of the keys %s", what, keysOf(variants))
 }
 
 func keysOf(variants []Variant) string {

@@ -19,8 +19,8 @@ import (
 // is no. It fails where there is nothing to ask for, or nobody answers.
 func Ask(in io.Reader, out io.Writer, chips []gpio.Chip, b *board.Board) ([]string, error) {
 	a := asker{in: in, out: out}
-	fmt.Fprintln(out, "To watch a line is to request it: that can take the pin away from a peripheral that uses it,")
-	fmt.Fprintln(out, "a serial port or a bus, until that is set up again. Say yes to those that you wired yourself.")
+	fmt.Fprintln(out, "Watching a line requests it, which can take the pin away from a peripheral,")
+	fmt.Fprintln(out, "such as a serial port or a bus, until that is set up again. Choose lines that you wired yourself.")
 	var chosen []string
 	free := 0
 	for i := range chips {
@@ -33,9 +33,9 @@ func Ask(in io.Reader, out io.Writer, chips []gpio.Chip, b *board.Board) ([]stri
 	}
 	switch {
 	case a.ended:
-		return nil, errors.New("nobody answers which lines to watch")
+		return nil, errors.New("no answer which lines to watch")
 	case free == 0:
-		return nil, errors.New("there is no free GPIO line here")
+		return nil, errors.New("no GPIO line is free")
 	}
 	return chosen, nil
 }
@@ -50,7 +50,7 @@ type asker struct {
 func (a *asker) chip(c *gpio.Chip, specs, taken []string) []string {
 	fmt.Fprintf(a.out, "\n%s [%s] has %d free lines: %s\n", Printable(c.Name), Printable(c.Label), len(specs), Printable(strings.Join(specs, ", ")))
 	if len(taken) > 0 {
-		fmt.Fprintf(a.out, "left out, because their names say what they are for: %s\n", Printable(strings.Join(taken, ", ")))
+		fmt.Fprintf(a.out, "left out, because their names show another use: %s\n", Printable(strings.Join(taken, ", ")))
 	}
 	switch a.answer("Watch them? y(es, all), s(ome of them), N(o): ") {
 	case 'y':

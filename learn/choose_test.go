@@ -49,7 +49,7 @@ func TestAskTakesOnlyAYes(t *testing.T) {
 		if got := strings.Join(chosen, " "); got != test.want || (err != nil) != (test.want == "") {
 			t.Errorf("%q: chosen %q, %v, want %q\n%s", test.answers, got, err, test.want, out.String())
 		}
-		if text := out.String(); !strings.Contains(text, "left out, because their names say what they are for: ID_SDA, P9_22\n") ||
+		if text := out.String(); !strings.Contains(text, "left out, because their names show another use: ID_SDA, P9_22\n") ||
 			strings.Index(text, "can take the pin away") > strings.Index(text, "Watch them?") || strings.Contains(text, "GPIO4") {
 			t.Errorf("asked\n%s", text)
 		}

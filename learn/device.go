@@ -175,13 +175,13 @@ func sentenceOf(e *sources.Event) string {
 	case usb && action == "add":
 		return "A USB device was plugged in"
 	case usb && action == "remove":
-		return "A USB device was pulled out"
+		return "A USB device was removed"
 	case action == "add":
-		return "A device came"
+		return "A device appeared"
 	case action == "remove":
-		return "A device went away"
+		return "A device disappeared"
 	}
-	return "The kernel told of a device, " + Printable(action)
+	return "The kernel reported a device, " + Printable(action)
 }
 
 // subject returns by what name people may know the device of e.
@@ -209,12 +209,12 @@ func devices(e *sources.Event) string {
 	ids := identity(e)
 	switch {
 	case ids != nil && text(e, "ID_SERIAL_SHORT") != "":
-		add("this very one", append(slices.Clone(ids), "ID_SERIAL_SHORT")...)
-		add("any of this make", ids...)
+		add("this device only", append(slices.Clone(ids), "ID_SERIAL_SHORT")...)
+		add("any of this model", ids...)
 	case ids != nil:
-		add("any of this make", ids...)
+		add("any of this model", ids...)
 	case text(e, "DEVNAME") != "":
-		add("by the name of the moment", "DEVNAME")
+		add("by its current name", "DEVNAME")
 	default:
 		add("by its path", "DEVPATH")
 	}
@@ -237,7 +237,7 @@ func (b *Burst) disk(e *sources.Event, w *World) *fragment {
 	f := newFragment("device", "%: the drive %, %.", sentenceOf(e), called(subject(e)), Printable(text(e, "DEVNAME")))
 	if e.Topic.State == "remove" {
 		f.rule("uevent: {%}", devices(e))
-		f.other(unmounted, "\twhere `automount` has mounted it")
+		f.other(unmounted, "\tif `automount` mounted it")
 		f.log("${DEVNAME}: ${REFLEXD_EVENT}")
 		return f
 	}
@@ -256,8 +256,8 @@ func (b *Burst) disk(e *sources.Event, w *World) *fragment {
 	f.rule("uevent: {%}", devices(e))
 	f.log("${ACTION} ${DEVNAME}")
 	if mountable {
-		f.rule("mount: \"*\", is: mounted%", "\tthe files can be read then")
-		f.other(unmounted, "\tnot any more")
+		f.rule("mount: \"*\", is: mounted%", "\tits files can be read")
+		f.other(unmounted, "\tit is unmounted or removed")
 		f.log("${DEVNAME} at ${MOUNTPOINT}: ${REFLEXD_EVENT}")
 	}
 	return f
@@ -279,9 +279,9 @@ func (f *fragment) automount(e *sources.Event) {
 func (b *Burst) inputDevice(e *sources.Event, w *World) *fragment {
 	action := e.Topic.State
 	nodes := b.inputNodes(action, w)
-	word, is := "came", "present"
+	word, is := "appeared", "present"
 	if action == "remove" {
-		word, is = "went away", "absent"
+		word, is = "disappeared", "absent"
 	}
 	f := newFragment("device", "The input device % %.", nameOf(nodes[0]), word)
 	for _, other := range nodes[1:] {

@@ -51,9 +51,9 @@ func selectors(d *input.Device, all []input.Device) string {
 	narrowest := selects(d, best)
 	choices := narrowest
 	if best == byPath {
-		choices += "\tnothing else tells it from others; the number may be another after the next boot"
+		choices += "\tnothing else identifies it; the number can change at the next boot"
 	}
-	for _, wider := range [...]string{"name\tany of this name", "id\tany of this make", "phys\twhatever is plugged in there"} {
+	for _, wider := range [...]string{"name\tany of this name", "id\tany of this model", "phys\tany device in that port"} {
 		key, why, _ := strings.Cut(wider, "\t")
 		if yaml := selects(d, key); yaml != "" && yaml != narrowest {
 			choices += "\n" + yaml + "\t" + why

@@ -91,8 +91,8 @@ func (world *World) encoder(a, b *wire, t turns) *fragment {
 		more += ", active: high"
 	}
 	f := newFragment("encoder", "The knob at % and % was turned by % edges.", Printable(a.name), Printable(b.name), strconv.Itoa(t.travel()))
-	f.note("If it counts the wrong way, exchange a and b.")
-	f.note("It came to rest as with `steps: %`: if it tells too many or too few, try `full`, `half` or `quarter`.", steps)
+	f.note("If it counts the wrong way, swap a and b.")
+	f.note("It came to rest as with `steps: %`: if it counts too many or too few, try `full`, `half` or `quarter`.", steps)
 	f.section("encoders", "knob", fill("{a: %, b: %%}", Word(world.spec(a)), Word(world.spec(b)), more+world.bias("pull-up")))
 	f.rule("encoder: knob, is: %", "turned\nclockwise\ncounter-clockwise")
 	f.log("${ENCODER} ${DIRECTION}")

@@ -140,7 +140,7 @@ func (world *World) button(w *wire, strokes []stroke, bounce time.Duration) *fra
 	}
 	more += world.bias("pull-up") + f.debounce(bounce, usualDebounce)
 	if world.Bias == "" && w.restsHigh() {
-		f.note("`bias: pull-up`, the usual one of a button, is for a contact to ground without a resistor of its own.")
+		f.note("`bias: pull-up`, the default of a button, is for a contact to ground without its own resistor.")
 	}
 	f.line(world, w, "button", more, is, "${LINE}: ${REFLEXD_EVENT}")
 	return f
@@ -163,7 +163,7 @@ func (world *World) signal(w *wire) *fragment {
 	span := w.last().at - w.edges[0].at
 	f := newFragment("line", "% changed % times in %.", Printable(w.name), strconv.Itoa(len(w.edges)), span.String())
 	if span >= longestBounce {
-		f.note("No hand does that: it is a signal, or the wire is loose and needs a bias.")
+		f.note("No hand does that: it is a signal, or an open wire that needs a bias.")
 	} else {
 		f.note("That is too fast for a button: a debounce would hide it.")
 	}

@@ -101,16 +101,16 @@ func probe(path string) (blkid.Content, error) {
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return blkid.Content{}, fmt.Errorf("look at what is on it: %w", err)
+		return blkid.Content{}, fmt.Errorf("probe its contents: %w", err)
 	}
 	defer f.Close()
 	size, err := unix.Seek(int(f.Fd()), 0, io.SeekEnd)
 	if err != nil {
-		return blkid.Content{}, fmt.Errorf("ask for the size of %s: %w", path, err)
+		return blkid.Content{}, fmt.Errorf("get the size of %s: %w", path, err)
 	}
 	content, err := blkid.Probe(f, size)
 	if err != nil {
-		return blkid.Content{}, fmt.Errorf("look at what is on %s: %w", path, err)
+		return blkid.Content{}, fmt.Errorf("probe %s: %w", path, err)
 	}
 	return content, nil
 }

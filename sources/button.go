@@ -61,7 +61,7 @@ func ClickState(n int) string {
 type Timing struct {
 	// ClickGap is the longest pause between two clicks that belong together.
 	ClickGap time.Duration
-	// Hold is how long `held` without `for` takes.
+	// Hold is how long a press lasts to be `held` without `for`.
 	Hold time.Duration
 	// ChordWindow is how far apart the keys of a chord may be pressed.
 	ChordWindow time.Duration
@@ -86,7 +86,7 @@ func (t *Timing) ButtonFields() []config.Field {
 	return []config.Field{
 		{Name: "click_gap", Doc: "the longest pause between two clicks of a double click",
 			Default: DefaultTiming.ClickGap.String(), Value: config.Duration(&t.ClickGap)},
-		{Name: "hold", Doc: "how long `held` without `for` takes",
+		{Name: "hold", Doc: "how long a press lasts to be `held` without `for`",
 			Default: DefaultTiming.Hold.String(), Value: config.Duration(&t.Hold)},
 	}
 }
@@ -155,11 +155,11 @@ type Button struct {
 func (b *Button) Fields(states ...string) []config.Field {
 	word := func(s *string) config.Value { return config.OneOf(s, states...) }
 	return []config.Field{
-		{Name: "is", Doc: "what must happen, one or a list", Required: true,
+		{Name: "is", Doc: "what happened, one or a list", Required: true,
 			Value: config.At(&b.is, config.OneOrMore(&b.Is, word))},
-		{Name: "for", Doc: "with held: for how long; without it as `hold` says",
+		{Name: "for", Doc: "with held: for how long; default: `hold`",
 			Value: config.Duration(&b.hold.For)},
-		{Name: "repeat", Doc: "with held: again and again after so long, while it is held on",
+		{Name: "repeat", Doc: "with held: repeat after this time, while it stays down",
 			Value: config.Duration(&b.hold.Repeat)},
 		{Name: "times", Doc: "with clicked: how many clicks",
 			Value: config.Int(&b.times, 1, MostClicks)},
@@ -232,9 +232,9 @@ func (b *Button) check(ps *config.Problems) {
 	case b.times != 0 && !b.only(Clicked):
 		ps.Errorf(b.is, "times goes with `is: clicked` only")
 	case b.Before != 0 && b.Before <= b.After:
-		ps.Errorf(b.is, "before: %v is no later than after: %v: this can never fire", b.Before, b.After)
+		ps.Errorf(b.is, "before: %v is not more than after: %v: this can never fire", b.Before, b.After)
 	case b.hold.Repeat != 0 && b.hold.Repeat < shortestRepeat:
-		ps.Errorf(b.is, "repeat: %v is too fast: %v or more", b.hold.Repeat, shortestRepeat)
+		ps.Errorf(b.is, "repeat: %v is too fast: at least %v", b.hold.Repeat, shortestRepeat)
 	}
 }
 
@@ -265,7 +265,7 @@ func (t *Trigger) Restrict(more func(*Event) bool) {
 // that an event must come from.
 func FromField(from *string, at *config.Pos) config.Field {
 	return config.Field{
-		Name: "from", Doc: "the name of the declared device that it must come from; any without it",
+		Name: "from", Doc: "the declared device that it must come from; default: any",
 		Value: config.At(at, config.Word(from, "a name")),
 	}
 }
@@ -293,6 +293,6 @@ const (
 type Encoder struct {
 	// Edges is how many edges of its two lines make a step: 4, 2 or 1.
 	Edges int
-	// Steps is how many steps make one event.
+	// Steps is steps per event.
 	Steps int
 }

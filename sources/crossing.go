@@ -18,16 +18,16 @@ type Crossing struct{ above, below *int64 }
 // Fields returns the YAML fields `above` and `below`.
 func (c *Crossing) Fields() []config.Field {
 	return []config.Field{
-		{Name: "above", Doc: "only when the value passes from not above this to above it", Value: limit(&c.above)},
-		{Name: "below", Doc: "only when the value passes from not below this to below it", Value: limit(&c.below)},
+		{Name: "above", Doc: "only when the value rises above this", Value: limit(&c.above)},
+		{Name: "below", Doc: "only when the value falls below this", Value: limit(&c.below)},
 	}
 }
 
 func limit(p **int64) config.Value {
-	return config.Parsed(p, "a whole number", func(text string) (*int64, error) {
+	return config.Parsed(p, "an integer", func(text string) (*int64, error) {
 		n, err := strconv.ParseInt(text, 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("expected a whole number, found %q", text)
+			return nil, fmt.Errorf("expected an integer, found %q", text)
 		}
 		return &n, nil
 	})

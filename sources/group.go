@@ -39,17 +39,17 @@ func (g *GroupTrigger) Fields() []config.Field {
 	g.members = silent
 	word := func(s *string) config.Value { return config.OneOf(s, Pressed, Released, Held) }
 	return []config.Field{
-		{Name: "together", Doc: "a chord: all of them are down, in whatever order they were pressed",
+		{Name: "together", Doc: "a chord: all of them are down, pressed in any order",
 			Default: "off", Value: config.Bool(&g.together)},
 		{Name: "in_order", Doc: "a sequence: they are pressed one after the other",
 			Default: "off", Value: config.Bool(&g.inOrder)},
-		{Name: "is", Doc: "what must happen, one or a list; of a sequence `pressed` only", Required: true,
+		{Name: "is", Doc: "what happened, one or a list; for a sequence only `pressed`", Required: true,
 			Value: config.At(&g.at, config.OneOrMore(&g.is, word))},
-		{Name: "within", Doc: "from the first press to the last: of a chord as `chord_window` says (50ms), of a sequence 2s",
+		{Name: "within", Doc: "maximum time from the first press to the last; default: `chord_window` (50ms) for a chord, 2s for a sequence",
 			Value: config.Duration(&g.within)},
-		{Name: "for", Doc: "with held: for how long; without it as `hold` says", Value: config.Duration(&g.hold.For)},
-		{Name: "repeat", Doc: "with held: again and again after so long", Value: config.Duration(&g.hold.Repeat)},
-		{Name: "members", Doc: "silent: a press that becomes part of the chord is not told as the member's own, and waits until that is decided; heard: it is told at once, too",
+		{Name: "for", Doc: "with held: for how long; default: `hold`", Value: config.Duration(&g.hold.For)},
+		{Name: "repeat", Doc: "with held: repeat after this time", Value: config.Duration(&g.hold.Repeat)},
+		{Name: "members", Doc: "silent: a press that becomes part of the chord fires no rule of its member, so each press waits until that is decided; heard: members fire at once",
 			Default: silent, Value: config.OneOf(&g.members, silent, heard)},
 	}
 }
@@ -112,11 +112,11 @@ func (g *GroupTrigger) check(t *Trigger, names []string, ps *config.Problems) bo
 	sorted := slices.Sorted(slices.Values(names))
 	switch {
 	case g.together == g.inOrder:
-		ps.Errorf(t.Pos, "say either `together: true`, a chord, or `in_order: true`, a sequence")
+		ps.Errorf(t.Pos, "write either `together: true`, a chord, or `in_order: true`, a sequence")
 	case len(names) < 2:
-		ps.Errorf(t.Pos, "one alone is no chord and no sequence: a list of two or more is needed")
+		ps.Errorf(t.Pos, "a chord or a sequence needs a list of two or more")
 	case g.together && len(slices.Compact(sorted)) < len(names):
-		ps.Errorf(t.Pos, "the list names one of them twice: a chord cannot be pressed like that")
+		ps.Errorf(t.Pos, "the list names one twice: a chord needs different ones")
 	case g.inOrder && !only(Pressed):
 		ps.Errorf(g.at, "a sequence can be `pressed` only")
 	case g.inOrder && g.members == heard:
@@ -124,7 +124,7 @@ func (g *GroupTrigger) check(t *Trigger, names []string, ps *config.Problems) bo
 	case g.hold != Hold{} && !slices.Contains(g.is, Held):
 		ps.Errorf(g.at, "for and repeat go with `is: held` only")
 	case g.hold.Repeat != 0 && g.hold.Repeat < shortestRepeat:
-		ps.Errorf(g.at, "repeat: %v is too fast: %v or more", g.hold.Repeat, shortestRepeat)
+		ps.Errorf(g.at, "repeat: %v is too fast: at least %v", g.hold.Repeat, shortestRepeat)
 	default:
 		return true
 	}

@@ -98,9 +98,9 @@ func WhereValue(w *Where) config.Value {
 func (w *Where) read(e config.Entry, ps *config.Problems) {
 	switch {
 	case !ValidField(e.Key):
-		ps.Errorf(e.At, "%q is no event field: they are in upper case%s", e.Key, upper(e.Key))
+		ps.Errorf(e.At, "%q is not an event field: write it in upper case%s", e.Key, upper(e.Key))
 	case slices.ContainsFunc(*w, func(c condition) bool { return c.field == e.Key }):
-		ps.Errorf(e.At, "the field %s is asked for twice", e.Key)
+		ps.Errorf(e.At, "duplicate field %s", e.Key)
 	default:
 		if t := readTest(e.Value, ps); t != nil {
 			*w = append(*w, condition{e.Key, t})
@@ -137,7 +137,7 @@ func readTest(n config.Node, ps *config.Problems) test {
 			}
 		}
 		if len(n.Items) == 0 {
-			ps.Errorf(n.Pos, "the list is empty: nothing is in it")
+			ps.Errorf(n.Pos, "the list is empty: nothing matches it")
 		}
 		return any
 	case n.Kind == config.Map:
@@ -147,7 +147,7 @@ func readTest(n config.Node, ps *config.Problems) test {
 		return nil
 	case strings.ContainsAny(n.Text, `*?[`):
 		if !ValidGlob(n.Text) {
-			ps.Errorf(n.Pos, "%q is no pattern: a [ is not closed", n.Text)
+			ps.Errorf(n.Pos, "%q is not a pattern: a [ is not closed", n.Text)
 			return nil
 		}
 		return glob{n.Text}
@@ -166,7 +166,7 @@ func readComparison(n config.Node, ps *config.Problems) test {
 		case "above", "below":
 			number, err := strconv.ParseInt(e.Value.Text, 10, 64)
 			if err != nil || e.Value.Kind != config.Scalar {
-				ps.Errorf(e.Value.Pos, "%s: expected a whole number, found %s", e.Key, e.Value.Found())
+				ps.Errorf(e.Value.Pos, "%s: expected an integer, found %s", e.Key, e.Value.Found())
 				continue
 			}
 			all = append(all, compare{number, e.Key == "above"})
@@ -178,7 +178,7 @@ func readComparison(n config.Node, ps *config.Problems) test {
 		ps.Errorf(n.Pos, "expected one of not, above, below")
 	}
 	if all.impossible() {
-		ps.Errorf(n.Pos, "no whole number is both above the one and below the other: this can never hold")
+		ps.Errorf(n.Pos, "no integer is both above the one and below the other: this can never hold")
 	}
 	return all
 }

@@ -63,10 +63,10 @@ func TestWhere(t *testing.T) {
 
 func TestWhereComplains(t *testing.T) {
 	for yaml, want := range map[string]string{
-		`{value: 1}`:           "t.yaml:1:2: \"value\" is no event field: they are in upper case, VALUE",
-		`{VALUE: 1, VALUE: 2}`: "asked for twice",
+		`{value: 1}`:           "t.yaml:1:2: \"value\" is not an event field: write it in upper case, VALUE",
+		`{VALUE: 1, VALUE: 2}`: "duplicate field",
 		`{VALUE: {abvoe: 1}}`:  `unknown comparison "abvoe"; did you mean "above"?`,
-		`{VALUE: {above: x}}`:  "above: expected a whole number",
+		`{VALUE: {above: x}}`:  "above: expected an integer",
 		`{VALUE: }`:            `an empty one is written ""`,
 		`{VALUE: "[a"}`:        "a [ is not closed",
 		`{VALUE: {}}`:          "expected one of not, above, below",

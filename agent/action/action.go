@@ -149,7 +149,7 @@ func (c *Check) Text(t expand.Text) {
 func (c *Check) suggestField(name string) string {
 	switch {
 	case slices.Contains(failureFields, name):
-		return "; it is known in on_failure"
+		return "; only on_failure has it"
 	case config.Suggest(name, everyEvent) != "":
 		return config.Suggest(name, everyEvent)
 	}

@@ -17,13 +17,13 @@ import (
 
 var pulseKind = Kind{
 	Key:   "pulse",
-	Doc:   "drive an output line or a LED for a while",
+	Doc:   "switch an output line or LED for a limited time",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &pulse{to: true}
 		fields := append(a.target.fields(),
 			config.Field{Name: "for", Doc: "how long", Required: true, Value: config.Parsed(&a.span, "duration", parseSpan)},
-			config.Field{Name: "to", Doc: "what it is meanwhile; afterwards it is the opposite", Default: "on", Value: config.Bool(&a.to)})
+			config.Field{Name: "to", Doc: "its state for that time; afterwards it is the opposite", Default: "on", Value: config.Bool(&a.to)})
 		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), func(c *Check) Action {
 			a.target.check(c)
 			return a
@@ -51,18 +51,18 @@ func (a *pulse) Start(r *Run) (Pending, error) {
 var blinkKind = Kind{
 	Key:   "blink",
 	Also:  "flash",
-	Doc:   "have an output line or a LED blink until the next order to it",
+	Doc:   "blink an output line or LED until the next action on it",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &blink{duty: defaultDuty}
 		span := func(d *time.Duration) config.Value { return config.Parsed(d, "duration", parseSpan) }
 		fields := append(a.target.fields(),
-			config.Field{Name: "every", Doc: "from one flash to the next", Value: config.At(&a.everyAt, config.Parsed(&a.every, "duration", parsePeriod))},
-			config.Field{Name: "duty", Doc: "how much of that it is on", Default: fmt.Sprintf("%d%%", defaultDuty),
+			config.Field{Name: "every", Doc: "time from one flash to the next", Value: config.At(&a.everyAt, config.Parsed(&a.every, "duration", parsePeriod))},
+			config.Field{Name: "duty", Doc: "how much of that time it is on", Default: fmt.Sprintf("%d%%", defaultDuty),
 				Value: config.At(&a.dutyAt, config.Parsed(&a.duty, "a percentage", parseDuty))},
-			config.Field{Name: "pattern", Doc: "instead of `every`: how long on, how long off, on, off, … in a circle",
+			config.Field{Name: "pattern", Doc: "instead of `every`: how long on, off, on, off, …, repeated",
 				Value: config.At(&a.patternAt, config.OneOrMore(&a.pattern, span))},
-			config.Field{Name: "times", Doc: "how many flashes or patterns, after which the output is what it was before; for ever without it",
+			config.Field{Name: "times", Doc: "number of flashes or patterns, after which the output returns to its previous state; default: no end",
 				Value: config.Int(&a.times, 1, mostTimes)})
 		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), a.check
 	},
@@ -93,9 +93,9 @@ func parseSpan(s string) (time.Duration, error) {
 	case err != nil:
 		return 0, err
 	case d < output.ShortestSpan:
-		return 0, fmt.Errorf("%s is too short: the timers count in steps of %v", s, output.ShortestSpan)
+		return 0, fmt.Errorf("%s is too short: timers have steps of %v", s, output.ShortestSpan)
 	case d > output.LongestSpan:
-		return 0, fmt.Errorf("%s is too long: %v at most", s, output.LongestSpan)
+		return 0, fmt.Errorf("%s is too long: at most %v", s, output.LongestSpan)
 	}
 	return d, nil
 }
@@ -104,7 +104,7 @@ func parseSpan(s string) (time.Duration, error) {
 func parsePeriod(s string) (time.Duration, error) {
 	d, err := parseSpan(s)
 	if err == nil && d < 2*output.ShortestSpan {
-		err = fmt.Errorf("%s is too short: a flash and the pause after it take %v at least", s, 2*output.ShortestSpan)
+		err = fmt.Errorf("%s is too short: a flash and the pause after it take at least %v", s, 2*output.ShortestSpan)
 	}
 	return d, err
 }
@@ -123,19 +123,19 @@ func (a *blink) check(c *Check) Action {
 	hasEvery, hasPattern := a.everyAt.Line > 0, a.patternAt.Line > 0
 	switch {
 	case hasEvery && hasPattern:
-		c.Problems.Errorf(a.patternAt, "both every and pattern: which is it?")
+		c.Problems.Errorf(a.patternAt, "both every and pattern: leave out one")
 	case hasPattern && a.dutyAt.Line > 0:
-		c.Problems.Errorf(a.dutyAt, "duty goes with every: a pattern says itself how long it is on")
+		c.Problems.Errorf(a.dutyAt, "duty goes with every: a pattern has its own times")
 	case hasPattern:
 		a.checkPattern(c)
 	case !hasEvery && !a.whole:
 	case !hasEvery:
-		c.Problems.Errorf(a.at, "how does it blink? one of the keys every and pattern is missing")
+		c.Problems.Errorf(a.at, "one of the keys every and pattern is missing")
 	case a.every > 0:
 		on := a.every * time.Duration(a.duty) / 100
 		a.pattern = []time.Duration{on, a.every - on}
 		if shorter := min(on, a.every-on); shorter < output.ShortestSpan {
-			c.Problems.Errorf(a.dutyAt, "%d%% of %v leaves a span of %v: the timers count in steps of %v", a.duty, a.every, shorter, output.ShortestSpan)
+			c.Problems.Errorf(a.dutyAt, "%d%% of %v leaves a span of %v: timers have steps of %v", a.duty, a.every, shorter, output.ShortestSpan)
 		}
 	}
 	return a
@@ -144,7 +144,7 @@ func (a *blink) check(c *Check) Action {
 func (a *blink) checkPattern(c *Check) {
 	switch n := len(a.pattern); {
 	case n > mostSpans:
-		c.Problems.Errorf(a.patternAt, "a pattern of %d durations: %d at most", n, mostSpans)
+		c.Problems.Errorf(a.patternAt, "a pattern of %d durations: at most %d", n, mostSpans)
 	case n%2 == 1:
 		c.Problems.Errorf(a.patternAt, "an odd number of durations: the last flash would run into the first; add the pause after it")
 	}

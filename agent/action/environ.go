@@ -100,15 +100,15 @@ func CheckField(name string) error {
 	switch upper := strings.ToUpper(name); {
 	case sources.ValidField(name):
 	case sources.ValidField(upper):
-		return fmt.Errorf("%q cannot name an event field: they are in upper case, %s", name, upper)
+		return fmt.Errorf("%q cannot name an event field: write it in upper case, %s", name, upper)
 	default:
 		return fmt.Errorf("%q cannot name an event field: upper-case letters, digits and _", name)
 	}
 	switch {
 	case strings.HasPrefix(name, "REFLEXD_"):
-		return fmt.Errorf("the field %s: names that begin with REFLEXD_ are reflexd's own", name)
+		return fmt.Errorf("the field %s: names that begin with REFLEXD_ are reserved", name)
 	case dangerous(name):
-		return fmt.Errorf("the field %s: a variable of that name changes what programs do, so none would find it; choose another name", name)
+		return fmt.Errorf("the field %s: an environment variable of that name changes what programs do, so they do not receive it; choose another name", name)
 	}
 	return nil
 }

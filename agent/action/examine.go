@@ -63,7 +63,7 @@ func (a *program) Examine(x *sources.Exam, at *config.Pos) {
 	}
 	a.examineScript(x, at, subject, file)
 	if usual := strings.Split(DefaultPath, ":"); x.Pid == 0 && file != spec.Argv[0] && spec.Set == nil && !slices.Contains(usual, filepath.Dir(file)) {
-		x.Note(at, subject, file+", in the PATH of this shell", "the PATH of a service has no "+filepath.Dir(file)+": write the whole path")
+		x.Note(at, subject, file+", in the PATH of this shell", "the PATH of a service has no "+filepath.Dir(file)+": write the full path")
 		return
 	}
 	x.Good(at, subject, file)
@@ -120,7 +120,7 @@ func (a *signalAction) Examine(x *sources.Exam, at *config.Pos) {
 		x.Note(at, subject, err.Error(), "")
 		return
 	}
-	x.Good(at, subject, "it is there")
+	x.Good(at, subject, "it is running")
 }
 
 // Examine implements Examiner.
@@ -142,5 +142,5 @@ func (a *mountAction) Examine(x *sources.Exam, at *config.Pos) {
 		x.Bad(at, subject, fstype.Unknown(a.Type), "")
 		return
 	}
-	x.Good(at, subject, "the kernel knows it")
+	x.Good(at, subject, "the kernel supports it")
 }

@@ -33,9 +33,9 @@ var keyKind = Kind{
 		keys := config.OneOrMore(&a.keys, func(k *uint16) config.Value { return config.Parsed(k, "key name", input.KeyCode) })
 		long := config.Object(
 			config.Field{Name: "keys", Doc: "their names, such as KEY_C; pressed in this order and released in reverse", Required: true, Value: keys},
-			config.Field{Name: "is", Doc: "what is done to them; what is pressed and not released stays down until reflexd is reloaded or stops", Default: input.Tap,
+			config.Field{Name: "is", Doc: "what to do with them; a key that is pressed and not released stays down until reflexd reloads or stops", Default: input.Tap,
 				Value: config.OneOf(&a.is, input.Tap, input.Press, input.Release)},
-			config.Field{Name: "device", Doc: "the name that the virtual device gives itself", Default: defaultDevice,
+			config.Field{Name: "device", Doc: "the name of the virtual device", Default: defaultDevice,
 				Value: config.Parsed(&a.device, "a name", input.ParseDeviceName)})
 		return config.Either(keys, long), a.check
 	},

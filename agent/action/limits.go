@@ -17,13 +17,13 @@ import (
 // limitFields are fields of run and shell.
 func limitFields(l *spawn.Limits) []config.Field {
 	return []config.Field{
-		{Name: "memory", Also: "memory_limit mem ram", Doc: "how much memory it may have, as `64M`: with all that it starts where it has a cgroup of its own, else each of its processes",
+		{Name: "memory", Also: "memory_limit mem ram", Doc: "maximum memory, such as `64M`: for it and all that it starts if it has its own cgroup, else for each process",
 			Value: config.Parsed(&l.Memory, "size such as 64M", parseMemory)},
-		{Name: "processes", Also: "pids tasks nproc", Doc: "how many processes and threads there may be of it; it must have a cgroup of its own",
+		{Name: "processes", Also: "pids tasks nproc", Doc: "maximum number of its processes and threads; needs its own cgroup",
 			Value: config.Int(&l.Processes, 1, math.MaxInt32)},
-		{Name: "nice", Also: "niceness", Doc: "its nice value: 19 yields to all others; below 0 as root only", Value: config.Parsed(&l.Nice, "whole number from -20 to 19", parseNice)},
-		{Name: "umask", Doc: "the rights that files which it makes do not have, in octal: `022`", Value: config.Parsed(&l.Umask, "octal number such as 022", parseUmask)},
-		{Name: "no_new_privs", Also: "nonewprivs nonewprivileges", Doc: "it gains no rights from programs that it starts, such as sudo and ping", Default: "off",
+		{Name: "nice", Also: "niceness", Doc: "nice value: 19 is the lowest priority; below 0 needs root", Value: config.Parsed(&l.Nice, "an integer from -20 to 19", parseNice)},
+		{Name: "umask", Doc: "permissions that its new files do not get, in octal: `022`", Value: config.Parsed(&l.Umask, "an octal number such as 022", parseUmask)},
+		{Name: "no_new_privs", Also: "nonewprivs nonewprivileges", Doc: "it gains no privileges from programs such as sudo and ping", Default: "off",
 			Value: config.Bool(&l.NoNewPrivs)},
 	}
 }
@@ -37,7 +37,7 @@ func parseMemory(s string) (int64, error) {
 	case err != nil || !ok:
 		return 0, fmt.Errorf("expected a size with its unit, K, M or G, such as 64M, found %q", s)
 	case n<<shift < least:
-		return 0, fmt.Errorf("%s is too little for any program: 1M at least", s)
+		return 0, fmt.Errorf("%s is too little for any program: at least 1M", s)
 	}
 	return n << shift, nil
 }
@@ -45,7 +45,7 @@ func parseMemory(s string) (int64, error) {
 func parseNice(s string) (*int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < -20 || n > 19 {
-		return nil, fmt.Errorf("expected a whole number from -20 to 19, found %q", s)
+		return nil, fmt.Errorf("expected an integer from -20 to 19, found %q", s)
 	}
 	return &n, nil
 }

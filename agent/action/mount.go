@@ -34,12 +34,12 @@ var mountKind = Kind{
 		device := expand.Value(&a.device)
 		option := func(s *string) config.Value { return config.Word(s, "an option") }
 		return config.Either(device, config.Object(
-			config.Field{Name: "device", Doc: "its device name: /dev/sda1", Required: true, Value: device},
-			config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: mount.DefaultPoint, Value: expand.Value(&a.At)},
+			config.Field{Name: "device", Doc: "device name: /dev/sda1", Required: true, Value: device},
+			config.Field{Name: "at", Doc: "the mount point, created if missing", Default: mount.DefaultPoint, Value: expand.Value(&a.At)},
 			config.Field{Name: "type", Doc: "the filesystem", Default: "what the device holds", Value: config.OneOf(&a.Type, fstype.Names()...)},
-			config.Field{Name: "options", Doc: "added to nosuid, nodev, noexec, relatime and the defaults of the type",
+			config.Field{Name: "options", Doc: "added to nosuid, nodev, noexec, relatime and the type's defaults",
 				Value: config.At(&a.optionsAt, config.OneOrMore(&a.Options, option))},
-			config.Field{Name: "read_only", Doc: "nothing is written to it", Default: "off", Value: config.Bool(&a.ReadOnly)},
+			config.Field{Name: "read_only", Doc: "mount it read-only, and write nothing to it", Default: "off", Value: config.Bool(&a.ReadOnly)},
 		)), a.check
 	},
 }
@@ -55,7 +55,7 @@ func (a *mountAction) check(c *Check) Action {
 	c.Text(a.device)
 	c.absolute(a.device, "a device name")
 	if !strings.HasPrefix(a.At.Prefix(), "/") {
-		c.Problems.Errorf(a.At.Pos, "at must be absolute, and its first folder a fixed one: /mnt/…")
+		c.Problems.Errorf(a.At.Pos, "at must be an absolute path whose first folder is fixed: /mnt/…")
 	}
 	with := *c
 	if with.Fields != nil {
@@ -95,14 +95,14 @@ func (a *mountAction) Start(r *Run) (Pending, error) {
 var unmountKind = Kind{
 	Key:  "unmount",
 	Also: "umount",
-	Doc:  "write everything back and unmount: a device, a mount point, or `all` that reflexd mounted",
+	Doc:  "write all data back and unmount: a device, a mount point, or `all` that reflexd mounted",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &unmountAction{}
 		target := expand.Value(&a.target)
 		return config.Either(target, config.Object(
 			config.Field{Name: "target", Doc: "a device name (of a drive: all of its partitions), a mount point, or all", Required: true, Value: target},
-			config.Field{Name: "lazy", Doc: "out of sight at once, and unmounted when nobody uses it any more", Default: "off", Value: config.Bool(&a.lazy)},
-			config.Field{Name: "kill", Doc: "programs that use it are ended: TERM, then KILL", Default: "off", Value: config.Bool(&a.kill)},
+			config.Field{Name: "lazy", Doc: "hide it at once, and unmount it when it is no longer in use", Default: "off", Value: config.Bool(&a.lazy)},
+			config.Field{Name: "kill", Doc: "end the programs that use it: TERM, then KILL", Default: "off", Value: config.Bool(&a.kill)},
 		)), a.check
 	},
 }
@@ -131,7 +131,7 @@ func (a *unmountAction) Start(r *Run) (Pending, error) {
 
 var ejectKind = Kind{
 	Key: "eject",
-	Doc: "write everything back, unmount all partitions of a drive and detach it, so that its light goes out",
+	Doc: "write all data back, unmount all partitions of a drive and detach it; then it can be removed",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &eject{}
 		return expand.Value(&a.device), func(c *Check) Action {

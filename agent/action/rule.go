@@ -14,7 +14,7 @@ import (
 
 var ruleKind = Kind{
 	Key: "rule",
-	Doc: "enable or disable rules, until the configuration says something else of them or the agent ends",
+	Doc: "enable or disable rules, until a reload changes their `enabled` or the agent stops",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &switchRule{}
 		name := func(n *named) config.Value {
@@ -22,7 +22,7 @@ var ruleKind = Kind{
 		}
 		return config.Whole(&a.whole, config.At(&a.pos, config.Object(
 			config.Field{Name: "enable", Doc: "the name of a rule, or a list", Value: config.OneOrMore(&a.enable, name)},
-			config.Field{Name: "disable", Doc: "the name of a rule, or a list: it finishes what it is doing", Value: config.OneOrMore(&a.disable, name)},
+			config.Field{Name: "disable", Doc: "the name of a rule, or a list: actions in progress finish", Value: config.OneOrMore(&a.disable, name)},
 		))), a.check
 	},
 }
@@ -45,7 +45,7 @@ func (a *switchRule) check(c *Check) Action {
 	}
 	for _, n := range slices.Concat(a.enable, a.disable) {
 		if n.name != "" && !slices.Contains(c.Rules, n.name) {
-			c.Problems.Errorf(n.at, "no rule is named %q%s", n.name, config.Known(n.name, c.Rules))
+			c.Problems.Errorf(n.at, "no rule is called %q%s", n.name, config.Known(n.name, c.Rules))
 		}
 	}
 	for _, n := range a.enable {

@@ -25,7 +25,7 @@ const defaultTimeout = time.Minute
 var runKind = Kind{
 	Key:  "run",
 	Also: "exec execute command cmd program start call",
-	Doc:  "start a program, without a shell, and wait for its end",
+	Doc:  "run a program without a shell, and wait until it ends",
 	New: func() (config.Value, func(*Check) Action) {
 		a := newProgram("run")
 		argv := a.argvValue()
@@ -39,12 +39,12 @@ var runKind = Kind{
 var shellKind = Kind{
 	Key:  "shell",
 	Also: "sh bash script system",
-	Doc:  "give a script to /bin/sh -c, which finds the event's fields in its environment",
+	Doc:  "run a script with /bin/sh -c; the event's fields are environment variables",
 	New: func() (config.Value, func(*Check) Action) {
 		a := newProgram("shell")
 		script := a.scriptValue()
 		long := config.Object(append([]config.Field{
-			{Name: "script", Doc: "the script; nothing in it is substituted", Required: true, Value: script},
+			{Name: "script", Doc: "the script, passed on unchanged", Required: true, Value: script},
 		}, a.fields()...)...)
 		return config.Either(script, long), a.checkShell
 	},
@@ -98,7 +98,7 @@ func (a *program) scriptValue() config.Value {
 	script := config.Word(&a.script, "a script")
 	return config.Wrap(script, func(n config.Node, ps *config.Problems) {
 		if n.Kind == config.List {
-			ps.Errorf(n.Pos, "expected a script as one text, found a list: a program and its arguments go with `run`")
+			ps.Errorf(n.Pos, "expected a script as one string, found a list: use `run` for a program and its arguments")
 			return
 		}
 		script.Read(n, ps)
@@ -111,12 +111,12 @@ func (a *program) fields() []config.Field {
 	return append([]config.Field{
 		{Name: "user", Doc: "run as this user, with its groups and HOME", Value: config.At(&a.userAt, config.Word(&a.user, "a user"))},
 		{Name: "group", Doc: "run with this primary group", Value: config.At(&a.groupAt, config.Word(&a.group, "a group"))},
-		{Name: "cwd", Doc: "working folder", Default: "/", Value: expand.Value(&a.dir)},
-		{Name: "env", Doc: "more environment variables", Value: config.MapOf(&a.env, at, value)},
-		{Name: "timeout", Doc: "when to kill it and what it started, or `none`", Default: "1m",
+		{Name: "cwd", Doc: "working directory", Default: "/", Value: expand.Value(&a.dir)},
+		{Name: "env", Doc: "additional environment variables", Value: config.MapOf(&a.env, at, value)},
+		{Name: "timeout", Doc: "after how long to kill it and all that it started, or `none`", Default: "1m",
 			Value: config.Parsed(&a.timeout, "duration or none", parseTimeout)},
-		{Name: "stdin", Doc: "text that it finds on its standard input", Default: "nothing",
-			Value: config.Func(config.Shape{Type: "text with ${FIELDS}"}, func(n config.Node, ps *config.Problems) {
+		{Name: "stdin", Doc: "string for its standard input", Default: "nothing",
+			Value: config.Func(config.Shape{Type: "string with ${FIELDS}"}, func(n config.Node, ps *config.Problems) {
 				a.stdin = &expand.Text{}
 				expand.Value(a.stdin).Read(n, ps)
 			})},
@@ -131,7 +131,7 @@ func parseTimeout(s string) (time.Duration, error) {
 	}
 	d, err := config.ParseDuration(s)
 	if err == nil && d == 0 {
-		err = fmt.Errorf("a timeout of 0 leaves no time at all; write none for no timeout")
+		err = fmt.Errorf("timeout must be more than 0; write none for no timeout")
 	}
 	return d, err
 }
@@ -168,7 +168,7 @@ func (a *program) warnOfShell(c *Check) {
 	none := &sources.Event{}
 	for i, t := range a.argv {
 		if i >= 2 && t.HasFields() && a.argv[i-1].Expand(none) == "-c" && isShell(a.argv[0].Expand(none)) {
-			c.Problems.Warnf(t.Pos, "${…} becomes part of the shell's program, whatever the field holds; "+
+			c.Problems.Warnf(t.Pos, "${…} becomes part of the script, whatever the field holds; "+
 				"use `shell:`, where $FIELD is a variable")
 		}
 	}
@@ -190,7 +190,7 @@ func (a *program) checkRest(c *Check) {
 	a.passed = c.Passed
 	c.Text(a.dir)
 	if a.dir.Relative() {
-		c.Problems.Errorf(a.dir.Pos, "cwd must be absolute, found %q", a.dir.String())
+		c.Problems.Errorf(a.dir.Pos, "cwd must be an absolute path, found %q", a.dir.String())
 	}
 	if a.stdin != nil {
 		c.Text(*a.stdin)
@@ -209,7 +209,7 @@ func (a *program) checkRest(c *Check) {
 // configuration may well be checked on another than it is for.
 func (c *Check) account(at config.Pos, user, group string) {
 	if err := account.Known("", user, group); err != nil {
-		c.Problems.WarnOfMachinef(at, "%v on this machine: there the action fails", err)
+		c.Problems.WarnOfMachinef(at, "%v on this machine: the action would fail", err)
 	}
 }
 

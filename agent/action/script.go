@@ -58,7 +58,7 @@ func (a *program) examineScript(x *sources.Exam, at *config.Pos, subject, file s
 		}
 	})
 	for _, name := range unset {
-		x.Note(at, subject, "the script names $"+name+", which it finds only if the rule names it", "env: {"+name+": \"${"+name+":-}\"}, if it is a field of the event")
+		x.Note(at, subject, "the script uses $"+name+", which its environment does not have", "env: {"+name+": \"${"+name+":-}\"} adds it, if it is a field of the event")
 	}
 }
 

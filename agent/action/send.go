@@ -35,7 +35,7 @@ const mostPayload = 1 << 20
 var sendKind = Kind{
 	Key:  "send",
 	Also: "netlink",
-	Doc:  "send a message on a declared netlink socket; what answers it is an event",
+	Doc:  "send a message on a declared netlink socket; an answer is an event",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &send{flags: []string{}, timeout: sendTimeout, kind: unset, cmd: unset, version: 1}
 		return config.Object(a.fields()...), a.check
@@ -66,18 +66,18 @@ func (a *send) fields() []config.Field {
 	return []config.Field{
 		{Name: "netlink", Doc: "the socket, as declared under `netlink`", Required: true, Value: config.At(&a.at, config.Word(&a.socket, "the name of a socket"))},
 		{Name: "to", Doc: "the receiver's port; 0 is the kernel", Default: "0", Value: optionalText(&a.to)},
-		{Name: "to_group", Doc: "a multicast group whose members get it too", Value: config.Int(&a.group, 1, 32)},
+		{Name: "to_group", Doc: "a multicast group that receives it too", Value: config.Int(&a.group, 1, 32)},
 		{Name: "text", Doc: "the payload as a C string: its NUL is sent with it", Value: optionalText(&a.text)},
 		{Name: "data", Doc: "or the payload in hex, exactly as it is sent: `01000000 6869`", Value: optionalText(&a.data)},
 		{Name: "file", Doc: "or the path of a file that holds it", Value: optionalText(&a.file)},
-		{Name: "type", Doc: "nlmsg_type; of a family it is the family's number", Default: "16", Value: config.Int(&a.kind, leastType, 1<<16-1)},
-		{Name: "cmd", Doc: "the command, of a family of generic netlink", Value: config.Int(&a.cmd, 0, 255)},
+		{Name: "type", Doc: "nlmsg_type; for a family, the family's number", Default: "16", Value: config.Int(&a.kind, leastType, 1<<16-1)},
+		{Name: "cmd", Doc: "the command, for a family of generic netlink", Value: config.Int(&a.cmd, 0, 255)},
 		{Name: "version", Doc: "its version", Default: "1", Value: config.Int(&a.version, 0, 255)},
-		{Name: "flags", Doc: "what is set beside NLM_F_REQUEST", Value: config.OneOrMore(&a.flags, func(w *string) config.Value {
+		{Name: "flags", Doc: "flags in addition to NLM_F_REQUEST", Value: config.OneOrMore(&a.flags, func(w *string) config.Value {
 			return config.OneOf(w, "echo", "replace", "excl", "create", "append")
 		})},
-		{Name: "ack", Doc: "wait for the receiver's word (NLMSG_ERROR): the action fails if it refuses", Default: "off", Value: config.Bool(&a.ack)},
-		{Name: "timeout", Doc: "how long it may take: earlier messages, the driver's callback, the ack", Default: "1m", Value: config.Duration(&a.timeout)},
+		{Name: "ack", Doc: "wait for the receiver's acknowledgement (NLMSG_ERROR); the action fails if it refuses", Default: "off", Value: config.Bool(&a.ack)},
+		{Name: "timeout", Doc: "time limit for earlier messages, the driver's callback and the ack", Default: "1m", Value: config.Duration(&a.timeout)},
 	}
 }
 
@@ -97,7 +97,7 @@ func (a *send) check(c *Check) Action {
 		}
 	}
 	if payloads > 1 {
-		c.Problems.Errorf(a.at, "text, data and file: which of them is the payload?")
+		c.Problems.Errorf(a.at, "text, data and file: only one can be the payload")
 	}
 	for _, t := range []*expand.Text{a.to, a.text, a.data, a.file} {
 		if t != nil {
@@ -108,10 +108,10 @@ func (a *send) check(c *Check) Action {
 	if dump := uint16(unix.NLM_F_DUMP); a.flagBits()&dump == dump {
 		// A dump is continued by those who read it, under the locks of the
 		// kernel's that it needs: that would hold up everything here.
-		c.Problems.Errorf(a.at, "replace and excl together are NLM_F_DUMP, which a socket here cannot ask for")
+		c.Problems.Errorf(a.at, "replace and excl together are NLM_F_DUMP, which reflexd does not support")
 	}
 	if a.timeout == 0 {
-		c.Problems.Errorf(a.at, "a timeout of 0 leaves no time at all")
+		c.Problems.Errorf(a.at, "timeout must be more than 0")
 	}
 	if a.socket != "" {
 		a.checkSocket(c)
@@ -149,7 +149,7 @@ func (a *send) checkSocket(c *Check) {
 	case a.generic && a.cmd == unset:
 		c.Problems.Errorf(a.at, "a message to the family %s needs its cmd", s.Family())
 	case a.generic && a.kind != unset:
-		c.Problems.Errorf(a.at, "messages of the family %s have its number for their type; which command it is says cmd", s.Family())
+		c.Problems.Errorf(a.at, "messages of the family %s have its number as their type; select the command with cmd", s.Family())
 	case !a.generic && a.cmd != unset:
 		c.Problems.Errorf(a.at, "cmd goes with a family of generic netlink; the socket %s has none", a.socket)
 	}
@@ -159,7 +159,7 @@ func (a *send) checkSocket(c *Check) {
 func port(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("%.20q is no port: 0 is the kernel, and others are numbers of up to 32 bits", s)
+		return 0, fmt.Errorf("%.20q is not a port: 0 for the kernel, or a number of up to 32 bits", s)
 	}
 	return uint32(n), nil
 }
@@ -168,7 +168,7 @@ func port(s string) (uint32, error) {
 func bytesOf(s string) ([]byte, error) {
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
 	if err != nil {
-		return nil, fmt.Errorf("%.20q is no data: two hex digits a byte", s)
+		return nil, fmt.Errorf("%.20q is not hex data: write two digits per byte", s)
 	}
 	return b, nil
 }

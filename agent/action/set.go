@@ -18,16 +18,16 @@ import (
 var setKind = Kind{
 	Key:   "set",
 	Also:  "gpio output led line",
-	Doc:   "drive an output line or a LED",
+	Doc:   "set an output line or LED",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &set{}
 		fields := append(a.target.fields(),
 			config.Field{Name: "to", Doc: "on, off or toggle; `on` is the line's active level",
 				Value: config.At(&a.toAt, config.Parsed(&a.to, "on, off or toggle", parseLevel))},
-			config.Field{Name: "brightness", Doc: "of a LED that is on: as its driver counts, or in percent", Default: "100%",
+			config.Field{Name: "brightness", Doc: "of a LED that is on: in the driver's units, or in percent", Default: "100%",
 				Value: config.At(&a.brightnessAt, config.Parsed(&a.brightness, "a number or a percentage", parseBrightness))},
-			config.Field{Name: "trigger", Doc: "what in the kernel drives the LED, such as heartbeat; without it nothing does",
+			config.Field{Name: "trigger", Doc: "the kernel's trigger for the LED, such as heartbeat; default: none",
 				Value: config.At(&a.triggerAt, config.Parsed(&a.trigger, "the name of a trigger", parseFileName))})
 		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), a.check
 	},
@@ -62,7 +62,7 @@ func parseBrightness(s string) (*output.Brightness, error) {
 	digits, percent := strings.CutSuffix(s, "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
 	if err != nil || percent && n > 100 {
-		return nil, fmt.Errorf("expected a number as the LED's driver counts, or a percentage such as 40%%, found %q", s)
+		return nil, fmt.Errorf("expected a number in the LED driver's units, or a percentage such as 40%%, found %q", s)
 	}
 	return &output.Brightness{N: int(n), Percent: percent}, nil
 }
@@ -75,7 +75,7 @@ func (a *set) check(c *Check) Action {
 	if b := a.brightness; b != nil {
 		switch {
 		case a.to == "off", b.N == 0 && a.to != "":
-			c.Problems.Errorf(a.brightnessAt, "brightness is how bright the LED is when it is on; what is off has none")
+			c.Problems.Errorf(a.brightnessAt, "brightness is for a LED that is on: leave out brightness or to")
 		case b.N == 0:
 			a.to = "off"
 		case a.to == "":
@@ -88,7 +88,7 @@ func (a *set) check(c *Check) Action {
 	case a.toAt.Line == 0 && !hasLED:
 		c.Problems.Errorf(a.at, "one of the keys to, brightness and trigger is missing")
 	case a.trigger != "" && (a.to == "off" || a.to == "toggle"):
-		c.Problems.Errorf(a.triggerAt, "a LED that is set to off loses its trigger: leave out one of the two")
+		c.Problems.Errorf(a.triggerAt, "a LED that is set to off loses its trigger: leave out one")
 	}
 	return a
 }
@@ -163,7 +163,7 @@ type target struct {
 
 func (t *target) fields() []config.Field {
 	return []config.Field{
-		{Name: "line", Doc: "the name of an output under `lines`, or instead of it",
+		{Name: "line", Doc: "the name of an output under `lines`; or use `led`",
 			Value: config.At(&t.lineAt, config.Word(&t.line, "the name of a line"))},
 		{Name: "led", Doc: "a LED of /sys/class/leds, by its name or a pattern that matches one",
 			Value: config.At(&t.ledAt, config.Parsed(&t.led, "the name of a LED", parseFileName))},
@@ -182,11 +182,11 @@ func (t *target) check(c *Check) {
 	switch missing := t.lineAt.Line == 0 && t.ledAt.Line == 0; {
 	case missing && !t.whole:
 	case missing:
-		c.Problems.Errorf(t.at, "which output is meant? one of the keys line and led is missing")
+		c.Problems.Errorf(t.at, "one of the keys line and led is missing")
 	case t.lineAt.Line > 0 && t.ledAt.Line > 0:
-		c.Problems.Errorf(t.ledAt, "both line and led: which output is it?")
+		c.Problems.Errorf(t.ledAt, "both line and led: leave out one")
 	case t.line != "" && !c.Output(t.line):
-		c.Problems.Errorf(t.lineAt, "%q is no output line%s", t.line, config.Unknown(t.line, func() []string { return c.Outputs }, "lines: {"+t.line+": {output: …}}"))
+		c.Problems.Errorf(t.lineAt, "%q is not an output line%s", t.line, config.Unknown(t.line, func() []string { return c.Outputs }, "lines: {"+t.line+": {output: …}}"))
 	case t.led != "":
 		c.Uses.LEDs = append(c.Uses.LEDs, t.led)
 	}

@@ -32,8 +32,8 @@ var signalKind = Kind{
 			config.Field{Name: "to", Doc: "a PID, the absolute path of a PID file, or a process's name", Required: true, Value: expand.Value(&a.to)},
 			config.Field{Name: "signal", Doc: "which signal", Default: "SIGTERM",
 				Value: config.Parsed(&a.number, "signal", signal.Number)},
-			config.Field{Name: "value", Doc: "a whole number to send with it, as sigqueue(3) does",
-				Value: config.Func(config.Shape{Type: "whole number or ${FIELD}"}, func(n config.Node, ps *config.Problems) {
+			config.Field{Name: "value", Doc: "an integer to send with it, as sigqueue(3) does",
+				Value: config.Func(config.Shape{Type: "an integer or ${FIELD}"}, func(n config.Node, ps *config.Problems) {
 					a.value = &expand.Text{}
 					expand.Value(a.value).Read(n, ps)
 				})},
@@ -71,7 +71,7 @@ func checkReceiver(to string) error {
 	case to == "":
 		return errors.New("expected " + wanted + ", found empty quotes")
 	case err == nil && pid <= 0:
-		return fmt.Errorf("expected %s; %d is no process", wanted, pid)
+		return fmt.Errorf("expected %s; %d is not a process ID", wanted, pid)
 	case strings.Contains(to, "/") && to[0] != '/':
 		return fmt.Errorf("expected %s, found %q; did you mean %q?", wanted, to, "/"+to)
 	}
@@ -83,7 +83,7 @@ func parseValue(text expand.Text, e *sources.Event) (int32, error) {
 	s := text.Expand(e)
 	n, err := strconv.ParseInt(s, 0, 32)
 	if err != nil {
-		return 0, fmt.Errorf("the value %q is no 32-bit number", s)
+		return 0, fmt.Errorf("the value %q is not a 32-bit integer", s)
 	}
 	return int32(n), nil
 }
@@ -140,12 +140,12 @@ func findProcesses(proc, to string) ([]int, error) {
 		}
 		to = strings.TrimSpace(string(text))
 		if _, err := strconv.Atoi(to); err != nil {
-			return nil, fmt.Errorf("the PID file holds %.20q", to)
+			return nil, fmt.Errorf("expected a process ID in the PID file, found %.20q", to)
 		}
 	}
 	if pid, err := strconv.Atoi(to); err == nil {
 		if pid <= 0 {
-			return nil, fmt.Errorf("%d is no process", pid)
+			return nil, fmt.Errorf("%d is not a process ID", pid)
 		}
 		return []int{pid}, nil
 	}

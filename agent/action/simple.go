@@ -41,7 +41,7 @@ func (a *logLine) Start(r *Run) (Pending, error) {
 var emitKind = Kind{
 	Key:  "emit",
 	Also: "event fire trigger publish",
-	Doc:  "send an event of one's own, for rules that say `event: NAME`",
+	Doc:  "send an event to rules with `event: NAME`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &emit{}
 		name := config.Word(&a.name, "the name of an event")
@@ -96,7 +96,7 @@ func (a *emit) Start(r *Run) (Pending, error) {
 var waitKind = Kind{
 	Key:   "wait",
 	Also:  "sleep delay pause",
-	Doc:   "let time pass before the next action of the list",
+	Doc:   "wait before the next action of the list",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &wait{}

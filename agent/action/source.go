@@ -12,14 +12,14 @@ import (
 
 var sourceKind = Kind{
 	Key:   "source",
-	Doc:   "close a file or socket, which lets go of the module that serves it, or open it again",
+	Doc:   "close a file or socket, which releases the module behind it, or open it again",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &source{}
 		name := func(p *string) config.Value { return config.Word(p, "the name of a file or socket") }
 		return config.Whole(&a.whole, config.At(&a.pos, config.Object(
 			config.Field{Name: "close", Doc: "the name of an entry of `files` or `netlink`", Value: config.At(&a.pos, name(&a.close))},
-			config.Field{Name: "open", Doc: "likewise; it is waited for if it is not there yet", Value: config.At(&a.pos, name(&a.open))},
+			config.Field{Name: "open", Doc: "likewise; reflexd waits for it if it is missing", Value: config.At(&a.pos, name(&a.open))},
 		))), a.check
 	},
 }
@@ -51,7 +51,7 @@ func (a *source) check(c *Check) Action {
 	case known == 0:
 		c.Problems.Errorf(a.pos, "no file or socket is called %q%s", a.name(), config.Unknown(a.name(), func() []string { return c.Switchable }, "files: {"+a.name()+": {path: …}} or netlink: {"+a.name()+": {protocol: …}}"))
 	case known > 1:
-		c.Problems.Errorf(a.pos, "both a file and a socket are called %q: which is meant?", a.name())
+		c.Problems.Errorf(a.pos, "both a file and a socket are called %q: rename one", a.name())
 	}
 	return a
 }

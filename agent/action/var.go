@@ -17,7 +17,7 @@ import (
 var varKind = Kind{
 	Key:  "var",
 	Also: "vars variable assign",
-	Doc:  "set variables; one that becomes another value fires rules on `var`",
+	Doc:  "set variables; a change fires rules on `var`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &setVars{}
 		at := func(v *variable) *config.Pos { return &v.pos }

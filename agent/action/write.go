@@ -21,12 +21,12 @@ import (
 var writeKind = Kind{
 	Key:  "write",
 	Also: "sysfs file",
-	Doc:  "write a text to a file that exists, such as one of sysfs",
+	Doc:  "write a string to an existing file, such as one in sysfs",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &write{}
 		return config.Object(
 			config.Field{Name: "path", Doc: "the file; a glob must match exactly one", Required: true, Value: expand.Value(&a.path)},
-			config.Field{Name: "text", Doc: "what to write, in one write(2), nothing added", Required: true, Value: expand.Value(&a.text)},
+			config.Field{Name: "text", Doc: "the string, written with one write(2), nothing added", Required: true, Value: expand.Value(&a.text)},
 		), a.check
 	},
 }
@@ -101,7 +101,7 @@ func oneFile(path string, literal bool) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("write %s: %w", path, err)
 	case len(matches) == 0:
-		return "", fmt.Errorf("write %s: nothing matches", path)
+		return "", fmt.Errorf("write %s: no file matches", path)
 	case len(matches) > 1:
 		return "", fmt.Errorf("write %s: %d files match, %s and %s among them", path, len(matches), matches[0], matches[1])
 	}

@@ -54,13 +54,13 @@ func Call(path string, r Request, result any, patience time.Duration) error {
 	case errors.Is(err, unix.EAGAIN):
 		return fmt.Errorf("the agent at %s does not answer", path)
 	case err != nil:
-		return fmt.Errorf("hear the agent at %s: %w", path, err)
+		return fmt.Errorf("read the answer of the agent at %s: %w", path, err)
 	case n == 0:
-		return fmt.Errorf("the agent at %s hung up; only root and its own user may talk to it", path)
+		return fmt.Errorf("the agent at %s closed the connection; only root and its own user have permission", path)
 	}
 	var a Answer
 	if err := json.Unmarshal(buf[:n], &a); err != nil {
-		return fmt.Errorf("understand the agent at %s: %w", path, err)
+		return fmt.Errorf("decode the answer of the agent at %s: %w", path, err)
 	}
 	switch {
 	case a.Wrong:
@@ -108,11 +108,11 @@ func connect(path string, patience time.Duration) (int, error) {
 	unix.Close(fd)
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
-		return -1, fmt.Errorf("no reflexd runs here (nobody listens on %s)", path)
+		return -1, fmt.Errorf("no agent is running (nothing listens on %s)", path)
 	case errors.Is(err, unix.EAGAIN):
-		return -1, fmt.Errorf("the agent at %s does not answer: too many others wait for it", path)
+		return -1, fmt.Errorf("the agent at %s does not answer: too many other clients are waiting", path)
 	}
-	return -1, fmt.Errorf("reach the agent at %s: %w", path, err)
+	return -1, fmt.Errorf("connect to the agent at %s: %w", path, err)
 }
 
 // longestConnect is how long a client waits in line for the agent to take it.
@@ -128,12 +128,12 @@ const ownFolder = "/run/reflexd"
 func checkServer(fd int) error {
 	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return fmt.Errorf("ask who listens: %w", err)
+		return fmt.Errorf("identify the listener: %w", err)
 	}
 	if peer.Uid == 0 || int(peer.Uid) == os.Geteuid() || isOwner(ownFolder, peer.Uid) {
 		return nil
 	}
-	return fmt.Errorf("process %d of user %d listens there, who is neither root nor you", peer.Pid, peer.Uid)
+	return fmt.Errorf("process %d of user %d listens there, which is neither root nor you", peer.Pid, peer.Uid)
 }
 
 // isOwner reports whether the user owns the folder, and nobody but root could

@@ -137,7 +137,7 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case info.Mode()&os.ModeSocket == 0:
-		return errors.New("there is a file in its place that is no socket")
+		return errors.New("a file that is not a socket is in its place")
 	}
 	fd, err := socket()
 	if err != nil {
@@ -316,7 +316,7 @@ func (c *client) ready(events uint32) {
 		err = json.Unmarshal(buf[:n], &r)
 	}
 	if err != nil {
-		c.reply(nil, fmt.Errorf("not understood: %w", err))
+		c.reply(nil, fmt.Errorf("decode the request: %w", err))
 		return
 	}
 	c.busy = true

@@ -74,7 +74,7 @@ func TestCall(t *testing.T) {
 	if err := Call(path, Request{Verb: "fail"}, nil, patience); err == nil || err.Error() != "as asked" {
 		t.Error(err)
 	}
-	if err := Call(path+"x", Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "no reflexd runs here") {
+	if err := Call(path+"x", Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "no agent is running") {
 		t.Error(err)
 	}
 }
@@ -158,7 +158,7 @@ func TestHostileRequestsAreAnsweredWithAnError(t *testing.T) {
 		if err := unix.Sendto(fd, []byte(packet), unix.MSG_NOSIGNAL, nil); err != nil {
 			t.Fatal(err)
 		}
-		if a := hear(t, fd); !strings.Contains(a.Error, "not understood") {
+		if a := hear(t, fd); !strings.Contains(a.Error, "decode the request") {
 			t.Errorf("%.20q: %+v", packet, a)
 		}
 	}

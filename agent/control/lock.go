@@ -50,7 +50,7 @@ func lockFile(fd int, path string) (current bool, err error) {
 		return false, &os.PathError{Op: "fstat", Path: path, Err: err}
 	}
 	if open.Mode&unix.S_IFMT != unix.S_IFREG || open.Uid != 0 && int(open.Uid) != os.Geteuid() {
-		return false, fmt.Errorf("%s is not a file of ours, but of user %d", path, open.Uid)
+		return false, fmt.Errorf("%s belongs to user %d, not to the agent's user", path, open.Uid)
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
 		return false, errRunning

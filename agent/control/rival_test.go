@@ -137,7 +137,7 @@ func TestClientsBelieveRootAndThemselvesAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	listenAs(t, path, 54321)
 	err := Call(path, Request{Verb: "emit"}, nil, patience)
-	if err == nil || !strings.Contains(err.Error(), "user 54321 listens there, who is neither root nor you") {
+	if err == nil || !strings.Contains(err.Error(), "user 54321 listens there, which is neither root nor you") {
 		t.Error(err)
 	}
 	if _, err := Listen(newLoop(t), path, slog.New(slog.DiscardHandler), echo); err == nil || !strings.Contains(err.Error(), "user 54321 listens there") {

@@ -105,7 +105,7 @@ func parseField(s string, depth int) (p part, rest string, err error) {
 // Value returns the Value that reads a Text.
 func Value(t *Text) config.Value {
 	var at config.Pos
-	return config.At(&at, config.Written(t, "text with ${FIELDS}", func(s string) (Text, error) {
+	return config.At(&at, config.Written(t, "string with ${FIELDS}", func(s string) (Text, error) {
 		parsed, err := Parse(s)
 		parsed.Pos = at
 		return parsed, err

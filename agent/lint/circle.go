@@ -87,17 +87,17 @@ func (s *circles) tell(circle []*rule.Rule) {
 			return
 		}
 	}
-	const mend = "give one of them a cooldown or a limit, or have it wait before it sends"
+	const mend = "give one of them a cooldown or a limit, or a `wait` before it sends"
 	first := circle[0]
 	if len(circle) == 1 {
-		s.ps.Warnf(first.Triggers[0].Pos, "the rule sets itself off for ever, by what it sends; give it a cooldown or a limit, or have it wait before it sends")
+		s.ps.Warnf(first.Triggers[0].Pos, "the rule fires itself without end, by what it sends; give it a cooldown or a limit, or a `wait` before it sends")
 		return
 	}
 	var names []string
 	for _, r := range append(slices.Clone(circle), first) {
 		names = append(names, r.Name)
 	}
-	s.ps.Warnf(first.Triggers[0].Pos, "rules set each other off for ever: %s; %s", strings.Join(names, " -> "), mend)
+	s.ps.Warnf(first.Triggers[0].Pos, "rules fire each other without end: %s; %s", strings.Join(names, " -> "), mend)
 }
 
 // goesOn reports whether r sets next off each time that the circle comes

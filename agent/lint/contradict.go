@@ -185,7 +185,7 @@ func Contradiction(whens, ifs []config.Node, ps *config.Problems) {
 		never = at
 	}
 	if len(whens) > 0 {
-		ps.Errorf(never, "this does not hold when the rule's `when` occurs: the rule would never fire")
+		ps.Errorf(never, "this cannot hold when the rule's `when` matches: the rule would never fire")
 	}
 }
 
@@ -200,7 +200,7 @@ func checkTimes(ifs []config.Node, ps *config.Problems) {
 			return
 		}
 	}
-	ps.Errorf(ifs[1].Pos, "there is no time of the day that is in all of the rule's `time` conditions: the rule would never fire")
+	ps.Errorf(ifs[1].Pos, "no time of day is in all of the rule's `time` conditions: the rule would never fire")
 }
 
 // inTime reports whether the minute of the day is in one of the spans, or they

@@ -65,7 +65,7 @@ func Events(rules []*rule.Rule, ps *config.Problems) {
 			return
 		}
 		if near := config.Nearest(name, unheard); near != "" {
-			ps.Warnf(t.Pos, "no rule sends the event %q, and none hears %q, which one sends: is it the same?", name, near)
+			ps.Warnf(t.Pos, "no rule sends the event %q, and none matches %q, which one sends: do you mean the same event?", name, near)
 		}
 	})
 }

@@ -22,7 +22,7 @@ func (s *Source) adopt() {
 	var err error
 	s.host.Loop.Beside(func() { kept, stale, err = s.paths.takeStock(roots) }, func() {
 		if err != nil {
-			s.host.Log.Error("what was mounted before is not known", "error", err)
+			s.host.Log.Error("cannot read what was mounted before", "error", err)
 		}
 		for _, r := range kept {
 			s.takeOver(r)
@@ -30,7 +30,7 @@ func (s *Source) adopt() {
 		for _, r := range stale {
 			d := &device{identity: r.identity, gone: true}
 			d.fields = []sources.Field{{Name: "DEVNAME", Value: sources.Text(r.name)}}
-			s.host.Log.Warn("pulled while mounted, and while reflexd did not run", "device", r.name, "at", r.point)
+			s.host.Log.Warn("removed while mounted, while reflexd was not running", "device", r.name, "at", r.point)
 			s.emit(d, Yanked, r.point)
 		}
 		s.adopting = false

@@ -25,7 +25,7 @@ func (s *Source) consider(d *device, media bool) {
 	interesting := func(f *facts) bool {
 		return slices.ContainsFunc(policies, func(q *policy) bool { return q.mayTake(f) })
 	}
-	d.queue.add(job{what: "looking at it", do: func(done func()) {
+	d.queue.add(job{what: "being probed", do: func(done func()) {
 		var f *facts
 		mounted := s.heldBy(d)
 		s.host.Loop.Beside(func() {
@@ -43,7 +43,7 @@ func (s *Source) consider(d *device, media bool) {
 	}})
 }
 
-// ending returns what to call at the end of a job: if the device was pulled
+// ending returns what to call at the end of a job: if the device was removed
 // meanwhile, its mount goes then.
 func (s *Source) ending(d *device, done func()) func() {
 	return func() {
@@ -82,7 +82,7 @@ func (s *Source) choose(d *device, f *facts, policies []*policy, done func()) {
 	i := slices.IndexFunc(policies, func(q *policy) bool { return q.takes(f) && q.wants(f.content.Type) })
 	if i < 0 || f.err == nil && f.content.Usage != blkid.Filesystem {
 		if f.content.Type != "" && f.removable {
-			s.host.Log.Info("not mounted: no policy is for it", "device", d.name, "type", f.content.Type)
+			s.host.Log.Info("not mounted: no policy matches", "device", d.name, "type", f.content.Type)
 		}
 		done()
 		return
@@ -99,10 +99,10 @@ func (s *Source) choose(d *device, f *facts, policies []*policy, done func()) {
 	case f.err != nil:
 		s.fail(d, w, f.err)
 	case kind == nil:
-		s.fail(d, w, fmt.Errorf("mount %s: nothing is known of the filesystem %s", d.name, f.content.Type))
+		s.fail(d, w, fmt.Errorf("mount %s: filesystem %s is not supported", d.name, f.content.Type))
 	case q.most > 0 && s.count(q) >= q.most:
 		d.crowded = true
-		s.fail(d, w, fmt.Errorf("mount %s: max: %d are mounted already", d.name, q.most))
+		s.fail(d, w, fmt.Errorf("mount %s: max: %d are already mounted", d.name, q.most))
 	default:
 		w.kind = kind
 		s.mount(d, w, 1, func(error) { done() })
@@ -195,7 +195,7 @@ func (s *Source) settled(d *device, w *wish, result *mounted) {
 		return
 	}
 	for _, g := range result.unguarded {
-		s.host.Log.Warn("the kernel does not know an option", "device", d.name, "option", g.Option, "since", "Linux "+g.Since)
+		s.host.Log.Warn("the kernel does not support an option", "device", d.name, "option", g.Option, "since", "Linux "+g.Since)
 	}
 	s.host.Log.Info("mounted", "device", d.name, "at", result.point, "type", w.kind.Name, "read_only", result.readOnly, "why", result.why)
 	s.emit(d, Mounted, result.point)

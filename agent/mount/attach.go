@@ -79,7 +79,7 @@ func (w *wish) mountOn(f *folder, result *mounted) error {
 	case w.facts.protected:
 		result.readOnly, result.why = true, "the device is write-protected"
 	case c.Dirty && !w.kind.Journal && !w.write:
-		result.readOnly, result.why = true, "it was not unmounted when it was used last, and is not repaired by being mounted"
+		result.readOnly, result.why = true, "it was not unmounted after its last use, and mounting does not repair it"
 	}
 	err = w.try(f, o, result)
 	protected := errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)
@@ -89,7 +89,7 @@ func (w *wish) mountOn(f *folder, result *mounted) error {
 	}
 	if errors.Is(err, unix.EROFS) && w.kind.NoReplay != "" {
 		o.Add(w.kind.NoReplay)
-		result.why = "the device is write-protected, and what its journal holds is not in sight"
+		result.why = "the device is write-protected, so its journal is not replayed"
 		err = w.try(f, o, result)
 	}
 	return w.explain(err)
@@ -144,13 +144,13 @@ func (w *wish) explain(err error) error {
 	case unix.ENODEV:
 		return fmt.Errorf("mount %s: %s", w.facts.name, fstype.Unknown(kind))
 	case unix.EINVAL:
-		hint := "a damaged filesystem, or an option that the driver does not know: dmesg says more"
+		hint := "a damaged filesystem, or an option unknown to the driver: see dmesg"
 		if kind == "xfs" {
-			hint = "the UUID of another one that is mounted, " + hint
+			hint = "the UUID of another mounted one, " + hint
 		}
 		return fmt.Errorf("mount %s as %s: %w (%s)", w.facts.name, kind, err, hint)
 	case unix.EIO:
-		return fmt.Errorf("mount %s as %s: %w (a damaged filesystem, or the device cannot be read: dmesg says more)", w.facts.name, kind, err)
+		return fmt.Errorf("mount %s as %s: %w (a damaged filesystem, or an unreadable device: see dmesg)", w.facts.name, kind, err)
 	case unix.EPERM:
 		return fmt.Errorf("mount %s as %s: %w (only root may mount)", w.facts.name, kind, err)
 	}
@@ -166,10 +166,10 @@ func (m *paths) verify(w *wish, result *mounted) error {
 	}
 	e := at(mounts, result.point, w.facts.name, w.facts.number)
 	if e == nil {
-		return fmt.Errorf("mount %s: it is not at %s after all", w.facts.name, result.point)
+		return fmt.Errorf("mount %s: it did not appear at %s", w.facts.name, result.point)
 	}
 	if e.readOnly && !result.readOnly {
-		result.readOnly, result.why = true, "the filesystem's driver writes to none like this"
+		result.readOnly, result.why = true, "the driver supports this filesystem only read-only"
 	}
 	return nil
 }

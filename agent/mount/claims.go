@@ -21,7 +21,7 @@ var systemPoints = []string{"/", "/usr", "/etc", "/var", "/home", "/boot", "/boo
 // system's: "" for no.
 func (m *paths) inUse(f *facts) (claim, reserved string) {
 	if held, _ := os.ReadDir(filepath.Join(f.folder, "holders")); len(held) > 0 {
-		return held[0].Name() + " is made of it", ""
+		return "it is part of " + held[0].Name(), ""
 	}
 	if m.isSwap(f.name) {
 		return "it is used as swap", ""
@@ -35,7 +35,7 @@ func (m *paths) inUse(f *facts) (claim, reserved string) {
 		e := &mounts[i]
 		switch {
 		case e.of(f.name, f.number):
-			return "it is mounted at " + e.point + " already", ""
+			return "it is already mounted at " + e.point, ""
 		case slices.Contains(systemPoints, e.point) && m.disk(e.number) == f.whole:
 			reserved = "the system runs from this disk: " + e.point
 		}
@@ -106,7 +106,7 @@ func (m *paths) inFstab(f *facts) string {
 		if len(words) < 2 || words[0][0] == '#' || !m.names(unescape(words[0]), f) {
 			continue
 		}
-		return fmt.Sprintf("%s has it for %s", m.fstab, unescape(words[1]))
+		return fmt.Sprintf("%s lists it for %s", m.fstab, unescape(words[1]))
 	}
 	return ""
 }

@@ -123,7 +123,7 @@ func (m *paths) cut(id identity, mt *mounted) error {
 			return err
 		}
 	}
-	return fmt.Errorf("unmount %s: there is no end to the mounts", mt.point)
+	return fmt.Errorf("unmount %s: too many mounts on top of each other", mt.point)
 }
 
 // clean removes what a mount that is gone has left.

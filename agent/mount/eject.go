@@ -26,7 +26,7 @@ type drive struct {
 func (m *paths) drive(name string) (*drive, error) {
 	id, ok := m.find(name)
 	if !ok {
-		return nil, fmt.Errorf("eject %s: there is no such block device", name)
+		return nil, fmt.Errorf("eject %s: no such block device", name)
 	}
 	folder := m.sys + id.path
 	if readNumber(folder, "partition") != 0 {

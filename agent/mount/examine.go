@@ -57,7 +57,7 @@ func examineNamespace(x *sources.Exam) {
 		x.Bad(nil, subject, why, "")
 		return
 	}
-	x.Good(nil, subject, "everybody's")
+	x.Good(nil, subject, "shared with the system")
 }
 
 // examine adds what the policy needs.
@@ -69,10 +69,10 @@ func (q *policy) examine(x *sources.Exam) {
 		}
 	}
 	if len(missing) > 0 && len(q.types) == 0 {
-		x.Note(&q.pos, "automount", fstype.Unknown(strings.Join(missing, ", ")), "sticks with those will not be mounted")
+		x.Note(&q.pos, "automount", fstype.Unknown(strings.Join(missing, ", ")), "USB drives with those will not be mounted")
 	}
 	folder, _ := split(q.at.text)
-	x.Judge(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "write `at:` with a folder that can be written to")
+	x.Judge(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "set `at:` to a writable folder")
 	if q.owner != "" {
 		user, group, _ := strings.Cut(q.owner, ":")
 		x.Judge(&q.pos, "owner "+q.owner, "known", account.Known(x.Root, user, group), "")
@@ -81,12 +81,12 @@ func (q *policy) examine(x *sources.Exam) {
 
 // rivals are the programs that mount what is plugged in, too.
 var rivals = [...]sources.Rival{
-	{Comm: "usbmount", File: "/lib/udev/rules.d/*usbmount.rules", Acts: true, What: "mounts sticks too", Advice: "apt purge usbmount, or ENABLED=0 in /etc/usbmount/usbmount.conf"},
-	{Comm: "udiskie", Acts: true, What: "mounts sticks too", Advice: "stop it, or run it with --no-automount"},
-	{Comm: "devmon", Acts: true, What: "mounts sticks too", Advice: "stop it: systemctl disable --now devmon@USER"},
-	{Comm: "ldm", Acts: true, What: "mounts sticks too", Advice: "stop it: systemctl disable --now ldm"},
-	{Comm: "gvfs-udisks2-vo", Acts: true, What: "has the desktop mount sticks too", Advice: "switch that off in the settings of the desktop: gsettings set org.gnome.desktop.media-handling automount false"},
-	{Comm: "udisksd", What: "mounts what a desktop or udiskie asks it to", Advice: ""},
+	{Comm: "usbmount", File: "/lib/udev/rules.d/*usbmount.rules", Acts: true, What: "mounts USB drives too", Advice: "apt purge usbmount, or ENABLED=0 in /etc/usbmount/usbmount.conf"},
+	{Comm: "udiskie", Acts: true, What: "mounts USB drives too", Advice: "stop it, or run it with --no-automount"},
+	{Comm: "devmon", Acts: true, What: "mounts USB drives too", Advice: "stop it: systemctl disable --now devmon@USER"},
+	{Comm: "ldm", Acts: true, What: "mounts USB drives too", Advice: "stop it: systemctl disable --now ldm"},
+	{Comm: "gvfs-udisks2-vo", Acts: true, What: "makes the desktop mount USB drives too", Advice: "switch that off in the settings of the desktop: gsettings set org.gnome.desktop.media-handling automount false"},
+	{Comm: "udisksd", What: "mounts drives for a desktop or udiskie", Advice: ""},
 }
 
 // examineHelper looks for a program that the kernel starts for each uevent, as
@@ -94,6 +94,6 @@ var rivals = [...]sources.Rival{
 func examineHelper(x *sources.Exam) {
 	helper, _ := os.ReadFile(x.Path("/sys/kernel/uevent_helper"))
 	if name := strings.TrimSpace(string(helper)); name != "" {
-		x.Note(nil, "uevent helper", "the kernel starts "+name+" for each device, which may mount it too", "")
+		x.Note(nil, "uevent helper", "the kernel starts "+name+" for each device, and that may mount it too", "")
 	}
 }

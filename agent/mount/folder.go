@@ -58,7 +58,7 @@ func openFolder(root, below string) (*folder, error) {
 		}
 		if err != nil {
 			removeFolder(root, path.Join(parts[:i]...), false)
-			return nil, fmt.Errorf("make mount point %s: %w", f.point, err)
+			return nil, fmt.Errorf("create mount point %s: %w", f.point, err)
 		}
 		at, f.fd, f.made = fd, fd, made
 	}
@@ -123,7 +123,7 @@ func fixed(root string) (string, error) {
 		return "", err
 	}
 	if err := os.MkdirAll(root, 0o755); err != nil {
-		return "", fmt.Errorf("make folder for mounts: %w", err)
+		return "", fmt.Errorf("create folder for mounts: %w", err)
 	}
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {

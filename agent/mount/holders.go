@@ -26,7 +26,7 @@ func (m *paths) holders(point string) string {
 	}
 	switch {
 	case len(pids) == 0:
-		return "no process to be seen uses it: another mount, a loop device or the kernel may"
+		return "no visible process uses it; another mount, a loop device or the kernel may"
 	case len(pids) > most:
 		names = append(names, fmt.Sprintf("and %d more", len(pids)-most))
 	}
@@ -85,7 +85,7 @@ func (m *paths) evict(point string) error {
 	}{{unix.SIGTERM, termGrace}, {unix.SIGKILL, killGrace}} {
 		for _, pid := range m.findHolders(point) {
 			if pid == 1 || pid == os.Getpid() {
-				return fmt.Errorf("unmount %s: process %d is in the way, and is not ended", point, pid)
+				return fmt.Errorf("unmount %s: process %d uses it and must not be ended", point, pid)
 			}
 			_ = unix.Kill(pid, step.signal) // or it has ended meanwhile
 		}
@@ -96,5 +96,5 @@ func (m *paths) evict(point string) error {
 			time.Sleep(busyPause)
 		}
 	}
-	return fmt.Errorf("unmount %s: killed, but still there: %s", point, m.holders(point))
+	return fmt.Errorf("unmount %s: killed, but still running: %s", point, m.holders(point))
 }

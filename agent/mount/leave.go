@@ -79,7 +79,7 @@ func (s *Source) yank(d *device) {
 	tell := func() {
 		if !told {
 			told = true
-			s.host.Log.Warn("pulled while mounted", "device", d.name, "at", mt.point)
+			s.host.Log.Warn("removed while mounted", "device", d.name, "at", mt.point)
 			s.emit(d, Yanked, mt.point)
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Source) yank(d *device) {
 	s.host.Loop.Beside(func() { err = s.paths.cut(d.identity, mt) }, func() {
 		slow.Stop()
 		if err != nil {
-			s.host.Log.Error("the mount of a device that was pulled is left over", "device", d.name, "error", err)
+			s.host.Log.Error("the mount of a removed device is left over", "device", d.name, "error", err)
 		}
 		tell()
 		s.vacate(d, mt)

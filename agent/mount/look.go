@@ -82,9 +82,9 @@ func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
 	f := m.hardware(id)
 	switch {
 	case !interesting(f):
-		f.claim = "no policy is for it"
+		f.claim = "no policy matches"
 	case f.size == 0:
-		f.claim = "there is no medium in it"
+		f.claim = "no medium in it"
 	case f.part == 0 && hasPartitions(f.folder):
 		f.claim = "it has partitions"
 	default:
@@ -168,12 +168,12 @@ func hasPartitions(folder string) bool {
 func probe(name string, size int64) (blkid.Content, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return blkid.Content{}, fmt.Errorf("look what is on it: %w", err)
+		return blkid.Content{}, fmt.Errorf("probe it: %w", err)
 	}
 	defer f.Close()
 	content, err := blkid.Probe(f, size)
 	if err != nil {
-		return content, fmt.Errorf("look what is on %s: %w", name, err)
+		return content, fmt.Errorf("probe %s: %w", name, err)
 	}
 	return content, nil
 }

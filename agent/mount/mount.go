@@ -52,7 +52,7 @@ type Plan struct {
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:    "automount",
-		Doc:     "mount filesystems as they are plugged in: `true` for those of USB and card readers at " + DefaultPoint + ", or policies of which the first that fits counts",
+		Doc:     "mount drives when they are plugged in: `true` for USB drives and memory cards at " + DefaultPoint + ", or a list of policies, of which the first match applies",
 		Default: "off", Value: p.automountValue(),
 	}}
 }
@@ -64,7 +64,7 @@ var eventFields = []string{"DEVNAME", "MOUNTPOINT", "FSTYPE", "LABEL", "UUID", "
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
 		Key:    "mount",
-		Doc:    "a filesystem of reflexd's was mounted, unmounted, could not be mounted, or was pulled while mounted",
+		Doc:    "reflexd mounted or unmounted a drive, could not mount it, or it was removed while mounted",
 		Fields: append(slices.Clone(eventFields), identityFields...),
 		New:    p.newTrigger,
 	}}
@@ -73,7 +73,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 // parsePlace reads a pattern of mount points, all of which begin with a slash.
 func parsePlace(s string) (string, error) {
 	if s == "" || !strings.ContainsAny(s[:1], "/*?[") {
-		return "", fmt.Errorf("expected a mount point such as /media/stick, or a pattern such as \"*\", found %q", s)
+		return "", fmt.Errorf("expected a mount point such as /media/usb, or a pattern such as \"*\", found %q", s)
 	}
 	return s, nil
 }
@@ -84,7 +84,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked) }
 	fields := []config.Field{
 		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
-		{Name: "is", Doc: "what must happen to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
+		{Name: "is", Doc: "what happened to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
 	}
 	return fields, func(t *sources.Trigger, _ *config.Problems) {
 		p.heard = true

@@ -81,16 +81,16 @@ func (q *policy) value() config.Value {
 	word := func(s *string) config.Value { return config.OneOf(s, fstype.Names()...) }
 	place := func(o *options) *config.Pos { return &o.pos }
 	return config.Object(
-		config.Field{Name: "match", Doc: "what the device's fields must be", Default: "any USB device or card reader", Value: match},
-		config.Field{Name: "types", Doc: "the filesystems to mount, one or a list", Default: "all that are known", Value: config.OneOrMore(&q.types, word)},
-		config.Field{Name: "at", Doc: "the mount point, made if it is not there", Default: DefaultPoint, Value: q.at.value()},
+		config.Field{Name: "match", Doc: "conditions on the device's fields", Default: "any USB device or card reader", Value: match},
+		config.Field{Name: "types", Doc: "the filesystems to mount, one or a list", Default: "all known types", Value: config.OneOrMore(&q.types, word)},
+		config.Field{Name: "at", Doc: "the mount point, created if missing", Default: DefaultPoint, Value: q.at.value()},
 		config.Field{Name: "options", Doc: "per type, added to nosuid, nodev, noexec, relatime and the type's defaults", Value: config.MapOf(&q.options, place, optionsValue)},
-		config.Field{Name: "read_only", Doc: "nothing is written to it", Default: "off", Value: config.Bool(&q.readOnly)},
-		config.Field{Name: "sync", Doc: "every write goes to the device at once: slow, and wears flash out", Default: "off", Value: config.Bool(&q.sync)},
-		config.Field{Name: "owner", Doc: "USER or USER:GROUP, to whom the files of a filesystem without owners belong", Default: "root", Value: config.Word(&q.owner, "a user")},
+		config.Field{Name: "read_only", Doc: "mount it read-only, and write nothing to it", Default: "off", Value: config.Bool(&q.readOnly)},
+		config.Field{Name: "sync", Doc: "write to the device at once: slow, and wears out flash memory", Default: "off", Value: config.Bool(&q.sync)},
+		config.Field{Name: "owner", Doc: "USER or USER:GROUP that owns the files of a filesystem without owners", Default: "root", Value: config.Word(&q.owner, "a user")},
 		config.Field{Name: "on_clash", Doc: "when the name is taken: append -2 and so on, or fail", Default: clash, Value: clashValue(&q.refuse)},
-		config.Field{Name: "dirty", Doc: "what to do with one that was pulled too early before and has no journal", Default: dirty, Value: dirtyValue(&q.write)},
-		config.Field{Name: "max", Doc: "how many may be mounted at the same time", Default: "any number", Value: config.Int(&q.most, 1, 1000)},
+		config.Field{Name: "dirty", Doc: "what to do with a drive that was removed too early before and has no journal", Default: dirty, Value: dirtyValue(&q.write)},
+		config.Field{Name: "max", Doc: "maximum number mounted at the same time", Default: "any number", Value: config.Int(&q.most, 1, 1000)},
 	)
 }
 

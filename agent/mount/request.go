@@ -60,7 +60,7 @@ func (s *Source) Mount(r Request, done func(error)) {
 	var found bool
 	s.host.Loop.Beside(func() { id, found = s.paths.find(r.Device) }, func() {
 		if !found {
-			done(fmt.Errorf("mount %s: there is no such block device", r.Device))
+			done(fmt.Errorf("mount %s: no such block device", r.Device))
 			return
 		}
 		d := s.devices[id.name]
@@ -106,16 +106,16 @@ func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error
 		end(nil)
 		return
 	case d.mount != nil:
-		end(fmt.Errorf("mount %s: it is mounted at %s already", d.name, d.mount.point))
+		end(fmt.Errorf("mount %s: it is already mounted at %s", d.name, d.mount.point))
 		return
 	case f.claim != "":
 		err = fmt.Errorf("mount %s: %s", d.name, f.claim)
 	case f.err != nil:
 		err = f.err
 	case r.Type == "" && f.content.Usage != blkid.Filesystem:
-		err = fmt.Errorf("mount %s: there is no filesystem on it, but %s", d.name, cmp.Or(name, "nothing known"))
+		err = fmt.Errorf("mount %s: expected a filesystem on it, found %s", d.name, cmp.Or(name, "unknown data"))
 	case w.kind == nil:
-		err = fmt.Errorf("mount %s: nothing is known of the filesystem %s", d.name, name)
+		err = fmt.Errorf("mount %s: filesystem %s is not supported", d.name, name)
 	}
 	if err != nil {
 		s.fail(d, w, err)

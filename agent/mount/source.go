@@ -103,7 +103,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // their going. The mounts stay, and so do their records.
 func (s *Source) abandon() {
 	if len(s.points) > 0 {
-		s.host.Log.Warn("mounts are left to themselves: the configuration has none", "count", len(s.points))
+		s.host.Log.Warn("mounts are no longer managed: the configuration has no automount", "count", len(s.points))
 	}
 	s.Close()
 	s.devices, s.points, s.started, s.listing = map[string]*device{}, map[string]*device{}, false, nil
@@ -112,7 +112,7 @@ func (s *Source) abandon() {
 // checkNamespace warns where nobody else sees what we mount.
 func (s *Source) checkNamespace() {
 	if s.privateNamespace = privateNamespace(s.host.Proc, "self"); s.privateNamespace != "" {
-		s.host.Log.Warn("mounts are invisible to others", "error", s.privateNamespace)
+		s.host.Log.Warn("mounts are invisible to other programs", "error", s.privateNamespace)
 	}
 }
 
@@ -124,8 +124,8 @@ func privateNamespace(proc, process string) string {
 	if err != nil || other != nil || ours == theirs {
 		return ""
 	}
-	return "reflexd runs in a mount namespace of its own, so others do not see what it mounts: " +
-		"no PrivateMounts=, ProtectSystem=, PrivateTmp= and their like in its unit"
+	return "reflexd has its own mount namespace, so other programs do not see its mounts: " +
+		"remove PrivateMounts=, ProtectSystem=, PrivateTmp= and the like from its unit"
 }
 
 // Status implements sources.Source.
@@ -159,7 +159,7 @@ func (d *device) detail() string {
 		}
 	}
 	if d.queue.doing != "" {
-		parts = append(parts, d.queue.doing+" is under way")
+		parts = append(parts, d.queue.doing+" in progress")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -172,7 +172,7 @@ func (s *Source) Close() {
 	for _, d := range s.devices {
 		d.queue.waiting = nil
 		if d.queue.doing != "" {
-			s.host.Log.Warn("not waited for any longer", "device", d.name, "doing", d.queue.doing)
+			s.host.Log.Warn("no longer waiting", "device", d.name, "doing", d.queue.doing)
 		}
 	}
 	s.table.close()
@@ -303,7 +303,7 @@ func (s *Source) list(all bool) {
 		}
 		s.listing = nil
 		if err != nil {
-			s.host.Log.Error("block devices are not known", "error", err)
+			s.host.Log.Error("cannot list block devices", "error", err)
 		} else {
 			s.compare(l, found, all)
 		}
@@ -389,4 +389,4 @@ func told(f *facts) []sources.Field {
 }
 
 // errPulled is why nothing more is done to a device.
-var errPulled = errors.New("the device was pulled")
+var errPulled = errors.New("the device was removed")

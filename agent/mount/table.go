@@ -44,7 +44,7 @@ func (t *mountTable) watch(s *Source) {
 		}
 	}
 	if err != nil {
-		s.host.Log.Warn("what others unmount is not noticed", "error", err)
+		s.host.Log.Warn("cannot notice what other programs unmount", "error", err)
 		return
 	}
 	t.fd = fd

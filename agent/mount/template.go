@@ -37,11 +37,11 @@ func (t *template) check(n config.Node, ps *config.Problems) {
 	root, rest := split(t.text)
 	switch {
 	case !strings.HasPrefix(t.text.Prefix(), "/"):
-		ps.Errorf(n.Pos, "a mount point is absolute, and its first folder a fixed one: /media/…")
+		ps.Errorf(n.Pos, "a mount point must be an absolute path whose first folder is fixed: /media/…")
 	case slices.Contains(strings.Split(t.text.Prefix(), "/"), ".."):
-		ps.Errorf(n.Pos, "a mount point has no .. in it")
+		ps.Errorf(n.Pos, "a mount point cannot have .. in it")
 	case root == "" || root == "/" && (rest == "" || t.text.HasFields()):
-		ps.Errorf(n.Pos, "a mount point stands below a fixed folder, such as /media/${LABEL:-${UUID}}")
+		ps.Errorf(n.Pos, "a mount point must be below a fixed folder, such as /media/${LABEL:-${UUID}}")
 	}
 }
 

@@ -38,11 +38,11 @@ func (w *wish) whole() error {
 	case !kind.Parts:
 		return nil
 	case !kind.Like(c.Type): // what is known of c says nothing then
-		return fail("there is no %s on it, but %s", kind.Name, cmp.Or(c.Type, "nothing known"))
+		return fail("expected %s on it, found %s", kind.Name, cmp.Or(c.Type, "unknown data"))
 	case namesDevice(c.Options):
 		return fail("the mount options in its superblock, %q, name a device", c.Options)
 	case w.facts.twin:
-		return fail("a btrfs with this UUID is mounted already")
+		return fail("a btrfs with this UUID is already mounted")
 	case c.Elsewhere == "" || slices.ContainsFunc(w.options, kind.NamesDevice):
 		return nil
 	case kind.Naming == nil:

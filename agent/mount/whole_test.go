@@ -108,7 +108,7 @@ func TestTwinOfBtrfs(t *testing.T) {
 		content blkid.Content
 		want    string
 	}{
-		{blkid.Content{Type: "btrfs", UUID: mounted}, "mount /dev/x as btrfs: a btrfs with this UUID is mounted already"},
+		{blkid.Content{Type: "btrfs", UUID: mounted}, "mount /dev/x as btrfs: a btrfs with this UUID is already mounted"},
 		{blkid.Content{Type: "btrfs", UUID: "11234567-89ab-cdef-fedc-ba9876543210"}, ""},
 		{blkid.Content{Type: "btrfs"}, ""}, // one of zeros is none
 		{blkid.Content{Type: "xfs", UUID: mounted}, ""},
@@ -164,7 +164,7 @@ func TestTypeOfSomethingElse(t *testing.T) {
 			r.source.Mount(Request{Device: d.name, At: at, Type: kind, Event: &sources.Event{}}, done)
 		})
 	}
-	if err := mount("f2fs"); err == nil || !strings.Contains(err.Error(), "there is no f2fs on it, but ext4") {
+	if err := mount("f2fs"); err == nil || !strings.Contains(err.Error(), "expected f2fs on it, found ext4") {
 		t.Errorf("f2fs: %v", err)
 	}
 	r.expect("failed " + d.name)

@@ -211,7 +211,7 @@ func (d *ledDevice) attach(trigger string) error {
 
 // noTrigger is the error for a trigger that is none of those that there are.
 func (d *ledDevice) noTrigger(trigger string, known []string) error {
-	return fmt.Errorf("LED %s: the kernel has no trigger %s, or not loaded its module%s", d.name, trigger, config.Suggest(trigger, known))
+	return fmt.Errorf("LED %s: the kernel has no trigger %s, or its module is not loaded%s", d.name, trigger, config.Suggest(trigger, known))
 }
 
 // triggers returns the trigger that the LED has, and all that it could have.

@@ -315,7 +315,7 @@ func TestAFailureIsLoggedOnceAndTheBlinkGoesOn(t *testing.T) {
 	}
 	b.broken = nil
 	b.pass(100 * ms)
-	if n := strings.Count(b.log.String(), "\n"); n != 2 || !strings.Contains(b.log.String(), "follows again") {
+	if n := strings.Count(b.log.String(), "\n"); n != 2 || !strings.Contains(b.log.String(), "can be set again") {
 		t.Error(b.log.String())
 	}
 }
@@ -511,7 +511,7 @@ func TestLEDThatComesBackUnderAnotherName(t *testing.T) {
 	b.plug("input4::caps", "[none]", "5")
 	b.pass(2 * time.Second) // it is not looked for at each edge
 	b.is("input4::caps", b.led("input4::caps"))
-	if n := strings.Count(b.log.String(), "\n"); n != 2 || !strings.Contains(b.log.String(), "follows again") {
+	if n := strings.Count(b.log.String(), "\n"); n != 2 || !strings.Contains(b.log.String(), "can be set again") {
 		t.Error(b.log.String())
 	}
 	b.Rest()

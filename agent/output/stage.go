@@ -94,9 +94,9 @@ func (p *play) step(now time.Duration, done func(error)) {
 func (s *stage) report(err error) {
 	switch {
 	case err != nil && s.err == nil:
-		s.panel.log.Warn("output does not follow; what plays goes on for when it does", "output", s.output.String(), "error", err)
+		s.panel.log.Warn("cannot set output; trying again with the next change", "output", s.output.String(), "error", err)
 	case err == nil && s.err != nil:
-		s.panel.log.Info("output follows again", "output", s.output.String())
+		s.panel.log.Info("output can be set again", "output", s.output.String())
 	}
 	s.err = err
 }

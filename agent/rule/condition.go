@@ -66,7 +66,7 @@ func (s *ifSpec) value(kinds *Kinds) config.Value {
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
 		if len(n.Entries) == 1 && (n.Entries[0].Key == "all" || n.Entries[0].Key == "and") {
-			ps.Errorf(n.Entries[0].At, "no %q is needed: of a list of conditions all must hold, if: [{…}, {…}]", n.Entries[0].Key)
+			ps.Errorf(n.Entries[0].At, "%q is not needed: all conditions of a list must hold, if: [{…}, {…}]", n.Entries[0].Key)
 			return
 		}
 		s.node = n
@@ -123,7 +123,7 @@ func (s *ifSpec) nested(key string, kinds *Kinds) []config.Field {
 		case key == "any" && !isList:
 			ps.Errorf(n.Pos, "expected a list of conditions, found %s", n.Found())
 		case key == "not" && isList:
-			ps.Errorf(n.Pos, "expected one condition; that none of a list holds is not: {any: […]}")
+			ps.Errorf(n.Pos, "expected one condition; for none of a list, write not: {any: […]}")
 		default:
 			ifValue(&inner, kinds).Read(n, ps)
 		}
@@ -149,7 +149,7 @@ func nestedFields(key string, read func(config.Node, *config.Problems)) []config
 }
 
 func whereFields(w *sources.Where) []config.Field {
-	return []config.Field{{Name: "where", Doc: "fields and what they must be, as in `when`", Required: true, Value: sources.WhereValue(w)}}
+	return []config.Field{{Name: "where", Doc: "conditions on fields, as in `when`", Required: true, Value: sources.WhereValue(w)}}
 }
 
 // compileAll makes the conditions of specs, all of which must hold.

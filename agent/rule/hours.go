@@ -65,9 +65,9 @@ func (h *hours) fields() []config.Field {
 	span := func(s *span) config.Value { return config.Parsed(s, "HH:MM-HH:MM", parseSpan) }
 	day := func(s *string) config.Value { return config.OneOf(s, dayNames...) }
 	return []config.Field{
-		{Name: "time", Doc: "from when to when: 08:00-18:30, or past midnight 22:00-06:00; the end is not part of it", Required: true,
+		{Name: "time", Doc: "from when until when: 08:00-18:30, or past midnight 22:00-06:00; the end is excluded", Required: true,
 			Value: config.OneOrMore(&h.spans, span)},
-		{Name: "days", Doc: "on which days the time begins; any without it", Value: config.OneOrMore(&h.names, day)},
+		{Name: "days", Doc: "days on which the time begins; default: any", Value: config.OneOrMore(&h.names, day)},
 	}
 }
 
@@ -79,7 +79,7 @@ func parseSpan(s string) (span, error) {
 	case !ok || err != nil || endErr != nil || begin == wholeDay:
 		return span{}, fmt.Errorf("expected two times such as 22:00-06:00, found %q", s)
 	case begin == end:
-		return span{}, fmt.Errorf("%q ends as it begins: a whole day is 00:00-24:00", s)
+		return span{}, fmt.Errorf("%q is empty: write 00:00-24:00 for a whole day", s)
 	}
 	return span{begin, end}, nil
 }

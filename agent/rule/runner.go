@@ -217,9 +217,9 @@ func (p *progress) full(rule *Rule) string {
 	case rule.Mode == Single:
 		return "still running"
 	case rule.Mode == Parallel && len(p.runs) >= rule.Max:
-		return "max: runs are under way"
+		return "max: too many runs in progress"
 	case rule.Mode == Queued && len(p.waiting) >= rule.Max:
-		return "max: firings are waiting"
+		return "max: too many firings waiting"
 	}
 	return ""
 }
@@ -240,9 +240,9 @@ func (r *Runner) braked(p *progress, e *sources.Event) bool {
 		r.drop(p, e, "circle")
 	}
 	if first {
-		r.env.Log.Warn("rules set each other off in a circle: stopped", "rule", p.rule.Name, "circle", p.way,
+		r.env.Log.Warn("rules fire each other in a cycle: stopped", "rule", p.rule.Name, "circle", p.way,
 			"firings", mostRounds, "for", brakeFor,
-			"hint", "a `wait` before what sends the event, or `cooldown` or `limit` of a rule of the circle")
+			"hint", "a `wait` before what sends the event, or a `cooldown` or `limit` for a rule of the cycle")
 	}
 	return stop
 }

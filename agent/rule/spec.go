@@ -51,23 +51,23 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		return (*p).value(kinds)
 	}
 	return config.At(&s.pos, config.Object(
-		config.Field{Name: "name", Doc: "unique; without one the rule is called by its place: FILE:LINE, with :COLUMN where a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
-		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any does", Required: true, Value: config.OneOrMore(&s.triggers, when)},
-		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list of which all must", Value: ifValue(&s.ifs, kinds)},
-		config.Field{Name: "do", Also: "then action actions run", Doc: "an action or a list of them, done in order", Required: true, Value: s.do.Value()},
-		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "what is done when an action fails; the rest of `do` is not. ${ERROR} says why", Value: s.onFailure.Value()},
+		config.Field{Name: "name", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
+		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any one fires it", Required: true, Value: config.OneOrMore(&s.triggers, when)},
+		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value()},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value()},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
-		config.Field{Name: "max", Doc: "how many firings may wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
+		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
-		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, further ones are dropped for so long", Value: config.Duration(&s.cooldown)},
-		config.Field{Name: "limit", Doc: "how often it may fire: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
+		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, drop further ones for this time", Value: config.Duration(&s.cooldown)},
+		config.Field{Name: "limit", Doc: "maximum rate: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
 		config.Field{Name: "enabled", Also: "disabled enable active", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
 	))
 }
 
 func (t *triggerSpec) value(kinds *Kinds) config.Value {
-	where := config.Field{Name: "where", Doc: "what the event's fields must be", Value: sources.WhereValue(&t.where)}
+	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.WhereValue(&t.where)}
 	choice := config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
 		t.pos, t.kind = at, &kinds.triggers[i]
@@ -135,7 +135,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
-			c.Problems.Errorf(t.Pos, "the triggers as far as here stand for more than %d states of lines and other things, counting what patterns match", mostTopics)
+			c.Problems.Errorf(t.Pos, "the triggers up to here match more than %d states of lines and other things, counting what patterns match", mostTopics)
 		}
 		all = append(all, t)
 	}
@@ -214,10 +214,10 @@ func (c *Compiler) nameOf(s *Spec) string {
 	if name == "" {
 		name, at = c.placeOf(s), s.pos
 	} else if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		c.Problems.Errorf(at, "the name %+q holds what cannot be printed", name)
+		c.Problems.Errorf(at, "the name %+q holds unprintable characters", name)
 	}
 	if first, ok := c.names[name]; ok {
-		c.Problems.Errorf(at, "a rule named %q is declared already at %s", name, first)
+		c.Problems.Errorf(at, "a rule named %q is already declared at %s", name, first)
 	}
 	if c.names == nil {
 		c.names = map[string]config.Pos{}
@@ -263,10 +263,10 @@ type Kinds struct {
 // questions that they answer.
 func NewKinds(triggers []sources.TriggerKind, questions []sources.ConditionKind) *Kinds {
 	k := &Kinds{triggers: triggers, questions: questions, conditions: []config.Variant{
-		{Key: "where", Doc: "what the event's fields must be", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
-		{Key: "time", Doc: "what time of the day it must be, by the board's clock and zone", Fields: new(hours).fields},
+		{Key: "where", Doc: "conditions on the event's fields", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
+		{Key: "time", Doc: "time of day, by the board's clock and time zone", Fields: new(hours).fields},
 		{Key: "any", Doc: "one of several conditions must hold", Fields: func() []config.Field { return nestedFields("any", nil) }},
-		{Key: "not", Doc: "a condition must not hold; one of which nothing is known fails either way", Fields: func() []config.Field { return nestedFields("not", nil) }},
+		{Key: "not", Doc: "a condition must not hold; if its state is unknown, `not` fails too", Fields: func() []config.Field { return nestedFields("not", nil) }},
 	}}
 	for _, t := range triggers {
 		k.variants = append(k.variants, config.Variant{Key: t.Key, Doc: t.Doc, Fields: func() []config.Field {

@@ -83,7 +83,7 @@ func (s *Starter) takeCell() *cell {
 func (s *Starter) giveUpCells(err error) {
 	if c := s.setting.cells; !c.closed {
 		c.closed = true
-		s.log.Warn("programs get no cgroup of their own any more: what leaves their process group outlives their timeout", "error", err)
+		s.log.Warn("programs no longer get their own cgroup: processes that leave their group outlive the timeout", "error", err)
 	}
 }
 
@@ -130,7 +130,7 @@ func delegatedIn(mounts, own string, isDelegated func(dir string) bool) (string,
 	}
 	base := strings.TrimSuffix(filepath.Join(mount, path), "/"+ownLeaf) // we were here before
 	if !isDelegated(base) {
-		return "", fmt.Errorf("the cgroup %s belongs to systemd: Delegate=yes would leave it to the service", path)
+		return "", fmt.Errorf("the cgroup %s belongs to systemd: set Delegate=yes in the service", path)
 	}
 	return base, nil
 }

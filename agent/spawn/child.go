@@ -101,7 +101,7 @@ func (c *Child) startWith(io *stdio, who *account.Account) (err error) {
 	c.started = loop.Now()
 	pid, pidfd, err := c.program.start()
 	if c.program.cell != c.cell {
-		c.starter.giveUpCells(errors.New("the kernel starts no process in it"))
+		c.starter.giveUpCells(errors.New("the kernel cannot start processes in it"))
 		c.dropCell()
 	}
 	if err != nil {
@@ -296,7 +296,7 @@ func (c *Child) kill() {
 }
 
 func (c *Child) complain() {
-	c.starter.log.Warn("program does not end though it was killed: it hangs in the kernel",
+	c.starter.log.Warn("program was killed but does not end: it hangs in the kernel",
 		"program", c.spec.Argv[0], "pid", c.pid)
 }
 

@@ -51,7 +51,7 @@ func variable(env []string, key string) (value string, ok bool) {
 }
 
 // place says where a program starts: PWD, which shells and others take for the
-// working folder, links and all. After .. only the kernel knows the name.
+// working directory, links and all. After .. only the kernel knows the name.
 func place(dir string) []string {
 	if !path.IsAbs(dir) || strings.Contains(dir, "..") {
 		return nil

@@ -41,7 +41,7 @@ func (p *program) limitCell() error {
 	if l.Processes == 0 {
 		return nil
 	}
-	err := errors.New("it has no cgroup of its own with the controller pids (see `reflexd doctor`)")
+	err := errors.New("it does not have its own cgroup with the controller pids (see `reflexd doctor`)")
 	if p.cellControls("pids") {
 		err = p.cell.limit("pids.max", strconv.Itoa(l.Processes))
 	}

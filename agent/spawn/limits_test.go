@@ -43,7 +43,7 @@ func TestNiceWithoutCloseRange(t *testing.T) {
 
 func TestProcessesWantACgroup(t *testing.T) {
 	_, res := newRig(t).run(Spec{Argv: []string{"true"}, Limits: Limits{Processes: 5}})
-	want := "start true: limit its processes: it has no cgroup of its own with the controller pids (see `reflexd doctor`)"
+	want := "start true: limit its processes: it does not have its own cgroup with the controller pids (see `reflexd doctor`)"
 	if err := res.Failure(); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

@@ -71,7 +71,7 @@ func (p *program) look(who *account.Account, root string) (string, error) {
 }
 
 // errNoInterpreter says that a program's file is there, and not what loads it.
-var errNoInterpreter = errors.New("its interpreter is not there")
+var errNoInterpreter = errors.New("its interpreter is missing")
 
 // loadable does what execve(2) does before it goes on for good: it returns an
 // unix.Errno, or errNoInterpreter.
@@ -162,5 +162,5 @@ func (p *program) near(root string) string {
 	if near := config.Suggest(p.spec.Argv[0], names); near != "" {
 		return strings.TrimPrefix(near, "; ")
 	}
-	return "install it, or write its whole path"
+	return "install it, or write its full path"
 }

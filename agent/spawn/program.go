@@ -209,5 +209,5 @@ func (p *program) explain(err error) error {
 }
 
 func noInterpreter(file string) error {
-	return fmt.Errorf("start %s: the file is there, but not the interpreter (#!) or loader (ld.so) that it names", file)
+	return fmt.Errorf("start %s: the file exists, but not the interpreter (#!) or loader (ld.so) that it names", file)
 }

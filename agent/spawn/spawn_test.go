@@ -240,7 +240,7 @@ func TestWhatCannotStart(t *testing.T) {
 		{"not executable in PATH", "start " + plain + ": permission denied",
 			Spec{Argv: []string{"plain"}, Env: []string{"PATH=" + dir + ":/usr/bin"}}},
 		{"no program", "start " + junk + ": exec format error", Spec{Argv: []string{junk}}},
-		{"interpreter missing", "start ./orphan: the file is there, but not the interpreter (#!) or loader (ld.so) that it names",
+		{"interpreter missing", "start ./orphan: the file exists, but not the interpreter (#!) or loader (ld.so) that it names",
 			Spec{Argv: []string{"./orphan"}, Dir: dir}},
 		{"no directory", "chdir /nowhere: no such file or directory", Spec{Argv: []string{"ls"}, Dir: "/nowhere"}},
 		{"no user", "user nobody2: unknown; did you mean \"nobody\"?", Spec{Argv: []string{"ls"}, User: "nobody2"}},

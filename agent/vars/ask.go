@@ -52,18 +52,18 @@ func (a *asked) check(ps *config.Problems) {
 		}
 	}
 	if known && !slices.ContainsFunc(v.values, a.is.Holds) {
-		ps.Errorf(a.isAt, "%s: none of its values is meant: %q", a.name, v.values)
+		ps.Errorf(a.isAt, "%s: none of its values matches %q", a.name, v.values)
 	}
 }
 
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
-		Key: "var", Doc: "a variable changed; setting it to what it is already is no change",
+		Key: "var", Doc: "a variable changed; setting its current value again is no change",
 		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 			a := &asked{plan: p}
-			return a.fields("what it became, anything without it", false), a.trigger
+			return a.fields("its new value, by default any", false), a.trigger
 		},
 	}}
 }
@@ -83,7 +83,7 @@ func (a *asked) trigger(t *sources.Trigger, ps *config.Problems) {
 // Conditions implements sources.Conditional.
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{{
-		Key: "var", Doc: "what a variable is",
+		Key: "var", Doc: "the value of a variable",
 		New: func() ([]config.Field, func(*config.Problems) func() sources.Truth) {
 			a := &asked{plan: p}
 			return a.fields("what it must be", true), func(ps *config.Problems) func() sources.Truth {

@@ -44,11 +44,11 @@ func sumOf(text string) string {
 func parse(text string) (map[string]string, error) {
 	body, ok := strings.CutPrefix(text, header)
 	if !ok {
-		return nil, errors.New("it does not begin as such a file does")
+		return nil, errors.New("it is not a state file")
 	}
 	i := strings.LastIndex(text, "sum ")
 	if i < len(header) || text[i:] != sumOf(text[:i]) {
-		return nil, errors.New("its sum is wrong: it was cut off or changed")
+		return nil, errors.New("its checksum is wrong: it was truncated or changed")
 	}
 	values := map[string]string{}
 	for line := range strings.Lines(body[:i-len(header)]) {
@@ -88,7 +88,7 @@ func read(path string) (map[string]string, error) {
 // setAside gives a file another name, where people may look at it.
 func setAside(path, aside string) error {
 	if err := os.Rename(path, aside); err != nil {
-		return fmt.Errorf("set it aside: %w", err)
+		return fmt.Errorf("rename it: %w", err)
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func setAside(path, aside string) error {
 // save makes text the content of the file at path.
 func save(path, text string) error {
 	if err := regular.Replace(path, text, 0o600); err != nil {
-		return fmt.Errorf("keep variables: %w", err)
+		return fmt.Errorf("save variables: %w", err)
 	}
 	return nil
 }

@@ -50,12 +50,12 @@ func (k *keeper) use(path string, values map[string]string, err error, dryRun bo
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return values
 	}
-	aside := "left as it is in a dry run"
+	aside := "unchanged in a dry run"
 	if !dryRun {
 		aside = path + ".damaged"
 		k.setAside(aside)
 	}
-	k.host.Log.Warn("the file of kept variables cannot be used: they begin with their initial values",
+	k.host.Log.Warn("cannot use the state file: variables begin with their initial values",
 		"file", path, "error", err, "set_aside", aside)
 	return nil
 }
@@ -76,7 +76,7 @@ func (k *keeper) setAside(aside string) {
 			k.writing = nil
 		}
 		if err != nil {
-			k.host.Log.Warn("the file of kept variables stays where it is until it is written", "file", path, "error", err)
+			k.host.Log.Warn("the state file keeps its path until it is written", "file", path, "error", err)
 		}
 		k.schedule()
 	})
@@ -135,10 +135,10 @@ func (k *keeper) written(text string, err error) {
 	case err == nil:
 		k.saved = text
 		if k.err != nil {
-			k.host.Log.Info("variables are kept again", "file", k.path)
+			k.host.Log.Info("variables are saved again", "file", k.path)
 		}
 	case k.err == nil:
-		k.host.Log.Warn("variables are not kept: a restart loses them; tried again every minute", "error", err)
+		k.host.Log.Warn("cannot save variables: a restart loses them; retrying every minute", "error", err)
 	}
 	k.err = err
 }
@@ -175,6 +175,6 @@ func (k *keeper) close() {
 		err = errors.New("the disk does not answer")
 	}
 	if err != nil {
-		k.host.Log.Warn("the last values of variables were not kept", "file", path, "error", err)
+		k.host.Log.Warn("the last values of variables were not saved", "file", path, "error", err)
 	}
 }

@@ -64,24 +64,24 @@ type variable struct {
 func (p *Plan) Sections() []config.Field {
 	elem := func(_ string, v *variable) config.Value { return config.Object(v.fields()...) }
 	return []config.Field{
-		{Name: "vars", Doc: "variables, which rules set and ask for",
+		{Name: "vars", Doc: "variables, which rules set and test",
 			Value: config.MapOf(&p.vars, func(v *variable) *config.Pos { return &v.at }, elem)},
-		{Name: "state_file", Doc: "where variables with `keep` survive a restart; made at first need", Default: DefaultFile,
+		{Name: "state_file", Doc: "file where variables with `keep` survive a restart; created when needed", Default: DefaultFile,
 			Value: config.Parsed(&p.file, "a path", parsePath)},
 	}
 }
 
 func parsePath(s string) (string, error) {
 	if !strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") {
-		return "", fmt.Errorf("expected the path of a file from / on, found %q", s)
+		return "", fmt.Errorf("expected the absolute path of a file, found %q", s)
 	}
 	return s, nil
 }
 
 func (v *variable) fields() []config.Field {
 	return []config.Field{
-		{Name: "values", Doc: "the values that it may have; any text without it", Value: config.ListOf(&v.values, config.Text)},
-		{Name: "initial", Doc: "what it is at first; without it the first of `values`, or empty",
+		{Name: "values", Doc: "the allowed values; default: any string", Value: config.ListOf(&v.values, config.Text)},
+		{Name: "initial", Doc: "the initial value; default: the first of `values`, or empty",
 			Value: config.At(&v.initialAt, config.Text(&v.initial))},
 		{Name: "keep", Doc: "it survives a restart, in `state_file`", Default: "off", Value: config.Bool(&v.keep)},
 	}
@@ -102,7 +102,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 func (v *variable) resolve(ps *config.Problems) {
 	for i, value := range v.values {
 		if slices.Contains(v.values[:i], value) {
-			ps.Errorf(v.at, "the value %q stands twice in `values`", value)
+			ps.Errorf(v.at, "the value %q is twice in `values`", value)
 		}
 		if len(value) > maxValue {
 			ps.Errorf(v.at, "a value is longer than %d bytes", maxValue)
@@ -122,7 +122,7 @@ func (v *variable) resolve(ps *config.Problems) {
 func (v *variable) allows(value string) error {
 	switch {
 	case v.values != nil && !slices.Contains(v.values, value):
-		return fmt.Errorf("%q is none of its values%s", value, v.suggest(value))
+		return fmt.Errorf("%q is not one of its values%s", value, v.suggest(value))
 	case len(value) > maxValue:
 		return fmt.Errorf("a value of %d bytes is too long: %d are allowed", len(value), maxValue)
 	}
@@ -186,14 +186,14 @@ func (p *Plan) Examine(x *sources.Exam) {
 	const subject = "state_file"
 	_, err := read(x.Path(p.file))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		advice := "run sets it aside and begins with the initial values; put a copy of it back, or remove it"
+		advice := "`run` renames it and begins with the initial values; restore a copy, or remove it"
 		if errors.As(err, new(*fs.PathError)) { // the way there, not what it holds
-			advice = "write `state_file:` with a path where the agent may read and write"
+			advice = "set `state_file:` to a path that the agent can read and write"
 		}
-		x.Bad(at, subject, p.file+": the file of kept variables cannot be used: "+err.Error(), advice)
+		x.Bad(at, subject, p.file+": cannot use the state file: "+err.Error(), advice)
 		return
 	}
-	x.Judge(at, subject, p.file+" can be written", x.Creatable(p.file), "variables would be lost with a restart: write `state_file:` with the path of a file that can be")
+	x.Judge(at, subject, p.file+" can be written", x.Creatable(p.file), "a restart would lose variables: set `state_file:` to a writable file")
 }
 
 // keptAt is where the first variable is declared that is to be kept.

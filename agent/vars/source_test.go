@@ -169,13 +169,13 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 	r.set("mode", "x")
 	r.until("it failed", func() bool { return r.source.keeper.err != nil })
 	r.set("mode", "y")
-	if got := r.status(); !strings.Contains(got, `mode "y", kept true`) || !strings.Contains(got, "state_file "+path+", writes: 1 false keep variables: mkdir") {
+	if got := r.status(); !strings.Contains(got, `mode "y", kept true`) || !strings.Contains(got, "state_file "+path+", writes: 1 false save variables: mkdir") {
 		t.Error(got)
 	}
 	// The minute is over, and it fails again.
 	r.do(func() { r.source.keeper.timer.Stop(); r.source.keeper.write() })
 	r.until("it failed again", func() bool { return r.source.keeper.writing == nil && r.source.keeper.timer != nil })
-	if n := r.logged("variables are not kept"); n != 1 {
+	if n := r.logged("cannot save variables"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 	if err := os.Remove(obstacle); err != nil {
@@ -183,7 +183,7 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 	}
 	r.do(func() { r.source.keeper.timer.Stop(); r.source.keeper.write() })
 	r.until("it is written", func() bool { return r.source.keeper.err == nil && r.source.keeper.writing == nil })
-	if values, err := read(path); err != nil || values["mode"] != "y" || r.logged("kept again") != 1 {
+	if values, err := read(path); err != nil || values["mode"] != "y" || r.logged("saved again") != 1 {
 		t.Errorf("%q, %v", values, err)
 	}
 }

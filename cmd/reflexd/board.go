@@ -25,9 +25,9 @@ import (
 const redrawn = 500 * time.Millisecond
 
 func boardVerb(c *command) func([]string) int {
-	name := c.flags.String("board", "", "take it for this `board`, whatever it says it is")
-	list := c.flags.Bool("list", false, "list the boards that are known")
-	watch := c.flags.Bool("watch", false, "go on, and draw again and again")
+	name := c.flags.String("board", "", "assume this `board` instead of detecting it")
+	list := c.flags.Bool("list", false, "list the known boards")
+	watch := c.flags.Bool("watch", false, "redraw until Ctrl-C")
 	asJSON := c.flags.Bool("json", false, "print it as JSON")
 	socket := c.socketFlag()
 	return func(specs []string) int {

@@ -74,7 +74,7 @@ func writeFindings(w io.Writer, findings []sources.Finding) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%d ok, %d BAD, %d worth knowing\n", count[sources.Good], count[sources.Bad], count[sources.Note])
+	fmt.Fprintf(w, "%d ok, %d BAD, %d note\n", count[sources.Good], count[sources.Bad], count[sources.Note])
 }
 
 // diagnosis is a sources.Finding in JSON.

@@ -18,7 +18,7 @@ func emitVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	return func(args []string) int {
 		if len(args) == 0 {
-			fmt.Fprintln(c.stderr, "reflexd emit: which event? the name that rules give in `event: NAME`")
+			fmt.Fprintln(c.stderr, "reflexd emit: name the event, as in a rule's `event: NAME`")
 			return wrong
 		}
 		var r agent.EmitRequest
@@ -51,19 +51,12 @@ func addField(r *agent.EmitRequest, word string) error {
 }
 
 func tellEmitted(w io.Writer, sent agent.Emitted) {
-	fmt.Fprintf(w, "sent; %s", rulesListen(sent.Listening))
+	fmt.Fprintf(w, "sent to %s", counted(sent.Listening, "rule"))
 	if n := sent.Listening - sent.Taking; n > 0 {
-		fmt.Fprintf(w, ", %d with a `where` that the fields do not meet", n)
+		fmt.Fprintf(w, ", %d with a `where` that does not match", n)
 	}
 	if sent.Disabled > 0 {
 		fmt.Fprintf(w, ", %d disabled", sent.Disabled)
 	}
 	fmt.Fprintln(w)
-}
-
-func rulesListen(n int) string {
-	if n == 1 {
-		return "1 rule listens"
-	}
-	return counted(n, "rule") + " listen"
 }

@@ -17,7 +17,7 @@ func switchVerb(c *command, verb string) func([]string) int {
 	socket := c.socketFlag()
 	return func(rules []string) int {
 		if len(rules) == 0 {
-			fmt.Fprintf(c.stderr, "reflexd %s: which rule? `reflexd status` lists them\n", verb)
+			fmt.Fprintf(c.stderr, "reflexd %s: name a rule; `reflexd status` lists them\n", verb)
 			return wrong
 		}
 		for _, name := range rules {

@@ -20,11 +20,11 @@ func (r *boardReport) write(w io.Writer, paint painter) {
 	title := r.Title
 	switch {
 	case title == "" && r.Model == "":
-		title = "a machine that does not say what it is"
+		title = "unknown board"
 	case title == "":
-		title = printable(r.Model) + ": not in the tables; its lines have the kernel's names, and CHIP:OFFSET"
+		title = printable(r.Model) + ": not in the board tables; name its lines as the kernel does, or by CHIP:OFFSET"
 	case r.Model != "" && !strings.HasPrefix(r.Model, title):
-		title += fmt.Sprintf(" [%s], which calls itself %s", r.Board, printable(r.Model))
+		title += fmt.Sprintf(" [%s], detected as %s", r.Board, printable(r.Model))
 	default:
 		title += fmt.Sprintf(" [%s]", r.Board)
 	}
@@ -38,7 +38,7 @@ func (r *boardReport) write(w io.Writer, paint painter) {
 		h.write(w, paint)
 	}
 	if len(r.Headers) > 0 && !r.Agent {
-		fmt.Fprintln(w, "\nno agent is running: levels are shown of the lines only that you name here")
+		fmt.Fprintln(w, "\nno agent is running: levels are shown only of lines that you name")
 	}
 }
 

@@ -61,14 +61,14 @@ func helpVerb(c *command) func([]string) int {
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "reflexd reacts to GPIO lines, input devices, uevents, network links and signals as a YAML file says.")
+	fmt.Fprintln(w, "reflexd runs actions on events of GPIO lines, input devices, uevents, network links and signals, as a YAML file defines.")
 	fmt.Fprintln(w, "\nUsage: reflexd VERB [flags] [arguments]")
 	fmt.Fprintln(w, "\nVerbs:")
 	for _, v := range verbs() {
 		fmt.Fprintf(w, "  %-9s %s\n", v.name, v.summary)
 	}
 	fmt.Fprintln(w, "\n`reflexd help VERB` explains a verb; `reflexd help language` the configuration.")
-	fmt.Fprintln(w, "Exit codes: 0 done, 1 failed, 2 usage or configuration wrong.")
+	fmt.Fprintln(w, "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.")
 }
 
 func (v verb) help(c *command, w io.Writer) {

@@ -18,7 +18,7 @@ import (
 
 func inputsVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
-	asYAML := c.flags.Bool("yaml", false, "print their declarations, ready for a configuration")
+	asYAML := c.flags.Bool("yaml", false, "print their declarations, to paste into a configuration")
 	return func(args []string) int {
 		all, err := input.List("/dev")
 		devices := selectInputs(all, args)
@@ -27,7 +27,7 @@ func inputsVerb(c *command) func([]string) int {
 		case err != nil:
 			code = c.fail(err)
 		case len(devices) == 0 && len(args) > 0:
-			code = c.fail(fmt.Errorf("no input device here is called %s", strings.Join(args, " or ")))
+			code = c.fail(fmt.Errorf("no input device is called %s", strings.Join(args, " or ")))
 		}
 		switch {
 		case *asJSON:

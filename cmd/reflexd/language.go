@@ -17,7 +17,7 @@ import (
 func writeLanguage(w io.Writer, root config.Shape) {
 	fmt.Fprint(w, `# The language
 
-Every key that a configuration file may have, as `+"`reflexd help language`"+` prints it.
+All keys of a configuration file, as `+"`reflexd help language`"+` prints it.
 
 ## Top level
 `)

@@ -22,11 +22,11 @@ import (
 )
 
 func learnVerb(c *command) func([]string) int {
-	asJSON := c.flags.Bool("json", false, "print one JSON object for each thing that was learnt")
+	asJSON := c.flags.Bool("json", false, "print one JSON object per result")
 	bias := c.flags.String("bias", "", "request the named lines with this `bias`: pull-up, pull-down, disabled")
 	ask := c.flags.Bool("lines", false, "ask which of the free GPIO lines to watch")
-	span := c.flags.Duration("for", 0, "end after this `time`, such as 30s")
-	count := c.flags.Int("count", 0, "end when this `number` of things was learnt")
+	span := c.flags.Duration("for", 0, "stop after this `time`, such as 30s")
+	count := c.flags.Int("count", 0, "stop after this `number` of results")
 	return func(lines []string) int {
 		if err := errors.Join(checkMonitor(nil, *bias), checkEnd(*span, *count)); err != nil {
 			fmt.Fprintln(c.stderr, "reflexd learn:", err)
@@ -55,7 +55,7 @@ func checkEnd(span time.Duration, count int) error {
 	case span < 0:
 		return fmt.Errorf("--for: expected a time such as 30s, found %v", span)
 	case count < 0:
-		return fmt.Errorf("--count: expected a number of things, found %d", count)
+		return fmt.Errorf("--count: expected a number of results, found %d", count)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 	}
 	t.finish()
 	if t.told < t.count {
-		return c.fail(fmt.Errorf("%d of %d things were learnt", t.told, t.count))
+		return c.fail(fmt.Errorf("learnt %d of %d results", t.told, t.count))
 	}
 	return done
 }
@@ -140,10 +140,10 @@ func (t *teacher) greet() {
 	}
 	fmt.Fprintf(t.stderr, "watching input devices (%d now), uevents, links, signals to pid %d, and %s\n", inputs, os.Getpid(), lines)
 	if len(t.lines) == 0 {
-		fmt.Fprintln(t.stderr, "GPIO lines are watched if they are named (reflexd learn GPIO17 LABEL:3) or chosen (--lines):")
-		fmt.Fprintln(t.stderr, "to watch a line is to request it, which can take the pin away from a peripheral that uses it")
+		fmt.Fprintln(t.stderr, "GPIO lines are watched if you name them (reflexd learn GPIO17 LABEL:3) or choose them (--lines):")
+		fmt.Fprintln(t.stderr, "watching a line requests it, which can take the pin away from a peripheral")
 	}
-	fmt.Fprintln(t.stderr, "press the button, turn the knob, plug the stick; Ctrl-C ends")
+	fmt.Fprintln(t.stderr, "press a button, turn a knob, plug in a USB drive; Ctrl-C stops")
 }
 
 // wait sets the timer to when something is over. Any event may have moved that:
@@ -243,7 +243,7 @@ func (t *teacher) complain(err error) {
 // askAtTerminal asks whoever sits there which lines to watch.
 func askAtTerminal(in *os.File, out io.Writer) ([]string, error) {
 	if !isTerminal(in) {
-		return nil, errors.New("--lines asks at a terminal, and standard input is none: name the lines to watch")
+		return nil, errors.New("--lines needs a terminal on standard input: name the lines to watch instead")
 	}
 	world, err := learn.Look("/dev", "/sys", "/proc", nil, nil)
 	if err != nil {

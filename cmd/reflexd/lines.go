@@ -19,7 +19,7 @@ import (
 
 func linesVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
-	asYAML := c.flags.Bool("yaml", false, "print the declarations of the free ones, ready for a configuration")
+	asYAML := c.flags.Bool("yaml", false, "print declarations of the free lines, to paste into a configuration")
 	return func(args []string) int {
 		all, err := gpio.List("/dev", "/sys")
 		machine := board.Read("/proc", "/sys")
@@ -32,7 +32,7 @@ func linesVerb(c *command) func([]string) int {
 		case len(all) == 0:
 			code = c.fail(fmt.Errorf("this machine has no GPIO chip (/dev/gpiochip*)"))
 		case len(chips) == 0:
-			code = c.fail(fmt.Errorf("no chip and no line here is called %s%s", strings.Join(args, " or "), gpio.Suggest(all, b, args[0])))
+			code = c.fail(fmt.Errorf("no chip or line is called %s%s", strings.Join(args, " or "), gpio.Suggest(all, b, args[0])))
 		}
 		switch {
 		case *asJSON:

@@ -56,9 +56,9 @@ func (w *logWriter) Write(line []byte) (int, error) {
 // tellLost returns a line about the lines that were dropped.
 func (w *logWriter) tellLost() string {
 	if w.format == "json" {
-		return fmt.Sprintf(`{"level":"WARN","msg":"lines of the log were dropped: nobody read it","count":%d}`+"\n", w.lost)
+		return fmt.Sprintf(`{"level":"WARN","msg":"log lines were dropped: the reader did not keep up","count":%d}`+"\n", w.lost)
 	}
-	return fmt.Sprintf("level=WARN msg=\"lines of the log were dropped: nobody read it\" count=%d\n", w.lost)
+	return fmt.Sprintf("level=WARN msg=\"log lines were dropped: the reader did not keep up\" count=%d\n", w.lost)
 }
 
 // write is the goroutine.

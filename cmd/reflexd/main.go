@@ -38,22 +38,22 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		{"run", "", "react to events as the configuration says", runVerb},
-		{"check", "[FILE-or-FOLDER ...]", "find what is wrong with the configuration", checkVerb},
-		{"doctor", "", "find what on this machine keeps the configuration from working, and what to do", doctorVerb},
+		{"run", "", "react to events as the configuration defines", runVerb},
+		{"check", "[FILE-or-FOLDER ...]", "report the mistakes in the configuration", checkVerb},
+		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
-		{"board", "[LINE ...]", "draw the headers of this board, and who uses their lines", boardVerb},
+		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},
 		{"lines", "[CHIP or LINE ...]", "list the GPIO lines of this board", linesVerb},
 		{"inputs", "[NAME, PATH or ID ...]", "list the input devices of this board", inputsVerb},
-		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that hears of it", learnVerb},
-		{"status", "", "tell the state of the running agent", statusVerb},
+		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that reacts to it", learnVerb},
+		{"status", "", "print the state of the running agent", statusVerb},
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
-		{"enable", "RULE ...", "have rules of the running agent fire again", enableVerb},
-		{"disable", "RULE ...", "keep rules of the running agent from firing, until it is told otherwise or restarted", disableVerb},
-		{"emit", "NAME [FIELD=VALUE ...]", "send an event, of up to 4096 bytes, to the rules of the running agent that say `event: NAME`", emitVerb},
-		{"trigger", "", "tell the rules of devices that are there as if they were just plugged in", triggerVerb},
+		{"enable", "RULE ...", "enable rules of the running agent", enableVerb},
+		{"disable", "RULE ...", "disable rules of the running agent, until they are enabled or it restarts", disableVerb},
+		{"emit", "NAME [FIELD=VALUE ...]", "send an event of at most 4096 bytes to the running agent's rules with `event: NAME`", emitVerb},
+		{"trigger", "", "fire rules for devices that are present, as if they had just been plugged in", triggerVerb},
 		{"version", "", "print the version", versionVerb},
-		{"help", "[VERB or language]", "explain a verb, or the language of the configuration", helpVerb},
+		{"help", "[VERB or language]", "explain a verb, or the configuration language", helpVerb},
 	}
 }
 
@@ -191,7 +191,7 @@ func (o *output) WriteString(s string) (int, error) { return o.Write([]byte(s)) 
 // with code.
 func (o *output) verdict(code int, stderr io.Writer) int {
 	if err := o.failure.Load(); err != nil && code == done {
-		fmt.Fprintf(stderr, "reflexd: output is lost: %v\n", *err)
+		fmt.Fprintf(stderr, "reflexd: write output: %v\n", *err)
 		return failed
 	}
 	return code

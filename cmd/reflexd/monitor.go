@@ -27,8 +27,8 @@ import (
 var monitored = []string{"inputs", "uevents", "links", "signals"}
 
 func monitorVerb(c *command) func([]string) int {
-	asJSON := c.flags.Bool("json", false, "print one JSON object an event")
-	asYAML := c.flags.Bool("yaml", false, "print the trigger that each event would fire, ready for a rule")
+	asJSON := c.flags.Bool("json", false, "print one JSON object per event")
+	asYAML := c.flags.Bool("yaml", false, "print a trigger that matches each event, to paste into a rule")
 	bias := c.flags.String("bias", "", "request the named lines with this `bias`: pull-up, pull-down, disabled")
 	return func(args []string) int {
 		if err := checkMonitor(args, *bias); err != nil {
@@ -58,7 +58,7 @@ func monitorVerb(c *command) func([]string) int {
 		}
 		log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		a, err := agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: printer.show, Ready: func() {
-			fmt.Fprintf(c.stderr, "watching %s; pid %d; Ctrl-C ends\n", strings.Join(append(wantedNames(wanted), spec.Lines...), ", "), os.Getpid())
+			fmt.Fprintf(c.stderr, "watching %s; pid %d; Ctrl-C stops\n", strings.Join(append(wantedNames(wanted), spec.Lines...), ", "), os.Getpid())
 		}})
 		if err == nil {
 			err = a.Run()
@@ -92,11 +92,11 @@ func checkMonitor(args []string, bias string) error {
 func meant(name string) string {
 	switch {
 	case slices.Contains([]string{"lines", "buttons", "gpios"}, name):
-		return "a line is named by itself, as GPIO17 is; `reflexd lines` lists them"
+		return "name the line itself, such as GPIO17; `reflexd lines` lists them"
 	case slices.Contains([]string{"keys", "switches", "axis", "axes"}, name), strings.HasPrefix(name, "KEY_"), strings.HasPrefix(name, "BTN_"):
 		return "`inputs` shows the keys of all input devices"
 	case slices.Contains([]string{"files", "mounts", "netlinks", "vars", "timers", "events"}, name):
-		return "it is known only to a configuration; the running agent's log has all its events, with --log-level debug"
+		return "only a configuration declares it; the agent logs its events with --log-level debug"
 	}
 	return ""
 }
@@ -118,7 +118,7 @@ func (c *command) lookFor(lines []string) error {
 		} else if !gpio.MayCome(err) {
 			return err
 		}
-		fmt.Fprintf(c.stderr, "%s is waited for, as no GPIO chip has such a line now\n", line)
+		fmt.Fprintf(c.stderr, "waiting for %s: no GPIO chip has this line yet\n", line)
 	}
 	return nil
 }

@@ -23,9 +23,9 @@ import (
 
 func runVerb(c *command) func([]string) int {
 	paths := c.pathsFlag()
-	dryRun := c.flags.Bool("dry-run", false, "listen, but only tell what would be done; no output is touched")
+	dryRun := c.flags.Bool("dry-run", false, "log which actions would run, but run none")
 	socket := c.socketFlag()
-	level := c.flags.String("log-level", "info", "tell this `level` and above: error, warn, info, debug")
+	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
 	return func([]string) int {
@@ -41,7 +41,7 @@ func runVerb(c *command) func([]string) int {
 		ossignal.Ignore(unix.SIGPIPE)
 		before := agent.LimitsBefore()
 		if err := signal.Inherit(); err != nil {
-			log.Warn("signals that are sent to the process may be lost, those sent to its main thread are not", "error", err)
+			log.Warn("signals sent to the process may be lost; those sent to its main thread are not", "error", err)
 		}
 		if err := agent.MakeThreads(); err != nil {
 			return c.fail(err)
@@ -82,7 +82,7 @@ func (c *command) load(paths []string, insecure bool) (*agent.Configuration, int
 	switch {
 	case errors.Is(err, config.ErrNone) && len(paths) == 0:
 		fmt.Fprintf(c.stderr, "reflexd %s: %v\n", c.flags.Name(), err)
-		fmt.Fprintln(c.stderr, "`reflexd monitor` shows what this board has to tell; -c names another file")
+		fmt.Fprintln(c.stderr, "`reflexd monitor` shows the events of this board; -c names another file")
 		return nil, wrong
 	case err != nil:
 		fmt.Fprintf(c.stderr, "reflexd %s: %v\n", c.flags.Name(), err)
@@ -102,7 +102,7 @@ func (c *command) load(paths []string, insecure bool) (*agent.Configuration, int
 
 func checkVerb(c *command) func([]string) int {
 	paths := c.pathsFlag()
-	asJSON := c.flags.Bool("json", false, "print the complaints as a JSON list")
+	asJSON := c.flags.Bool("json", false, "print the problems as a JSON list")
 	return func(args []string) int {
 		configuration, ps, err := agent.Load(append(*paths, args...))
 		if err != nil {

@@ -38,7 +38,7 @@ func reloadVerb(c *command) func([]string) int {
 		if err := control.Call(*socket, control.Request{Verb: "reload"}, nil, patience); err != nil {
 			c.fail(err)
 			if errors.Is(err, control.ErrConfiguration) {
-				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded, the agent goes on as before")
+				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent keeps its configuration")
 				return wrong
 			}
 			return failed
@@ -74,7 +74,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 			now = "disabled"
 		}
 		if r.Braked > 0 {
-			now += fmt.Sprintf(" (%d times stopped in the circle %s)", r.Braked, r.Circle)
+			now += fmt.Sprintf(" (stopped %d times in the cycle %s)", r.Braked, r.Circle)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
 	}

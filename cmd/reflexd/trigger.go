@@ -24,14 +24,14 @@ func triggerVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	r := agent.TriggerRequest{Action: "add"}
 	c.flags.StringVar(&r.Subsystem, "subsystem", "", "only devices of this subsystem, a `glob`")
-	c.flags.Func("match", "only devices whose field matches, `KEY=GLOB`; may be repeated, all must hold", func(s string) error {
+	c.flags.Func("match", "only devices whose field matches, `KEY=GLOB`; may be repeated, all must match", func(s string) error {
 		m, err := uevent.ParseMatch(s)
 		r.Match = append(r.Match, m)
 		return err
 	})
 	c.flags.StringVar(&r.Action, "action", r.Action, "`ACTION` of the events: add or change")
-	kernel := c.flags.Bool("kernel", false, "have the kernel announce the devices: everyone hears it who listens to uevents, not only this agent")
-	dryRun := c.flags.Bool("dry-run", false, "print the devices, and tell nobody")
+	kernel := c.flags.Bool("kernel", false, "make the kernel send the uevents: every program that listens receives them, not only this agent")
+	dryRun := c.flags.Bool("dry-run", false, "print the devices, and send nothing")
 	return func([]string) int {
 		if !slices.Contains(agent.TriggerActions, r.Action) {
 			fmt.Fprintf(c.stderr, "reflexd trigger: --action: expected add or change, found %q%s\n", r.Action, config.Suggest(r.Action, agent.TriggerActions))
@@ -48,7 +48,7 @@ func triggerVerb(c *command) func([]string) int {
 		if err := control.Call(*socket, control.Request{Verb: "trigger", Arguments: arguments}, &told, walkPatience); err != nil {
 			return c.fail(err)
 		}
-		fmt.Fprintf(c.stdout, "the rules are told of %s\n", devices(told.Devices))
+		fmt.Fprintf(c.stdout, "sent the events of %s to the rules\n", devices(told.Devices))
 		return done
 	}
 }
@@ -63,14 +63,14 @@ func (c *command) triggerDirectly(r agent.TriggerRequest, dryRun bool) int {
 		for _, path := range found {
 			fmt.Fprintln(c.stdout, path)
 		}
-		fmt.Fprintf(c.stdout, "%s, nobody was told\n", devices(len(found)))
+		fmt.Fprintf(c.stdout, "%s, nothing sent\n", devices(len(found)))
 		return done
 	}
 	count, err := uevent.Announce("/sys", found, r.Action)
 	if err != nil {
 		return c.fail(err)
 	}
-	fmt.Fprintf(c.stdout, "the kernel announced %s to everyone who listens, udevd too if it runs\n", devices(count))
+	fmt.Fprintf(c.stdout, "the kernel sent the uevents of %s to all listeners, including udevd if it runs\n", devices(count))
 	return done
 }
 

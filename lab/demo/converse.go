@@ -27,11 +27,11 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"press", "", "press the button on GPIO17 for a moment", pressVerb},
-		{"hold", "[SECONDS]", "hold it down, for 2 seconds unless told", holdVerb},
-		{"plug", "", "plug a USB stick in", plugVerb},
-		{"yank", "", "pull it out", yankVerb},
-		{"keyboard", "", "plug a USB keyboard in, or pull it out", keyboardVerb},
-		{"type", "KEY", "press a key of it: KEY_VOLUMEUP, a, ret", typeVerb},
+		{"hold", "[SECONDS]", "hold it down, for 2 seconds by default", holdVerb},
+		{"plug", "", "plug in a USB drive", plugVerb},
+		{"yank", "", "remove it", yankVerb},
+		{"keyboard", "", "plug in a USB keyboard, or remove it", keyboardVerb},
+		{"type", "KEY", "press a key on it: KEY_VOLUMEUP, a, ret", typeVerb},
 		{"signal", "", "send reflexd SIGUSR1", func(ctx context.Context, s *stage, _ string) error { return s.signal(ctx) }},
 		{"log", "", "print reflexd's whole log", logVerb},
 		{"sh", "COMMAND", "run a command on the board", shellVerb},
@@ -91,7 +91,7 @@ func obey(ctx context.Context, s *stage, line string) error {
 			return v.do(ctx, s, strings.TrimSpace(argument))
 		}
 	}
-	return fmt.Errorf("nothing is called %q here; help lists what is", name)
+	return fmt.Errorf("unknown command %q; help lists them", name)
 }
 
 func helpVerb(_ context.Context, s *stage, _ string) error {
@@ -114,7 +114,7 @@ func holdVerb(ctx context.Context, s *stage, argument string) error {
 	if argument != "" {
 		var err error
 		if seconds, err = strconv.ParseFloat(argument, 64); err != nil || !(seconds >= 0 && seconds <= 60) {
-			return fmt.Errorf("hold: expected seconds, 60 at most, found %q", argument)
+			return fmt.Errorf("hold: expected seconds, at most 60, found %q", argument)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience+time.Minute)
@@ -129,7 +129,7 @@ func (s *stage) holdFor(ctx context.Context, d time.Duration) error {
 
 func plugVerb(ctx context.Context, s *stage, _ string) error {
 	if s.plugged["stick"] {
-		return errors.New("the stick is plugged in already")
+		return errors.New("the USB drive is already plugged in")
 	}
 	s.plugged["stick"] = true
 	return s.plugStick(ctx)
@@ -137,7 +137,7 @@ func plugVerb(ctx context.Context, s *stage, _ string) error {
 
 func yankVerb(ctx context.Context, s *stage, _ string) error {
 	if !s.plugged["stick"] {
-		return errors.New("no stick is plugged in")
+		return errors.New("no USB drive is plugged in")
 	}
 	s.plugged["stick"] = false
 	return s.yankStick(ctx)

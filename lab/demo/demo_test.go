@@ -66,7 +66,7 @@ func TestObeyComplains(t *testing.T) {
 	j, _ := newTestJournal()
 	s := &stage{journal: j, plugged: map[string]bool{}}
 	for line, want := range map[string]string{
-		"dance": "help lists", "yank": "no stick", "type a": "no keyboard", "hold for ever": "expected seconds", "hold 1e9": "60 at most", "hold NaN": "expected seconds",
+		"dance": "help lists", "yank": "no USB drive", "type a": "no keyboard", "hold for ever": "expected seconds", "hold 1e9": "at most 60", "hold NaN": "expected seconds",
 	} {
 		if err := obey(t.Context(), s, line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", line, err, want)
@@ -86,7 +86,7 @@ func TestConverseEndsWithTheInput(t *testing.T) {
 	if err := converse(t.Context(), s, io.MultiReader(strings.NewReader("quit\n"), neverEnding{})); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"press the button", `nothing is called "what"`} {
+	for _, want := range []string{"press the button", `unknown command "what"`} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("%q was not printed:\n%s", want, printed)
 		}

@@ -23,8 +23,8 @@ var scenes = []scene{
 	{"the finger lets go", (*stage).release, []string{"the LED is off", "bell released"}},
 	{"a USB keyboard is plugged in", (*stage).plugKeyboard, nil},
 	{"someone presses volume up", (*stage).typeVolumeUp, []string{"line=louder|output.*louder"}},
-	{"a USB stick is plugged in", (*stage).plugStick, []string{"a stick: /dev/sda1"}},
-	{"the stick is pulled out", (*stage).yankStick, []string{"gone: /dev/sda1"}},
+	{"a USB drive is plugged in", (*stage).plugStick, []string{"USB drive: /dev/sda1"}},
+	{"the USB drive is removed", (*stage).yankStick, []string{"gone: /dev/sda1"}},
 	{"kill -USR1", (*stage).signal, []string{`asked by \d+`}},
 }
 

@@ -153,7 +153,7 @@ func playMonitor(ctx context.Context, s *stage, log *lab.Log) error {
 
 // playLearn types on the keyboard that playMonitor left, and plugs a stick in.
 func playLearn(ctx context.Context, s *stage, log *lab.Log) error {
-	if _, err := log.Await(ctx, "Ctrl-C ends"); err != nil {
+	if _, err := log.Await(ctx, "Ctrl-C stops"); err != nil {
 		return err
 	}
 	if err := s.typeUntil(ctx, log, "when: "); err != nil {

@@ -49,7 +49,7 @@ func headers(drawn string) string {
 func TestBoardThatNobodyKnows(t *testing.T) {
 	b := on(t, lab.Virt)
 	out := b.shell(t, "reflexd board --socket /nonexistent")
-	if !strings.HasPrefix(out, "linux,dummy-virt: not in the tables") || !strings.Contains(out, "9030000.pl061") {
+	if !strings.HasPrefix(out, "linux,dummy-virt: not in the board tables") || !strings.Contains(out, "9030000.pl061") {
 		t.Errorf("drawn:\n%s", out)
 	}
 }

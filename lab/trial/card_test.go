@@ -89,7 +89,7 @@ func TestMountCardsOfAReader(t *testing.T) {
 	b.pullCard(t)
 	a.expect("mount /media/WHOLE yanked")
 	b.insert(t, one)
-	a.expect("mount /media/ONE mounted /dev/sd[a-z]1 vfat ONE ro=1 usb it was not unmounted when it was used last")
+	a.expect("mount /media/ONE mounted /dev/sd[a-z]1 vfat ONE ro=1 usb it was not unmounted after its last use")
 	b.pullCard(t)
 	a.expect("mount /media/ONE yanked")
 	b.nothingMounted(t)

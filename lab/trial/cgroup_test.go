@@ -57,7 +57,7 @@ func TestProgramsInCgroups(t *testing.T) {
 		b.shell(t, "while test $(cat /sys/fs/cgroup/service/reflexd-programs/pids.current) -gt 0; do sleep 0.1; done")
 		a.verb("emit", "well")
 		a.expect("all is well")
-		if log := a.log(); strings.Contains(log, "have no cgroups") || strings.Contains(log, "limit its") {
+		if log := a.log(); strings.Contains(log, "do not get their own cgroups") || strings.Contains(log, "limit its") {
 			t.Errorf("the log is\n%s", log)
 		}
 		a.finish()

@@ -31,13 +31,13 @@ func TestEmitAndCircles(t *testing.T) {
 			a.verb("emit", "tick", "BY=hand")
 			a.expect(`msg="tick hand"`)
 			a.verb("emit", "ping")
-			a.expect(`set each other off in a circle: stopped.* circle="(ping -> pong -> ping|pong -> ping -> pong)"`)
+			a.expect(`fire each other in a cycle: stopped.* circle="(ping -> pong -> ping|pong -> ping -> pong)"`)
 			b.press(t, 22)
 			b.awaitLine(t, 27, false)
 			a.expect(`msg="tick itself"`)
 			a.expect(`msg="tick itself"`)
 			status := a.verb("status")
-			if !strings.Contains(status, "times stopped in the circle") {
+			if !strings.Contains(status, "times in the cycle") {
 				t.Errorf("the status is\n%s", status)
 			}
 			// On a board that stands still for a second now and then, the rounds

@@ -28,7 +28,7 @@ func TestChipGoesAgainAndAgain(t *testing.T) {
 		if err := chip.Remove(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a.expect("went away")
+		a.expect("disappeared")
 		if err := chip.Restore(t.Context()); err != nil {
 			t.Fatal(err)
 		}

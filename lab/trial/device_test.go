@@ -37,7 +37,7 @@ rules:
 			name := regexp.MustCompile(`/dev/sd[a-z]1`).FindString(line)
 			b.unplug(t, "stick")
 			t.Log(a.expect("out: " + name))
-			if log := a.log(); strings.Contains(log, "not ours: /dev/sd") || strings.Contains(log, "does not say what it is") {
+			if log := a.log(); strings.Contains(log, "not ours: /dev/sd") || strings.Contains(log, "cannot identify a device") {
 				t.Errorf("a stick was not known:\n%s", log)
 			}
 			a.finish()
@@ -57,15 +57,15 @@ func TestTriggerTellsOfWhatIsThere(t *testing.T) {
 rules:
   - {name: stick, when: {uevent: {SUBSYSTEM: block, ACTION: [add, change], ID_BUS: usb}}, do: {log: "told: ${ACTION} ${DEVNAME} ${COLDPLUG:-new} ${REQUESTED:-unasked}"}}
 `)
-	if out := b.shell(t, "reflexd trigger --dry-run --subsystem block --match ID_BUS=usb"); !strings.HasSuffix(out, "block/sda/sda1\n2 devices, nobody was told\n") {
+	if out := b.shell(t, "reflexd trigger --dry-run --subsystem block --match ID_BUS=usb"); !strings.HasSuffix(out, "block/sda/sda1\n2 devices, nothing sent\n") {
 		t.Errorf("dry run: %q", out)
 	}
-	if out := a.verb("trigger", "--subsystem", "block", "--match", "ID_BUS=usb"); out != "the rules are told of 2 devices\n" {
+	if out := a.verb("trigger", "--subsystem", "block", "--match", "ID_BUS=usb"); out != "sent the events of 2 devices to the rules\n" {
 		t.Errorf("printed %q", out)
 	}
 	a.expect("told: add /dev/sda 1 1")
 	a.expect("told: add /dev/sda1 1 1")
-	if out := b.shell(t, "reflexd trigger --kernel --subsystem block --match DEVTYPE=partition --action change"); !strings.Contains(out, "the kernel announced 1 device ") {
+	if out := b.shell(t, "reflexd trigger --kernel --subsystem block --match DEVTYPE=partition --action change"); !strings.Contains(out, "the kernel sent the uevents of 1 device ") {
 		t.Errorf("printed %q", out)
 	}
 	a.expect("told: change /dev/sda1 new unasked")

@@ -201,8 +201,8 @@ func TestDriveCannotBeAnother(t *testing.T) {
 	b := on(t, lab.Virt)
 	a := b.start(t, automounting)
 	for kind, reason := range map[string]string{
-		"btrfs": "a btrfs with this UUID is mounted already",
-		"xfs":   "the UUID of another one that is mounted",
+		"btrfs": "a btrfs with this UUID is already mounted",
+		"xfs":   "the UUID of another mounted one",
 	} {
 		one := volume(t, false, lab.Volume{Type: kind, Label: "ONE"})
 		data, err := os.ReadFile(one)

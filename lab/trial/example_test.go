@@ -277,7 +277,7 @@ func (b *board) pullWhileItCopies(t *testing.T, a *agent, lamp *watcher, image s
 	lamp.next()
 	b.settle(t)
 	b.unplug(t, "pulled")
-	a.expect("/dev/sd[a-z]1 was pulled while mounted")
+	a.expect("/dev/sd[a-z]1 was removed while mounted")
 	b.awaitSteady(t, led, false)
 	pace := lamp.pace(10)
 	b.nothingMounted(t)

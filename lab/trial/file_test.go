@@ -52,7 +52,7 @@ func TestFileBySIGIO(t *testing.T) {
 		module := b.module(t, "sensor")
 		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
 			a := b.startProgram(t, program, sensorRules)
-			a.expect("file is not there yet.*file=sensor")
+			a.expect("file does not exist yet.*file=sensor")
 			b.shell(t, "insmod "+module+"; echo 95 > /proc/sensor")
 			a.expect("file opened.*file=sensor")
 			a.expect(`msg="level 95"`)
@@ -98,7 +98,7 @@ func TestFileOfAStubbornDriver(t *testing.T) {
 		t.Errorf("%d levels above 90 were told, want 111", n)
 	}
 	b.signal(t, a, "USR1")
-	a.expect("action failed.*a read of it is under way")
+	a.expect("action failed.*a read is in progress")
 	b.shell(t, "echo 5 > /proc/sensor; i=0; until rmmod sensor; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")
 }
 
@@ -182,7 +182,7 @@ func TestNoStraySignalEndsTheAgent(t *testing.T) {
 			a := b.startProgram(t, program, "rules: [{when: {signal: 36}, do: {log: still here}}]")
 			for _, number := range []int{5, 16, 31, 32, 34} {
 				b.shell(t, fmt.Sprintf("kill -%d %d", number, a.proc.PID))
-				a.expect("signal was ignored.*signal=" + signal.Name(number) + "$")
+				a.expect("ignored a signal.*signal=" + signal.Name(number) + "$")
 			}
 			b.shell(t, fmt.Sprintf("kill -36 %d", a.proc.PID))
 			a.expect("msg=.still here")
@@ -209,7 +209,7 @@ rules:
   - {name: mounts, when: {file: mounts, where: {TEXT: "*/tmp/trial*"}}, do: {log: "it is mounted"}}
   - {name: busy, when: {file: busy, is: urgent}, cooldown: 10s, do: {log: "busy: ${TEXT}"}}
 `)
-	a.expect("cannot use file.*file=unarmed.*wants `arm:`")
+	a.expect("cannot use file.*file=unarmed.*needs `arm:`")
 	b.shell(t, "mkdir -p /tmp/trial && mount -t tmpfs trial /tmp/trial")
 	a.expect("it is mounted")
 	b.shell(t, "umount /tmp/trial")

@@ -43,7 +43,7 @@ func TestMountOtherFilesystems(t *testing.T) {
 		b.unplug(t, "stick")
 	}
 	b.plugImage(t, "stick", volume(t, false, lab.Volume{Type: "ntfs", Label: "NTFS"}))
-	a.expect("mount /media/NTFS failed /dev/sd[a-z] ntfs NTFS .* this kernel has no ntfs, neither built in nor as a module")
+	a.expect("mount /media/NTFS failed /dev/sd[a-z] ntfs NTFS .* this kernel has no driver for ntfs, built in or as a module")
 	b.nothingMounted(t)
 	b.unplug(t, "stick")
 }
@@ -103,7 +103,7 @@ func TestMountAfterPowerCut(t *testing.T) {
 
 	after.plugAll(t, images)
 	a := after.start(t, automounting)
-	const left = "ro=1 usb it was not unmounted when it was used last"
+	const left = "ro=1 usb it was not unmounted after its last use"
 	for kind, how := range map[string]string{"vfat": left, "exfat": left, "ext2": left, "ext4": "ro=0 usb"} {
 		at := "/media/" + strings.ToUpper(kind)
 		after.awaitMount(t, fmt.Sprintf("mount %s mounted /dev/sd[a-z] %s .* %s", at, kind, how))

@@ -24,7 +24,7 @@ var varying = []struct{ pattern, mask string }{
 	{`event\d+`, "eventN"},
 	{`input\d+`, "inputN"},
 	{`/tmp/\d+/`, "/tmp/N/"},
-	{`\d+ of \d+ are waiting`, "N of N are waiting"}, // all of root's processes count
+	{`\d+ of \d+ are pending`, "N of N are pending"}, // all of root's processes count
 }
 
 func mask(text string) string {

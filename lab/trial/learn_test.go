@@ -35,7 +35,7 @@ func (b *board) learn(t *testing.T, program string, args ...string) *lesson {
 	}
 	l := &lesson{t, b, proc, out}
 	t.Cleanup(func() { _ = proc.Signal(context.Background(), syscall.SIGKILL) })
-	if _, err := proc.Log.Await(t.Context(), "press the button"); err != nil {
+	if _, err := proc.Log.Await(t.Context(), "press a button"); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -104,7 +104,7 @@ func TestLearnAStick(t *testing.T) {
 		yaml, gone, _ := strings.Cut(l.learnt(), "\n\n")
 		l.expect(yaml, `^# A USB device was plugged in: the drive 'QEMU QEMU_HARDDISK', /dev/sd[a-z]1\.$`, `^# /dev/sd[a-z]1 holds vfat 'PHOTOS'$`,
 			`^automount: \{match: \{ID_VENDOR_ID: "46f4"`, `^  - when: \{uevent: \{ACTION: add, SUBSYSTEM: block, DEVTYPE: partition, ID_VENDOR_ID: "46f4", ID_MODEL_ID: "0001"`)
-		l.expect(gone, `^# A USB device was pulled out: the drive`, `ACTION: remove, SUBSYSTEM: block, DEVTYPE: partition, ID_VENDOR_ID: "46f4"`)
+		l.expect(gone, `^# A USB device was removed: the drive`, `ACTION: remove, SUBSYSTEM: block, DEVTYPE: partition, ID_VENDOR_ID: "46f4"`)
 		a := b.start(t, yaml)
 		b.plugStick(t, "stick")
 		a.expect(`add /dev/sd[a-z]1`)
@@ -119,7 +119,7 @@ func TestLearnAKeyboardThatIsPluggedIn(t *testing.T) {
 	l := b.learn(t, "/usr/bin/reflexd")
 	b.keyboard(t, "new")
 	yaml := l.learnt()
-	l.expect(yaml, `^# The input device 'QEMU QEMU USB Keyboard' came\.$`, `^  - when: \{input: keyboard, is: present\}`, `SUBSYSTEM: usb, DEVTYPE: usb_device, ID_VENDOR_ID: "0627"`)
+	l.expect(yaml, `^# The input device 'QEMU QEMU USB Keyboard' appeared\.$`, `^  - when: \{input: keyboard, is: present\}`, `SUBSYSTEM: usb, DEVTYPE: usb_device, ID_VENDOR_ID: "0627"`)
 	b.unplugKeyboard(t, "new")
 	a := b.start(t, yaml)
 	b.keyboard(t, "new")

@@ -273,13 +273,13 @@ func TestBlinkGoesOnWhenItsChipIsBack(t *testing.T) {
 		if err := chip.Remove(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a.expect("output does not follow")
+		a.expect("cannot set output")
 		if err := chip.Restore(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		a.expect("output follows again")
+		a.expect("output can be set again")
 	}
-	if n := count(a.log(), "output does not follow"); n != 2 {
+	if n := count(a.log(), "cannot set output"); n != 2 {
 		t.Errorf("told %d times that it does not follow", n)
 	}
 	a.finish()
@@ -411,17 +411,17 @@ rules:
 		a.expect("fired rule=.for ever")
 		await("brightness", "^0") // it blinks
 		b.unplugKeyboard(t, "kbd")
-		a.expect("output does not follow")
+		a.expect("cannot set output")
 		a.signal(real(3))
 		a.expect("failed: LED ")
 		a.signal(real(4))
 		a.expect("action failed. rule=.for ever")
 		b.keyboard(t, "kbd")
-		a.expect("output follows again")
+		a.expect("output can be set again")
 		again := b.watch(t, led()+"/brightness")
 		again.next()
 		again.next()
-		if n := count(a.log(), "output does not follow"); n != 1 {
+		if n := count(a.log(), "cannot set output"); n != 1 {
 			t.Errorf("told %d times that it does not follow", n)
 		}
 		a.finish()
@@ -445,8 +445,8 @@ rules:
   - {name: typed, when: {key: [KEY_LEFTCTRL, KEY_C], is: [pressed, released], from: typist}, do: {log: "heard ${KEY} ${VALUE}"}}
 `
 		a := b.startProgram(t, "/usr/bin/reflexd6", yaml) // its ioctls are others than the kernel's
-		a.expect("virtual device made")
-		a.expect("virtual device made")
+		a.expect("virtual device created")
+		a.expect("virtual device created")
 		ear := b.start(t, listener)
 		ear.expect("input device grabbed")
 		a.signal(real(1))
@@ -467,13 +467,13 @@ rules:
 			a.verb("reload")
 			ear.expect("heard KEY_A 0")
 		}
-		if n := count(a.log(), "virtual device made"); n != 2 {
+		if n := count(a.log(), "virtual device created"); n != 2 {
 			t.Errorf("%d virtual devices were made", n)
 		}
 		// A key that the device lacks makes a new one.
 		a.configure(strings.Replace(yaml, "key: KEY_MUTE", "key: [KEY_MUTE, KEY_B]", 1))
 		a.verb("reload")
-		a.expect("virtual device made. .*device=reflexd")
+		a.expect("virtual device created. .*device=reflexd")
 		ear.expect("input device grabbed")
 		a.signal(real(1))
 		for _, want := range []string{"MUTE 1", "B 1", "B 0", "MUTE 0"} {
@@ -503,10 +503,10 @@ rules:
 `)
 	a.expect("cannot press keys.*modprobe uinput")
 	a.signal(real(1))
-	a.expect("failed: make virtual device .*modprobe uinput")
+	a.expect("failed: create virtual device .*modprobe uinput")
 	restore()
 	a.signal(real(1))
-	a.expect("virtual device made")
+	a.expect("virtual device created")
 	a.signal(real(1))
 	a.expect("fired rule=mute")
 	if n := count(a.log(), "failed: "); n != 1 {

@@ -138,7 +138,7 @@ func TestMountLockedAndDirty(t *testing.T) {
 		dirty := volume(t, false, lab.Volume{Type: "vfat", Label: "DIRTY"})
 		setByte(t, dirty, 0x25, 1) // of a FAT16 boot sector: not unmounted
 		b.plugImage(t, "dirty", dirty)
-		a.expect("mount /media/DIRTY mounted .* ro=1 usb it was not unmounted when it was used last")
+		a.expect("mount /media/DIRTY mounted .* ro=1 usb it was not unmounted after its last use")
 		b.settle(t)
 		b.unplug(t, "dirty")
 		a.expect("mount /media/DIRTY yanked")
@@ -283,12 +283,12 @@ func TestMountPhotoAppliance(t *testing.T) {
 		b.settle(t)
 		b.unplug(t, "stick")
 		b.nothingMounted(t)
-		if n := count(a.log(), "was pulled while mounted"); n != 0 {
+		if n := count(a.log(), "was removed while mounted"); n != 0 {
 			t.Error("it was unmounted, and yet counts as pulled")
 		}
 
 		b.plugImage(t, "empty", volume(t, true, lab.Volume{Type: "ext4"}))
-		a.expect("nothing copied from a stick without a name")
+		a.expect("nothing copied from a USB drive without a label")
 		b.awaitSteady(t, 17, false) // after 20 blinks
 		b.nothingMounted(t)
 		b.settle(t)
@@ -318,7 +318,7 @@ func (b *board) stopInTheMiddle(t *testing.T, a *agent) {
 	b.nothingMounted(t)
 	b.settle(t)
 	b.unplug(t, "long")
-	if n := count(a.log(), "was pulled while mounted"); n != 0 {
+	if n := count(a.log(), "was removed while mounted"); n != 0 {
 		t.Error("it was let go, and yet counts as pulled")
 	}
 }

@@ -107,9 +107,9 @@ func TestStateFileThatCannotBeWritten(t *testing.T) {
 	a := b.start(t, strings.Replace(modes, "/var/lib/reflexd-%d/state", "/tmp/readonly/deep/state", 1))
 	b.pull(t, 22, true)
 	b.press(t, 22)
-	a.expect("variables are not kept.*read-only file system")
+	a.expect("cannot save variables.*read-only file system")
 	b.pull(t, 23, false)
-	if status := a.verb("status"); !strings.Contains(status, "waiting: /tmp/readonly/deep/state, writes: 1: keep variables") {
+	if status := a.verb("status"); !strings.Contains(status, "waiting: /tmp/readonly/deep/state, writes: 1: save variables") {
 		t.Errorf("the status is\n%s", status)
 	}
 	shell("mount -o remount,rw /tmp/readonly")

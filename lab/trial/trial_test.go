@@ -95,7 +95,7 @@ func TestExampleRemoteAndDoorbell(t *testing.T) {
 		}
 
 		b.plugStick(t, "stick")
-		a.expect(`a stick: /dev/sd[a-z]1`)
+		a.expect(`USB drive: /dev/sd[a-z]1`)
 		b.unplug(t, "stick")
 		if err := a.proc.Signal(t.Context(), syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
@@ -377,7 +377,7 @@ rules:
 func TestMonitorRefusesALineOfWhichAnotherIsMeant(t *testing.T) {
 	b := on(t, lab.Virt)
 	out := b.shell(t, "reflexd monitor GPOI6 2>&1; echo $?")
-	if want := "there is no line called GPOI6; did you mean \"GPIO6\"?\n1\n"; !strings.HasSuffix(out, want) {
+	if want := "no line is called GPOI6; did you mean \"GPIO6\"?\n1\n"; !strings.HasSuffix(out, want) {
 		t.Errorf("it told %q, want %q", out, want)
 	}
 }

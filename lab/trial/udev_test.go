@@ -190,13 +190,13 @@ rules:
 	a.expect("null changed")
 	for _, end := range []string{"udevadm control --exit", "kill -KILL $(pidof systemd-udevd)"} {
 		b.shell(t, end+"; while pidof systemd-udevd >/dev/null; do sleep 0.1; done")
-		if status := a.verb("status"); !strings.Contains(status, "no udevd runs here") {
+		if status := a.verb("status"); !strings.Contains(status, "udevd is not running") {
 			t.Errorf("after %s:\n%s", end, status)
 		}
 		b.startUdevd(t)
 		b.shell(t, change)
 		a.expect("null changed")
-		if status := a.verb("status"); strings.Contains(status, "no udevd runs here") {
+		if status := a.verb("status"); strings.Contains(status, "udevd is not running") {
 			t.Errorf("an udevd runs:\n%s", status)
 		}
 	}

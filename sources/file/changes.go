@@ -123,7 +123,7 @@ func (c *changeWatch) apply(plan *Plan) {
 		host := &c.source.host
 		c.folders, c.err = inotify.Watch(host, inotify.Spec{For: "changes of files", Changed: c.changed, Afresh: c.afresh})
 		if c.err != nil {
-			host.Log.Error("changes of files are not seen", "error", c.err)
+			host.Log.Error("changes of files are not received", "error", c.err)
 			return
 		}
 	}
@@ -275,7 +275,7 @@ func (c *changeWatch) state(name string) sources.State {
 	case f.shut:
 		st.Error = errClosed.Error()
 	case !f.seen.there:
-		st.Error = "not there"
+		st.Error = "missing"
 	default:
 		st.OK = true
 	}

@@ -23,9 +23,9 @@ func (p *Plan) Examine(x *sources.Exam) {
 		err := f.look(x)
 		advice := ""
 		if missing(err) {
-			advice = "load the driver that makes it; run waits until it comes"
+			advice = "load the driver that creates it; `run` waits for it"
 		}
-		x.Judge(&f.at, subject, f.path+" is there", err, advice)
+		x.Judge(&f.at, subject, f.path+" exists", err, advice)
 	}
 }
 

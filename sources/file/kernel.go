@@ -208,9 +208,9 @@ func armWith(fd int, text string) error {
 	_, err := unix.Write(fd, append([]byte(text), '\n'))
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP):
-		return fmt.Errorf("arm it with %q: %w: the kernel keeps no such figures; it may want psi=1 on its command line", text, err)
+		return fmt.Errorf("arm it with %q: %w: the kernel has no such figures; it may need psi=1 on its command line", text, err)
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("arm it with %q: %w: a pressure file wants `some` or `full`, the stall and the window in microseconds (500000 to 10000000; without CAP_SYS_RESOURCE a multiple of 2000000)", text, err)
+		return fmt.Errorf("arm it with %q: %w: a pressure file needs `some` or `full`, the stall and the window in microseconds (500000 to 10000000; without CAP_SYS_RESOURCE a multiple of 2000000)", text, err)
 	case err != nil:
 		return fmt.Errorf("arm it with %q: %w", text, err)
 	}
@@ -232,5 +232,5 @@ func quieten(fd int) error {
 			return nil
 		}
 	}
-	return errors.New("it is urgent without end; a pressure file wants `arm:`")
+	return errors.New("it is always urgent (POLLPRI); a pressure file needs `arm:`")
 }

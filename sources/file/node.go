@@ -127,7 +127,7 @@ func (n *node) watchFor(events uint32) (err error) {
 }
 
 // errNoPoll is returned for a file whose driver has no poll method.
-var errNoPoll = errors.New("it cannot be waited for (it has no poll method)")
+var errNoPoll = errors.New("it cannot be watched (it has no poll method)")
 
 // advise says what to do about a file that cannot do what was asked for.
 func advise(err error, path string, mode uint32) error {
@@ -160,7 +160,7 @@ func pause(err error, failures int) (time.Duration, bool) {
 // report logs why a file could not be opened.
 func (n *node) report(err error) {
 	if missing(err) {
-		n.source.host.Log.Info("file is not there yet", "file", n.name, "path", n.path)
+		n.source.host.Log.Info("file does not exist yet", "file", n.name, "path", n.path)
 	} else {
 		n.source.host.Log.Warn("cannot use file", "file", n.name, "error", err)
 	}
@@ -178,7 +178,7 @@ func explainOpen(path string, err error) error {
 	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: run the agent as root, or in the group of the file", opening)
 	case errors.Is(err, unix.ENXIO) && isSocket(path):
-		return hopeless{fmt.Errorf("%w: it is a socket, which is no file to be opened", opening)}
+		return hopeless{fmt.Errorf("%w: it is a socket, which cannot be opened as a file", opening)}
 	}
 	return opening
 }

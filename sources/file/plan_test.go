@@ -18,20 +18,20 @@ func TestCheckComplains(t *testing.T) {
 		"files: {a: {path: /sys/x}}":                                                 "send no SIGIO: use `watch: priority`",
 		"files: {a: {path: /x, watch: epol}}":                                        `found "epol"; did you mean "epoll"?`,
 		"files: {a: {path: /x, watch: priority, read: line}}":                        "with `watch: priority` read is all or none",
-		"files: {a: {path: /x, watch: epoll, read: all}}":                            "announced for ever",
+		"files: {a: {path: /x, watch: epoll, read: all}}":                            "events would never end",
 		"files: {a: {path: /x, arm: some}}":                                          "arm goes with `watch: priority`",
 		"files: {a: {path: /x, watch: epoll, signal: SIGRTMIN+3}}":                   "signal goes with `watch: sigio`",
-		"files: {a: {path: /x, signal: SIGUSR1}}":                                    "SIGUSR1 does not queue up",
+		"files: {a: {path: /x, signal: SIGUSR1}}":                                    "SIGUSR1 does not queue",
 		"files: {a: {path: /x, signal: SIGTERM}}":                                    "stops the agent",
-		"files: {a: {path: /x, max: 0}}":                                             "a whole number from 1 to 65536",
+		"files: {a: {path: /x, max: 0}}":                                             "an integer from 1 to 65536",
 		"files: {a: {path: /x, events: created}}":                                    "events goes with `watch: changes`",
 		"files: {a: {path: /x, watch: changes, events: renamed}}":                    `found "renamed"`,
-		"files: {'a*': {path: /x}}":                                                  "could not be told from a pattern",
+		"files: {'a*': {path: /x}}":                                                  "looks like a pattern",
 		"rules: [{file: a}]":                                                         "no file \"a\" is declared; declare it: files: {a: {path: …}}",
 		"files: {sensor: {path: /x}}\nrules: [{file: senosr}]":                       `did you mean "sensor"?`,
 		"files: {sensor: {path: /x}}\nrules: [{file: 'q*'}]":                         "; declared: sensor",
-		"files: {a: {path: /x}}\nrules: [{file: a, is: changed}]":                    "f:2:23: changed can never be: a is watched for `sigio`, which brings readable, writable, urgent, hung-up",
-		"files: {a: {path: /x, watch: changes}}\nrules: [{file: a, is: [readable]}]": "which brings changed",
+		"files: {a: {path: /x}}\nrules: [{file: a, is: changed}]":                    "f:2:23: changed never happens: a has `watch: sigio`, which reports readable, writable, urgent, hung-up",
+		"files: {a: {path: /x, watch: changes}}\nrules: [{file: a, is: [readable]}]": "which reports changed",
 		"files: {a: {path: /x}}\nrules: [{file: a, is: redable}]":                    `did you mean "readable"?`,
 	} {
 		if _, ps := compile("", yaml); !ps.Failed() || !strings.Contains(ps.Error(), want) {
@@ -69,7 +69,7 @@ func TestTriggerTopics(t *testing.T) {
 func TestCheckSignals(t *testing.T) {
 	p, ps := compile("", "files: {a: {path: /a}, b: {path: /b, signal: SIGRTMIN+9}, c: {path: /c, watch: epoll}}")
 	p.CheckSignals(func(n int) bool { return n == 43 }, ps)
-	if got := ps.Error(); !strings.Contains(got, `warning: SIGRTMIN+9 announces the file "b"`) || strings.Count(got, "\n") != 0 {
+	if got := ps.Error(); !strings.Contains(got, `warning: the file "b" sends SIGRTMIN+9`) || strings.Count(got, "\n") != 0 {
 		t.Errorf("got %s", got)
 	}
 }

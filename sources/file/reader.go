@@ -35,8 +35,8 @@ type reader struct {
 
 var (
 	errHungUp  = errors.New("it hung up")
-	errRestive = errors.New("it announces itself without end, and there is nothing to read")
-	errUrgent  = errors.New("it is urgent without end")
+	errRestive = errors.New("it is always readable, but there is nothing to read")
+	errUrgent  = errors.New("it is always urgent (POLLPRI)")
 )
 
 // start makes the reader that of a file that was just opened.

@@ -44,19 +44,19 @@ type settings struct {
 func (p *Plan) entry(_ string, f *File) config.Value {
 	f.watch, f.max, f.signal = bySignal, defaultMax, defaultSignal
 	return config.Object(
-		config.Field{Name: "path", Required: true, Doc: "the absolute path of the file or, for `watch: changes`, folder; it need not be there yet",
+		config.Field{Name: "path", Required: true, Doc: "the absolute path of the file or, for `watch: changes`, folder; it need not exist yet",
 			Value: config.At(&f.pathAt, config.Word(&f.path, "an absolute path"))},
-		config.Field{Name: "watch", Default: bySignal, Doc: "how it announces itself: by a signal, by poll(2), by POLLPRI, or by what others do to it (inotify)",
+		config.Field{Name: "watch", Default: bySignal, Doc: "how events are detected: by SIGIO, by epoll(7), by POLLPRI, or by changes that any program makes (inotify)",
 			Value: config.OneOf(&f.watch, bySignal, byEpoll, urgently, changes)},
 		config.Field{Name: "read", Default: "record; all with priority; none with changes",
-			Doc:   "what an event is: one read(2), a line, the whole file read afresh, or the announcement alone",
+			Doc:   "what an event has: one read(2), a line, the whole file read again, or nothing",
 			Value: config.At(&f.readAt, config.OneOf(&f.read, readRecord, readLine, readAll, readNone))},
-		config.Field{Name: "max", Default: "4096", Doc: "bytes of a record, line or text; what is longer is cut", Value: config.Int(&f.max, 1, largest)},
-		config.Field{Name: "arm", Doc: "with priority: a text to be written first, as pressure files want it",
-			Value: config.At(&f.armAt, config.Word(&f.arm, "a text"))},
-		config.Field{Name: "signal", Default: "SIGRTMAX-2", Doc: "with sigio: which signal the kernel is to use",
+		config.Field{Name: "max", Default: "4096", Doc: "maximum bytes of a record, line or file; the rest is cut off", Value: config.Int(&f.max, 1, largest)},
+		config.Field{Name: "arm", Doc: "with priority: a string to write first, as pressure files need it",
+			Value: config.At(&f.armAt, config.Word(&f.arm, "a string"))},
+		config.Field{Name: "signal", Default: "SIGRTMAX-2", Doc: "with sigio: the signal that the kernel sends",
 			Value: config.At(&f.signalAt, config.Parsed(&f.signal, "real-time signal", signal.Receivable))},
-		config.Field{Name: "events", Default: "created written moved-in moved-out deleted", Doc: "with changes: which",
+		config.Field{Name: "events", Default: "created written moved-in moved-out deleted", Doc: "with changes: which changes",
 			Value: config.At(&f.eventsAt, config.OneOrMore(&f.events, kindValue))},
 	)
 }
@@ -69,7 +69,7 @@ type Plan struct {
 // Sections implements sources.Plan.
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
-		Name: "files", Doc: "files that announce themselves, under the names that rules use",
+		Name: "files", Doc: "files to watch, by the names that rules use",
 		Value: config.MapOf(&p.files, func(f *File) *config.Pos { return &f.at }, p.entry),
 	}}
 }
@@ -100,7 +100,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.names() {
 		f := p.files[name]
 		if name == "" || strings.ContainsAny(name, "*?[") {
-			ps.Errorf(f.at, "file %q: a name with *, ? or [ could not be told from a pattern", name)
+			ps.Errorf(f.at, "file %q: a name with *, ? or [ looks like a pattern", name)
 		}
 		f.resolve(ps)
 	}
@@ -130,7 +130,7 @@ func (f *File) resolve(ps *config.Problems) {
 		ps.Errorf(f.signalAt, "signal goes with `watch: sigio`")
 	}
 	if f.signal != 0 && f.signal <= lastStandard {
-		ps.Errorf(f.signalAt, "%s does not queue up, and bears no descriptor: use a real-time signal", signal.Name(f.signal))
+		ps.Errorf(f.signalAt, "%s does not queue and carries no descriptor: use a real-time signal", signal.Name(f.signal))
 	}
 	if f.events != nil && f.watch != changes {
 		ps.Errorf(f.eventsAt, "events goes with `watch: changes`")
@@ -157,7 +157,7 @@ func (f *File) checkRead(ps *config.Problems) {
 	case !whole && (f.watch == urgently || f.watch == changes):
 		ps.Errorf(f.readAt, "with `watch: %s` read is all or none", f.watch)
 	case f.read == readAll && f.watch == byEpoll:
-		ps.Errorf(f.readAt, "reading a file afresh does not make it unreadable: it would be announced for ever; use `watch: sigio` or `watch: priority`")
+		ps.Errorf(f.readAt, "a file that is read whole stays readable: events would never end; use `watch: sigio` or `watch: priority`")
 	}
 }
 
@@ -166,7 +166,7 @@ func (f *File) checkRead(ps *config.Problems) {
 func (p *Plan) CheckSignals(wanted func(number int) bool, ps *config.Problems) {
 	for _, name := range p.names() {
 		if f := p.files[name]; f.watch == bySignal && wanted(f.signal) {
-			ps.Warnf(f.at, "%s announces the file %q, and a rule waits for that signal: it fires for the file too; choose another with `signal:`",
+			ps.Warnf(f.at, "the file %[2]q sends %[1]s, and a rule matches that signal: it fires for the file too; choose another with `signal:`",
 				signal.Name(f.signal), name)
 		}
 	}

@@ -91,7 +91,7 @@ func (s *Source) watchFolders() {
 			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.visitAll() },
 		})
 		if err != nil {
-			s.host.Log.Warn("files that come later may not be seen", "error", err)
+			s.host.Log.Warn("files that appear later may be missed", "error", err)
 			return
 		}
 		s.folders = f
@@ -134,7 +134,7 @@ func (s *Source) nameChanged(dir, name string, mask uint32) {
 }
 
 // errReplaced is the end of a file in whose place another stands, or none.
-var errReplaced = errors.New("its name is gone or means another file")
+var errReplaced = errors.New("its path was removed or names another file")
 
 // Hear implements sources.Hearer.
 func (s *Source) Hear(e *sources.Event) {
@@ -276,7 +276,7 @@ func (s *Source) Switch(name string, open bool) error {
 		n.visit()
 	default:
 		if !n.close() {
-			return fmt.Errorf("close %s: a read of it is under way; it is closed when that returns", n.path)
+			return fmt.Errorf("close %s: a read is in progress; it is closed when that returns", n.path)
 		}
 		s.host.Log.Info("file closed", "file", name, "path", n.path)
 	}

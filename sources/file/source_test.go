@@ -278,8 +278,8 @@ func TestUnable(t *testing.T) {
 		"folder":   "it is a folder: use `watch: changes`",
 		"socket":   "it is a socket",
 		"fifo":     "cannot be read from its beginning",
-		"pressure": "wants `arm:`",
-		"wrong":    `arm it with "nonsense": invalid argument: a pressure file wants`,
+		"pressure": "needs `arm:`",
+		"wrong":    `arm it with "nonsense": invalid argument: a pressure file needs`,
 	} {
 		if _, err := os.Stat("/proc/pressure/io"); err != nil && (name == "pressure" || name == "wrong") {
 			continue
@@ -350,7 +350,7 @@ func TestReplaced(t *testing.T) {
 	w.Close()
 	r.expect("hung-up a")
 	r.must(os.Remove(r.path("a"))) // which is no news to rules
-	r.logged("file is not there yet")
+	r.logged("file does not exist yet")
 	if st := r.status("a"); st.OK {
 		t.Errorf("status is %+v", st)
 	}

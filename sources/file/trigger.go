@@ -23,7 +23,7 @@ var (
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
-		Key: "file", Doc: "a declared file announced itself",
+		Key: "file", Doc: "a declared file has data or changed",
 		Fields: slices.Concat(commonFields, pollFields, textFields, changeFields),
 		// A program's PATH is where programs are.
 		Environ: slices.Concat([]string{"FILE"}, pollFields, textFields, changeFields),
@@ -43,7 +43,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	state := func(r *sources.Ref) config.Value { return config.At(&r.At, config.OneOf(&r.Name, states...)) }
 	return []config.Field{
 		{Name: "file", Required: true, Doc: "the name of a declared file, a pattern of names, or a list of them", Value: config.OneOrMore(&tr.refs, sources.RefValue("the name of a file"))},
-		{Name: "is", Default: "readable; changed with priority and changes", Doc: "what must happen, one or a list", Value: config.OneOrMore(&tr.is, state)},
+		{Name: "is", Default: "readable; changed with priority and changes", Doc: "what happened, one or a list", Value: config.OneOrMore(&tr.is, state)},
 	}, tr.compile
 }
 
@@ -80,7 +80,7 @@ func (tr *trigger) hearState(t *sources.Trigger, names []string, is sources.Ref,
 				known = append(known, s)
 			}
 		}
-		ps.Errorf(is.At, "%s can never be: %s is watched for `%s`, which brings %s", is.Name, names[0], f.watch, strings.Join(known, ", "))
+		ps.Errorf(is.At, "%s never happens: %s has `watch: %s`, which reports %s", is.Name, names[0], f.watch, strings.Join(known, ", "))
 	}
 }
 

@@ -107,14 +107,14 @@ func (s *survey) onBoard(spec string) ([]place, error) {
 	if l.Chip == nil {
 		return nil, s.notFound(fmt.Sprintf("%s is the line %s of the %s, and no chip has it", spec, l.Name, b.Title), "")
 	}
-	return nil, s.notFound(fmt.Sprintf("%s is line %d of the %s's chip %s, which is not there", spec, l.Offset, b.Title, strings.Join(l.Chip.Known, " or ")), "")
+	return nil, s.notFound(fmt.Sprintf("%s is line %d of the %s's chip %s, which is missing", spec, l.Offset, b.Title, strings.Join(l.Chip.Known, " or ")), "")
 }
 
 // unknownBoard complains of what only a board's table can tell.
 func unknownBoard(spec string) error {
 	header, _, ok := strings.Cut(spec, " ")
 	if ok && strings.EqualFold(header, "pin") || strings.HasPrefix(spec, "wpi:") {
-		return fmt.Errorf("%s: the pins of this board's header are not known; write a line's name or CHIP:OFFSET (`reflexd lines` lists them), or say with `board:` in the configuration which board it is", spec)
+		return fmt.Errorf("%s: the pins of this board's header are not known; write a line's name or CHIP:OFFSET (`reflexd lines` lists them), or set `board:` in the configuration", spec)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func boardsKnow(spec string) bool {
 // for.
 func (p *Plan) boardField() config.Field {
 	return config.Field{
-		Name: "board", Doc: "which board this is, as `reflexd board --list` names it, where it does not say so itself",
+		Name: "board", Doc: "which board this is, by a name of `reflexd board --list`, if it is not detected",
 		Value: config.Parsed(&p.board, "a board's name", NamedBoard),
 	}
 }

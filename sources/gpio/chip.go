@@ -130,7 +130,7 @@ const chipPrefix = "gpiochip"
 func chipNodes(dev string) ([]string, error) {
 	entries, err := os.ReadDir(dev)
 	if err != nil {
-		return nil, fmt.Errorf("look for GPIO chips: %w", err)
+		return nil, fmt.Errorf("list GPIO chips: %w", err)
 	}
 	var nodes []string
 	for _, e := range entries {
@@ -171,14 +171,14 @@ func permissionAdvice(err error) string {
 	if err != unix.EACCES && err != unix.EPERM {
 		return ""
 	}
-	return " (run as root, or as a member of the group that owns it: gpio, as a rule)"
+	return " (run as root or as a member of its group, usually gpio)"
 }
 
 // readChip asks for what the chip and its lines are.
 func (k *kernel) readChip(c *openChip) error {
 	info, err := k.chipInfo(c.fd)
 	if err != nil {
-		return fmt.Errorf("ask %s what chip it is: %w", c.Path, err)
+		return fmt.Errorf("get information on %s: %w", c.Path, err)
 	}
 	c.Name, c.Label = text(info.Name[:]), text(info.Label[:])
 	for offset := range int(info.Lines) {
@@ -187,7 +187,7 @@ func (k *kernel) readChip(c *openChip) error {
 			return fmt.Errorf("%s: %w", c.Path, errVersion)
 		}
 		if err != nil {
-			return fmt.Errorf("ask %s what line %d is: %w", c.Path, offset, err)
+			return fmt.Errorf("get information on %s, line %d: %w", c.Path, offset, err)
 		}
 		c.Lines = append(c.Lines, describe(&line))
 	}

@@ -22,13 +22,13 @@ type lineIs struct {
 // Conditions implements sources.Conditional.
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{{
-		Key: "line", Doc: "what a declared line is, by its active level; one that is not open is neither",
+		Key: "line", Doc: "the state of a declared line, by its active level; a line that is not open has none",
 		New: func() ([]config.Field, func(*config.Problems) func() sources.Truth) {
 			c := &lineIs{plan: p}
 			return []config.Field{
 				{Name: "line", Doc: "the name of a line under `lines`", Required: true,
 					Value: lineRef(&c.line)},
-				{Name: "is", Doc: "what it must be; pressed and released are the words for inputs", Required: true,
+				{Name: "is", Doc: "the required state; pressed and released are for inputs", Required: true,
 					Value: config.At(&c.isAt, config.OneOf(&c.is, sources.Pressed, sources.Released, "on", "off"))},
 			}, c.compile
 		},

@@ -29,7 +29,7 @@ type Common struct {
 	Name   string     // what rules call it
 	At     config.Pos // where it is declared
 	Bias   string     // pull-up, pull-down, disabled, as-is
-	Active string     // high or low: the physical level that counts as on or pressed
+	Active string     // high or low: the physical level that means on or pressed
 }
 
 func (c *Common) common() *Common { return c }
@@ -123,10 +123,10 @@ func (l *Line) check() error {
 	case l.Name == "":
 		return errors.New("a line needs a name")
 	case l.Debounce > math.MaxUint32*time.Microsecond:
-		return fmt.Errorf("debounce: %v is longer than the kernel can count (%v)",
+		return fmt.Errorf("debounce: %v is longer than the kernel's maximum, %v",
 			l.Debounce, math.MaxUint32*time.Microsecond)
 	case l.Debounce > 0 && l.Debounce < time.Microsecond:
-		return fmt.Errorf("debounce: %v is less than the microsecond that the kernel counts in", l.Debounce)
+		return fmt.Errorf("debounce: %v is less than the kernel's minimum, 1µs", l.Debounce)
 	}
 	return nil
 }

@@ -107,13 +107,13 @@ func TestEncoderEdgesAllocateNothing(t *testing.T) {
 
 func TestEncoderComplaints(t *testing.T) {
 	for text, want := range map[string]string{
-		`encoders: {v: {a: A, b: B, debounce: 5ms}}`:                                                    "f.yaml:1:28: an encoder takes no debounce",
+		`encoders: {v: {a: A, b: B, debounce: 5ms}}`:                                                    "f.yaml:1:28: an encoder has no debounce",
 		`encoders: {v: {a: A, b: A}}`:                                                                   "a and b are the same line",
 		`encoders: {v: {a: A}}`:                                                                         `the key "b" is missing`,
 		`encoders: {v: {a: A, b: B, steps: thirds}}`:                                                    "expected full, half or quarter",
-		"lines: {x: {button: B}}\nencoders: {v: {a: A, b: B}}":                                          "f.yaml:2:12: encoder v: line B is declared already as x at f.yaml:1:9",
-		"lines: {v: {button: C}}\nencoders: {v: {a: A, b: B}}":                                          "v is the name of a line already",
-		`encoders: {v: {a: A, b: B}, w: {a: B, b: C}}`:                                                  "encoder w: line B is declared already as v",
+		"lines: {x: {button: B}}\nencoders: {v: {a: A, b: B}}":                                          "f.yaml:2:12: encoder v: line B is already declared as x at f.yaml:1:9",
+		"lines: {v: {button: C}}\nencoders: {v: {a: A, b: B}}":                                          "v is already the name of a line",
+		`encoders: {v: {a: A, b: B}, w: {a: B, b: C}}`:                                                  "encoder w: line B is already declared as v",
 		"encoders: {v: {a: A, b: B}}\nwhen: [{button: B, is: pressed}]":                                 "line B is one of the encoder v",
 		"encoders: {volume: {a: A, b: B}}\nwhen: [{encoder: volme, is: turned}]":                        `no encoder "volme" is declared; did you mean "volume"?`,
 		"encoders: {volume: {a: A, b: B}}\nwhen: [{encoder: \"x*\", is: turned}]":                       "no declared encoder matches",

@@ -47,15 +47,15 @@ func (s *Source) reportBoard(x *sources.Exam) {
 	}
 	model := board.Read(s.host.Proc, s.host.Sys).Model
 	if model == "" {
-		model = "one that does not say what it is"
+		model = "not detected"
 	}
-	x.Note(nil, subject, model+", not in the tables: its lines go by the kernel's names and CHIP:OFFSET",
-		"`board: NAME` if it is one of `reflexd board --list`")
+	x.Note(nil, subject, model+", not in the board tables: name its lines as the kernel does, or by CHIP:OFFSET",
+		"set `board: NAME` if `reflexd board --list` has it")
 }
 
 // pigpio works past the kernel, which neither knows what it does to a line nor
 // keeps it from doing so.
-var pigpio = sources.Rival{Comm: "pigpiod", What: "changes lines past the kernel, whoever has requested them", Advice: "see that it is told of other lines only"}
+var pigpio = sources.Rival{Comm: "pigpiod", What: "changes lines without the kernel, even if another program has requested them", Advice: "make it use other lines only"}
 
 // report adds the chips as such.
 func (s *survey) report(x *sources.Exam, needed bool) {
@@ -81,7 +81,7 @@ func (s *survey) examine(d declared, names map[string]string, x *sources.Exam) {
 	at, subject := &d.common().At, subjectOf(d)
 	chip, offsets, err := s.locate(d.specs())
 	if errors.As(err, new(absent)) {
-		x.Bad(at, subject, err.Error(), "`reflexd lines` lists those that are there; run waits until it comes")
+		x.Bad(at, subject, err.Error(), "`reflexd lines` lists the lines; `run` waits for it")
 		return
 	}
 	if err != nil {

@@ -54,7 +54,7 @@ encoders:
 		got = append(got, fmt.Sprintf("%s %s: %s", f.Mark, f.Subject, f.Found))
 	}
 	want := `
-note board: one that does not say what it is, not in the tables: its lines go by the kernel's names and CHIP:OFFSET
+note board: not detected, not in the board tables: name its lines as the kernel does, or by CHIP:OFFSET
 ok GPIO: gpiochip0 [pinctrl-bcm2711], 10 lines
 BAD GPIO: open GPIO chip DEV/gpiochip2: no such device
 ok line a (A): gpiochip0:0 [pinctrl-bcm2711], free
@@ -63,9 +63,9 @@ BAD line c (C): gpiochip0:2: device or resource busy: held by "onewire"
 ok line d (D): gpiochip0:3 [pinctrl-bcm2711], held by the running agent
 BAD line e (E): gpiochip0:4: device or resource busy: held by "reflexd": is another one running?
 BAD line f (F): gpiochip0:5: device or resource busy: held by "power", a key of the kernel's gpio-keys driver: use its keys from DEV/input/event7 instead
-BAD line h (pinctrl-bcm2711:10): gpiochip0 (pinctrl-bcm2711) has 10 lines, counted from 0: none is 10
-BAD line twice (gpiochip0:0): pinctrl-bcm2711:0 is open already, as line a
-BAD line z (GG): there is no line called GG; did you mean "G"? on the chips that can be opened: open GPIO chip DEV/gpiochip2: no such device
+BAD line h (pinctrl-bcm2711:10): gpiochip0 (pinctrl-bcm2711) has 10 lines, counted from 0: there is no 10
+BAD line twice (gpiochip0:0): pinctrl-bcm2711:0 is already open, as line a
+BAD line z (GG): no line is called GG; did you mean "G"? on the chips that can be opened: open GPIO chip DEV/gpiochip2: no such device
 ok encoder knob (G): gpiochip0:6 [pinctrl-bcm2711], free; gpiochip0:7 [pinctrl-bcm2711], free
 BAD encoder stuck (I): gpiochip0:9: device or resource busy: held by "onewire"
 `

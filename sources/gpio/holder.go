@@ -22,7 +22,7 @@ func (s *survey) explain(chip *openChip, offset int, err error) error {
 	info, infoErr := s.kernel.lineInfo(chip.fd, offset)
 	name := text(info.Consumer[:])
 	if infoErr != nil || name == "" {
-		return fmt.Errorf("%w: held by someone who gave no name", err)
+		return fmt.Errorf("%w: held by an unnamed consumer", err)
 	}
 	return fmt.Errorf("%w: held by %q%s", err, name, advice(s.dev, s.sys, name))
 }

@@ -34,7 +34,7 @@ func (s *Source) watchDevices() {
 		Afresh: func(bool) { s.deviceChanged("", allChips, unix.IN_DELETE) },
 	})
 	if err != nil {
-		s.host.Log.Error("GPIO chips that come later are only looked for now and then", "every", lastRetry, "error", err)
+		s.host.Log.Error("GPIO chips that appear later are found by polling", "every", lastRetry, "error", err)
 		return
 	}
 	s.folders = folders

@@ -220,13 +220,13 @@ func sortRecords(b []byte) {
 func refusal(err error) error {
 	switch err {
 	case unix.ENXIO:
-		return fmt.Errorf("the chip gives no interrupt for this line, so its edges cannot be seen: %w", err)
+		return fmt.Errorf("the chip has no interrupt for this line, so its edges cannot be detected: %w", err)
 	case unix.EOPNOTSUPP, eNotSupp:
-		return fmt.Errorf("the chip cannot do what bias, drive, edges or debounce ask for: %w", unix.EOPNOTSUPP)
+		return fmt.Errorf("the chip does not support this bias, drive, edges or debounce: %w", unix.EOPNOTSUPP)
 	case unix.EINVAL:
-		return fmt.Errorf("the kernel or the chip refuses this mix of bias, drive, edges and debounce: %w", err)
+		return fmt.Errorf("the kernel or the chip refuses this combination of bias, drive, edges and debounce: %w", err)
 	case eProbeDefer:
-		return fmt.Errorf("a driver that the chip needs is not there yet: %w", err)
+		return fmt.Errorf("a driver that the chip needs is not loaded yet: %w", err)
 	}
 	return err
 }

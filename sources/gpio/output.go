@@ -17,7 +17,7 @@ import (
 func (s *Source) Set(name string, on bool) error {
 	l := s.lines[name]
 	if l == nil || !l.output {
-		return fmt.Errorf("set line %s: it is no declared output", name)
+		return fmt.Errorf("set line %s: it is not a declared output", name)
 	}
 	return l.set(on)
 }
@@ -26,7 +26,7 @@ func (s *Source) Set(name string, on bool) error {
 func (s *Source) Toggle(name string) error {
 	l := s.lines[name]
 	if l == nil || !l.output {
-		return fmt.Errorf("toggle line %s: it is no declared output", name)
+		return fmt.Errorf("toggle line %s: it is not a declared output", name)
 	}
 	return l.set(!l.on)
 }

@@ -84,10 +84,10 @@ func (p *Plan) Spec(name string) string {
 // Add declares l, as a configuration would.
 func (p *Plan) Add(l Line) error {
 	if first := p.lines[l.Name]; first != nil {
-		return fmt.Errorf("line %s is declared already, as %s", first.Name, first.Spec)
+		return fmt.Errorf("line %s is already declared, as %s", first.Name, first.Spec)
 	}
 	if first := p.holders[l.Spec]; first != nil {
-		return fmt.Errorf("line %s is declared already, under the name %s", l.Spec, first.common().Name)
+		return fmt.Errorf("line %s is already declared, under the name %s", l.Spec, first.common().Name)
 	}
 	if _, err := parseSpec(l.Spec); err != nil {
 		return err
@@ -148,16 +148,16 @@ func (p *Plan) resolveLine(l *Line, ps *config.Problems) {
 		ps.Errorf(l.At, "%v", err)
 	}
 	if sources.IsPattern(l.Name) {
-		ps.Errorf(l.At, "line %q: a name with *, ? or [ could not be told from a pattern", l.Name)
+		ps.Errorf(l.At, "line %q: a name with *, ? or [ looks like a pattern", l.Name)
 	}
 	if first := p.claim(l.Spec, l); first != nil {
-		ps.Errorf(l.At, "line %s is declared already as %s at %s", l.Spec, first.common().Name, first.common().At)
+		ps.Errorf(l.At, "line %s is already declared as %s at %s", l.Spec, first.common().Name, first.common().At)
 	}
 }
 
 func (p *Plan) resolveEncoder(e *Encoder, ps *config.Problems) {
 	if first := p.lines[e.Name]; first != nil {
-		ps.Errorf(e.At, "%s is the name of a line already, declared at %s", e.Name, first.At)
+		ps.Errorf(e.At, "%s is already the name of a line, declared at %s", e.Name, first.At)
 	}
 	if e.A == e.B && e.A != "" {
 		ps.Errorf(e.At, "encoder %s: a and b are the same line", e.Name)
@@ -169,7 +169,7 @@ func (p *Plan) resolveEncoder(e *Encoder, ps *config.Problems) {
 		}
 		if first := p.claim(spec, e); first != nil && first != before {
 			before = first
-			ps.Errorf(e.At, "encoder %s: line %s is declared already as %s at %s", e.Name, spec, first.common().Name, first.common().At)
+			ps.Errorf(e.At, "encoder %s: line %s is already declared as %s at %s", e.Name, spec, first.common().Name, first.common().At)
 		}
 	}
 }

@@ -31,28 +31,28 @@ func TestComplaints(t *testing.T) {
 		{`lines: {a: {input: X, drive: open-drain}}`, `1:23: drive goes with output, not with input`},
 		{`lines: {a: {button: X, edges: both}}`, `edges goes with input, not with button`},
 		{`lines: {a: {input: X, output: Y}}`, `both "input" and "output"`},
-		{`lines: {a: {bias: pull-up}}`, `does not say which kind of line it is, by one of the keys input, output, button`},
+		{`lines: {a: {bias: pull-up}}`, `no kind of line in the mapping: expected one of the keys input, output, button`},
 		{`lines: {a: {input: X, bais: pull-up}}`, `unknown key "bais"; did you mean "bias"?`},
 		{`lines: {a: {input: X, bias: up}}`, `expected pull-up, pull-down, disabled or as-is, found "up"`},
-		{`lines: {a: {input: X, debounce: 2h}}`, `debounce: 2h0m0s is longer than the kernel can count (1h11m34.967295s)`},
-		{`lines: {a: {input: X, debounce: 5ns}}`, `debounce: 5ns is less than the microsecond`},
+		{`lines: {a: {input: X, debounce: 2h}}`, `debounce: 2h0m0s is longer than the kernel's maximum, 1h11m34.967295s`},
+		{`lines: {a: {input: X, debounce: 5ns}}`, `debounce: 5ns is less than the kernel's minimum`},
 		{`lines: {a: {input: X, debounce: 5}}`, `"5" has no unit`},
-		{`lines: {a: {input: X}, b: {output: X}}`, `f.yaml:1:24: line X is declared already as a at f.yaml:1:9`},
+		{`lines: {a: {input: X}, b: {output: X}}`, `f.yaml:1:24: line X is already declared as a at f.yaml:1:9`},
 		{`lines: {"a*": {input: X}}`, `line "a*": a name with *, ? or [`},
 		{`lines: {"": {input: X}}`, `a line needs a name`},
-		{`lines: {a: {input: pin x}}`, `"pin x": after pin stands its number on the header`},
+		{`lines: {a: {input: pin x}}`, `"pin x": after pin, write its number on the header`},
 		{`{board: rpi-4b, lines: {a: {button: pin 41}}}`, `pin 41: header J8 of the Raspberry Pi 4 Model B has no pin 41`},
-		{`{board: rpi-4b, encoders: {a: {a: GPIO5, b: "J8:6"}}}`, `J8:6: pin 6 of J8 is GND, no GPIO line`},
-		{"board: rpi-4b\nwhen: [{button: pin 1, is: pressed}]", `f.yaml:2:17: pin 1: pin 1 of J8 is 3V3, no GPIO line`},
+		{`{board: rpi-4b, encoders: {a: {a: GPIO5, b: "J8:6"}}}`, `J8:6: pin 6 of J8 is GND, not a GPIO line`},
+		{"board: rpi-4b\nwhen: [{button: pin 1, is: pressed}]", `f.yaml:2:17: pin 1: pin 1 of J8 is 3V3, not a GPIO line`},
 		{`{board: beaglebone-black, lines: {a: {button: pin 11}}}`, `write P8:11 or P9:11`},
-		{`board: rpi-4d`, `no board is known as "rpi-4d"; did you mean "rpi-4b"?`},
-		{`lines: {a: {input: 17}}`, `"17" may be many things: write GPIO17`},
-		{`lines: {a: {input: "chip:x"}}`, `"chip:x": after the colon stands the line's offset`},
-		{`lines: {a: {input: "chip:-1"}}`, `after the colon stands the line's offset`},
-		{`lines: {a: {input: ":5"}}`, `":5": before the colon stands a chip's label`},
+		{`board: rpi-4d`, `unknown board "rpi-4d"; did you mean "rpi-4b"?`},
+		{`lines: {a: {input: 17}}`, `"17" is ambiguous: write GPIO17`},
+		{`lines: {a: {input: "chip:x"}}`, `"chip:x": after the colon, write the line's offset`},
+		{`lines: {a: {input: "chip:-1"}}`, `after the colon, write the line's offset`},
+		{`lines: {a: {input: ":5"}}`, `":5": before the colon, write a chip's label`},
 		{`lines: {a: {input: ""}}`, `expected a line such as GPIO17`},
 		{"lines: {door: {input: X}}\nwhen: [{line: dor, is: pressed}]", `f.yaml:2:15: no line "dor" is declared; did you mean "door"?`},
-		{"lines: {led: {output: X}}\nwhen: [{line: led, is: pressed}]", `line led is an output: no edge of it is ever seen`},
+		{"lines: {led: {output: X}}\nwhen: [{line: led, is: pressed}]", `line led is an output: it reports no edges`},
 		{"lines: {led: {output: X}}\nwhen: [{line: \"l*\", is: pressed}]", `no declared input or button matches "l*"`},
 		{"lines: {a: {input: X, edges: falling}}\nwhen: [{line: a, is: rising}]", `f.yaml:2:22: rising can never fire: line a is declared with edges: falling`},
 		{"lines: {a: {input: X, edges: falling}}\nwhen: [{button: X, is: pressed}]", `pressed needs both edges: line a`},
@@ -114,7 +114,7 @@ func TestPlanWithoutYAML(t *testing.T) {
 		t.Fatal(err)
 	}
 	for spec, want := range map[string]string{
-		"GPIO5": "declared already", "pin three": "number on the header", "17": "write GPIO17", "a:b": "offset",
+		"GPIO5": "already declared", "pin three": "number on the header", "17": "write GPIO17", "a:b": "offset",
 	} {
 		if err := p.AddInput(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("AddInput(%q) = %v, want an error with %q", spec, err, want)
@@ -149,9 +149,9 @@ func TestSpecsThatAreFound(t *testing.T) {
 		"both":              "more than one line is called both: write main:3 or INT34C5:00:1",
 		"a":                 "write gpiochip2:0 or gpiochip3:0",
 		"twin:1":            "more than one chip is labelled twin: write gpiochip2:1 or gpiochip3:1",
-		"main:4":            "gpiochip0 (main) has 4 lines, counted from 0: none is 4",
-		"mian:1":            `there is no chip mian; did you mean "main"?`,
-		"GPIO12":            `there is no line called GPIO12; did you mean "GPIO1"?`,
+		"main:4":            "gpiochip0 (main) has 4 lines, counted from 0: there is no 4",
+		"mian:1":            `no chip is called mian; did you mean "main"?`,
+		"GPIO12":            `no line is called GPIO12; did you mean "GPIO1"?`,
 	} {
 		c, offset, err := s.resolve(spec)
 		got := ""

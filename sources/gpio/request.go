@@ -111,7 +111,7 @@ func (r *request) open(s *survey) error {
 
 // openAlready says that another declaration leads to the same line.
 func openAlready(chip *openChip, offset int, name string) error {
-	return fmt.Errorf("%s:%d is open already, as line %s", chip.Label, offset, name)
+	return fmt.Errorf("%s:%d is already open, as line %s", chip.Label, offset, name)
 }
 
 // begin watches a request that has just been made and reads its levels.
@@ -213,7 +213,7 @@ func (r *request) lineOf(e *record) int {
 func (r *request) dropped() {
 	r.garbage++
 	if r.garbage == 1 {
-		r.source.host.Log.Error("the kernel's record of an edge makes no sense and is dropped, as all like it will be",
+		r.source.host.Log.Error("the kernel's record of an edge is invalid; such records are dropped",
 			"line", r.name)
 	}
 }
@@ -229,12 +229,12 @@ func (r *request) count(line int, seqno uint32) {
 	if gap > 1<<31-1 {
 		gap = 0 // the numbers went back: nobody knows
 	}
-	size, hint := queueSize, "a debounce on the line, or less work in the rules that hear it"
+	size, hint := queueSize, "a debounce on the line, or less work in the rules that match it"
 	if r.debounce > 0 {
-		size, hint = debouncedQueueSize, "a longer debounce on the line, or less work in the rules that hear it"
+		size, hint = debouncedQueueSize, "a longer debounce on the line, or less work in the rules that match it"
 	}
 	r.source.host.Lost("gpio", r.name, int(gap),
-		fmt.Sprintf("the kernel's queue of %d edges ran over; what helps: %s", size, hint))
+		fmt.Sprintf("the kernel's queue of %d edges overflowed; this avoids it: %s", size, hint))
 	r.stale = r.stateful()
 }
 
@@ -265,7 +265,7 @@ func (r *request) readAfresh() {
 func (r *request) gone(err error) {
 	r.release()
 	// Not %w: that the chip is away is nothing that a timer should ask about.
-	r.wait(fmt.Errorf("waiting for the chip: %s (%s) went away (%v)", r.node, r.label, err))
+	r.wait(fmt.Errorf("waiting for the chip: %s (%s) disappeared (%v)", r.node, r.label, err))
 	r.lost = true
 	r.user.end()
 	r.source.backoff = firstRetry
@@ -312,7 +312,7 @@ func (r *request) release() {
 func (r *request) close() {
 	if r.output && r.fd >= 0 {
 		if err := r.leave(); err != nil {
-			r.source.host.Log.Error("line was not left as on_exit says", "line", r.name, "on_exit", r.onExit, "error", err)
+			r.source.host.Log.Error("cannot leave line as on_exit says", "line", r.name, "on_exit", r.onExit, "error", err)
 		}
 	}
 	r.release()

@@ -15,18 +15,18 @@ import (
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:  "lines",
-		Doc:   "GPIO lines, under the names that the rules use",
+		Doc:   "GPIO lines, by the names that rules use",
 		Value: config.MapOf(&p.lines, func(l *Line) *config.Pos { return &l.At }, lineValue),
 	}, {
 		Name:  "encoders",
-		Doc:   "rotary encoders, under the names that the rules use",
+		Doc:   "rotary encoders, by the names that rules use",
 		Value: config.MapOf(&p.encoders, func(e *Encoder) *config.Pos { return &e.At }, encoderValue),
 	}, p.boardField()}
 }
 
 // lineKinds are the kinds of line.
 var lineKinds = []config.Variant{
-	{Key: Input, Doc: "a line whose edges rules hear", Fields: func() []config.Field { return kindFields(Input, new(Line)) }},
+	{Key: Input, Doc: "a line whose edges rules match", Fields: func() []config.Field { return kindFields(Input, new(Line)) }},
 	{Key: Output, Doc: "a line that rules set", Fields: func() []config.Field { return kindFields(Output, new(Line)) }},
 	{Key: Button, Doc: "an input with a button to ground", Fields: func() []config.Field { return kindFields(Button, new(Line)) }},
 }
@@ -88,10 +88,10 @@ func kindFields(kind string, l *Line) []config.Field {
 	d := NewLine(kind, "", "")
 	fields := []config.Field{
 		{Name: kind, Also: alsoKind(kind), Required: true, Value: specValue(&l.Spec),
-			Doc: "which line: GPIO17, `pin 11`, P9_12, whatever the board calls it, or LABEL:OFFSET"},
-		{Name: "bias", Also: "pull pud", Default: d.Bias, Doc: "the resistor in the chip, where it has one",
+			Doc: "which line: GPIO17, `pin 11`, P9_12 or another name on the board, or LABEL:OFFSET"},
+		{Name: "bias", Also: "pull pud", Default: d.Bias, Doc: "the pull resistor in the chip, if it has one",
 			Value: config.OneOf(&l.Bias, "pull-up", "pull-down", "disabled", "as-is")},
-		{Name: "active", Also: "active_low active_high invert inverted", Default: d.Active, Doc: "the physical level that counts as on or pressed",
+		{Name: "active", Also: "active_low active_high invert inverted", Default: d.Active, Doc: "the physical level that means on or pressed",
 			Value: config.OneOf(&l.Active, "high", "low")},
 	}
 	if kind == Output {
@@ -103,13 +103,13 @@ func kindFields(kind string, l *Line) []config.Field {
 	}
 	fields = append(fields, config.Field{
 		Name: "debounce", Default: debounce, Value: config.Duration(&l.Debounce),
-		Doc: "how long the level must be steady before the kernel tells of an edge",
+		Doc: "how long the level must be stable before the kernel reports an edge",
 	})
 	fields = append(fields, l.Timing.ButtonFields()...)
 	if kind == Input {
 		fields = append(fields, config.Field{
 			Name: "edges", Default: bothEdges, Value: config.OneOf(&l.Edges, bothEdges, rising, falling),
-			Doc: "which physical edges are watched; pressed and released need both",
+			Doc: "the physical edges to watch; pressed and released need both",
 		})
 	}
 	return fields
@@ -130,9 +130,9 @@ func outputFields(l *Line) []config.Field {
 	return []config.Field{
 		{Name: "drive", Default: "push-pull", Doc: "how the line is driven",
 			Value: config.OneOf(&l.Drive, "push-pull", "open-drain", "open-source")},
-		{Name: "initial", Also: "default value", Default: "off", Doc: "what it is when it is first opened; a reload does not move it",
+		{Name: "initial", Also: "default value", Default: "off", Doc: "its state when it is first opened; a reload does not change it",
 			Value: config.Bool(&l.Initial)},
-		{Name: "on_exit", Default: "keep", Doc: "what is made of it before it is closed; with keep nothing is, and the driver decides what it does then",
+		{Name: "on_exit", Default: "keep", Doc: "its state before it is closed; keep: unchanged, and the driver decides what it does then",
 			Value: config.OneOf(&l.OnExit, "keep", "on", "off", "input")},
 	}
 }
@@ -164,12 +164,12 @@ func encoderValue(name string, e *Encoder) config.Value {
 		config.Field{Name: "a", Also: "clk", Required: true, Value: specValue(&e.A), Doc: "the line that changes first when it is turned clockwise, as in `lines`"},
 		config.Field{Name: "b", Also: "dt", Required: true, Value: specValue(&e.B), Doc: "the other line, of the same chip"},
 		config.Field{Name: "steps", Default: "full", Value: stepsValue(&e.Make.Edges),
-			Doc: "how many edges of the two lines make a step: four, two or one"},
+			Doc: "edges of the two lines per step: four, two or one"},
 		config.Field{Name: "detent", Default: "1", Value: config.Int(&e.Make.Steps, 1, 1000),
-			Doc: "how many steps make one event"},
-		config.Field{Name: "bias", Default: e.Bias, Doc: "the resistors in the chip, where it has them",
+			Doc: "steps per event"},
+		config.Field{Name: "bias", Default: e.Bias, Doc: "the pull resistors in the chip, if it has them",
 			Value: config.OneOf(&e.Bias, "pull-up", "pull-down", "disabled", "as-is")},
-		config.Field{Name: "active", Default: e.Active, Doc: "the physical level of a contact that is closed",
+		config.Field{Name: "active", Default: e.Active, Doc: "the physical level of a closed contact",
 			Value: config.OneOf(&e.Active, "high", "low")},
 	)
 	return config.Wrap(fields, func(n config.Node, ps *config.Problems) {
@@ -183,8 +183,8 @@ func withoutDebounce(n config.Node, ps *config.Problems) config.Node {
 		if e.Key != "debounce" {
 			return false
 		}
-		ps.Errorf(e.At, "an encoder takes no debounce: the kernel debounces each line by itself, "+
-			"and the order of the two would be lost; the table of steps rejects bounce")
+		ps.Errorf(e.At, "an encoder has no debounce: the kernel debounces each line separately, "+
+			"and the order of the two would be lost; the decoder rejects bounce")
 		return true
 	})
 	return n

@@ -189,10 +189,10 @@ func (r *request) state() sources.State {
 	}
 	state.Detail += ", " + text
 	if r.idle() {
-		state.Detail += ", left alone in a dry run"
+		state.Detail += ", unchanged in a dry run"
 	}
 	if r.garbage > 0 {
-		state.Detail += fmt.Sprintf(", %d records that made no sense", r.garbage)
+		state.Detail += fmt.Sprintf(", %d invalid records", r.garbage)
 	}
 	if r.waiting() && r.err != nil {
 		state.Error = r.err.Error()

@@ -156,7 +156,7 @@ func TestGarbageIsCounted(t *testing.T) {
 	})
 	b.expect("power falling Down")
 	b.do(func() {
-		if s := b.Status()[0]; !strings.Contains(s.Detail, "3 records that made no sense") {
+		if s := b.Status()[0]; !strings.Contains(s.Detail, "3 invalid records") {
 			b.Error(s.Detail)
 		}
 	})
@@ -168,7 +168,7 @@ func TestHangUpEndsThePress(t *testing.T) {
 	b.expect("power falling Down")
 	b.do(func() { b.chips["gpiochip0"].refusal = unix.ENODEV; l.outside.Close() })
 	b.expect("power  Ended S")
-	if s := b.states()["power"]; !strings.Contains(s, "waiting for the chip: gpiochip0 (pinctrl) went away") {
+	if s := b.states()["power"]; !strings.Contains(s, "waiting for the chip: gpiochip0 (pinctrl) disappeared") {
 		t.Error(s)
 	}
 	b.do(func() {
@@ -203,11 +203,11 @@ func TestChipComesAndGoes(t *testing.T) {
 	b.await("all lines closed", func() bool { return b.Source.requests[0].fd < 0 && b.Source.requests[1].fd < 0 })
 	b.do(func() {
 		b.Source.openWaiting() // the timer's try: it finds nothing, and is the last
-		if b.Source.retry != nil || strings.Contains(b.log.String(), "no line called") {
+		if b.Source.retry != nil || strings.Contains(b.log.String(), "no line is called") {
 			b.Errorf("the absent chip is looked for again, or logged twice:\n%s", b.log.String())
 		}
 	})
-	if s := b.states()["power"]; !strings.Contains(s, "gpiochip0 (main) went away") {
+	if s := b.states()["power"]; !strings.Contains(s, "gpiochip0 (main) disappeared") {
 		t.Error(s)
 	}
 	again := b.plug("gpiochip5", "main", "GPIO0", "GPIO1")
@@ -247,7 +247,7 @@ func TestBusyLine(t *testing.T) {
 		"a": `request gpiochip0:0: device or resource busy: held by "Power Button", a key of the kernel's gpio-keys driver: use its keys from ` + b.dev + `/input/event3 instead`,
 		"b": `held by "ACT", a LED of the kernel: use it as ` + "`led: ACT` instead",
 		"c": `device or resource busy: held by "spi0 CS0"`,
-		"d": `held by someone who gave no name`,
+		"d": `held by an unnamed consumer`,
 	} {
 		if !strings.HasSuffix(states[name], want) {
 			t.Errorf("line %s:\n got %s\nwant %s", name, states[name], want)
@@ -290,8 +290,8 @@ func TestRetryBacksOff(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for errno, want := range map[error]string{
 		unix.ENXIO:  "no interrupt",
-		eNotSupp:    "the chip cannot do what bias",
-		unix.EINVAL: "refuses this mix",
+		eNotSupp:    "the chip does not support this bias",
+		unix.EINVAL: "refuses this combination",
 		unix.EPERM:  "run as root",
 	} {
 		b := newBench(t)
@@ -359,7 +359,7 @@ func TestSameLineByTwoSpecs(t *testing.T) {
 	b := newBench(t)
 	b.plug("gpiochip0", "main", "GPIO0")
 	b.apply(plan(t, `lines: {a: {input: GPIO0}, b: {input: "main:0"}}`))
-	if s := b.states()["b"]; s != "main:0 is open already, as line a" {
+	if s := b.states()["b"]; s != "main:0 is already open, as line a" {
 		t.Error(s)
 	}
 }
@@ -464,7 +464,7 @@ lines:
 	if calls := b.called(); !slices.Equal(calls, []string{"set 21 false"}) {
 		t.Errorf("the reload did %q, want the line let go that the board does not have", calls)
 	}
-	if s := b.states()["bell"]; !strings.Contains(s, "chip pinctrl-rp1, which is not there") {
+	if s := b.states()["bell"]; !strings.Contains(s, "chip pinctrl-rp1, which is missing") {
 		t.Errorf("bell waits: %q", s)
 	}
 }
@@ -546,7 +546,7 @@ func TestOutputs(t *testing.T) {
 		if err := b.Set("led", true); !errors.Is(err, unix.ENODEV) {
 			b.Error(err)
 		}
-		if s := b.Status()[0]; s.OK || !strings.Contains(s.Error, "went away") {
+		if s := b.Status()[0]; s.OK || !strings.Contains(s.Error, "disappeared") {
 			b.Errorf("%+v", s)
 		}
 	})

@@ -24,14 +24,14 @@ func parseSpec(s string) (string, error) {
 		return "", notASpec(strconv.Quote(s))
 	}
 	if _, err := strconv.Atoi(s); err == nil {
-		return "", fmt.Errorf("%q may be many things: write GPIO%s for the processor's own number, pin %s for the header's, or CHIP:%s", s, s, s, s)
+		return "", fmt.Errorf("%q is ambiguous: write GPIO%s for the processor's number, pin %s for the header's, or CHIP:%s", s, s, s, s)
 	}
 	if strings.EqualFold(s, "pin") {
-		return "", fmt.Errorf("%q: its number on the header is missing; a shell wants both in quotes: 'pin 11'", s)
+		return "", fmt.Errorf("%q: its number on the header is missing; in a shell, quote both: 'pin 11'", s)
 	}
 	if word, number, ok := strings.Cut(s, " "); ok && strings.EqualFold(word, "pin") {
 		if _, err := strconv.ParseUint(number, 10, 16); err != nil {
-			return "", fmt.Errorf("%q: after pin stands its number on the header, such as pin 11", s)
+			return "", fmt.Errorf("%q: after pin, write its number on the header, such as pin 11", s)
 		}
 	}
 	if !strings.Contains(s, ":") {
@@ -57,10 +57,10 @@ func cutOffset(s string) (chip string, offset int, err error) {
 	}
 	n, err := strconv.ParseUint(s[i+1:], 10, 16)
 	if err != nil {
-		return "", 0, fmt.Errorf("%q: after the colon stands the line's offset, a number", s)
+		return "", 0, fmt.Errorf("%q: after the colon, write the line's offset, a number", s)
 	}
 	if i == 0 {
-		return "", 0, fmt.Errorf("%q: before the colon stands a chip's label or device name", s)
+		return "", 0, fmt.Errorf("%q: before the colon, write a chip's label or device name", s)
 	}
 	return s[:i], int(n), nil
 }
@@ -102,7 +102,7 @@ func (s *survey) locate(specs []string) (chip *openChip, offsets []int, err erro
 			return nil, nil, err
 		}
 		if chip != nil && c != chip {
-			return nil, nil, fmt.Errorf("%s is a line of %s and %s one of %s: the order of their edges is known only on one chip",
+			return nil, nil, fmt.Errorf("%s is a line of %s and %s one of %s: both must be on one chip",
 				specs[0], chip.Label, spec, c.Label)
 		}
 		chip, offsets = c, append(offsets, offset)
@@ -120,14 +120,14 @@ func (s *survey) lead(specs []string, r *request) bool {
 func (s *survey) byOffset(spec string) (*openChip, int, error) {
 	chip, offset, err := cutOffset(spec)
 	if err != nil {
-		return nil, 0, s.notFound("there is no line called "+spec, s.suggest(spec))
+		return nil, 0, s.notFound("no line is called "+spec, s.suggest(spec))
 	}
 	c, err := s.chip(chip, offset)
 	if err != nil {
 		return nil, 0, err
 	}
 	if offset >= len(c.Lines) {
-		return nil, 0, fmt.Errorf("%s (%s) has %d lines, counted from 0: none is %d", c.Name, c.Label, len(c.Lines), offset)
+		return nil, 0, fmt.Errorf("%s (%s) has %d lines, counted from 0: there is no %d", c.Name, c.Label, len(c.Lines), offset)
 	}
 	return c, offset, nil
 }
@@ -201,7 +201,7 @@ func (s *survey) chip(name string, offset int) (*openChip, error) {
 			}
 		}
 	}
-	return nil, s.notFound("there is no chip "+name, config.Suggest(name, s.chipNames()))
+	return nil, s.notFound("no chip is called "+name, config.Suggest(name, s.chipNames()))
 }
 
 // labelled returns the chips that bear the label.
@@ -244,7 +244,7 @@ func (s *survey) notFound(what, suggestion string) error {
 	case len(s.failed) > 0:
 		return fmt.Errorf("%s on the chips that can be opened: %w", what+suggestion, errors.Join(s.failed...))
 	case len(s.chips) == 0:
-		return absent{"there is no GPIO chip in " + s.dev + " yet", ""}
+		return absent{"no GPIO chip in " + s.dev + " yet", ""}
 	}
 	return absent{what, suggestion}
 }

@@ -30,9 +30,9 @@ var encoderFields = []string{"ENCODER", "CHIP", sources.Direction, sources.Steps
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
-		{Key: "line", Doc: "an edge of a declared line, or what it means to a button", Fields: eventFields, New: p.newOnLine},
-		{Key: "lines", Doc: "several lines that act as one: a chord or a sequence", Fields: eventFields, New: p.newOnLines},
-		{Key: "button", Doc: "the same, of a button that is declared here", Fields: eventFields, New: p.newInPlace},
+		{Key: "line", Doc: "an edge of a declared line, or a gesture of a button", Fields: eventFields, New: p.newOnLine},
+		{Key: "lines", Doc: "several lines together: a chord or a sequence", Fields: eventFields, New: p.newOnLines},
+		{Key: "button", Doc: "the same, for a button that is declared here", Fields: eventFields, New: p.newInPlace},
 		{Key: "encoder", Doc: "a turn of a rotary encoder", Fields: encoderFields, New: p.newOnEncoder},
 	}
 }
@@ -126,7 +126,7 @@ func (o *onLine) usable(r sources.Ref, ps *config.Problems) bool {
 	case l.Spec == "": // complained of
 		return false
 	case l.Kind == Output:
-		ps.Errorf(r.At, "line %s is an output: no edge of it is ever seen", r.Name)
+		ps.Errorf(r.At, "line %s is an output: it reports no edges", r.Name)
 		return false
 	}
 	o.check(l, ps)
@@ -177,7 +177,7 @@ func (p *Plan) newInPlace() ([]config.Field, func(*sources.Trigger, *config.Prob
 	b := &inPlace{}
 	spec := specValue(&b.spec)
 	button := config.Field{
-		Name: "button", Required: true, Doc: "which line the button is at, as in `lines`",
+		Name: "button", Required: true, Doc: "the line of the button, as in `lines`",
 		Value: config.Wrap(spec, func(n config.Node, ps *config.Problems) {
 			b.at = n.Pos
 			spec.Read(n, ps)
@@ -204,7 +204,7 @@ func (b *inPlace) declare(p *Plan, ps *config.Problems) {
 		b.line = first
 	default:
 		if named := p.lines[b.spec]; named != nil {
-			ps.Errorf(b.at, "%s is the name of another line, declared at %s: write `line: %s` if that is meant",
+			ps.Errorf(b.at, "%s is the name of another line, declared at %s: write `line: %s` if you mean that",
 				b.spec, named.At, b.spec)
 			return
 		}
@@ -238,7 +238,7 @@ func (p *Plan) newOnEncoder() ([]config.Field, func(*sources.Trigger, *config.Pr
 	return []config.Field{
 		{Name: "encoder", Required: true, Doc: "the name of a declared encoder, a pattern of names, or a list of them",
 			Value: config.OneOrMore(&o.refs, sources.RefValue("the name of an encoder"))},
-		{Name: "is", Required: true, Doc: "which way it is turned, one or a list", Value: config.OneOrMore(&o.is, word)},
+		{Name: "is", Required: true, Doc: "the direction, one or a list", Value: config.OneOrMore(&o.is, word)},
 	}, o.compile
 }
 

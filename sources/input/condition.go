@@ -16,8 +16,8 @@ import (
 // Conditions implements sources.Conditional.
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{
-		{Key: "key", Doc: "whether a key is down; one that no open device has is neither pressed nor released", New: p.newKeyIs},
-		{Key: "input", Doc: "whether a declared device is there", New: p.newInputIs},
+		{Key: "key", Doc: "whether a key is down; if no open device has it, it is neither pressed nor released", New: p.newKeyIs},
+		{Key: "input", Doc: "whether a declared device is present", New: p.newInputIs},
 	}
 }
 
@@ -27,7 +27,7 @@ func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) func() sources
 	var from origin
 	fields := []config.Field{
 		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: config.Parsed(&code, "key name", KeyCode)},
-		{Name: "is", Doc: "what it must be", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
+		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
 		from.field(),
 	}
 	return fields, func(ps *config.Problems) func() sources.Truth {
@@ -50,7 +50,7 @@ func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) func() sourc
 	fields := []config.Field{
 		{Name: "input", Doc: "the name of a device under `inputs`", Required: true,
 			Value: config.At(&input.at, config.Word(&input.name, "the name of an input"))},
-		{Name: "is", Doc: "what it must be", Required: true, Value: config.OneOf(&is, present, absent)},
+		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, present, absent)},
 	}
 	return fields, func(ps *config.Problems) func() sources.Truth {
 		p.restrict(&sources.Trigger{}, &input, ps)

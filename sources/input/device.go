@@ -76,7 +76,7 @@ func (d *device) read() bool {
 		return false
 	}
 	if rest := d.take(d.buf[:n]); rest > 0 && !d.closed {
-		d.fail(fmt.Errorf("%d bytes are no whole event", rest))
+		d.fail(fmt.Errorf("expected whole events, found %d bytes", rest))
 	}
 	return true
 }
@@ -108,7 +108,7 @@ func (d *device) take(buf []byte) (rest int) {
 
 // lossKnob is what helps against lost events. The size of the kernel's queue
 // cannot be changed.
-const lossKnob = "give the agent more of the processor: Nice= or CPUWeight= of its service"
+const lossKnob = "give the agent more CPU time: Nice= or CPUWeight= of its service"
 
 // sync acts upon a mark between packets of events, and reports whether that
 // meant to read the device's state.

@@ -263,7 +263,7 @@ func TestCutEvent(t *testing.T) {
 	r.mu.Unlock()
 	r.must(err)
 	r.expect("key KEY_A down", "key KEY_A up synthetic")
-	if !strings.Contains(r.logged(), "no whole event") {
+	if !strings.Contains(r.logged(), "expected whole events") {
 		t.Error("nobody was told")
 	}
 }

@@ -48,9 +48,9 @@ var rivals = [...]sources.Rival{
 	{Comm: "acpid", What: "acts on power keys and lids too", Advice: "see /etc/acpi/events, or declare the input with grab: auto"},
 	{Comm: "actkbd", What: "acts on keys too", Advice: "see /etc/actkbd.conf, or declare the input with grab: auto"},
 	{Comm: "inputlirc", What: "turns keys into those of LIRC", Advice: ""},
-	{Comm: "keyd", What: "keeps keyboards to itself", Advice: "declare its virtual device: name: keyd virtual keyboard"},
-	{Comm: "evsieve", What: "may keep devices to itself", Advice: "declare the device that it makes"},
-	{Comm: "udevmon", What: "may keep devices to itself (interception)", Advice: "declare the device that it makes"},
+	{Comm: "keyd", What: "grabs keyboards", Advice: "declare its virtual device: name: keyd virtual keyboard"},
+	{Comm: "evsieve", What: "may grab devices", Advice: "declare the device that it creates"},
+	{Comm: "udevmon", What: "may grab devices (interception)", Advice: "declare the device that it creates"},
 }
 
 // examination is what is known while the devices are compared with a plan.
@@ -131,9 +131,9 @@ func (e *examination) declared(name string, in *Input) {
 		e.Good(&in.Pos, subject, strings.Join(found, "; "))
 		return
 	}
-	advice := "`reflexd inputs` lists those that are there; run waits until it comes"
+	advice := "`reflexd inputs` lists the devices; `run` waits for it"
 	if dir := linkDir(in.Path); in.Path != "" && dir != e.dir && e.Access(dir, unix.F_OK) != nil {
-		advice = fmt.Sprintf("there is no folder %s: such links are made by udevd; give its name or id instead", dir)
+		advice = fmt.Sprintf("no folder %s: udevd creates such links; use name or id instead", dir)
 	}
 	e.Bad(&in.Pos, subject, "no such device"+e.near(in), advice)
 }
@@ -186,7 +186,7 @@ var wantedTypes = [...]struct {
 
 // code adds which of the devices has one code.
 func (e *examination) code(typ, code uint16, word, name, from string, devices []seen) {
-	subject, where := word+" "+name, "no device here has it"
+	subject, where := word+" "+name, "no input device has it"
 	if from != "" {
 		subject, where = subject+" from "+from, "the device has no such "+word
 	}
@@ -200,7 +200,7 @@ func (e *examination) code(typ, code uint16, word, name, from string, devices []
 		e.Good(e.At(word, name), subject, strings.Join(found, "; "))
 		return
 	}
-	e.Bad(e.At(word, name), subject, where, "`reflexd monitor input` shows what a key or wheel is called when it is used")
+	e.Bad(e.At(word, name), subject, where, "`reflexd monitor input` shows the name of a key or wheel when you use it")
 }
 
 // virtual adds whether a virtual device can be made. /dev/uinput is looked at
@@ -208,12 +208,12 @@ func (e *examination) code(typ, code uint16, word, name, from string, devices []
 func (e *examination) virtual(name string) {
 	subject := fmt.Sprintf("virtual device %q", name)
 	if e.HeldAs("input", name) {
-		e.Good(nil, subject, "made by the running agent")
+		e.Good(nil, subject, "created by the running agent")
 		return
 	}
 	err := e.Access("/dev/uinput", unix.W_OK)
 	if err != nil {
 		err = explainUinput(name, sources.PathError("open", "/dev/uinput", err))
 	}
-	e.Judge(nil, subject, "/dev/uinput is there", err, "")
+	e.Judge(nil, subject, "/dev/uinput exists", err, "")
 }

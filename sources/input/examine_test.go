@@ -54,18 +54,18 @@ rules:
 	want := `
 BAD  input devices: open ROOT/dev/input/event2: permission denied: run the agent as root or in the group of the device, mostly input
 ok  input devices: 3 can be read
-BAD :6 input link: no such device; there is no folder /nowhere/by-id: such links are made by udevd; give its name or id instead
+BAD :6 input link: no such device; no folder /nowhere/by-id: udevd creates such links; use name or id instead
 BAD :5 input number: no such device; did you mean "0471:0815"?; LIST
 ok :3 input remote: ROOT/dev/input/event0 Philips IR Receiver
 BAD :4 input typo: no such device; did you mean "Philips IR Receiver"?; LIST
-BAD :11 key KEY_E: no device here has it; MONITOR
-BAD :8 key KEY_B: no device here has it; MONITOR
+BAD :11 key KEY_E: no input device has it; MONITOR
+BAD :8 key KEY_B: no input device has it; MONITOR
 ok :8 key KEY_MUTE: ROOT/dev/input/event0 Philips IR Receiver
 ok :12 switch SW_LID: ROOT/dev/input/event1 Lid
-BAD :13 axis REL_WHEEL: no device here has it; MONITOR
+BAD :13 axis REL_WHEEL: no input device has it; MONITOR
 BAD :9 key KEY_C from remote: the device has no such key; MONITOR
-ok  virtual device "made": made by the running agent
-BAD  virtual device "reflexd": make virtual device "reflexd": open /dev/uinput: no such file or directory: load the kernel's module: modprobe uinput
+ok  virtual device "made": created by the running agent
+BAD  virtual device "reflexd": create virtual device "reflexd": open /dev/uinput: no such file or directory: load the kernel's module: modprobe uinput
 note  thd: process 77 is triggerhappy, which acts on keys too; take the keys out of /etc/triggerhappy/triggers.d, or declare the input with grab: auto
 `
 	var got strings.Builder
@@ -80,8 +80,8 @@ note  thd: process 77 is triggerhappy, which acts on keys too; take the keys out
 		}
 		fmt.Fprintln(&got)
 	}
-	told := strings.NewReplacer(root, "ROOT", "`reflexd inputs` lists those that are there; run waits until it comes", "LIST",
-		"`reflexd monitor input` shows what a key or wheel is called when it is used", "MONITOR").Replace(got.String())
+	told := strings.NewReplacer(root, "ROOT", "`reflexd inputs` lists the devices; `run` waits for it", "LIST",
+		"`reflexd monitor input` shows the name of a key or wheel when you use it", "MONITOR").Replace(got.String())
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), told); diff != "" {
 		t.Error(diff)
 	}

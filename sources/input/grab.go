@@ -116,7 +116,7 @@ func (d *device) ungrab() {
 			return
 		}
 		if err != nil {
-			d.host.Log.Warn("cannot give back input device", "device", d.path, "error", err)
+			d.host.Log.Warn("cannot release input device", "device", d.path, "error", err)
 		}
 		d.settleGrab()
 	})

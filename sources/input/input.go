@@ -57,7 +57,7 @@ func (p *Plan) Sections() []config.Field {
 	at := func(in *Input) *config.Pos { return &in.Pos }
 	elem := func(_ string, in *Input) config.Value { return config.Whole(&in.whole, config.Object(in.fields()...)) }
 	return []config.Field{{
-		Name: "inputs", Doc: "devices of /dev/input, under the names that rules use in `from`",
+		Name: "inputs", Doc: "devices of /dev/input, by the names that rules use in `from`",
 		Value: config.MapOf(&p.Inputs, at, elem),
 	}}
 }
@@ -66,7 +66,7 @@ func (p *Plan) Sections() []config.Field {
 func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
 		if in := p.Inputs[name]; in.whole && !in.selects() {
-			ps.Errorf(in.Pos, "input %q says nothing of which device it is: give one of name, id, phys, uniq, path, has", name)
+			ps.Errorf(in.Pos, "input %q does not select a device: add one of name, id, phys, uniq, path, has", name)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func identify(fd int) (identity, error) {
 		if errors.Is(err, unix.ENOTTY) {
 			return i, errNoInput
 		}
-		return i, fmt.Errorf("choose its clock (EVIOCSCLOCKID): %w", err)
+		return i, fmt.Errorf("set its clock (EVIOCSCLOCKID): %w", err)
 	}
 	i.id, _ = idOf(fd)
 	for _, text := range []struct {
@@ -75,13 +75,13 @@ func identify(fd int) (identity, error) {
 	}{{&i.name, eviocgname}, {&i.phys, eviocgphys}, {&i.uniq, eviocguniq}} {
 		var err error
 		if *text.into, err = textOf(fd, text.request); err != nil {
-			return i, fmt.Errorf("ask for its name: %w", err)
+			return i, fmt.Errorf("get its name: %w", err)
 		}
 	}
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := i.has.of(typ)
 		if err := bitsOf(fd, eviocgbit(typ, uintptr(len(b))), b); err != nil {
-			return i, fmt.Errorf("ask what it has (EVIOCGBIT): %w", err)
+			return i, fmt.Errorf("get its keys and axes (EVIOCGBIT): %w", err)
 		}
 	}
 	return i, nil
@@ -112,7 +112,7 @@ func maskCodes(fd int, c *codes) error {
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := c.of(typ)
 		if err := setMask(fd, typ, b); err != nil {
-			return fmt.Errorf("choose its events (EVIOCSMASK): %w", err)
+			return fmt.Errorf("set its event mask (EVIOCSMASK): %w", err)
 		}
 		for range eachBit(b) {
 			setBit(types[:], typ, true)
@@ -120,7 +120,7 @@ func maskCodes(fd int, c *codes) error {
 		}
 	}
 	if err := setMask(fd, evSyn, types[:]); err != nil {
-		return fmt.Errorf("choose its events (EVIOCSMASK): %w", err)
+		return fmt.Errorf("set its event mask (EVIOCSMASK): %w", err)
 	}
 	return nil
 }

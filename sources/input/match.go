@@ -37,13 +37,13 @@ type ID struct{ Vendor, Product string }
 func (in *Input) fields() []config.Field {
 	key := func(p *uint16) config.Value { return config.Parsed(p, "key name", KeyCode) }
 	return []config.Field{
-		{Name: "name", Doc: "pattern for the name that the device gives itself", Value: pattern(&in.Name)},
+		{Name: "name", Doc: "pattern for its name", Value: pattern(&in.Name)},
 		{Name: "id", Doc: "vendor:product in hexadecimal, either may be *", Value: config.Parsed(&in.ID, "vendor:product", parseID)},
-		{Name: "phys", Doc: "pattern for where it is plugged in, as the kernel says it", Value: pattern(&in.Phys)},
+		{Name: "phys", Doc: "pattern for its physical path: where it is plugged in", Value: pattern(&in.Phys)},
 		{Name: "uniq", Doc: "pattern for its serial number or Bluetooth address", Value: pattern(&in.Uniq)},
 		{Name: "path", Also: "device dev", Doc: "pattern for its node or a link to that, such as /dev/input/by-id/*-kbd", Value: pathPattern(&in.Path)},
 		{Name: "has", Doc: "keys that it must have", Value: config.OneOrMore(&in.Has, key)},
-		{Name: "grab", Doc: "keep its events from everyone else: auto waits until no key is down, on does not",
+		{Name: "grab", Doc: "take all its events, so that no other program receives them: auto waits until no key is down, on does not",
 			Default: "off", Value: grabValue(&in.Grab)},
 	}
 }
@@ -58,7 +58,7 @@ func parsePattern(text string) (string, error) {
 		return "", fmt.Errorf("expected a pattern, found empty quotes")
 	}
 	if _, err := path.Match(text, ""); err != nil {
-		return "", fmt.Errorf("%q is no pattern: a [ is not closed", text)
+		return "", fmt.Errorf("%q is not a pattern: a [ is not closed", text)
 	}
 	return text, nil
 }
@@ -66,7 +66,7 @@ func parsePattern(text string) (string, error) {
 func pathPattern(p *string) config.Value {
 	return config.Parsed(p, "a pattern for a path", func(text string) (string, error) {
 		if !strings.HasPrefix(text, "/") {
-			return "", fmt.Errorf("expected a pattern for a path from / on, found %q", text)
+			return "", fmt.Errorf("expected a pattern for an absolute path, found %q", text)
 		}
 		return parsePattern(text)
 	})

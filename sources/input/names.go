@@ -144,7 +144,7 @@ func parseAxis(text string) (axis, error) {
 	}
 	code, err := absNames.parse(text)
 	if err != nil && !strings.HasPrefix(text, absNames.prefix) {
-		return axis{}, fmt.Errorf("unknown axis %q: they are called ABS_ or REL_, as in ABS_X or REL_WHEEL", text)
+		return axis{}, fmt.Errorf("unknown axis %q: names begin with ABS_ or REL_, as in ABS_X or REL_WHEEL", text)
 	}
 	return axis{evAbs, code}, err
 }

@@ -43,8 +43,8 @@ func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Proble
 	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active) }
 	return []config.Field{
 		{Name: "input", Doc: "the name of a device under `inputs`, or a list", Required: true, Value: config.OneOrMore(&i.inputs, name)},
-		{Name: "is", Doc: "what it became, one or a list", Required: true, Value: config.At(&i.at, config.OneOrMore(&i.is, word))},
-		{Name: "for", Doc: "with idle: nothing came of it for so long; with active: it was idle for at least so long", Value: config.Duration(&i.span)},
+		{Name: "is", Doc: "its new state, one or a list", Required: true, Value: config.At(&i.at, config.OneOrMore(&i.is, word))},
+		{Name: "for", Doc: "with idle: it sent no event for this time; with active: it was idle for at least this time", Value: config.Duration(&i.span)},
 	}, i.compile
 }
 

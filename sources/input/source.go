@@ -61,7 +61,7 @@ func (s *source) Apply(plan sources.Plan) {
 			For: "input devices", Changed: s.changed, Afresh: func(bool) { s.rescan() },
 		})
 		if err != nil {
-			s.host.Log.Warn("input devices that are plugged in later will not be seen", "error", err)
+			s.host.Log.Warn("input devices that are plugged in later are missed", "error", err)
 		}
 		s.folders = f
 	}
@@ -181,7 +181,7 @@ func (s *source) scan() {
 	found := map[string]bool{}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.host.Log.Warn("cannot look for input devices", "error", err)
+		s.host.Log.Warn("cannot list input devices", "error", err)
 		return
 	}
 	for _, e := range entries {

@@ -57,9 +57,9 @@ func (n *node) describe() string {
 	case n.opener.Opening():
 		return text + ", being opened"
 	case n.id.phys == ownPhys():
-		return text + ", closed: it is our own"
+		return text + ", closed: it is reflexd's own"
 	}
-	return text + ", closed: no rule asks for what it has"
+	return text + ", closed: no rule uses its events"
 }
 
 // missing says why a device is not there: it may be one of those that cannot

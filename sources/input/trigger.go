@@ -24,7 +24,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 			Fields: append(slices.Clone(keyFields), sources.Clicks),
 			New:    p.newKey,
 		}, {
-			Key: "keys", Doc: "several keys that act as one: a chord or a sequence",
+			Key: "keys", Doc: "several keys together: a chord or a sequence",
 			Fields: keyFields,
 			New:    p.newKeys,
 		}, {
@@ -36,7 +36,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", sources.Steps, "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newAxis,
 		}, {
-			Key: "input", Doc: "a declared device came, went, fell silent or was used again",
+			Key: "input", Doc: "a declared device appeared, disappeared, became idle or active",
 			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS},
 			New:    p.newInput,
 		},
@@ -119,7 +119,7 @@ func keyList(keys []uint16) []string {
 type exact struct{ on bool }
 
 func (x *exact) field() config.Field {
-	return config.Field{Name: "exact", Doc: "only if no other key of the device is down; all its keys are listened to then",
+	return config.Field{Name: "exact", Doc: "only if no other key of the device is down; this receives all its keys",
 		Default: "off", Value: config.Bool(&x.on)}
 }
 
@@ -142,7 +142,7 @@ func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Probl
 	fields := []config.Field{
 		{Name: "switch", Doc: "its name, such as SW_LID", Required: true,
 			Value: config.Parsed(&code, "switch name", switchNames.parse)},
-		{Name: "is", Doc: "what must happen", Required: true, Value: config.OneOf(&is, "on", "off", "changed")},
+		{Name: "is", Doc: "what happened", Required: true, Value: config.OneOf(&is, "on", "off", "changed")},
 		from.field(),
 	}
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
@@ -165,7 +165,7 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 	fields := []config.Field{
 		{Name: "axis", Doc: "its name, such as ABS_X or REL_WHEEL", Required: true,
 			Value: config.At(&at, config.Parsed(&a, "axis name", parseAxis))},
-		{Name: "is", Doc: "what must happen", Default: "changed", Value: config.OneOf(&is, "changed")},
+		{Name: "is", Doc: "what happened", Default: "changed", Value: config.OneOf(&is, "changed")},
 	}
 	fields = append(append(fields, crossing.Fields()...), from.field())
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
@@ -181,6 +181,6 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 // 0, can never enter.
 func (a axis) checkSteps(c *sources.Crossing, at config.Pos, ps *config.Problems) {
 	if a.typ == evRel && c.Limited() && c.Holds(0) {
-		ps.Errorf(at, "each step of %s comes from 0, which is within the bounds already: this can never fire", a.name())
+		ps.Errorf(at, "each step of %s starts from 0, which is already within the bounds: this can never fire", a.name())
 	}
 }

@@ -63,28 +63,28 @@ func makeVirtual(path, name, phys string, keys []byte) (fd int, sysname string, 
 
 func setUp(fd int, name, phys string, keys []byte) (sysname string, err error) {
 	if _, err := ioctl(fd, uiSetEvBit, evKey); err != nil {
-		return "", fmt.Errorf("say that it has keys (UI_SET_EVBIT): %w", err)
+		return "", fmt.Errorf("declare keys (UI_SET_EVBIT): %w", err)
 	}
 	for key := range eachBit(keys) {
 		if _, err := ioctl(fd, uiSetKeyBit, uintptr(key)); err != nil {
-			return "", fmt.Errorf("give it %s (UI_SET_KEYBIT): %w", KeyName(key), err)
+			return "", fmt.Errorf("declare %s (UI_SET_KEYBIT): %w", KeyName(key), err)
 		}
 	}
 	where := append([]byte(phys), 0)
 	if _, err := ioctlAt(fd, uiSetPhys(), unsafe.Pointer(&where[0])); err != nil {
-		return "", fmt.Errorf("say where it is (UI_SET_PHYS): %w", err)
+		return "", fmt.Errorf("set its path (UI_SET_PHYS): %w", err)
 	}
 	setup := &uinputSetup{id: inputID{bus: busVirtual, version: 1}}
 	copy(setup.name[:uinputNameSize-1], name)
 	if _, err := ioctlAt(fd, uiDevSetup(), unsafe.Pointer(setup)); err != nil {
-		return "", fmt.Errorf("name it (UI_DEV_SETUP): %w", err)
+		return "", fmt.Errorf("set its name (UI_DEV_SETUP): %w", err)
 	}
 	if _, err := ioctl(fd, uiDevCreate, 0); err != nil {
-		return "", fmt.Errorf("make it (UI_DEV_CREATE): %w", err)
+		return "", fmt.Errorf("create it (UI_DEV_CREATE): %w", err)
 	}
 	called := new([64]byte)
 	if _, err := ioctlAt(fd, uiGetSysname(uintptr(len(called))), unsafe.Pointer(called)); err != nil {
-		return "", fmt.Errorf("ask what it is called (UI_GET_SYSNAME): %w", err)
+		return "", fmt.Errorf("get its node (UI_GET_SYSNAME): %w", err)
 	}
 	text, _, _ := bytes.Cut(called[:], []byte{0})
 	return string(text), nil

@@ -53,7 +53,7 @@ func ParseDeviceName(s string) (string, error) {
 	case s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return "", errors.New("expected the name of a device")
 	case len(s) >= uinputNameSize:
-		return "", fmt.Errorf("a device's name has %d bytes at most", uinputNameSize-1)
+		return "", fmt.Errorf("a device's name has at most %d bytes", uinputNameSize-1)
 	}
 	return s, nil
 }
@@ -74,7 +74,7 @@ func (s *source) Strike(device string, stroke Stroke, done func(error)) {
 	v := s.virtuals[device]
 	switch {
 	case v == nil:
-		done(fmt.Errorf("press keys: there is no virtual device %q", device))
+		done(fmt.Errorf("press keys: no virtual device %q", device))
 	case v.fd >= 0:
 		done(v.strike(stroke))
 	default:
@@ -160,7 +160,7 @@ func (v *virtualDevice) made(fd int, sysname string, err error) {
 		v.source.discard(fd)
 	default:
 		v.fd, v.sysname, v.err = fd, sysname, nil
-		log.Info("virtual device made", "device", v.name, "at", sysname)
+		log.Info("virtual device created", "device", v.name, "at", sysname)
 	}
 	result := v.err
 	if v.closed {
@@ -175,12 +175,12 @@ func (v *virtualDevice) made(fd int, sysname string, err error) {
 
 // explainUinput says what helps when a virtual device cannot be made.
 func explainUinput(name string, err error) error {
-	err = fmt.Errorf("make virtual device %q: %w", name, err)
+	err = fmt.Errorf("create virtual device %q: %w", name, err)
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		return fmt.Errorf("%w: load the kernel's module: modprobe uinput", err)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w: run the agent as root, or let a udev rule give the node to a group of its: "+
+		return fmt.Errorf("%w: run the agent as root, or add a udev rule that gives the node to a group of its user: "+
 			`KERNEL=="uinput", GROUP="input", MODE="0660"`, err)
 	}
 	return err
@@ -249,7 +249,7 @@ func (v *virtualDevice) state() sources.State {
 	case v.err != nil:
 		st.Error = v.err.Error()
 	case v.source.host.DryRun:
-		st.Detail, st.OK = "virtual device, not made in a dry run", true
+		st.Detail, st.OK = "virtual device, not created in a dry run", true
 	}
 	return st
 }

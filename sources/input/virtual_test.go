@@ -225,7 +225,7 @@ rules: [{key: KEY_A, is: pressed}]
 	if see(r, ours, func(f *fake) bool { return f.grabbed }) {
 		t.Error("it is grabbed")
 	}
-	if s := r.status("all"); !strings.Contains(s.Detail, "it is our own") {
+	if s := r.status("all"); !strings.Contains(s.Detail, "it is reflexd's own") {
 		t.Errorf("%+v", s)
 	}
 }

@@ -31,7 +31,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 	}
 	for _, name := range p.names {
 		if !slices.ContainsFunc(there, func(n string) bool { return sources.Glob(name, n) }) {
-			x.Note(at, "link "+name, "no link is called so now"+config.Suggest(name, there), "`ls /sys/class/net` lists those that are there")
+			x.Note(at, "link "+name, "no link has this name now"+config.Suggest(name, there), "`ls /sys/class/net` lists the links")
 		}
 	}
 }

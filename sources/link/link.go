@@ -108,9 +108,9 @@ func checkName(name string, at config.Pos, ps *config.Problems) {
 	switch {
 	case isGlob(name):
 	case len(name) > nameMost:
-		ps.Errorf(at, "no link has a name of more than %d bytes, as %q", nameMost, name)
+		ps.Errorf(at, "%[2]q is longer than any link name: at most %[1]d bytes", nameMost, name)
 	case name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r"):
-		ps.Errorf(at, "no link can be called %q", name)
+		ps.Errorf(at, "%q is not a valid link name", name)
 	}
 }
 

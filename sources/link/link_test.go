@@ -311,7 +311,7 @@ func TestStateAtStart(t *testing.T) {
 	r.apply("{link: rf0, is: [up, down, added, removed, changed]}", "{link: rf0, is: address-removed, }", "{link: rf9, is: up}")
 	r.on(func() {
 		states := r.source.Status()
-		want := []sources.State{{Name: "rf0", Detail: "down, 10.0.0.1/8", OK: true}, {Name: "rf9", Error: "there is no such link"}}
+		want := []sources.State{{Name: "rf0", Detail: "down, 10.0.0.1/8", OK: true}, {Name: "rf9", Error: "no such link"}}
 		if !states[0].OK || !reflect.DeepEqual(states[1:], want) {
 			t.Errorf("status is %+v, want %+v", states[1:], want)
 		}
@@ -402,8 +402,8 @@ func TestComplaints(t *testing.T) {
 	for text, want := range map[string]string{
 		"{link: eth0, is: upp}":                 `f:1:18: expected up, down, added, removed, renamed, changed, address-added or address-removed, found "upp"; did you mean "up"?`,
 		"{link: eth0}":                          `f:1:1: the key "is" is missing: up, down, added, removed, renamed, changed, address-added or address-removed`,
-		"{link: a-name-of-17bytes, is: up}":     `f:1:8: no link has a name of more than 15 bytes, as "a-name-of-17bytes"`,
-		"{link: [eth0, eth/0], is: up}":         `f:1:8: no link can be called "eth/0"`,
+		"{link: a-name-of-17bytes, is: up}":     `f:1:8: "a-name-of-17bytes" is longer than any link name: at most 15 bytes`,
+		"{link: [eth0, eth/0], is: up}":         `f:1:8: "eth/0" is not a valid link name`,
 		"{link: 'enx0123456789ab*', is: added}": "",
 	} {
 		var ps config.Problems

@@ -70,7 +70,7 @@ func dump(s *nl.Socket, kind uint16, t *table) error {
 			_, err = t.take(nil, &m)
 		}
 		if err != nil {
-			return fmt.Errorf("ask for links: %w", err)
+			return fmt.Errorf("request links: %w", err)
 		}
 	}
 	return nil

@@ -124,7 +124,7 @@ func (s *Source) state(name string) sources.State {
 		}
 		return sources.State{Name: name, OK: true, Detail: strings.Join(words, ", ")}
 	}
-	return sources.State{Name: name, Error: "there is no such link"}
+	return sources.State{Name: name, Error: "no such link"}
 }
 
 func (s *Source) open() {
@@ -148,7 +148,7 @@ func (s *Source) open() {
 func (s *Source) fail(err error) {
 	s.shut()
 	s.err = err
-	s.host.Log.Error("links are not heard", "error", err, "again_in", retryAfter)
+	s.host.Log.Error("links are not received", "error", err, "again_in", retryAfter)
 	s.retry = s.host.Loop.After(retryAfter, func() {
 		s.retry = nil
 		s.open()
@@ -228,7 +228,7 @@ func (s *Source) take(b []byte) {
 		}
 		if err != nil {
 			s.count.malformed++
-			s.host.Log.Debug("malformed message on links", "error", err, "length", len(b))
+			s.host.Log.Debug("malformed rtnetlink message", "error", err, "length", len(b))
 		}
 		s.tell(s.events, false)
 	}

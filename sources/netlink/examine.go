@@ -57,5 +57,5 @@ func (s *Socket) describe() string {
 	if len(s.groups) > 0 {
 		return text + ", its groups can be joined"
 	}
-	return text + " is there"
+	return text + " exists"
 }

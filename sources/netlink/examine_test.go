@@ -43,7 +43,7 @@ netlink:
 		"ok netlink held: held by the running agent",
 		"ok netlink free: usersock, its groups can be joined",
 		"ok netlink family: family nlctrl, its groups can be joined",
-		"BAD netlink absent: look for family no-such-family: no such family: is its module loaded?",
+		"BAD netlink absent: find family no-such-family: no such family: is its module loaded?",
 		`BAD netlink typo: join group notfy: the family has no such group; did you mean "notify"?`,
 		"BAD netlink high: join group 4000: ",
 	}

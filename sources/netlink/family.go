@@ -50,7 +50,7 @@ func findFamily(name string) (*family, error) {
 		err = errNoFamily
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for family %s: %w", name, err)
+		return nil, fmt.Errorf("find family %s: %w", name, err)
 	}
 	return f, nil
 }
@@ -69,7 +69,7 @@ func askForFamily(name string) (*family, error) {
 			return f, nil
 		}
 	}
-	return nil, errors.New("the answer makes no sense")
+	return nil, errors.New("the answer is invalid")
 }
 
 func familyRequest(name string) nl.Message {

@@ -30,9 +30,9 @@ func holderOf(proc string, protocol int, port uint32) string {
 		}
 		process := filepath.Dir(filepath.Dir(link))
 		comm, _ := os.ReadFile(filepath.Join(process, "comm"))
-		return fmt.Sprintf(": process %s (%s) has it", filepath.Base(process), strings.TrimSpace(string(comm)))
+		return fmt.Sprintf(": process %s (%s) holds it", filepath.Base(process), strings.TrimSpace(string(comm)))
 	}
-	return ": a process that cannot be seen from here has it"
+	return ": a process that is not visible here holds it"
 }
 
 // inodeOf finds a socket in /proc/net/netlink: a line of headings, and then

@@ -26,7 +26,7 @@ type Socket struct {
 	settings
 	from     senders
 	decode   []string // of decodings
-	longest  int      // bytes of the longest datagram that is taken
+	longest  int      // bytes of the longest datagram accepted
 	groupsAt config.Pos
 	whole    bool // it was read without complaint
 }
@@ -113,7 +113,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 		s.check(ps)
 		at := address{s.protocol, s.port}
 		if first := taken[at]; first != nil && s.port != 0 {
-			ps.Errorf(s.At, "port %d of %s is the socket %s's already, at %s", s.port, protocolName(s.protocol), first.Name, first.At)
+			ps.Errorf(s.At, "port %d of %s is already that of socket %s, at %s", s.port, protocolName(s.protocol), first.Name, first.At)
 		}
 		taken[at] = s
 	}
@@ -122,7 +122,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 // check complains of what can never work.
 func (s *Socket) check(ps *config.Problems) {
 	if strings.ContainsAny(s.Name, "*?[") {
-		ps.Errorf(s.At, "socket %q: a name with *, ? or [ could not be told from a pattern", s.Name)
+		ps.Errorf(s.At, "socket %q: a name with *, ? or [ looks like a pattern", s.Name)
 	}
 	switch {
 	case s.protocol < 0 && !s.whole: // complained of while reading
@@ -145,7 +145,7 @@ func (s *Socket) refuses(g group) string {
 	case g.name != "" && s.family == "":
 		return "group " + g.name + ": only the groups of a family of generic netlink have names"
 	case g.name == "" && s.family != "":
-		return "the groups of a family go by their names: their numbers change whenever its module is loaded"
+		return "write the groups of a family by name: their numbers change whenever its module is loaded"
 	case most > 0 && g.number > most:
 		return protocolName(s.protocol) + " has the groups 1 to " + decimal(most) + ", and no group " + decimal(g.number)
 	}

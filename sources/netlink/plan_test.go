@@ -15,13 +15,13 @@ import (
 func TestComplaints(t *testing.T) {
 	for yaml, want := range map[string]string{
 		"{protocol: usersok}":                                 `test.yaml:1:25: expected a protocol's name or its number, found "usersok"; did you mean "usersock"?`,
-		"{protocol: 32}":                                      "1:25: there is no protocol 32: they are numbered 0 to 31",
+		"{protocol: 32}":                                      "1:25: no protocol 32: they are from 0 to 31",
 		"{groups: [1]}":                                       "1:11: socket x: a protocol is missing, or a family of generic netlink",
 		"{protocol: usersock, groups: [33]}":                  "1:43: socket x: usersock has the groups 1 to 32, and no group 33",
 		"{protocol: 2, groups: 0x21}":                         "1:36: a group is a plain decimal number and not a mask: the mask 0x4 is group 3; found 0x21",
 		"{protocol: 25, groups: [0]}":                         "1:38: groups are numbered 1 to 65536, found 0",
 		"{protocol: 25, groups: [news]}":                      "group news: only the groups of a family of generic netlink have names",
-		"{family: acpi_event, groups: [3]}":                   "the groups of a family go by their names",
+		"{family: acpi_event, groups: [3]}":                   "write the groups of a family by name",
 		"{family: acpi_event, protocol: 25}":                  "families belong to the protocol generic, not to protocol 25",
 		"{protocol: 25, port: 0}":                             `expected auto or a number from 1 to 4294967295, found "0"`,
 		"{protocol: 25, from: root}":                          `expected kernel, any, a port or {uid: N}, found "root"`,
@@ -30,7 +30,7 @@ func TestComplaints(t *testing.T) {
 		"{protocol: 25, buffer: 1G}":                          `expected a size from 1K to 256M such as 64K or 1M, found "1G"`,
 		"{protocol: 25, message: 2M}":                         "expected a size from 1K to 1M",
 		"{protocol: 25, prot: 3}":                             `unknown key "prot"`,
-		"{protocol: 25, port: 7}, y: {protocol: 25, port: 7}": "port 7 of protocol 25 is the socket x's already, at test.yaml:1:11",
+		"{protocol: 25, port: 7}, y: {protocol: 25, port: 7}": "port 7 of protocol 25 is already that of socket x, at test.yaml:1:11",
 	} {
 		_, ps := read("netlink: {x: " + yaml + "}")
 		if !ps.Failed() || !strings.Contains(ps.Error(), want) {

@@ -57,7 +57,7 @@ func parseProtocol(s string) (int, error) {
 		return 0, fmt.Errorf("expected a protocol's name or its number, found %q%s", s, config.Suggest(s, names))
 	}
 	if n < 0 || n > maxProtocol {
-		return 0, fmt.Errorf("there is no protocol %d: they are numbered 0 to %d", n, maxProtocol)
+		return 0, fmt.Errorf("no protocol %d: they are from 0 to %d", n, maxProtocol)
 	}
 	return n, nil
 }

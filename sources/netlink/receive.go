@@ -89,7 +89,7 @@ func (k *socket) tellLoss() {
 // hint says what would help against an overflow.
 func (k *socket) hint() string {
 	if k.Forced {
-		return fmt.Sprintf("buffer: the kernel's %d KiB were full: ask for more, or see what holds up the machine", k.Buffer>>10)
+		return fmt.Sprintf("buffer: the kernel's %d KiB were full: increase it, or find what delays the machine", k.Buffer>>10)
 	}
 	return "buffer: " + k.Hint()
 }
@@ -117,7 +117,7 @@ func (k *socket) take(b []byte, from nl.Sender) {
 	switch {
 	case strange:
 		k.foreign++
-		k.source.host.Log.Debug("netlink message from somebody else", "socket", k.decl.Name, "port", from.Port)
+		k.source.host.Log.Debug("netlink message from another sender", "socket", k.decl.Name, "port", from.Port)
 	case !sound:
 		k.malformed++
 		k.source.host.Log.Debug("malformed netlink message", "socket", k.decl.Name, "port", from.Port, "length", len(b))
@@ -134,7 +134,7 @@ func (k *socket) private(m nl.Message, from nl.Sender) bool {
 		a, err := nl.ParseAnswer(m)
 		return err == nil && k.answered(m.Seq, from.Port, a)
 	case m.Type == unix.NLMSG_OVERRUN && from.Port == 0:
-		k.lose(0, "the kernel says that it lost some (NLMSG_OVERRUN)")
+		k.lose(0, "the kernel reports a loss (NLMSG_OVERRUN)")
 		return true
 	case m.Type == unix.GENL_ID_CTRL && k.hearsNews() && from.Port == 0:
 		if n, ok := parseNews(m.Body); ok && n.name == k.decl.family {
@@ -154,7 +154,7 @@ func (k *socket) hearsNews() bool {
 func (k *socket) familyNews(n news) {
 	if n.gone {
 		k.family = nil
-		k.tell(fmt.Errorf("look for family %s: %w", n.name, errNoFamily))
+		k.tell(fmt.Errorf("find family %s: %w", n.name, errNoFamily))
 	}
 	k.look = true
 	k.advance()

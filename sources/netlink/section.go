@@ -38,7 +38,7 @@ const highestGroup = 1 << 16
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:  "netlink",
-		Doc:   "netlink sockets of one's own, under the names that the rules use",
+		Doc:   "netlink sockets, by the names that rules use",
 		Value: config.MapOf(&p.declared, func(s *Socket) *config.Pos { return &s.At }, socketValue),
 	}}
 }
@@ -61,23 +61,23 @@ func socketValue(name string, s *Socket) config.Value {
 
 func (s *Socket) fields() []config.Field {
 	return []config.Field{
-		{Name: "protocol", Doc: "its number, as the driver has it, or its name: route, usersock, generic, kobject-uevent, …",
+		{Name: "protocol", Doc: "the protocol's number, as in the driver, or its name: route, usersock, generic, kobject-uevent, …",
 			Value: config.Parsed(&s.protocol, "protocol", parseProtocol)},
 		{Name: "family", Doc: "instead of a protocol: a family of generic netlink, by name",
 			Value: config.Word(&s.family, "the name of a family")},
-		{Name: "groups", Doc: "multicast groups to join: numbers (no masks); of a family, names",
+		{Name: "groups", Doc: "multicast groups to join: numbers (no masks); for a family, names",
 			Value: config.At(&s.groupsAt, config.OneOrMore(&s.groups, func(g *group) config.Value { return config.Parsed(g, "group", parseGroup) }))},
-		{Name: "port", Doc: "our own address: a number, which need be nobody's PID, or `auto`: the kernel chooses", Default: "auto",
+		{Name: "port", Doc: "the socket's own address: a number, which need not be a PID, or `auto`: the kernel chooses", Default: "auto",
 			Value: config.Parsed(&s.port, "auto or a number", parsePort)},
-		{Name: "from", Doc: "whom to believe: `kernel`, the socket with this port, `any`, or {uid: N}", Default: "kernel",
+		{Name: "from", Doc: "accepted senders: `kernel`, the socket with this port, `any`, or {uid: N}", Default: "kernel",
 			Value: config.Either(config.Parsed(&s.from, "kernel, any or a port", parseFrom), config.Object(
 				config.Field{Name: "uid", Doc: "the processes of this user, by number", Required: true,
 					Value: config.Parsed(&s.from, "a user's number", parseUser)}))},
-		{Name: "decode", Doc: "what becomes of the payload: TEXT, DATA (hex), ATTR_n for each attribute; one or a list", Default: asText,
+		{Name: "decode", Doc: "the fields with the payload: TEXT, DATA (hex), ATTR_n for each attribute; one or a list", Default: asText,
 			Value: config.OneOrMore(&s.decode, func(w *string) config.Value { return config.OneOf(w, asText, asHex, asAttrs) })},
-		{Name: "buffer", Doc: "the receive buffer; beyond net.core.rmem_max with CAP_NET_ADMIN only", Default: "1M",
+		{Name: "buffer", Doc: "the receive buffer; more than net.core.rmem_max needs CAP_NET_ADMIN", Default: "1M",
 			Value: sizeValue(&s.buffer, 1<<10, mostBuffer)},
-		{Name: "message", Doc: "the longest datagram that is taken", Default: "64K",
+		{Name: "message", Doc: "the longest datagram accepted", Default: "64K",
 			Value: sizeValue(&s.longest, leastLongest, mostLongest)},
 	}
 }

@@ -139,7 +139,7 @@ func (m *Message) explain(err error) error {
 	case err == unix.EAGAIN:
 		return fmt.Errorf("%w: the receiver's buffer is full", err)
 	case err == unix.EPERM:
-		return fmt.Errorf("%w: it takes CAP_NET_ADMIN to send to a group or a process", err)
+		return fmt.Errorf("%w: sending to a group or a process needs CAP_NET_ADMIN", err)
 	}
 	return err
 }

@@ -275,7 +275,7 @@ func (k *socket) fail(err error) {
 	k.broken = true
 	k.deafen()
 	k.tell(fmt.Errorf("receive: %w", err))
-	k.lose(0, "the socket could not be read and is opened anew")
+	k.lose(0, "cannot read the socket; it is opened again")
 	k.advance()
 }
 

@@ -221,7 +221,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("bind port %d: address already in use: process %d (%s) has it", p.Port, os.Getpid(), strings.TrimSpace(string(comm)))
+	want := fmt.Sprintf("bind port %d: address already in use: process %d (%s) holds it", p.Port, os.Getpid(), strings.TrimSpace(string(comm)))
 	if st := r.status()[0]; st.OK || st.Error != want {
 		t.Errorf("%q, want %q", st.Error, want)
 	}

@@ -33,7 +33,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	return []config.Field{
 		{Name: "netlink", Required: true, Doc: "the name of a declared socket, a pattern of names, or a list of them",
 			Value: config.OneOrMore(&tr.refs, sources.RefValue("the name of a socket"))},
-		{Name: "is", Default: stateMessage, Doc: "what came: a message, an error that nobody waits for, the end of a multi-part answer",
+		{Name: "is", Default: stateMessage, Doc: "what was received: a message, an error that no action waits for, the end of a multi-part answer",
 			Value: config.OneOrMore(&tr.is, state)},
 	}, tr.compile
 }

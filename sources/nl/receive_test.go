@@ -150,7 +150,7 @@ func TestOverflow(t *testing.T) {
 func TestHint(t *testing.T) {
 	for s, want := range map[Socket]string{
 		{Buffer: 8192}:               "SO_RCVBUF gave 8 KiB: raise net.core.rmem_max, or give CAP_NET_ADMIN to the agent",
-		{Buffer: 8192, Forced: true}: "SO_RCVBUFFORCE gave 8 KiB, and they were full: see what holds up the machine",
+		{Buffer: 8192, Forced: true}: "SO_RCVBUFFORCE gave 8 KiB, and they were full: find what delays the machine",
 	} {
 		if got := s.Hint(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -66,14 +66,14 @@ func (s *Socket) prepare(c *Config) error {
 		return fmt.Errorf("set receive buffer: %w", err)
 	}
 	if err := unix.SetsockoptInt(s.FD, unix.SOL_NETLINK, unix.NETLINK_PKTINFO, 1); err != nil {
-		return fmt.Errorf("ask for the group of messages: %w", err)
+		return fmt.Errorf("enable NETLINK_PKTINFO: %w", err)
 	}
 	// Better error messages, where the kernel has them.
 	_ = unix.SetsockoptInt(s.FD, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	_ = unix.SetsockoptInt(s.FD, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	if c.Credentials {
 		if err := unix.SetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
-			return fmt.Errorf("ask for the senders' credentials: %w", err)
+			return fmt.Errorf("enable SO_PASSCRED: %w", err)
 		}
 	}
 	if c.Timeout > 0 {
@@ -87,7 +87,7 @@ func (s *Socket) prepare(c *Config) error {
 	}
 	name, err := unix.Getsockname(s.FD)
 	if err != nil {
-		return fmt.Errorf("ask for the port: %w", err)
+		return fmt.Errorf("get the port: %w", err)
 	}
 	s.Port = name.(*unix.SockaddrNetlink).Pid
 	return nil
@@ -155,7 +155,7 @@ func (s *Socket) Dropped() (count uint32, ok bool) {
 // Hint says what would help when the receive buffer has overflowed.
 func (s *Socket) Hint() string {
 	if s.Forced {
-		return fmt.Sprintf("SO_RCVBUFFORCE gave %d KiB, and they were full: see what holds up the machine", s.Buffer>>10)
+		return fmt.Sprintf("SO_RCVBUFFORCE gave %d KiB, and they were full: find what delays the machine", s.Buffer>>10)
 	}
 	return fmt.Sprintf("SO_RCVBUF gave %d KiB: raise net.core.rmem_max, or give CAP_NET_ADMIN to the agent", s.Buffer>>10)
 }

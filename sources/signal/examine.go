@@ -25,7 +25,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		queued = queued || n >= rtMin
 		subject := "signal " + Name(n)
 		if x.Pid != 0 && !blockedIn(x, n) {
-			x.Bad(x.At("signal", Name(n)), subject, fmt.Sprintf("the running agent, process %d, does not block it in all its threads", x.Pid), "its log says why; `kill` reaches it unreliably until it is started afresh")
+			x.Bad(x.At("signal", Name(n)), subject, fmt.Sprintf("the running agent, process %d, does not block it in all its threads", x.Pid), "its log has the reason; it can miss signals until it is restarted")
 			continue
 		}
 		x.Good(x.At("signal", Name(n)), subject, "free")
@@ -60,10 +60,10 @@ func examineQueue(x *sources.Exam) {
 		return
 	}
 	const subject = "queue of signals"
-	found := fmt.Sprintf("%d of %d are waiting", n, most)
+	found := fmt.Sprintf("%d of %d are pending", n, most)
 	switch {
 	case n >= most:
-		x.Bad(nil, subject, found+": whoever sends more fails with EAGAIN", "raise RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i)")
+		x.Bad(nil, subject, found+": further signals fail with EAGAIN", "raise RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i)")
 	case most < minPending && x.Pid != 0:
 		x.Note(nil, subject, found, "RLIMIT_SIGPENDING (LimitSIGPENDING= of systemd, ulimit -i) could be raised for bursts")
 	default:

@@ -76,13 +76,13 @@ func inheritMask() error {
 	whole, err := block()
 	if err == nil && !whole {
 		if again {
-			err = errors.New("the mask did not outlast exec")
+			err = errors.New("the mask did not survive exec")
 		} else {
 			err = startAgain("/proc/self/exe")
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("block signals in all threads: %w; only those sent to the main thread will arrive reliably", err)
+		return fmt.Errorf("block signals in all threads: %w; only those sent to the main thread arrive reliably", err)
 	}
 	return nil
 }

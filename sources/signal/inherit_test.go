@@ -138,7 +138,7 @@ func TestInheritOnlyOnce(t *testing.T) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", `exec env `+markName+`=$$ "$0"`, os.Args[0])
 	cmd.Env = append(os.Environ(), helperName+"=still")
 	out, err := cmd.Output()
-	if err == nil || !strings.Contains(string(out), "failed: block signals in all threads: the mask did not outlast exec") {
+	if err == nil || !strings.Contains(string(out), "failed: block signals in all threads: the mask did not survive exec") {
 		t.Errorf("helper said %q, %v", out, err)
 	}
 }

@@ -52,7 +52,7 @@ func Name(n int) string {
 func Number(name string) (int, error) {
 	if n, err := strconv.Atoi(name); err == nil {
 		if n < 1 || n > rtMax {
-			return 0, fmt.Errorf("there is no signal %d: they are from 1 to %d", n, rtMax)
+			return 0, fmt.Errorf("no signal %d: they are from 1 to %d", n, rtMax)
 		}
 		return n, nil
 	}
@@ -91,7 +91,7 @@ func realTime(name, full string) (int, error) {
 		return 0, fmt.Errorf("unknown signal %q: real-time signals are written SIGRTMIN+2 or SIGRTMAX-2", name)
 	}
 	if by < rtMin-from || by > rtMax-from {
-		return 0, fmt.Errorf("there is no signal %q: real-time signals are SIGRTMIN to SIGRTMIN+%d", name, rtMax-rtMin)
+		return 0, fmt.Errorf("no signal %q: real-time signals are SIGRTMIN to SIGRTMIN+%d", name, rtMax-rtMin)
 	}
 	return from + by, nil
 }
@@ -115,7 +115,7 @@ func refusal(n int) string {
 	case unix.SIGKILL, unix.SIGSTOP:
 		return "cannot be used: the kernel lets no process receive it"
 	case unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS, unix.SIGABRT, unix.SIGSTKFLT:
-		return "cannot be used: it tells of a fault in the agent itself"
+		return "cannot be used: it reports a fault in the agent itself"
 	}
 	if n >= rtFirst {
 		return "cannot be used: the Go runtime keeps 32 to 34 for itself; use SIGRTMIN+1 or higher"

@@ -17,7 +17,7 @@ import (
 
 // Ignored is what the log says of a signal that somebody sent and no rule can
 // have.
-const Ignored = "a signal was ignored that no rule can have"
+const Ignored = "ignored a signal that no rule can use"
 
 // batch is how many signals one call of ready takes.
 const batch = 32
@@ -101,7 +101,7 @@ func (s *Source) ready(uint32) {
 	default:
 		// It would be ready for ever.
 		s.err = fmt.Errorf("read signalfd: %w", err)
-		s.host.Log.Error("signals are not received any more", "error", s.err)
+		s.host.Log.Error("signals are no longer received", "error", s.err)
 		s.Close()
 	}
 }

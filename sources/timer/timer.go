@@ -43,7 +43,7 @@ func (p *Plan) Resolve(*config.Problems) {}
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
 		Key:    "timer",
-		Doc:    "again and again; first after one period",
+		Doc:    "at regular intervals; first after one period",
 		Fields: []string{"TICKS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 			var period time.Duration
@@ -60,7 +60,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 func parsePeriod(s string) (time.Duration, error) {
 	d, err := config.ParseDuration(s)
 	if err == nil && d < shortest {
-		err = fmt.Errorf("%q is too often: a timer's period is at least %v", s, shortest)
+		err = fmt.Errorf("%q is too short: a timer's period is at least %v", s, shortest)
 	}
 	return d, err
 }

@@ -44,7 +44,7 @@ func checkKey(e config.Entry, ps *config.Problems) {
 		return
 	}
 	if hint := config.Suggest(e.Key, commonKeys); hint != "" {
-		ps.Warnf(e.At, "%s is no key of the kernel's that is well known%s", e.Key, hint)
+		ps.Warnf(e.At, "%s is not a well-known key of the kernel%s", e.Key, hint)
 	}
 }
 
@@ -73,7 +73,7 @@ func checkAction(n config.Node, ps *config.Problems) {
 	}
 	known := func(action string) bool { return sources.Glob(n.Text, action) }
 	if !slices.ContainsFunc(actions, known) {
-		ps.Errorf(n.Pos, "the kernel knows no ACTION %q%s", n.Text, suggestAction(n.Text))
+		ps.Errorf(n.Pos, "the kernel has no ACTION %q%s", n.Text, suggestAction(n.Text))
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 	}
 	const subject = "uevents of udev"
 	if !listenedOn(x.Path("/proc"), udevControl) {
-		x.Bad(x.At("udev", ""), subject, noUdevd+udevControl, "write `stage: kernel`, or leave stage out")
+		x.Bad(x.At("udev", ""), subject, noUdevd+udevControl, "use `stage: kernel`, or leave out stage")
 		return
 	}
 	examineGroup(x, x.At("udev", ""), subject, udevGroup)
@@ -39,7 +39,7 @@ func examineGroup(x *sources.Exam, at *config.Pos, subject string, group uint32)
 	}
 	advice := ""
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		advice = "a container or sandbox keeps netlink away: run the agent outside of it, or allow AF_NETLINK (RestrictAddressFamilies= of its unit)"
+		advice = "a container or sandbox blocks netlink: run the agent outside of it, or allow AF_NETLINK (RestrictAddressFamilies= of its unit)"
 	}
 	x.Judge(at, subject, "can be received", err, advice)
 }

@@ -136,7 +136,7 @@ func TestUdevStage(t *testing.T) {
 		r.on(func() { st = r.source.Status()[1] })
 		return st
 	}
-	if st := state(); st.OK || !strings.Contains(st.Error, "no udevd") {
+	if st := state(); st.OK || !strings.Contains(st.Error, "udevd is not running") {
 		t.Errorf("status is %+v", st)
 	}
 	udevd, err := net.Listen("unixpacket", control)
@@ -153,7 +153,7 @@ func TestUdevStage(t *testing.T) {
 	}
 	udevd.(*net.UnixListener).SetUnlinkOnClose(false) // as udevd does it
 	must(t, udevd.Close())
-	if st := state(); st.OK || !strings.Contains(st.Error, "nobody listens on "+control) {
+	if st := state(); st.OK || !strings.Contains(st.Error, "nothing listens on "+control) {
 		t.Errorf("status after udevd's end is %+v", st)
 	}
 	r.apply(warm)

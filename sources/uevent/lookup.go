@@ -183,7 +183,7 @@ func (s *Source) giveUp(id *identity) {
 	}
 	id.late = true
 	s.count.late++
-	s.host.Log.Warn("a device does not say what it is: its events go without ID_ fields",
+	s.host.Log.Warn("cannot identify a device: its events have no ID_ fields",
 		"device", id.devpath, "waited", lookupPatience, "lookups", s.busy)
 	if !id.begun {
 		id.done = true // all lookups hang; there is no use in another one

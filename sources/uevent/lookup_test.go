@@ -216,11 +216,11 @@ func TestNobodyAsks(t *testing.T) {
 
 func TestIDConditions(t *testing.T) {
 	for text, want := range map[string]string{
-		"uevent: {ID_VEDNOR: x}":                               `f:1:10: events of the kernel's stage have no ID_VEDNOR; did you mean "ID_VENDOR"?; udev's own are at ` + "`stage: udev`",
+		"uevent: {ID_VEDNOR: x}":                               `f:1:10: events of the kernel have no ID_VEDNOR; did you mean "ID_VENDOR"?; those of udev need ` + "`stage: udev`",
 		"{uevent: {ID_FS_TYPE: vfat}, stage: udev}":            "",
 		"{uevent: {ID_BUS: usb}, stage: udev, identify: true}": "f:1:48: udev's events have their ID_ fields: identify goes with stage: kernel",
 		"{uevent: {ID_BUS: usb}, stage: user}":                 `f:1:32: expected kernel or udev, found "user"`,
-		"uevent: {SUBSYTEM: block}":                            `f:1:10: warning: SUBSYTEM is no key of the kernel's that is well known; did you mean "SUBSYSTEM"?`,
+		"uevent: {SUBSYTEM: block}":                            `f:1:10: warning: SUBSYTEM is not a well-known key of the kernel; did you mean "SUBSYSTEM"?`,
 		"uevent: {POWER_SUPPLY_ONLINE: 1, SYNTH_ARG_X: 1}":     "",
 	} {
 		var ps config.Problems

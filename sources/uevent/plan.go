@@ -44,7 +44,7 @@ func (p *Plan) Resolve(*config.Problems) {}
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
 		Key:     "uevent",
-		Doc:     "an event of the kernel's, or of udev's, about a device",
+		Doc:     "a device event of the kernel or of udev",
 		Environ: environ,
 		New:     p.newTrigger,
 	}}
@@ -68,13 +68,13 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	})
 	fields := []config.Field{
 		{Name: "uevent", Required: true, Value: match,
-			Doc: "what the event's fields must be; DEVNAME is absolute: /dev/sda1"},
+			Doc: "conditions on the event's fields; DEVNAME is absolute: /dev/sda1"},
 		{Name: "coldplug", Default: "off", Value: config.At(&at.coldplug, config.Bool(&tr.coldplug)),
-			Doc: "also for each device that is there at start, as ACTION=add with COLDPLUG=1"},
+			Doc: "also for each device that is present at start, as ACTION=add with COLDPLUG=1"},
 		{Name: "stage", Default: kernelStage, Value: config.OneOf(&tr.stage, kernelStage, udevStage),
-			Doc: "whose event: the kernel's, at once, or that of udevd, later and with all that its rules have found out"},
+			Doc: "whose event: the kernel's, at once, or udevd's, later and with the properties that its rules set"},
 		{Name: "identify", Default: "off", Value: config.At(&at.identify, config.Bool(&tr.identify)),
-			Doc: "add ID_BUS, ID_VENDOR_ID, ID_SERIAL_SHORT and the like to the kernel's event, read from sysfs; where conditions, texts or scripts of the rule name such a field they are there anyway"},
+			Doc: "add ID_BUS, ID_VENDOR_ID, ID_SERIAL_SHORT and the like to the kernel's event, read from sysfs; automatic if conditions, strings or scripts of the rule name such a field"},
 	}
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		tr.compile(t, at, ps)

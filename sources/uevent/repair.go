@@ -119,7 +119,7 @@ func (s *Source) takeOver(w *walk) {
 		s.proceed()
 		return
 	case w.err != nil:
-		s.host.Log.Error("devices that are there are not known", "error", w.err)
+		s.host.Log.Error("cannot list the devices that are present", "error", w.err)
 		s.table.drop()
 	default:
 		s.compare(w)

@@ -94,7 +94,7 @@ func Announce(sys string, devpaths []string, action string) (count int, err erro
 		case err == nil:
 			count++
 		case !errors.Is(err, os.ErrNotExist):
-			return count, fmt.Errorf("have the kernel announce %s: %w", path, err)
+			return count, fmt.Errorf("make the kernel send the uevent of %s: %w", path, err)
 		}
 	}
 	return count, nil

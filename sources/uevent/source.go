@@ -102,7 +102,7 @@ func (s *Source) kernelState() sources.State {
 	st := sources.State{Name: "uevent", OK: s.socket != nil}
 	st.Detail = fmt.Sprintf("%d received, %d malformed, %d from others, %d losses", c.received, c.malformed, c.foreign, c.lost)
 	if c.late > 0 {
-		st.Detail += fmt.Sprintf(", %d devices did not say what they are", c.late)
+		st.Detail += fmt.Sprintf(", %d devices not identified", c.late)
 	}
 	if s.socket != nil {
 		st.Detail = fmt.Sprintf("receive buffer %d KiB, ", s.socket.Buffer>>10) + st.Detail
@@ -199,7 +199,7 @@ func (s *Source) read() (empty bool) {
 			s.take(b)
 		case err == nil:
 			s.count.foreign++
-			s.host.Log.Debug("uevent that is not the kernel's", "port", from.Port)
+			s.host.Log.Debug("uevent not from the kernel", "port", from.Port)
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			return true

@@ -90,9 +90,9 @@ func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 func (tr *trigger) checkColdplug(states []string, at places, ps *config.Problems) {
 	switch {
 	case tr.coldplug && states != nil && !slices.Contains(states, "add"):
-		ps.Errorf(at.coldplug, "coldplug brings ACTION=add, which this trigger does not take")
+		ps.Errorf(at.coldplug, "coldplug sends ACTION=add, which this trigger does not match")
 	case tr.coldplug && tr.stage == udevStage:
-		ps.Errorf(at.coldplug, "coldplug brings what the kernel knows, without udev's properties: it goes with stage: kernel; `udevadm trigger` makes udevd tell of all devices again")
+		ps.Errorf(at.coldplug, "coldplug has no udev properties: it goes with stage: kernel; `udevadm trigger` makes udevd send the events of all devices again")
 	}
 	if tr.identify && tr.stage == udevStage {
 		ps.Errorf(at.identify, "udev's events have their ID_ fields: identify goes with stage: kernel")
@@ -113,7 +113,7 @@ func (tr *trigger) checkIDs(conditions []config.Entry, t *sources.Trigger, ps *c
 func (tr *trigger) checkID(name string, at config.Pos, ps *config.Problems) {
 	tr.named(name)
 	if isID(name) && !slices.Contains(idFields, name) {
-		ps.Errorf(at, "events of the kernel's stage have no %s%s; udev's own are at `stage: udev`", name, config.Suggest(name, idFields))
+		ps.Errorf(at, "events of the kernel have no %s%s; those of udev need `stage: udev`", name, config.Suggest(name, idFields))
 	}
 }
 

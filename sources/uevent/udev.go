@@ -21,7 +21,7 @@ import (
 const udevControl = "/run/udev/control"
 
 // noUdevd is said, with the socket's path, where nobody listens on it.
-const noUdevd = "no udevd runs here: nobody listens on "
+const noUdevd = "udevd is not running: nothing listens on "
 
 // stageField is udev in the events of udev's stage. The kernel's have none.
 const stageField = "STAGE"
@@ -48,7 +48,7 @@ func (u *udevListener) listen() {
 		return
 	}
 	if !u.running() {
-		u.host.Log.Warn("rules ask for udev's stage, and no udevd runs here: they hear nothing until one does",
+		u.host.Log.Warn("rules have stage: udev, but udevd is not running: they match nothing until it is",
 			"nobody_on", u.control, "hint", "stage: kernel")
 	}
 	socket, err := openSocket(defaultBuffer, udevGroup)
@@ -130,7 +130,7 @@ func (u *udevListener) ready(uint32) {
 			u.take(b)
 		case err == nil:
 			u.count.foreign++
-			u.host.Log.Debug("message on udev's group that is not root's")
+			u.host.Log.Debug("message to udev's group that is not from root")
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			return
@@ -150,7 +150,7 @@ func (u *udevListener) take(b []byte) {
 	u.count.received++
 	if err := m.parseFrame(sources.Borrow(b), u.host.Dev); err != nil {
 		u.count.malformed++
-		u.host.Log.Debug("malformed event of udev's", "error", err, "length", len(b))
+		u.host.Log.Debug("malformed event of udev", "error", err, "length", len(b))
 		return
 	}
 	u.fields = append(u.fields[:0], sources.Field{Name: stageField, Value: sources.Text(udevStage)})

@@ -41,7 +41,7 @@ type walk struct {
 func (w *walk) run() {
 	root := filepath.Join(w.sys, "devices")
 	if _, err := os.ReadDir(root); err != nil {
-		w.err = fmt.Errorf("look for devices: %w", err)
+		w.err = fmt.Errorf("list devices: %w", err)
 		return
 	}
 	seen := map[string]bool{}

@@ -29,22 +29,22 @@ type Guard struct {
 // does upon an error, and none has a default that stops the kernel.
 var (
 	btrfs = Driver{"btrfs", []Guard{
-		{"skip_balance", "", "an interrupted balance goes on, which can mean hours of writing", "fs/btrfs/volumes.c: btrfs_recover_balance"},
+		{"skip_balance", "", "an interrupted balance continues, which can mean hours of writing", "fs/btrfs/volumes.c: btrfs_recover_balance"},
 	}}
 	exfat = Driver{"exfat", []Guard{
 		{"errors=remount-ro", "", "nothing; it is the driver's default", "fs/exfat/super.c: exfat_init_fs_context"},
 	}}
 	ext2 = Driver{"ext2", []Guard{
-		{"errors=remount-ro", "", "`s_errors`: the kernel panics upon an error", "fs/ext2/super.c: ext2_fill_super"},
+		{"errors=remount-ro", "", "`s_errors`: the kernel panics on an error", "fs/ext2/super.c: ext2_fill_super"},
 	}}
 	ext3 = Driver{"ext3", ext4.Guards} // ext4's by another name
 	ext4 = Driver{"ext4", []Guard{
-		{"errors=remount-ro", "", "`s_errors`, `s_mount_opts`: the kernel panics upon an error", "Documentation/admin-guide/ext4.rst; fs/ext4/super.c: ext4_handle_error"},
+		{"errors=remount-ro", "", "`s_errors`, `s_mount_opts`: the kernel panics on an error", "Documentation/admin-guide/ext4.rst; fs/ext4/super.c: ext4_handle_error"},
 		{"nowarn_on_error", "", "`s_mount_opts`: an error is a kernel warning, and with kernel.panic_on_warn a panic", "fs/ext4/super.c: ext4_handle_error"},
 		{"block_validity", "", "`s_mount_opts`: a file's blocks may be those of the filesystem's own tables", "Documentation/admin-guide/ext4.rst"},
 	}}
 	f2fs = Driver{"f2fs", []Guard{
-		{"errors=remount-ro", "6.5", "nothing; by default the driver goes on after an error", "Documentation/filesystems/f2fs.rst"},
+		{"errors=remount-ro", "6.5", "nothing; by default the driver continues after an error", "Documentation/filesystems/f2fs.rst"},
 	}}
 	iso9660  = Driver{Name: "iso9660"}
 	ntfs     = Driver{Name: "ntfs"}

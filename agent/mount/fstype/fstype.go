@@ -93,7 +93,7 @@ func (t *Type) NamesDevice(option string) bool { return slices.Contains(t.Naming
 
 // Unknown says that the kernel has no filesystem of that name.
 func Unknown(name string) string {
-	return "this kernel has no " + name + ", neither built in nor as a module (/proc/filesystems)"
+	return "this kernel has no driver for " + name + ", built in or as a module (/proc/filesystems)"
 }
 
 // Missing are the names of the types, all without names, that the kernel does

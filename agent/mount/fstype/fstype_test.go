@@ -33,7 +33,7 @@ func TestOptions(t *testing.T) {
 func TestCheck(t *testing.T) {
 	for option, want := range map[string]string{
 		"umask=022": "", "ro": "read_only: true", "rw": "read_only: false", "a,b": "a list", "": "empty",
-		"flush": "exfat has no option flush", "nofail": "means nothing here",
+		"flush": "exfat has no option flush", "nofail": "is not supported here",
 	} {
 		err := Check(Find("exfat"), option)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

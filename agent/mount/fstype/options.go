@@ -81,9 +81,9 @@ func Check(t *Type, option string) error {
 	case "":
 		return fmt.Errorf("an option is empty")
 	case "ro", "rw":
-		return fmt.Errorf("%s is not an option here: say `read_only: %v`", option, option == "ro")
+		return fmt.Errorf("%s is not an option here: write `read_only: %v`", option, option == "ro")
 	case "remount", "bind", "move", "loop", "auto", "noauto", "user", "users", "nofail", "_netdev", "defaults":
-		return fmt.Errorf("%s is an option of mount(8) or fstab, and means nothing here", option)
+		return fmt.Errorf("%s is an option of mount(8) or fstab, and is not supported here", option)
 	}
 	if strings.ContainsAny(option, ",\x00\n") {
 		return fmt.Errorf("%q is more than one option: write a list", option)
