@@ -74,10 +74,10 @@ type Agent struct {
 	runner  *rule.Runner
 	control *control.Server
 
-	config   *Configuration
-	index    *rule.Index
-	hearers  map[string][]sources.Hearer // by the kinds of events that they overhear
-	gestures *gesture.Recogniser
+	config      *Configuration
+	index       *rule.Index
+	subscribers map[string][]sources.Subscriber // by the kinds of events that they overhear
+	gestures    *gesture.Recogniser
 
 	incoming, current queue
 	hearing           []*rule.Rule // scratch: the rules that hear an event
@@ -88,7 +88,7 @@ type Agent struct {
 	started   time.Duration // CLOCK_MONOTONIC
 	read      time.Duration // when the configuration was, likewise
 	events    uint64
-	settling  settling
+	startup   startup
 	stopping  bool
 	reloading []reloadRequest // those that the reload under way serves
 	demands   []reloadRequest // those that came since
@@ -204,7 +204,7 @@ func (a *Agent) Run() error {
 	}
 	a.apply(a.config)
 	a.emit(a.lifeEvent("started"))
-	a.settle(a.ready)
+	a.awaitStart(a.ready)
 	return a.loop.Run(a.turn)
 }
 
@@ -246,7 +246,7 @@ func (a *Agent) apply(c *Configuration) {
 	a.usePriority(c)
 	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
-	a.hearers = a.overhear(c)
+	a.subscribers = a.subscribe(c)
 	a.recognise(c)
 	a.outputs.Keep(func(o output.Output) bool { return c.keeps(o, a.config) })
 	for i, s := range a.sources {
@@ -255,19 +255,19 @@ func (a *Agent) apply(c *Configuration) {
 	a.config, a.read = c, a.loop.Now()
 }
 
-// overhear returns who wants to hear what kinds of other sources' events.
-func (a *Agent) overhear(c *Configuration) map[string][]sources.Hearer {
-	hearers := map[string][]sources.Hearer{}
+// subscribe returns who wants to hear what kinds of other sources' events.
+func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
+	hearers := map[string][]sources.Subscriber{}
 	for i, p := range c.plans {
-		o, ok := p.(sources.Overhearer)
+		o, ok := p.(sources.SubscriberPlan)
 		if !ok {
 			continue
 		}
-		for _, kind := range o.Overhears() {
-			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Hearer))
+		for _, kind := range o.Subscribes() {
+			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Subscriber))
 		}
 	}
-	c.uevent.Overheard = len(hearers["uevent"]) > 0
+	c.uevent.Subscribed = len(hearers["uevent"]) > 0
 	return hearers
 }
 
@@ -321,7 +321,7 @@ func (a *Agent) turn() {
 	if a.stopping {
 		return
 	}
-	a.settled()
+	a.checkStart()
 	// Not to now: an edge that was not read yet may be older.
 	a.gestures.Advance(a.loop.Woke())
 	if at, ok := a.gestures.Due(); ok {
@@ -341,8 +341,8 @@ func (a *Agent) dispatch(e *sources.Event) {
 		return
 	}
 	a.gestures.Advance(min(e.Time, a.loop.Woke()))
-	for _, h := range a.hearers[e.Topic.Kind] {
-		h.Hear(e)
+	for _, h := range a.subscribers[e.Topic.Kind] {
+		h.Notify(e)
 	}
 	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
 		a.stopFor(e)

@@ -17,7 +17,7 @@ import (
 )
 
 // compare adds what the running agent knows of c that looking does not tell.
-func (c *Configuration) compare(running *Status, x *sources.Exam) {
+func (c *Configuration) compare(running *Status, x *sources.Report) {
 	if !slices.Equal(running.Files, c.Files) {
 		x.Note(nil, "running agent", "it runs with another configuration: "+strings.Join(running.Files, " "), "")
 		return
@@ -37,7 +37,7 @@ func (c *Configuration) compare(running *Status, x *sources.Exam) {
 }
 
 // compareRules adds why rules of the running agent do not fire.
-func (c *Configuration) compareRules(running *Status, x *sources.Exam) {
+func (c *Configuration) compareRules(running *Status, x *sources.Report) {
 	for _, r := range c.Rules {
 		for _, s := range running.Rules {
 			subject := "rule " + r.Name
@@ -56,7 +56,7 @@ func (c *Configuration) compareRules(running *Status, x *sources.Exam) {
 
 // waits adds what the running agent waits for, unless that is known to be
 // missing already.
-func waits(source string, s sources.State, x *sources.Exam) {
+func waits(source string, s sources.State, x *sources.Report) {
 	known := func(f sources.Finding) bool {
 		return f.Mark == sources.Bad && slices.Contains(strings.Fields(f.Subject), s.Name)
 	}

@@ -37,7 +37,7 @@ const askedWithin = 5 * time.Second
 // opened is closed again. The findings of the machine come first, and then
 // those of c by place.
 func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.Finding {
-	x := &sources.Exam{Root: m.Root, Configured: c != nil, Uid: os.Geteuid(), Environ: action.Inherited(os.Environ())}
+	x := &sources.Report{Root: m.Root, Configured: c != nil, Uid: os.Geteuid(), Environ: action.Inherited(os.Environ())}
 	if c == nil {
 		c = newConfiguration()
 	}
@@ -85,7 +85,7 @@ func byPlace(all []sources.Finding, files []string) []sources.Finding {
 // leastKernel is the oldest kernel that has all that is needed.
 var leastKernel = [...]int{5, 10}
 
-func examineKernel(x *sources.Exam) {
+func examineKernel(x *sources.Report) {
 	text, _ := os.ReadFile(x.Path("/proc/sys/kernel/osrelease"))
 	var err error
 	release := strings.TrimSpace(string(text))
@@ -108,7 +108,7 @@ func examineKernel(x *sources.Exam) {
 }
 
 // ask asks the running agent what it has open. It returns nil without one.
-func (m Machine) ask(x *sources.Exam) *Status {
+func (m Machine) ask(x *sources.Report) *Status {
 	const subject = "running agent"
 	s := &Status{}
 	if err := control.Call(m.Socket, control.Request{Verb: "status"}, s, askedWithin); err != nil {
@@ -142,7 +142,7 @@ func (m Machine) ask(x *sources.Exam) *Status {
 }
 
 // examineCgroup tells how far the programs of the running agent can be followed.
-func examineCgroup(x *sources.Exam) {
+func examineCgroup(x *sources.Report) {
 	if x.Pid == 0 {
 		return
 	}
@@ -156,7 +156,7 @@ func examineCgroup(x *sources.Exam) {
 }
 
 // examineUser tells where somebody else than the agent is looking.
-func examineUser(x *sources.Exam) {
+func examineUser(x *sources.Report) {
 	const subject = "user"
 	us := os.Geteuid()
 	switch {
@@ -168,16 +168,16 @@ func examineUser(x *sources.Exam) {
 }
 
 // examinePidFile looks whether the PID file can be written.
-func (c *Configuration) examinePidFile(x *sources.Exam) {
+func (c *Configuration) examinePidFile(x *sources.Report) {
 	if c.PidFile == "" {
 		return
 	}
 	err := x.Access(filepath.Dir(c.PidFile), unix.W_OK|unix.X_OK)
-	x.Judge(&config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err), "create that folder, or set `pid_file:` to another path")
+	x.Check(&config.Pos{File: c.Files[0]}, "pid_file", c.PidFile+" can be written", sources.PathError("write to", filepath.Dir(c.PidFile), err), "create that folder, or set `pid_file:` to another path")
 }
 
 // examineLogind adds the keys that logind acts on, too.
-func (c *Configuration) examineLogind(x *sources.Exam) {
+func (c *Configuration) examineLogind(x *sources.Report) {
 	if !logindRuns(x.Root) {
 		return
 	}
@@ -192,7 +192,7 @@ func (c *Configuration) examineLogind(x *sources.Exam) {
 
 // passOn adds the warnings that check has of the configuration; of the machine
 // all is said.
-func passOn(warnings *config.Problems, x *sources.Exam) {
+func passOn(warnings *config.Problems, x *sources.Report) {
 	for _, w := range warnings.All() {
 		if !w.OfMachine {
 			x.Note(&w.Pos, "check", w.Message, "")

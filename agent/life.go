@@ -118,7 +118,7 @@ func (a *Agent) reread() {
 			a.reloaded(err)
 			return
 		}
-		a.settle(func() { a.reloaded(nil) })
+		a.awaitStart(func() { a.reloaded(nil) })
 	})
 }
 
@@ -147,7 +147,7 @@ func (a *Agent) reloaded(err error) {
 func (a *Agent) rejectReloads() {
 	all := append(a.reloading, a.demands...)
 	a.reloading, a.demands = nil, nil
-	a.settling.cancel()
+	a.startup.cancel()
 	for _, d := range all {
 		d.done(errStopping)
 	}

@@ -15,15 +15,15 @@ type hearer struct {
 	hear func(*sources.Event)
 }
 
-func (h hearer) Hear(e *sources.Event) { h.hear(e) }
+func (h hearer) Notify(e *sources.Event) { h.hear(e) }
 
 // A hold that was complete before the release was read finds the world as it
-// was before the release: its rule's conditions ask the sources that overhear.
+// was before the release: its rule's conditions ask the sources that subscribe.
 func TestGesturesComeBeforeTheEdgeThatEndsThem(t *testing.T) {
 	r := start(t, bellRules)
 	early := 0
 	r.do(func() {
-		r.agent.hearers["line"] = append(r.agent.hearers["line"], hearer{hear: func(e *sources.Event) {
+		r.agent.subscribers["line"] = append(r.agent.subscribers["line"], hearer{hear: func(e *sources.Event) {
 			if e.Press == sources.Up {
 				early = r.count(`msg="held 30"`)
 			}

@@ -91,7 +91,7 @@ func (p *priority) state() sources.State {
 
 // examinePriority reports the priority of the running agent, if it is not what
 // the configuration asks for.
-func (c *Configuration) examinePriority(x *sources.Exam) {
+func (c *Configuration) examinePriority(x *sources.Report) {
 	if x.Pid == 0 || c.priority == normalPriority {
 		return
 	}

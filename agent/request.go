@@ -149,7 +149,7 @@ func (a *Agent) trigger(arguments json.RawMessage, reply func(any, error)) {
 		reply(nil, fmt.Errorf("trigger: no action %q", r.Action))
 		return
 	}
-	a.uevent.Tell(r.Selection, r.Action, func(devpaths []string, err error) {
+	a.uevent.Trigger(r.Selection, r.Action, func(devpaths []string, err error) {
 		a.log.Info("device events sent again on request", "count", len(devpaths), "action", r.Action)
 		reply(Triggered{len(devpaths)}, err)
 	})

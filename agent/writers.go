@@ -73,7 +73,7 @@ func (c *Configuration) WarnOfWriters(ps *config.Problems) {
 }
 
 // examineWriters reports whether others could write the configuration.
-func (c *Configuration) examineWriters(x *sources.Exam) {
+func (c *Configuration) examineWriters(x *sources.Report) {
 	const subject, advice = "configuration", "as root, `reflexd run` refuses it without --insecure-config"
 	switch at, err := c.untrusted(x.Uid, x.Environ); {
 	case err == nil:

@@ -143,7 +143,7 @@ func rank(e *sources.Event) int {
 
 // telling returns the event that tells most of those with the action, and of
 // those with the DEVTYPE if that is not "".
-func (b *Burst) telling(action, devtype string) *sources.Event {
+func (b *Burst) latest(action, devtype string) *sources.Event {
 	var best *sources.Event
 	for _, e := range b.events {
 		if e.Topic.State == action && (devtype == "" || text(e, "DEVTYPE") == devtype) && (best == nil || rank(e) < rank(best)) {
@@ -155,7 +155,7 @@ func (b *Burst) telling(action, devtype string) *sources.Event {
 
 // device concludes what came or went.
 func (b *Burst) device(w *World) []*fragment {
-	e := b.telling(b.fate(), "")
+	e := b.latest(b.fate(), "")
 	switch rank(e) {
 	case 0, 1:
 		return []*fragment{b.disk(e, w)}
@@ -289,7 +289,7 @@ func (b *Burst) inputDevice(e *sources.Event, w *World) *fragment {
 	}
 	name := f.input(w, nodes[0], "")
 	f.rule("input: "+name+", is: %", is+"\n[present, absent]\tboth")
-	if usb := b.telling(action, "usb_device"); usb != nil {
+	if usb := b.latest(action, "usb_device"); usb != nil {
 		whole, _, _ := strings.Cut(devices(usb), "\t")
 		f.other("uevent: {%}", whole+"\tthe USB device as a whole")
 	}

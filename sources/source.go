@@ -105,32 +105,32 @@ type Source interface {
 	Close()
 }
 
-// Settler is a Source that opens some of what its plan asks for beside the
+// StartWaiter is a Source that opens some of what its plan asks for beside the
 // loop, and so may not have it yet when Apply returns.
-type Settler interface {
+type StartWaiter interface {
 	Source
-	// Settled reports whether all of it was tried once: it is there, or it is
+	// Started reports whether all of it was tried once: it is there, or it is
 	// known why not and is waited for.
-	Settled() bool
+	Started() bool
 }
 
-// Overhearer is a Plan whose source wants to hear what other sources emit: a
+// SubscriberPlan is a Plan whose source wants to hear what other sources emit: a
 // module's uevent, the signal by which a file announces itself. Its source is
-// a Hearer.
-type Overhearer interface {
+// a Subscriber.
+type SubscriberPlan interface {
 	Plan
-	// Overhears returns the kinds of the events, as in Topic.Kind. It is
+	// Subscribes returns the kinds of the events, as in Topic.Kind. It is
 	// called before Apply.
-	Overhears() []string
+	Subscribes() []string
 }
 
-// Hearer is a Source that hears what other sources emit.
-type Hearer interface {
+// Subscriber is a Source that hears what other sources emit.
+type Subscriber interface {
 	Source
-	// Hear is shown each event of the kinds that the plan overhears, on the
+	// Notify is shown each event of the kinds that the plan overhears, on the
 	// loop's thread, in the event's turn and before the rules. e belongs to the
 	// caller, and so do its strings if it is Borrowed.
-	Hear(e *Event)
+	Notify(e *Event)
 }
 
 // Switcher is a Source whose sockets or files can be closed and opened by name

@@ -345,7 +345,7 @@ func (r *Run) Finish(err error) {
 		r.end()
 		return
 	}
-	if r.settle(err) {
+	if r.endStep(err) {
 		r.step++
 	}
 	r.advance()
@@ -387,16 +387,16 @@ func (r *Run) advance() {
 			r.own()
 			return
 		}
-		if r.settle(err) {
+		if r.endStep(err) {
 			r.step++
 		}
 	}
 	r.end()
 }
 
-// settle deals with the end of the current action. It reports false if a
+// endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
-func (r *Run) settle(err error) bool {
+func (r *Run) endStep(err error) bool {
 	if err == nil {
 		return true
 	}

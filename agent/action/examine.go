@@ -25,11 +25,11 @@ type Examiner interface {
 	Action
 	// Examine adds to x what it needs; at is where the action stands. As with
 	// sources.Examiner, it only looks.
-	Examine(x *sources.Exam, at *config.Pos)
+	Examine(x *sources.Report, at *config.Pos)
 }
 
 // Examine adds what the actions of l need.
-func (l List) Examine(x *sources.Exam) {
+func (l List) Examine(x *sources.Report) {
 	for i := range l {
 		if a, ok := l[i].Action.(Examiner); ok {
 			a.Examine(x, &l[i].Pos)
@@ -41,7 +41,7 @@ func (l List) Examine(x *sources.Exam) {
 var nothing = &sources.Event{}
 
 // Examine implements Examiner.
-func (a *program) Examine(x *sources.Exam, at *config.Pos) {
+func (a *program) Examine(x *sources.Report, at *config.Pos) {
 	if len(a.argv) == 0 || a.argv[0].HasFields() {
 		return
 	}
@@ -70,16 +70,16 @@ func (a *program) Examine(x *sources.Exam, at *config.Pos) {
 }
 
 // Examine implements Examiner.
-func (a *set) Examine(x *sources.Exam, at *config.Pos) { a.target.examine(x, at, a.trigger) }
+func (a *set) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x, at, a.trigger) }
 
 // Examine implements Examiner.
-func (a *pulse) Examine(x *sources.Exam, at *config.Pos) { a.target.examine(x, at, "") }
+func (a *pulse) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x, at, "") }
 
 // Examine implements Examiner.
-func (a *blink) Examine(x *sources.Exam, at *config.Pos) { a.target.examine(x, at, "") }
+func (a *blink) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x, at, "") }
 
 // examine adds the LED; a line is the affair of its source.
-func (t *target) examine(x *sources.Exam, at *config.Pos, trigger string) {
+func (t *target) examine(x *sources.Report, at *config.Pos, trigger string) {
 	if t.led == "" {
 		return
 	}
@@ -88,11 +88,11 @@ func (t *target) examine(x *sources.Exam, at *config.Pos, trigger string) {
 		subject += " with trigger " + trigger
 	}
 	name, err := output.ExamineLED(x, t.led, trigger)
-	x.Judge(at, subject, "/sys/class/leds/"+name, err, "")
+	x.Check(at, subject, "/sys/class/leds/"+name, err, "")
 }
 
 // Examine implements Examiner.
-func (a *write) Examine(x *sources.Exam, at *config.Pos) {
+func (a *write) Examine(x *sources.Report, at *config.Pos) {
 	if a.path.HasFields() {
 		return
 	}
@@ -102,12 +102,12 @@ func (a *write) Examine(x *sources.Exam, at *config.Pos) {
 		file = "/" + strings.TrimPrefix(strings.TrimPrefix(file, x.Root), "/")
 		err = sources.PathError("write", file, x.Access(file, unix.W_OK))
 	}
-	x.Judge(at, "file "+path, "can be written", err, "")
+	x.Check(at, "file "+path, "can be written", err, "")
 }
 
 // Examine implements Examiner. A process may come later, so its absence is no
 // fault.
-func (a *signalAction) Examine(x *sources.Exam, at *config.Pos) {
+func (a *signalAction) Examine(x *sources.Report, at *config.Pos) {
 	if a.to.HasFields() {
 		return
 	}
@@ -124,16 +124,16 @@ func (a *signalAction) Examine(x *sources.Exam, at *config.Pos) {
 }
 
 // Examine implements Examiner.
-func (a *send) Examine(x *sources.Exam, _ *config.Pos) {
+func (a *send) Examine(x *sources.Report, _ *config.Pos) {
 	if a.file == nil || a.file.HasFields() {
 		return
 	}
 	path := a.file.Expand(nothing)
-	x.Judge(&a.file.Pos, "file "+path, "can be read", sources.PathError("read", path, x.Access(path, unix.R_OK)), "")
+	x.Check(&a.file.Pos, "file "+path, "can be read", sources.PathError("read", path, x.Access(path, unix.R_OK)), "")
 }
 
 // Examine implements Examiner.
-func (a *mountAction) Examine(x *sources.Exam, at *config.Pos) {
+func (a *mountAction) Examine(x *sources.Report, at *config.Pos) {
 	if a.Type == "" {
 		return
 	}

@@ -42,7 +42,7 @@ var ofShells = []string{"PWD", "OLDPWD", "PPID", "UID", "EUID", "GROUPS", "RANDO
 // examineScript tells of variables that a shell script in a file of its own
 // names, and that nobody sets: fields of events, perhaps, which it finds only
 // if the rule names them.
-func (a *program) examineScript(x *sources.Exam, at *config.Pos, subject, file string) {
+func (a *program) examineScript(x *sources.Report, at *config.Pos, subject, file string) {
 	if !a.passed.any() {
 		return
 	}

@@ -40,18 +40,18 @@ const (
 type wants struct {
 	gap    time.Duration
 	clicks []string // the states of 1, 2, … clicks, up to the most that a rule waits for
-	stages []stage
+	stages []holdStep
 }
 
-// stage is one stage of being held.
-type stage struct {
+// holdStep is one step of being held.
+type holdStep struct {
 	state         string
 	first, repeat time.Duration
 }
 
 // due returns when the stage is told next, in a press that began at since,
 // after the time seen.
-func (s *stage) due(since, seen time.Duration) (at time.Duration, ok bool) {
+func (s *holdStep) due(since, seen time.Duration) (at time.Duration, ok bool) {
 	at = since + s.first
 	if at > seen {
 		return at, true

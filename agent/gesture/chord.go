@@ -233,8 +233,8 @@ func (r *Recogniser) finish(b *button, e *sources.Event) {
 	r.step(b, e.Press, e.Time)
 }
 
-// settle decides what waits for chords by the time now.
-func (r *Recogniser) settle(now time.Duration) {
+// decide decides what waits for chords by the time now.
+func (r *Recogniser) decide(now time.Duration) {
 	for _, c := range slices.Clone(r.ripe) {
 		if c.ripeAt <= now && c.with != nil {
 			r.strike(c)

@@ -106,7 +106,7 @@ func (r *Recogniser) addGroup(w *sources.Want) {
 // that it is past is not made up for. old must not be used any more.
 func (r *Recogniser) Adopt(old *Recogniser, now time.Duration) {
 	old.Advance(now)
-	old.settle(math.MaxInt64) // no press waits any longer
+	old.decide(math.MaxInt64) // no press waits any longer
 	r.down = old.down
 	for k, was := range old.buttons {
 		b := r.newButton(k, was.names)
@@ -164,11 +164,11 @@ func (r *Recogniser) Advance(now time.Duration) {
 		if !ok || at > now {
 			return
 		}
-		r.settle(at)
+		r.decide(at)
 		for _, b := range r.due {
 			if t, is := b.Due(); is && t <= at && !b.waiting {
 				r.found = b.Advance(at, r.found[:0])
-				r.tell(b)
+				r.emitDone(b)
 			}
 		}
 		r.due = slices.DeleteFunc(r.due, func(b *button) bool {
@@ -202,7 +202,7 @@ func (r *Recogniser) press(e *sources.Event) {
 // step has the Button of b make of p what it can.
 func (r *Recogniser) step(b *button, p sources.Press, at time.Duration) {
 	r.found = b.Next(p, at, r.found[:0])
-	r.tell(b)
+	r.emitDone(b)
 	r.schedule(b)
 }
 
@@ -213,8 +213,8 @@ func (r *Recogniser) schedule(b *button) {
 	}
 }
 
-// tell sends what was found of b.
-func (r *Recogniser) tell(b *button) {
+// emitDone sends what was found of b.
+func (r *Recogniser) emitDone(b *button) {
 	for i := range r.found {
 		g := &r.found[i]
 		fields := append(r.fields[:0], b.fields...)
@@ -306,7 +306,7 @@ func (r *Recogniser) wantsOf(b *button) *wants {
 }
 
 func (w *wants) addStage(h sources.Hold, byDefault time.Duration) {
-	s := stage{state: h.State(), first: h.For, repeat: h.Repeat}
+	s := holdStep{state: h.State(), first: h.For, repeat: h.Repeat}
 	if s.first == 0 {
 		s.first = byDefault
 	}

@@ -41,7 +41,7 @@ func Circles(rules []*rule.Rule, ps *config.Problems) {
 // comes to one that is on the way already, that is a circle.
 func (s *circles) from(r *rule.Rule) {
 	if i := slices.Index(s.way, r); i >= 0 {
-		s.tell(s.way[i:])
+		s.report(s.way[i:])
 		s.effort -= 10 * len(s.way)
 		return
 	}
@@ -79,9 +79,9 @@ func (s *circles) setOff(r *rule.Rule) []*rule.Rule {
 	return all
 }
 
-// tell warns of a circle, unless it ends by itself because a variable has its
+// report warns of a circle, unless it ends by itself because a variable has its
 // value already.
-func (s *circles) tell(circle []*rule.Rule) {
+func (s *circles) report(circle []*rule.Rule) {
 	for i, r := range circle {
 		if !goesOn(r, circle[(i+1)%len(circle)], circle) {
 			return

@@ -173,15 +173,15 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 		case err != nil:
 			s.fail(d, &one, err)
 		default:
-			s.settled(d, &one, result)
+			s.noteMount(d, &one, result)
 		}
 		done(err)
 	})
 }
 
-// settled takes note of a mount that was made. Of a device that is gone by
+// noteMount takes note of a mount that was made. Of a device that is gone by
 // now, rules hear nothing.
-func (s *Source) settled(d *device, w *wish, result *mounted) {
+func (s *Source) noteMount(d *device, w *wish, result *mounted) {
 	d.mount, d.problem, d.released = result, nil, false
 	s.points[result.point] = d
 	s.table.watch(s)

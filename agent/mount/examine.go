@@ -17,7 +17,7 @@ import (
 )
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	acts := len(p.policies) > 0 || p.Acts
 	if acts || !x.Configured {
 		examineNamespace(x)
@@ -47,7 +47,7 @@ func (p *Plan) first() *config.Pos {
 
 // examineNamespace compares the mount namespace of the running agent, or ours
 // without one, with everybody's.
-func examineNamespace(x *sources.Exam) {
+func examineNamespace(x *sources.Report) {
 	const subject = "mount namespace"
 	process := "self"
 	if x.Pid != 0 {
@@ -61,7 +61,7 @@ func examineNamespace(x *sources.Exam) {
 }
 
 // examine adds what the policy needs.
-func (q *policy) examine(x *sources.Exam) {
+func (q *policy) examine(x *sources.Report) {
 	missing := fstype.Missing(x.Root, q.types...)
 	for _, name := range missing {
 		if len(q.types) > 0 {
@@ -72,15 +72,15 @@ func (q *policy) examine(x *sources.Exam) {
 		x.Note(&q.pos, "automount", fstype.Unknown(strings.Join(missing, ", ")), "USB drives with those will not be mounted")
 	}
 	folder, _ := split(q.at.text)
-	x.Judge(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "set `at:` to a writable folder")
+	x.Check(&q.pos, "automount", folder+" can hold mount points", x.Creatable(filepath.Join(folder, "x")), "set `at:` to a writable folder")
 	if q.owner != "" {
 		user, group, _ := strings.Cut(q.owner, ":")
-		x.Judge(&q.pos, "owner "+q.owner, "known", account.Known(x.Root, user, group), "")
+		x.Check(&q.pos, "owner "+q.owner, "known", account.Known(x.Root, user, group), "")
 	}
 }
 
 // rivals are the programs that mount what is plugged in, too.
-var rivals = [...]sources.Rival{
+var rivals = [...]sources.Conflict{
 	{Comm: "usbmount", File: "/lib/udev/rules.d/*usbmount.rules", Acts: true, What: "mounts USB drives too", Advice: "apt purge usbmount, or ENABLED=0 in /etc/usbmount/usbmount.conf"},
 	{Comm: "udiskie", Acts: true, What: "mounts USB drives too", Advice: "stop it, or run it with --no-automount"},
 	{Comm: "devmon", Acts: true, What: "mounts USB drives too", Advice: "stop it: systemctl disable --now devmon@USER"},
@@ -91,7 +91,7 @@ var rivals = [...]sources.Rival{
 
 // examineHelper looks for a program that the kernel starts for each uevent, as
 // BusyBox's mdev has itself started.
-func examineHelper(x *sources.Exam) {
+func examineHelper(x *sources.Report) {
 	helper, _ := os.ReadFile(x.Path("/sys/kernel/uevent_helper"))
 	if name := strings.TrimSpace(string(helper)); name != "" {
 		x.Note(nil, "uevent helper", "the kernel starts "+name+" for each device, and that may mount it too", "")

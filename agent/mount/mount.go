@@ -104,8 +104,8 @@ func (p *Plan) Resolve(*config.Problems) {}
 // wanted reports whether there is anything to do.
 func (p *Plan) wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }
 
-// Overhears implements sources.Overhearer.
-func (p *Plan) Overhears() []string {
+// Subscribes implements sources.SubscriberPlan.
+func (p *Plan) Subscribes() []string {
 	if !p.wanted() {
 		return nil
 	}

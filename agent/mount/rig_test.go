@@ -85,7 +85,7 @@ func start(t *testing.T, dir, yaml string) *rig {
 	r.source.paths.records = filepath.Join(dir, "records")
 	r.source.paths.fstab = filepath.Join(dir, "fstab")
 	plan := uevent.Kind.Plan().(*uevent.Plan)
-	plan.Overheard = true
+	plan.Subscribed = true
 	p := readPlan(t, strings.ReplaceAll(yaml, "DIR", dir))
 	l.Post(func() {
 		r.uevent.Apply(plan)
@@ -270,7 +270,7 @@ func (r *rig) hear(e *sources.Event) {
 	lent := e.Clone()
 	lent.Borrowed = true
 	text := lent.CopyStrings(nil)
-	r.source.Hear(lent)
+	r.source.Notify(lent)
 	clear(text)
 }
 

@@ -34,7 +34,7 @@ type Source struct {
 	listing          *listing      // nil unless devices are being listed
 	again            bool          // list once more
 	heard            uint64        // uevents of block devices so far
-	settle           sources.Timer // nil unless devices are to be listed after a loss
+	relisting        sources.Timer // nil unless devices are to be listed after a loss
 	privateNamespace string        // our mount namespace is not everybody's, in words
 	table            mountTable
 	lock             lock
@@ -177,21 +177,21 @@ func (s *Source) Close() {
 	}
 	s.table.close()
 	s.lock.release()
-	sources.StopTimer(&s.settle)
+	sources.StopTimer(&s.relisting)
 }
 
-// Hear implements sources.Hearer.
-func (s *Source) Hear(e *sources.Event) {
+// Notify implements sources.Subscriber.
+func (s *Source) Notify(e *sources.Event) {
 	switch {
 	case e.Topic.Kind == "loss" && e.Topic.Name == "uevent":
 		s.relist()
 	case e.Topic.Kind == "uevent" && e.Topic.Name == "block":
-		s.hearBlock(e)
+		s.takeUevent(e)
 	}
 }
 
-// hearBlock takes the kernel's word about a block device.
-func (s *Source) hearBlock(e *sources.Event) {
+// takeUevent takes the kernel's word about a block device.
+func (s *Source) takeUevent(e *sources.Event) {
 	id, ok := identify(e)
 	if !ok {
 		return
@@ -275,9 +275,9 @@ const lossGrace = 500 * time.Millisecond
 
 // relist lists the devices again, a while from now.
 func (s *Source) relist() {
-	if s.settle == nil {
-		s.settle = s.host.Loop.After(lossGrace, func() {
-			s.settle = nil
+	if s.relisting == nil {
+		s.relisting = s.host.Loop.After(lossGrace, func() {
+			s.relisting = nil
 			s.list(false)
 		})
 	}

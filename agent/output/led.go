@@ -59,7 +59,7 @@ func (l *led) rest(done func(error)) {
 	l.work(done)
 }
 
-func (l *led) settle(on bool, done func(error)) {
+func (l *led) finish(on bool, done func(error)) {
 	to := "off"
 	if on {
 		to = "on"

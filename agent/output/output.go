@@ -53,7 +53,7 @@ type Outputs struct {
 	log    *slog.Logger
 	lines  Lines
 	leds   string // the folder of LEDs
-	stages []*stage
+	stages []*player
 }
 
 // New returns an Outputs on which nothing plays. sys is where /sys is.
@@ -83,7 +83,7 @@ func (p *Outputs) ToggleLine(name string) error {
 // SetLED does what s asks of a LED and ends what plays on it, which a toggle
 // takes for on.
 func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
-	st := p.stage(Output{LED: name})
+	st := p.player(Output{LED: name})
 	if st.play != nil && s.To == "toggle" {
 		s.To = "off"
 	}
@@ -94,19 +94,19 @@ func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
 // Blink plays r. When its rounds are over, the output becomes what it was
 // before anything played on it.
 func (p *Outputs) Blink(o Output, r Rhythm, done func(error)) {
-	s := p.stage(o)
+	s := p.player(o)
 	s.begin(&play{stage: s, rhythm: r, end: s.face.rest}, done)
 }
 
 // Pulse drives o to a level for a while, and then to the other one.
 func (p *Outputs) Pulse(o Output, to bool, r Rhythm, done func(error)) {
-	s := p.stage(o)
-	s.begin(&play{stage: s, rhythm: r, inverted: !to, end: func(done func(error)) { s.face.settle(!to, done) }}, done)
+	s := p.player(o)
+	s.begin(&play{stage: s, rhythm: r, inverted: !to, end: func(done func(error)) { s.face.finish(!to, done) }}, done)
 }
 
 // Keep ends what plays on outputs for which kept is false.
 func (p *Outputs) Keep(kept func(Output) bool) {
-	p.stages = slices.DeleteFunc(p.stages, func(s *stage) bool {
+	p.stages = slices.DeleteFunc(p.stages, func(s *player) bool {
 		if kept(s.output) {
 			return false
 		}
@@ -142,11 +142,11 @@ func (p *Outputs) Status() []sources.State {
 	return states
 }
 
-// stage returns the stage of an output that something is to be played on.
-func (p *Outputs) stage(o Output) *stage {
+// player returns the player of an output that something is to be played on.
+func (p *Outputs) player(o Output) *player {
 	s := p.find(o)
 	if s == nil {
-		s = &stage{panel: p}
+		s = &player{panel: p}
 		if o.Line != "" {
 			s.face = &line{lines: p.lines, name: o.Line}
 		} else {
@@ -163,7 +163,7 @@ func (p *Outputs) stage(o Output) *stage {
 
 // find returns the stage of o, nil if nothing was played there yet. Two
 // patterns that match the same LED are the same output.
-func (p *Outputs) find(o Output) *stage {
+func (p *Outputs) find(o Output) *player {
 	for _, s := range p.stages {
 		if s.output == o {
 			return s
@@ -194,7 +194,7 @@ func (p *Outputs) ledName(pattern string) string {
 
 // ExamineLED returns which LED a name or pattern means, or why it cannot be
 // driven, by the trigger unless that is "". Nothing of it is changed.
-func ExamineLED(x *sources.Exam, pattern, trigger string) (name string, err error) {
+func ExamineLED(x *sources.Report, pattern, trigger string) (name string, err error) {
 	d := &ledDevice{leds: x.Path("/sys/class/leds")}
 	if d.name, err = findLED(d.leds, pattern); err != nil {
 		return "", err

@@ -119,13 +119,13 @@ func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 		return true
 	}
 	p.Unmet++
-	r.tellUnmet(rule, e)
+	r.logUnmet(rule, e)
 	return false
 }
 
-// tellUnmet logs what kept a rule from firing: in a dry run, where that is
+// logUnmet logs what kept a rule from firing: in a dry run, where that is
 // what the reader wants to know, more loudly.
-func (r *Runner) tellUnmet(rule *Rule, e *sources.Event) {
+func (r *Runner) logUnmet(rule *Rule, e *sources.Event) {
 	level, message := slog.LevelDebug, "condition does not hold"
 	if r.dryRun {
 		level, message = slog.LevelInfo, "would not fire: a condition does not hold"

@@ -191,15 +191,15 @@ func (c *Child) advance() {
 	if !c.gone || c.over || c.output != nil && c.output.owed > 0 {
 		return
 	}
-	c.settle()
+	c.followRest()
 	if !c.reported {
 		c.reported = true
 		c.ended(c.result)
 	}
 }
 
-// settle decides what of the group must still be followed.
-func (c *Child) settle() {
+// followRest decides what of the group must still be followed.
+func (c *Child) followRest() {
 	holdsOutput := c.output != nil && !c.output.closed
 	switch {
 	case c.killed || !c.terminated && !holdsOutput:

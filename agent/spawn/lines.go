@@ -149,10 +149,10 @@ func (l *lines) allow() bool {
 
 func (l *lines) resume() {
 	l.drop = nil
-	l.tellDropped()
+	l.reportDropped()
 }
 
-func (l *lines) tellDropped() {
+func (l *lines) reportDropped() {
 	if l.dropped > 0 {
 		l.deliver(fmt.Appendf(nil, "%s %d lines dropped", cutMark, l.dropped))
 	}
@@ -169,7 +169,7 @@ func (l *lines) flush() {
 	if len(l.line) > 0 {
 		l.end()
 	}
-	l.tellDropped()
+	l.reportDropped()
 }
 
 // close stops the timer.

@@ -178,7 +178,7 @@ func (p *Plan) keeps() bool {
 }
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	if !p.keeps() {
 		return
 	}
@@ -193,7 +193,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		x.Bad(at, subject, p.file+": cannot use the state file: "+err.Error(), advice)
 		return
 	}
-	x.Judge(at, subject, p.file+" can be written", x.Creatable(p.file), "a restart would lose variables: set `state_file:` to a writable file")
+	x.Check(at, subject, p.file+" can be written", x.Creatable(p.file), "a restart would lose variables: set `state_file:` to a writable file")
 }
 
 // keptAt is where the first variable is declared that is to be kept.

@@ -54,7 +54,7 @@ func (s *Source) Apply(plan sources.Plan) {
 			s.values[name] = v.initial
 			replaced = true
 			if previous, ok := before[name]; ok {
-				s.tell(name, previous, nil)
+				s.emitChange(name, previous, nil)
 			}
 		default:
 			s.values[name] = value
@@ -85,15 +85,15 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 		return nil
 	}
 	s.values[name] = value
-	s.tell(name, previous, cause)
+	s.emitChange(name, previous, cause)
 	if s.plan.vars[name].keep {
 		s.keep()
 	}
 	return nil
 }
 
-// tell emits the event that a variable changed.
-func (s *Source) tell(name, previous string, cause *sources.Chain) {
+// emitChange emits the event that a variable changed.
+func (s *Source) emitChange(name, previous string, cause *sources.Chain) {
 	s.fields = [...]sources.Field{
 		{Name: "VAR", Value: sources.Text(name)},
 		{Name: "VALUE", Value: sources.Text(s.values[name])},

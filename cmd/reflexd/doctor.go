@@ -27,15 +27,15 @@ func doctorVerb(c *command) func([]string) int {
 			fmt.Fprintln(c.stderr, "reflexd doctor:", err)
 			return wrong
 		case warnings.Failed():
-			return c.tellMistakes(warnings, *asJSON)
+			return c.printMistakes(warnings, *asJSON)
 		}
 		findings := agent.Machine{Socket: *socket}.Examine(configuration, warnings)
-		return c.tellFindings(findings, *asJSON)
+		return c.printFindings(findings, *asJSON)
 	}
 }
 
-// tellMistakes says what check says.
-func (c *command) tellMistakes(ps *config.Problems, asJSON bool) int {
+// printMistakes says what check says.
+func (c *command) printMistakes(ps *config.Problems, asJSON bool) int {
 	if asJSON {
 		return c.printJSON(complaints(ps), wrong)
 	}
@@ -45,7 +45,7 @@ func (c *command) tellMistakes(ps *config.Problems, asJSON bool) int {
 	return wrong
 }
 
-func (c *command) tellFindings(findings []sources.Finding, asJSON bool) int {
+func (c *command) printFindings(findings []sources.Finding, asJSON bool) int {
 	code := done
 	for _, f := range findings {
 		if f.Mark == sources.Bad {

@@ -45,7 +45,7 @@ func (w *logWriter) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	if w.lost > 0 {
-		w.buf = append(w.buf, w.tellLost()...)
+		w.buf = append(w.buf, w.reportLost()...)
 		w.lost = 0
 	}
 	w.buf = append(w.buf, line...)
@@ -53,8 +53,8 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// tellLost returns a line about the lines that were dropped.
-func (w *logWriter) tellLost() string {
+// reportLost returns a line about the lines that were dropped.
+func (w *logWriter) reportLost() string {
 	if w.format == "json" {
 		return fmt.Sprintf(`{"level":"WARN","msg":"log lines were dropped: the reader did not keep up","count":%d}`+"\n", w.lost)
 	}

@@ -207,7 +207,7 @@ func (c *changeWatch) afresh(overflow bool) {
 // last.
 func (c *changeWatch) begin(f *changing, path, kind string, synthetic bool) {
 	if f.read != readAll || path != f.path || !f.seen.there {
-		c.tell(f, path, kind, synthetic, nil)
+		c.emit(f, path, kind, synthetic, nil)
 		return
 	}
 	b := make([]byte, f.max+1)
@@ -218,9 +218,9 @@ func (c *changeWatch) begin(f *changing, path, kind string, synthetic bool) {
 		case c.files[f.name] != f || f.shut:
 		case err != nil:
 			c.source.host.Log.Debug("cannot read file", "file", f.name, "path", path, "error", err)
-			c.tell(f, path, kind, synthetic, nil)
+			c.emit(f, path, kind, synthetic, nil)
 		default:
-			c.tell(f, path, kind, synthetic, &text{b[:min(k, f.max)], k > f.max})
+			c.emit(f, path, kind, synthetic, &text{b[:min(k, f.max)], k > f.max})
 		}
 	})
 }
@@ -234,7 +234,7 @@ func readPath(path string, b []byte) (int, error) {
 	return readWhole(fd, b)
 }
 
-func (c *changeWatch) tell(f *changing, path, kind string, synthetic bool, t *text) {
+func (c *changeWatch) emit(f *changing, path, kind string, synthetic bool, t *text) {
 	f.events++
 	s := c.source
 	s.fields = append(s.fields[:0],

@@ -12,7 +12,7 @@ import (
 )
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	for _, name := range p.names() {
 		f := p.files[name]
 		subject := "file " + name
@@ -25,13 +25,13 @@ func (p *Plan) Examine(x *sources.Exam) {
 		if missing(err) {
 			advice = "load the driver that creates it; `run` waits for it"
 		}
-		x.Judge(&f.at, subject, f.path+" exists", err, advice)
+		x.Check(&f.at, subject, f.path+" exists", err, advice)
 	}
 }
 
 // look says what keeps the file from being watched, as far as that can be
 // known without opening it.
-func (f *File) look(x *sources.Exam) error {
+func (f *File) look(x *sources.Report) error {
 	var stat unix.Stat_t
 	if err := unix.Stat(x.Path(f.path), &stat); err != nil {
 		return explainOpen(f.path, err)

@@ -190,7 +190,7 @@ func isSocket(path string) bool {
 
 // lost is called when the open file has hung up or failed.
 func (n *node) lost(err error) {
-	n.tellHungUp()
+	n.emitHungUp()
 	n.source.host.Log.Info("file lost", "file", n.name, "path", n.path, "error", err)
 	n.release()
 	n.opener.Lost(fmt.Errorf("read %s: %w", n.path, err))

@@ -80,7 +80,7 @@ func TestOverhears(t *testing.T) {
 		"files: {a: {path: /a}}": "uevent signal", "files: {a: {path: /a, watch: epoll}}": "uevent",
 	} {
 		p, _ := compile("", yaml)
-		if got := strings.Join(p.Overhears(), " "); got != want {
+		if got := strings.Join(p.Subscribes(), " "); got != want {
 			t.Errorf("%s: %q, want %q", yaml, got, want)
 		}
 	}

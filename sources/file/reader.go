@@ -55,7 +55,7 @@ func (n *node) ready(events uint32) {
 		n.readBeside()
 		return
 	case byEpoll:
-		n.tellBand(band)
+		n.emitBand(band)
 	}
 	n.vain++ // until something is told
 	n.look()
@@ -64,17 +64,17 @@ func (n *node) ready(events uint32) {
 	}
 }
 
-// tellBand tells of what is not read: of all that poll says, but readable data
+// emitBand tells of what is not read: of all that poll says, but readable data
 // where these are read.
-func (n *node) tellBand(band int16) {
+func (n *node) emitBand(band int16) {
 	if band&unix.POLLIN != 0 && n.read == readNone {
-		n.tell(readable, band, nil)
+		n.emit(readable, band, nil)
 	}
 	if band&unix.POLLPRI != 0 {
-		n.tell(urgent, band, nil)
+		n.emit(urgent, band, nil)
 	}
 	if band&unix.POLLOUT != 0 && n.writable {
-		n.tell(writable, band, nil)
+		n.emit(writable, band, nil)
 	}
 }
 
@@ -117,22 +117,22 @@ func (n *node) hasEnded() bool {
 // when its last writer leaves, and is none the worse for it.
 func (n *node) ended() {
 	if n.fifo {
-		n.tellHungUp()
+		n.emitHungUp()
 	} else {
 		n.lost(errHungUp)
 	}
 }
 
-// tellHungUp tells of a last line that had no end, and of the hanging up, once
+// emitHungUp tells of a last line that had no end, and of the hanging up, once
 // until something comes again.
-func (n *node) tellHungUp() {
+func (n *node) emitHungUp() {
 	if line := n.lines.rest(); n.read == readLine && len(line) > 0 {
-		n.tell(readable, unix.POLLHUP, &text{line, false})
+		n.emit(readable, unix.POLLHUP, &text{line, false})
 		n.mute = false
 	}
 	if !n.mute {
 		n.mute = true
-		n.tell(hungUp, unix.POLLHUP, nil)
+		n.emit(hungUp, unix.POLLHUP, nil)
 	}
 }
 
@@ -167,11 +167,11 @@ func (n *node) readOnce() bool {
 func (n *node) took(band int16, b []byte, cut bool) {
 	n.mute = false
 	if n.read != readLine {
-		n.tell(n.stateRead(), band, &text{b, cut})
+		n.emit(n.stateRead(), band, &text{b, cut})
 		return
 	}
 	n.lines.split(b, func(line []byte, cut bool) {
-		n.tell(readable, band, &text{line, cut})
+		n.emit(readable, band, &text{line, cut})
 	})
 }
 
@@ -232,7 +232,7 @@ func (n *node) tookBeside(b []byte, k int, err error) {
 	cut := k > n.max
 	switch {
 	case n.settings.watch == urgently && n.read == readNone:
-		n.tell(changed, unix.POLLPRI, nil)
+		n.emit(changed, unix.POLLPRI, nil)
 	case n.settings.watch == urgently:
 		n.took(unix.POLLPRI, b[:min(k, n.max)], cut)
 	case k > 0:
@@ -266,8 +266,8 @@ type text struct {
 	cut bool
 }
 
-// tell sends an event. t is nil if nothing was read.
-func (n *node) tell(state string, band int16, t *text) {
+// emit sends an event. t is nil if nothing was read.
+func (n *node) emit(state string, band int16, t *text) {
 	n.events++
 	n.vain = 0
 	s := n.source

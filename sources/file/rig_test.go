@@ -98,7 +98,7 @@ func (r *rig) open() (err error) {
 func (r *rig) hearUevents() {
 	r.do(func() {
 		r.uevents = uevent.Open(r.source.host)
-		r.uevents.Apply(&uevent.Plan{Overheard: true})
+		r.uevents.Apply(&uevent.Plan{Subscribed: true})
 	})
 }
 
@@ -126,7 +126,7 @@ func (r *rig) turn() {
 			switch e.Topic.Kind {
 			case "signal", "uevent":
 				if r.hearing || e.Topic.Kind == "uevent" {
-					r.source.Hear(e)
+					r.source.Notify(e)
 				}
 			default:
 				r.mu.Lock()
@@ -250,7 +250,7 @@ func (r *rig) settled() {
 	r.t.Helper()
 	for deadline := time.Now().Add(wait); ; runtime.Gosched() {
 		busy := false
-		r.do(func() { busy = !r.source.Settled() || r.loop.Pending() > 0 })
+		r.do(func() { busy = !r.source.Started() || r.loop.Pending() > 0 })
 		if !busy {
 			return
 		}

@@ -80,9 +80,9 @@ func (p *Plan) names() []string { return slices.Sorted(maps.Keys(p.files)) }
 // Switchable implements sources.SwitchPlan.
 func (p *Plan) Switchable() []string { return p.names() }
 
-// Overhears implements sources.Overhearer: the signals by which files announce
+// Subscribes implements sources.SubscriberPlan: the signals by which files announce
 // themselves, and the uevents of devices that come and go.
-func (p *Plan) Overhears() []string {
+func (p *Plan) Subscribes() []string {
 	var kinds []string
 	for _, f := range p.files {
 		if f.watch != changes && !slices.Contains(kinds, "uevent") {
@@ -172,4 +172,4 @@ func (p *Plan) CheckSignals(wanted func(number int) bool, ps *config.Problems) {
 	}
 }
 
-var _ sources.Overhearer = (*Plan)(nil)
+var _ sources.SubscriberPlan = (*Plan)(nil)

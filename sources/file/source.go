@@ -20,7 +20,7 @@ import (
 	"reflexd/sources/signal"
 )
 
-// Source implements sources.Source, sources.Hearer and sources.Switcher.
+// Source implements sources.Source, sources.Subscriber and sources.Switcher.
 type Source struct {
 	host     sources.Host
 	plan     *Plan
@@ -66,8 +66,8 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.visitAll()
 }
 
-// Settled implements sources.Settler.
-func (s *Source) Settled() bool {
+// Started implements sources.StartWaiter.
+func (s *Source) Started() bool {
 	for _, n := range s.nodes {
 		if n.opener.Opening() {
 			return false
@@ -136,8 +136,8 @@ func (s *Source) nameChanged(dir, name string, mask uint32) {
 // errReplaced is the end of a file in whose place another stands, or none.
 var errReplaced = errors.New("its path was removed or names another file")
 
-// Hear implements sources.Hearer.
-func (s *Source) Hear(e *sources.Event) {
+// Notify implements sources.Subscriber.
+func (s *Source) Notify(e *sources.Event) {
 	switch e.Topic.Kind {
 	case "signal":
 		s.hearSignal(e)
@@ -199,11 +199,11 @@ func (s *Source) hearSignal(e *sources.Event) {
 func (n *node) hear(code string, band int16) {
 	switch {
 	case code == "POLL_PRI":
-		n.tell(urgent, band, nil)
+		n.emit(urgent, band, nil)
 	case code == "POLL_OUT":
-		n.tell(writable, band, nil)
+		n.emit(writable, band, nil)
 	case n.read == readNone && (code == "POLL_IN" || code == "POLL_MSG"):
-		n.tell(readable, band, nil)
+		n.emit(readable, band, nil)
 	default:
 		n.look()
 	}
@@ -219,7 +219,7 @@ func (s *Source) lookAtAll() {
 		}
 		n.look()
 		if n.fd >= 0 && n.read == readNone && n.polls {
-			n.tellBand(poll(n.fd, unix.POLLIN|unix.POLLPRI))
+			n.emitBand(poll(n.fd, unix.POLLIN|unix.POLLPRI))
 		}
 	})
 }
@@ -309,6 +309,6 @@ func (s *Source) Close() {
 }
 
 var (
-	_ sources.Hearer   = (*Source)(nil)
-	_ sources.Switcher = (*Source)(nil)
+	_ sources.Subscriber = (*Source)(nil)
+	_ sources.Switcher   = (*Source)(nil)
 )

@@ -482,7 +482,7 @@ func TestWhyAFileCannotBeUsedIsLoggedOnce(t *testing.T) {
 	r.logged("use `watch: changes`")
 	for range 3 {
 		r.do(func() {
-			r.source.Hear(&sources.Event{
+			r.source.Notify(&sources.Event{
 				Topic:  sources.Topic{Kind: "uevent", Name: "tty", State: "add"},
 				Fields: []sources.Field{{Name: "DEVNAME", Value: sources.Text(r.path("a"))}},
 			})

@@ -52,17 +52,17 @@ func (c *lineIs) holds() sources.Truth {
 	return sources.Whether(on == (c.is == "on" || c.is == sources.Pressed))
 }
 
-// Overhears implements sources.Overhearer: where conditions ask for lines, the
+// Subscribes implements sources.SubscriberPlan: where conditions ask for lines, the
 // source wants to know how far its own edges have been heard.
-func (p *Plan) Overhears() []string {
+func (p *Plan) Subscribes() []string {
 	if p.asked {
 		return []string{"line"}
 	}
 	return nil
 }
 
-// Hear implements sources.Hearer.
-func (s *Source) Hear(e *sources.Event) {
+// Notify implements sources.Subscriber.
+func (s *Source) Notify(e *sources.Event) {
 	if l := s.lines[e.Topic.Name]; l != nil && e.Press != sources.NoPress {
 		l.shown = e.Press == sources.Down || e.Press == sources.StartsDown
 	}

@@ -56,9 +56,9 @@ func TestConditionsOnLines(t *testing.T) {
 	// it as it was.
 	b.write(b.line(c, 0), edge{high: false}, edge{high: true})
 	b.await("both edges", func() bool { return len(b.events) == 2 })
-	b.do(func() { b.Hear(b.events[0]) })
+	b.do(func() { b.Notify(b.events[0]) })
 	answers("after the first edge", sources.Yes, sources.Yes, sources.No, 0)
-	b.do(func() { b.Hear(b.events[1]) })
+	b.do(func() { b.Notify(b.events[1]) })
 	answers("after the second", sources.No, sources.Yes, sources.No, 0)
 	b.expect("bell falling Down", "bell rising Up")
 	b.unplug(c)
@@ -69,11 +69,11 @@ func TestConditionsOnLines(t *testing.T) {
 // A line that only a condition asks for is requested.
 func TestConditionsOverhearTheirLines(t *testing.T) {
 	p := plan(t, "lines: {bell: {button: BELL}}")
-	if p.Overhears() != nil {
+	if p.Subscribes() != nil {
 		t.Error("without a condition it overhears")
 	}
 	ask(t, p, "{line: bell, is: off}")
-	if got := p.Overhears(); len(got) != 1 || got[0] != "line" {
+	if got := p.Subscribes(); len(got) != 1 || got[0] != "line" {
 		t.Errorf("it overhears %q", got)
 	}
 }

@@ -18,9 +18,9 @@ import (
 )
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) { Open(x.Host()).examine(p, x) }
+func (p *Plan) Examine(x *sources.Report) { Open(x.Host()).examine(p, x) }
 
-func (s *Source) examine(p *Plan, x *sources.Exam) {
+func (s *Source) examine(p *Plan, x *sources.Report) {
 	s.named = p.board
 	chips := s.survey()
 	defer chips.close()
@@ -39,7 +39,7 @@ func (s *Source) examine(p *Plan, x *sources.Exam) {
 }
 
 // reportBoard adds which board it is taken for.
-func (s *Source) reportBoard(x *sources.Exam) {
+func (s *Source) reportBoard(x *sources.Report) {
 	const subject = "board"
 	if b := s.thisBoard(); b != nil {
 		x.Good(nil, subject, fmt.Sprintf("%s [%s]", b.Title, b.Name))
@@ -55,10 +55,10 @@ func (s *Source) reportBoard(x *sources.Exam) {
 
 // pigpio works past the kernel, which neither knows what it does to a line nor
 // keeps it from doing so.
-var pigpio = sources.Rival{Comm: "pigpiod", What: "changes lines without the kernel, even if another program has requested them", Advice: "make it use other lines only"}
+var pigpio = sources.Conflict{Comm: "pigpiod", What: "changes lines without the kernel, even if another program has requested them", Advice: "make it use other lines only"}
 
 // report adds the chips as such.
-func (s *survey) report(x *sources.Exam, needed bool) {
+func (s *survey) report(x *sources.Report, needed bool) {
 	const subject = "GPIO"
 	for _, c := range s.chips {
 		x.Good(nil, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, len(c.Lines)))
@@ -77,7 +77,7 @@ func (s *survey) report(x *sources.Exam, needed bool) {
 
 // examine adds where the lines of d are and whether they can be had. names has
 // those that were examined, by their places.
-func (s *survey) examine(d declared, names map[string]string, x *sources.Exam) {
+func (s *survey) examine(d declared, names map[string]string, x *sources.Report) {
 	at, subject := &d.common().At, subjectOf(d)
 	chip, offsets, err := s.locate(d.specs())
 	if errors.As(err, new(absent)) {
@@ -120,7 +120,7 @@ func subjectOf(d declared) string {
 }
 
 // use says how the chip's line is used, or why it cannot be had.
-func (s *survey) use(chip *openChip, offset int, x *sources.Exam) (string, error) {
+func (s *survey) use(chip *openChip, offset int, x *sources.Report) (string, error) {
 	info := &chip.Lines[offset]
 	ours := func(s sources.State) bool {
 		return slices.ContainsFunc(s.Lines, func(h sources.HeldLine) bool { return h.Chip == chip.Name && h.Offset == offset })

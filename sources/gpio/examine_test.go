@@ -45,7 +45,7 @@ encoders:
   knob: {a: G, b: H}
   stuck: {a: I, b: J}
 `)
-	x := &sources.Exam{Configured: true, Pid: 99, States: map[string][]sources.State{
+	x := &sources.Report{Configured: true, Pid: 99, States: map[string][]sources.State{
 		"gpio": {{Name: "d", OK: true, Lines: []sources.HeldLine{{Chip: "gpiochip0", Offset: 3, Level: "high"}}}},
 	}}
 	b.do(func() { b.Source.examine(p, x) })

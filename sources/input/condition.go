@@ -64,17 +64,17 @@ func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) func() sourc
 	}
 }
 
-// Overhears implements sources.Overhearer: where conditions ask for keys, the
+// Subscribes implements sources.SubscriberPlan: where conditions ask for keys, the
 // source wants to know how far its own events have been heard.
-func (p *Plan) Overhears() []string {
+func (p *Plan) Subscribes() []string {
 	if p.asked {
 		return []string{"key"}
 	}
 	return nil
 }
 
-// Hear implements sources.Hearer.
-func (s *source) Hear(e *sources.Event) {
+// Notify implements sources.Subscriber.
+func (s *source) Notify(e *sources.Event) {
 	n := s.nodes[strings.TrimPrefix(e.Source, "input:")]
 	code, _ := e.Lookup("CODE")
 	if number, ok := code.Int(); ok && n != nil && n.device != nil && 0 <= number && number < keyCount {

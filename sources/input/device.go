@@ -27,17 +27,17 @@ type device struct {
 	// gone is called once, when the device can no longer be read.
 	gone func(error)
 
-	names    []string // by which the configuration knows it
-	wanted   codes    // what rules ask for
-	heard    codes    // what is let through for them or for a grab
-	extra    codes    // what is let through only to see life: see vigil
-	levels   levels   // of what is heard; the axes as last seen
-	dropping bool     // events were lost: skip to the next SYN_REPORT
-	closed   bool
-	grab     grab
-	shown    [keyBytes]byte // the keys that are down as far as the rules have heard: see Hear
-	vigils   []*vigil       // that want to know of any event
-	blinking bool
+	names       []string // by which the configuration knows it
+	wanted      codes    // what rules ask for
+	heard       codes    // what is let through for them or for a grab
+	extra       codes    // what is let through only to see life: see vigil
+	levels      levels   // of what is heard; the axes as last seen
+	dropping    bool     // events were lost: skip to the next SYN_REPORT
+	closed      bool
+	grab        grab
+	shown       [keyBytes]byte // the keys that are down as far as the rules have heard: see Hear
+	idleWatches []*idleWatch   // that want to know of any event
+	blinking    bool
 
 	buf    []byte // shared with the source's other devices
 	event  sources.Event
@@ -149,21 +149,21 @@ func (d *device) refresh(fresh *codes) {
 		down := hasBit(now.keys[:], code)
 		setBit(d.levels.keys[:], code, down)
 		if !fresh.has(evKey, code) {
-			d.tellKey(at, code, b2i(down), true)
+			d.emitKey(at, code, b2i(down), true)
 		}
 	}
 	for code := range changed(d.heard.switches[:], d.levels.switches[:], now.switches[:]) {
 		on := hasBit(now.switches[:], code)
 		setBit(d.levels.switches[:], code, on)
 		if !fresh.has(evSw, code) {
-			d.tellSwitch(at, code, b2i(on), true)
+			d.emitSwitch(at, code, b2i(on), true)
 		}
 	}
 	for code := range eachBit(ask.axes[:]) {
 		was, is := d.levels.axes[code], now.axes[code]
 		d.levels.axes[code] = is
 		if is != was && !fresh.has(evAbs, code) && !perContact(code) {
-			d.tellAxis(at, axis{evAbs, code}, is, was, true)
+			d.emitAxis(at, axis{evAbs, code}, is, was, true)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func (d *device) press(r record) {
 	if r.value < 2 {
 		setBit(d.levels.keys[:], r.code, r.value == 1)
 	}
-	d.tellKey(r.at, r.code, r.value, false)
+	d.emitKey(r.at, r.code, r.value, false)
 }
 
 func (d *device) flip(r record) {
@@ -196,7 +196,7 @@ func (d *device) flip(r record) {
 		return
 	}
 	setBit(d.levels.switches[:], r.code, r.value == 1)
-	d.tellSwitch(r.at, r.code, r.value, false)
+	d.emitSwitch(r.at, r.code, r.value, false)
 }
 
 func (d *device) move(r record) {
@@ -205,11 +205,11 @@ func (d *device) move(r record) {
 	}
 	was := d.levels.axes[r.code]
 	d.levels.axes[r.code] = r.value
-	d.tellAxis(r.at, axis{evAbs, r.code}, r.value, was, false)
+	d.emitAxis(r.at, axis{evAbs, r.code}, r.value, was, false)
 }
 
 func (d *device) turn(r record) {
-	d.tellAxis(r.at, axis{evRel, r.code}, r.value, 0, false)
+	d.emitAxis(r.at, axis{evRel, r.code}, r.value, 0, false)
 }
 
 // adopt makes the device serve a configuration: the one that it was opened
@@ -232,7 +232,7 @@ func (d *device) adopt(names []string, wanted codes, mode Grab) {
 	fresh := wanted.without(&old)
 	for code := range eachBit(fresh.keys[:]) {
 		if hasBit(d.levels.keys[:], code) {
-			d.tellStart(code)
+			d.emitStart(code)
 		}
 	}
 }
@@ -285,7 +285,7 @@ func (d *device) releaseKeys(c codes) {
 	at := d.host.Loop.Now()
 	for code := range eachBit(c.keys[:]) {
 		if hasBit(d.levels.keys[:], code) {
-			d.tellKey(at, code, 0, true)
+			d.emitKey(at, code, 0, true)
 		}
 	}
 }

@@ -21,10 +21,10 @@ import (
 )
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) { p.examine(x, &driver) }
+func (p *Plan) Examine(x *sources.Report) { p.examine(x, &driver) }
 
-func (p *Plan) examine(x *sources.Exam, k *kernel) {
-	e := &examination{Exam: x, plan: p, dir: x.Path("/dev/input")}
+func (p *Plan) examine(x *sources.Report, k *kernel) {
+	e := &examination{Report: x, plan: p, dir: x.Path("/dev/input")}
 	e.look(k)
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
 		e.declared(name, p.Inputs[name])
@@ -43,7 +43,7 @@ func (p *Plan) examine(x *sources.Exam, k *kernel) {
 }
 
 // rivals are the programs that act on keys, or keep them to themselves.
-var rivals = [...]sources.Rival{
+var rivals = [...]sources.Conflict{
 	{Comm: "thd", What: "is triggerhappy, which acts on keys too", Advice: "take the keys out of /etc/triggerhappy/triggers.d, or declare the input with grab: auto"},
 	{Comm: "acpid", What: "acts on power keys and lids too", Advice: "see /etc/acpi/events, or declare the input with grab: auto"},
 	{Comm: "actkbd", What: "acts on keys too", Advice: "see /etc/actkbd.conf, or declare the input with grab: auto"},
@@ -55,7 +55,7 @@ var rivals = [...]sources.Rival{
 
 // examination is what is known while the devices are compared with a plan.
 type examination struct {
-	*sources.Exam
+	*sources.Report
 	plan    *Plan
 	dir     string // where the nodes are
 	devices []seen
@@ -215,5 +215,5 @@ func (e *examination) virtual(name string) {
 	if err != nil {
 		err = explainUinput(name, sources.PathError("open", "/dev/uinput", err))
 	}
-	e.Judge(nil, subject, "/dev/uinput exists", err, "")
+	e.Check(nil, subject, "/dev/uinput exists", err, "")
 }

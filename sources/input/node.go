@@ -123,7 +123,7 @@ func (s *source) meet(n *node, o *opened) error {
 	}
 	n.device = d
 	s.logAbout(n, names, "input device opened")
-	d.vigils = s.vigilsOf(names)
+	d.idleWatches = s.idleWatchesOf(names)
 	d.adopt(names, wanted, mode)
 	return nil
 }
@@ -137,13 +137,13 @@ func (s *source) lost(n *node, err error) {
 	s.notice()
 }
 
-// settle opens, closes or adapts a node whose device is known as the plan now
+// adapt opens, closes or adapts a node whose device is known as the plan now
 // asks.
-func (s *source) settle(n *node) {
+func (s *source) adapt(n *node) {
 	names, wanted, mode := s.asked(n)
 	switch keep := s.worth(n, &wanted, mode); {
 	case keep && n.device != nil:
-		n.device.vigils = s.vigilsOf(names)
+		n.device.idleWatches = s.idleWatchesOf(names)
 		n.device.adopt(names, wanted, mode)
 	case keep:
 		n.opener.Visit()

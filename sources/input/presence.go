@@ -145,21 +145,21 @@ func (s *source) notice() {
 			p.path, p.device = n.path, n.id.name
 		}
 		if news {
-			s.tellPresence(name, p)
+			s.emitPresence(name, p)
 		}
 	}
 }
 
-func (s *source) tellPresence(name string, p *presence) {
+func (s *source) emitPresence(name string, p *presence) {
 	now := s.host.Loop.Now()
 	state := absent
 	if p.here {
 		state = present
 	}
 	if slices.Contains(s.plan.comings, name) {
-		s.tellInput(now, name, state, -1)
+		s.emitInput(now, name, state, -1)
 	}
-	if v := s.vigils[name]; v != nil && p.here {
+	if v := s.idleWatches[name]; v != nil && p.here {
 		v.life(now, now)
 	}
 }
@@ -184,9 +184,9 @@ func (s *source) isPresent(name string) (here, ok bool) {
 	return p != nil && p.here, p != nil && p.known
 }
 
-// tellInput emits that the input came to a state. silent is for how long
+// emitInput emits that the input came to a state. silent is for how long
 // nothing had come of it; negative where that does not matter.
-func (s *source) tellInput(at time.Duration, name, state string, silent time.Duration) {
+func (s *source) emitInput(at time.Duration, name, state string, silent time.Duration) {
 	fields := [...]sources.Field{
 		{Name: "INPUT", Value: sources.Text(name)},
 		{Name: "DEVICE", Value: sources.Text(s.presences[name].path)},

@@ -188,7 +188,7 @@ func TestSilenceOverAReload(t *testing.T) {
 	r.expect("input kbd active", "input kbd idle", "input kbd idle")
 	r.apply("{}")
 	r.do(func() {
-		if len(r.source.vigils) != 0 || len(r.source.presences) != 0 {
+		if len(r.source.idleWatches) != 0 || len(r.source.presences) != 0 {
 			t.Error("it watches on")
 		}
 	})
@@ -244,7 +244,7 @@ func TestConditionsOnKeysAndInputs(t *testing.T) {
 	var seen []sources.Truth
 	for _, e := range r.expect("key KEY_A down", "key KEY_B down", "key KEY_A up") {
 		r.do(func() {
-			r.source.Hear(e)
+			r.source.Notify(e)
 			seen = append(seen, down())
 		})
 	}

@@ -31,8 +31,8 @@ type source struct {
 	nodes   map[string]*node
 	// What is known of the declared inputs, and which of them are watched for
 	// silence, by name.
-	presences map[string]*presence
-	vigils    map[string]*vigil
+	presences   map[string]*presence
+	idleWatches map[string]*idleWatch
 
 	virtuals    map[string]*virtualDevice // by name
 	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
@@ -85,8 +85,8 @@ func (s *source) Apply(plan sources.Plan) {
 	}
 }
 
-// Settled implements sources.Settler.
-func (s *source) Settled() bool {
+// Started implements sources.StartWaiter.
+func (s *source) Started() bool {
 	for _, v := range s.virtuals {
 		if v.making {
 			return false
@@ -115,10 +115,10 @@ func (s *source) Close() {
 // closeNodes lets go of all devices, but for our virtual ones.
 func (s *source) closeNodes() {
 	s.presences = nil
-	for _, v := range s.vigils {
+	for _, v := range s.idleWatches {
 		v.stop()
 	}
-	s.vigils = nil
+	s.idleWatches = nil
 	if s.folders != nil {
 		s.folders.Close()
 		s.folders = nil
@@ -159,7 +159,7 @@ func (s *source) watched() []string {
 func (s *source) rematch() {
 	for _, path := range s.paths() {
 		if n := s.nodes[path]; n.id != nil {
-			s.settle(n)
+			s.adapt(n)
 		}
 	}
 }

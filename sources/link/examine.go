@@ -14,7 +14,7 @@ import (
 
 // Examine implements sources.Examiner. A link that is not there may come: that
 // is no fault.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	if len(p.names) == 0 {
 		return
 	}
@@ -23,7 +23,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 		s.Close()
 	}
 	at := x.At("link", "")
-	x.Judge(at, "links", "can be watched", err, "")
+	x.Check(at, "links", "can be watched", err, "")
 	entries, _ := os.ReadDir(x.Path("/sys/class/net"))
 	var there []string
 	for _, e := range entries {

@@ -82,8 +82,8 @@ func (s *Source) shut() {
 	}
 }
 
-// Settled implements sources.Settler.
-func (s *Source) Settled() bool { return !s.plan.wanted() || s.known || s.err != nil }
+// Started implements sources.StartWaiter.
+func (s *Source) Started() bool { return !s.plan.wanted() || s.known || s.err != nil }
 
 // Status implements sources.Source: the links that rules name, and all in all.
 func (s *Source) Status() []sources.State {
@@ -180,7 +180,7 @@ func (s *Source) answered(there table, err error) {
 	}
 	events := s.table.become(there)
 	if s.known { // what was there at start is no news
-		s.tell(events, true)
+		s.emit(events, true)
 	}
 	s.known = true
 	if err := s.watch.Events(unix.EPOLLIN); err != nil {
@@ -230,13 +230,13 @@ func (s *Source) take(b []byte) {
 			s.count.malformed++
 			s.host.Log.Debug("malformed rtnetlink message", "error", err, "length", len(b))
 		}
-		s.tell(s.events, false)
+		s.emit(s.events, false)
 	}
 }
 
-// tell emits events; rescan marks those that stand for messages that were
+// emit emits events; rescan marks those that stand for messages that were
 // lost. The kernel's messages bear no stamp.
-func (s *Source) tell(events []event, rescan bool) {
+func (s *Source) emit(events []event, rescan bool) {
 	now := s.host.Loop.Now()
 	for i := range events {
 		e := &events[i]

@@ -16,13 +16,13 @@ import (
 )
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	for _, s := range p.sockets() {
 		s.examine(x)
 	}
 }
 
-func (s *Socket) examine(x *sources.Exam) {
+func (s *Socket) examine(x *sources.Report) {
 	subject := "netlink " + s.Name
 	if x.HeldAs("netlink", s.Name) {
 		x.Good(&s.At, subject, "held by the running agent")
@@ -45,7 +45,7 @@ func (s *Socket) examine(x *sources.Exam) {
 		x.Note(&s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.Buffer>>10, s.buffer>>10), "raise net.core.rmem_max")
 		return
 	}
-	x.Judge(&s.At, subject, s.describe(), err, advice)
+	x.Check(&s.At, subject, s.describe(), err, advice)
 }
 
 // describe says what the socket is for.

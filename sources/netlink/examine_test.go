@@ -36,7 +36,7 @@ netlink:
 	if len(ps.All()) > 1 { // the port is there twice
 		t.Fatal(ps)
 	}
-	x := &sources.Exam{Configured: true, States: map[string][]sources.State{"netlink": {{Name: "held", OK: true}, {Name: "taken"}}}}
+	x := &sources.Report{Configured: true, States: map[string][]sources.State{"netlink": {{Name: "held", OK: true}, {Name: "taken"}}}}
 	plan.Examine(x)
 	want := []string{
 		"BAD netlink taken: bind port 4711: address already in use: process " + fmt.Sprint(os.Getpid()),

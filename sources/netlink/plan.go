@@ -90,10 +90,10 @@ func (p *Plan) sockets() []*Socket {
 	return all
 }
 
-// Overhears implements sources.Overhearer: a protocol that is not there yet
+// Subscribes implements sources.SubscriberPlan: a protocol that is not there yet
 // comes with a module, which a uevent tells of. A loss may have been one of
 // those.
-func (p *Plan) Overhears() []string {
+func (p *Plan) Subscribes() []string {
 	for _, s := range p.declared {
 		if !s.generic() {
 			return []string{"uevent", "loss"}

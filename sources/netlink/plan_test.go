@@ -55,10 +55,10 @@ netlink:
 	if !b.same(&settings{unix.NETLINK_GENERIC, "acpi_event", []group{{name: "acpi_mc_group"}}, 0, defaultBuffer, false}) || !b.decodes(asText) {
 		t.Errorf("%+v", b)
 	}
-	if kinds := p.Overhears(); len(kinds) != 2 {
+	if kinds := p.Subscribes(); len(kinds) != 2 {
 		t.Error(kinds)
 	}
-	if p, _ := read("netlink: {b: {family: x}}"); p.Overhears() != nil {
+	if p, _ := read("netlink: {b: {family: x}}"); p.Subscribes() != nil {
 		t.Error("nlctrl tells of families; no uevent is needed")
 	}
 }

@@ -38,7 +38,7 @@ func (k *socket) ready(uint32) {
 	}
 	if k.lossy {
 		if k.batches++; k.batches >= lossPatience {
-			k.tellLoss()
+			k.reportLoss()
 		}
 	}
 }
@@ -51,7 +51,7 @@ func (k *socket) receive() bool {
 		k.take(b, from)
 	case unix.EINTR:
 	case unix.EAGAIN:
-		k.tellLoss()
+		k.reportLoss()
 		return false
 	case unix.ENOBUFS, unix.ENOMEM: // the latter where the kernel had no room to make one
 		k.lossy = true
@@ -68,9 +68,9 @@ func (k *socket) receive() bool {
 	return true
 }
 
-// tellLoss tells how many messages did not fit into the buffer, once it was
+// reportLoss tells how many messages did not fit into the buffer, once it was
 // emptied.
-func (k *socket) tellLoss() {
+func (k *socket) reportLoss() {
 	if !k.lossy {
 		return
 	}
@@ -110,7 +110,7 @@ func (k *socket) take(b []byte, from nl.Sender) {
 		case k.private(m, from):
 		case !believed:
 			strange = true
-		case !k.tellMessage(m, from):
+		case !k.emitMessage(m, from):
 			k.malformed++
 		}
 	}
@@ -154,14 +154,14 @@ func (k *socket) hearsNews() bool {
 func (k *socket) familyNews(n news) {
 	if n.gone {
 		k.family = nil
-		k.tell(fmt.Errorf("find family %s: %w", n.name, errNoFamily))
+		k.logError(fmt.Errorf("find family %s: %w", n.name, errNoFamily))
 	}
 	k.look = true
 	k.advance()
 }
 
-// tellMessage emits one message. It reports false if it makes no sense.
-func (k *socket) tellMessage(m nl.Message, from nl.Sender) bool {
+// emitMessage emits one message. It reports false if it makes no sense.
+func (k *socket) emitMessage(m nl.Message, from nl.Sender) bool {
 	f := &k.source.fields
 	*f = (*f)[:0]
 	f.number("TYPE", int64(m.Type))

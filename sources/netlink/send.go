@@ -67,7 +67,7 @@ func (s *Source) Send(name string, m Message, done func(error)) (*Sending, error
 	if k == nil {
 		return nil, s.unknown(name)
 	}
-	if err := k.mute(); err != nil {
+	if err := k.sendError(); err != nil {
 		return nil, fmt.Errorf("send on netlink socket %s: %w", name, err)
 	}
 	p := &Sending{socket: k, message: m, done: done}
@@ -77,9 +77,9 @@ func (s *Source) Send(name string, m Message, done func(error)) (*Sending, error
 	return p, nil
 }
 
-// mute returns why nothing can be sent. While the socket is being opened,
+// sendError returns why nothing can be sent. While the socket is being opened,
 // messages wait for that.
-func (k *socket) mute() error {
+func (k *socket) sendError() error {
 	switch {
 	case k.shut:
 		return errors.New("the socket is closed by a rule")

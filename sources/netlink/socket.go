@@ -162,7 +162,7 @@ func (s *settings) joinFamily(o *nl.Socket) (*family, error) {
 
 // found is called when the socket can be used, or with why its family cannot.
 func (k *socket) found(err error) {
-	k.tell(err)
+	k.logError(err)
 	if err != nil {
 		k.failSends(err)
 	}
@@ -179,8 +179,8 @@ func (k *socket) listen() {
 	k.watch = watch
 }
 
-// tell logs a change of what is wrong, and keeps it for status.
-func (k *socket) tell(err error) {
+// logError logs a change of what is wrong, and keeps it for status.
+func (k *socket) logError(err error) {
 	before := k.err
 	k.err = err
 	log := k.source.host.Log.With("socket", k.decl.Name)
@@ -197,7 +197,7 @@ func (k *socket) tell(err error) {
 // wait has opening tried again: when a module comes if the protocol is not
 // there, else after a while.
 func (k *socket) wait(err error) {
-	k.tell(err)
+	k.logError(err)
 	k.resting = true
 	pause := retryAfter
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
@@ -274,7 +274,7 @@ func (k *socket) close() {
 func (k *socket) fail(err error) {
 	k.broken = true
 	k.deafen()
-	k.tell(fmt.Errorf("receive: %w", err))
+	k.logError(fmt.Errorf("receive: %w", err))
 	k.lose(0, "cannot read the socket; it is opened again")
 	k.advance()
 }

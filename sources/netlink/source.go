@@ -14,7 +14,7 @@ import (
 )
 
 // Source serves the sockets of the plan in force. It implements
-// sources.Source and sources.Hearer; all its methods are called on the loop's
+// sources.Source and sources.Subscriber; all its methods are called on the loop's
 // thread.
 type Source struct {
 	host    sources.Host
@@ -62,10 +62,10 @@ func (s *Source) openWaiting() {
 	}
 }
 
-// Hear implements sources.Hearer. A module may have brought a protocol. The
+// Notify implements sources.Subscriber. A module may have brought a protocol. The
 // kernel announces it before its init function has run, so openWaiting tries
 // several times.
-func (s *Source) Hear(e *sources.Event) {
+func (s *Source) Notify(e *sources.Event) {
 	module := e.Topic.Kind == "uevent" && e.Topic.Name == "module" && e.Topic.State == "add"
 	if module || e.Topic.Kind == "loss" && e.Topic.Name == "uevent" {
 		s.openWaiting()
@@ -81,8 +81,8 @@ func (s *Source) Status() []sources.State {
 	return states
 }
 
-// Settled implements sources.Settler.
-func (s *Source) Settled() bool {
+// Started implements sources.StartWaiter.
+func (s *Source) Started() bool {
 	return !slices.ContainsFunc(s.sockets, func(k *socket) bool { return k.busy && k.watch == nil && k.wanted() })
 }
 

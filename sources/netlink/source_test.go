@@ -203,7 +203,7 @@ func TestMissingProtocolIsWaitedFor(t *testing.T) {
 			if len(k.pauses) > 0 {
 				t.Errorf("%q came before", action)
 			}
-			r.source.Hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "module", State: action}})
+			r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "module", State: action}})
 		}
 		k.pauses = pauses[:1]
 	})

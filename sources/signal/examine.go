@@ -16,7 +16,7 @@ import (
 // Examine implements sources.Examiner. Which signals rules can have at all,
 // check says. Here is whether there is room for them: the queue of signals is
 // shared by all processes of a user.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	queued := false
 	for n, wanted := range p.wanted {
 		if !wanted {
@@ -36,7 +36,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 }
 
 // blockedIn reports whether all threads of the running agent block the signal.
-func blockedIn(x *sources.Exam, n int) bool {
+func blockedIn(x *sources.Report, n int) bool {
 	files, _ := filepath.Glob(filepath.Join(x.Path("/proc"), strconv.Itoa(x.Pid), "task/*/status"))
 	for _, f := range files {
 		mask, err := strconv.ParseUint(sources.StatusField(f, "SigBlk"), 16, 64)
@@ -48,7 +48,7 @@ func blockedIn(x *sources.Exam, n int) bool {
 }
 
 // examineQueue looks at how full the queue of signals is.
-func examineQueue(x *sources.Exam) {
+func examineQueue(x *sources.Report) {
 	process := "self"
 	if x.Pid != 0 {
 		process = strconv.Itoa(x.Pid)

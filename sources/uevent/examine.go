@@ -15,7 +15,7 @@ import (
 )
 
 // Examine implements sources.Examiner.
-func (p *Plan) Examine(x *sources.Exam) {
+func (p *Plan) Examine(x *sources.Report) {
 	if p.wanted() || !x.Configured {
 		examineGroup(x, x.At("uevent", ""), "uevents", kernelGroup)
 	}
@@ -31,7 +31,7 @@ func (p *Plan) Examine(x *sources.Exam) {
 }
 
 // examineGroup joins and leaves a group.
-func examineGroup(x *sources.Exam, at *config.Pos, subject string, group uint32) {
+func examineGroup(x *sources.Report, at *config.Pos, subject string, group uint32) {
 	const little = 4 << 10
 	s, err := openSocket(little, group)
 	if err == nil {
@@ -41,5 +41,5 @@ func examineGroup(x *sources.Exam, at *config.Pos, subject string, group uint32)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		advice = "a container or sandbox blocks netlink: run the agent outside of it, or allow AF_NETLINK (RestrictAddressFamilies= of its unit)"
 	}
-	x.Judge(at, subject, "can be received", err, advice)
+	x.Check(at, subject, "can be received", err, advice)
 }

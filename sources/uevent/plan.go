@@ -24,9 +24,9 @@ var Kind = sources.Kind{
 type Plan struct {
 	// Everything asks for all events, triggers or not.
 	Everything bool
-	// Overheard asks for the kernel's messages, because others hear them, and
+	// Subscribed asks for the kernel's messages, because others hear them, and
 	// for no knowledge of devices.
-	Overheard bool
+	Subscribed bool
 
 	triggers []*trigger // of the kernel's stage
 	udev     int        // triggers of udev's stage
@@ -87,7 +87,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 }
 
 // wanted reports whether there is anything to hear of the kernel.
-func (p *Plan) wanted() bool { return p.Everything || p.Overheard || len(p.triggers) > 0 }
+func (p *Plan) wanted() bool { return p.Everything || p.Subscribed || len(p.triggers) > 0 }
 
 // scope returns the subsystems that p is about.
 func (p *Plan) scope() scope {

@@ -25,8 +25,8 @@ type repair struct {
 	walk       *walk // under way; nil if none is
 	upsets     int   // what made a walk under way worthless: losses and renamings
 	// rescan is set from a loss until what was lost was told.
-	rescan   bool
-	settling sources.Timer // nil unless waiting for the end of a storm
+	rescan bool
+	storm  sources.Timer // nil unless waiting for the end of a storm
 
 	// What is to be told, and since when the triggers wait that coldplug
 	// serves. While there is a delivery the socket is not read, so that
@@ -48,7 +48,7 @@ type item struct {
 
 // abandon forgets all devices, and whatever is under way.
 func (s *Source) abandon() {
-	sources.StopTimer(&s.settling)
+	sources.StopTimer(&s.storm)
 	sources.StopTimer(&s.delivery)
 	s.repair = repair{table: newTable(s.table.stamp)}
 }
@@ -57,8 +57,8 @@ func (s *Source) abandon() {
 func (s *Source) lose(count int) {
 	s.upsets++
 	s.count.lost++
-	if s.settling == nil {
-		s.settling = s.host.Loop.After(settleAfter, s.settle)
+	if s.storm == nil {
+		s.storm = s.host.Loop.After(settleAfter, s.awaitSilence)
 	}
 	if !s.rescan {
 		s.rescan = true
@@ -67,17 +67,17 @@ func (s *Source) lose(count int) {
 	}
 }
 
-// settle waits until the socket was found empty. Only from then on the kernel
+// awaitSilence waits until the socket was found empty. Only from then on the kernel
 // tells of the next loss: in an overflowing socket it drops all further
 // messages until that is empty, and says so once (net/netlink/af_netlink.c,
 // NETLINK_S_CONGESTED).
-func (s *Source) settle() {
-	s.settling = nil
+func (s *Source) awaitSilence() {
+	s.storm = nil
 	empty := s.socket == nil || s.delivery == nil && s.read()
 	switch {
-	case s.settling != nil: // the storm goes on
+	case s.storm != nil: // the storm goes on
 	case !empty:
-		s.settling = s.host.Loop.After(0, s.settle)
+		s.storm = s.host.Loop.After(0, s.awaitSilence)
 	default:
 		s.proceed()
 	}
@@ -86,7 +86,7 @@ func (s *Source) settle() {
 // proceed begins the next walk if there is a reason for one: a loss to be
 // repaired, a subsystem that is new, or a trigger that waits for coldplug.
 func (s *Source) proceed() {
-	busy := s.socket == nil || s.settling != nil || s.walk != nil || s.delivery != nil
+	busy := s.socket == nil || s.storm != nil || s.walk != nil || s.delivery != nil
 	if busy || !s.rescan && s.covered.covers(s.scope) && s.identified.covers(s.plan.ids) && !s.plan.waits() {
 		return
 	}
@@ -174,7 +174,7 @@ func (s *Source) deliver() {
 	}
 	n := min(tellAtOnce, len(s.queue))
 	for _, it := range s.queue[:n] {
-		s.tell(it)
+		s.emitItem(it)
 	}
 	s.queue = s.queue[n:]
 	s.delivery = s.host.Loop.After(0, s.deliver)
@@ -185,14 +185,14 @@ func (s *Source) resume() {
 	s.delivery, s.queue = nil, nil
 	s.plan.endServing()
 	s.listen()
-	s.tellRequested()
+	s.emitRequested()
 	s.proceed()
 }
 
-// tell sends the event of it. A device is told of by coldplug only if a
+// emitItem sends the event of it. A device is told of by coldplug only if a
 // trigger that is being served asks for it and did not hear of it since it
 // began to wait.
-func (s *Source) tell(it item) {
+func (s *Source) emitItem(it item) {
 	d := it.device
 	s.fields = append(s.fields[:0],
 		sources.Field{Name: "ACTION", Value: sources.Text(it.action)},

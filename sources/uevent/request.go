@@ -100,10 +100,10 @@ func Announce(sys string, devpaths []string, action string) (count int, err erro
 	return count, nil
 }
 
-// Tell tells the rules of the devices that sel chooses as if action had just
+// Trigger tells the rules of the devices that sel chooses as if action had just
 // happened to them, with COLDPLUG=1 and REQUESTED=1, and calls done with their
 // DEVPATHs when they are found; the events follow.
-func (s *Source) Tell(sel Selection, action string, done func(devpaths []string, err error)) {
+func (s *Source) Trigger(sel Selection, action string, done func(devpaths []string, err error)) {
 	w := &walk{sys: filepath.Clean(s.host.Sys), dev: s.host.Dev, scope: scope{all: true}, ids: sel.ids()}
 	if !w.ids.all {
 		w.ids = s.plan.ids
@@ -117,13 +117,13 @@ func (s *Source) Tell(sel Selection, action string, done func(devpaths []string,
 		for _, d := range chosen {
 			s.requested = append(s.requested, item{d, action, requestedField})
 		}
-		s.whenDrained(s.tellRequested)
+		s.whenDrained(s.emitRequested)
 	})
 }
 
-// tellRequested delivers what was asked for, unless another delivery is under
+// emitRequested delivers what was asked for, unless another delivery is under
 // way, after whose end it is called again.
-func (s *Source) tellRequested() {
+func (s *Source) emitRequested() {
 	if s.delivery == nil && len(s.requested) > 0 {
 		s.queue, s.requested = s.requested, nil
 		s.deliver()

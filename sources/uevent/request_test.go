@@ -12,7 +12,7 @@ import (
 func (r *rig) tell(sel Selection, action string, want int) {
 	r.t.Helper()
 	found := make(chan int, 1)
-	r.on(func() { r.source.Tell(sel, action, func(paths []string, err error) { found <- len(paths) }) })
+	r.on(func() { r.source.Trigger(sel, action, func(paths []string, err error) { found <- len(paths) }) })
 	if n := <-found; n != want {
 		r.t.Errorf("%d devices, want %d", n, want)
 	}

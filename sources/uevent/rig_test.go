@@ -191,7 +191,7 @@ func (r *rig) quiet() {
 	r.t.Helper()
 	r.await("end of the repair", func() bool {
 		s := r.source
-		return s.walk == nil && s.delivery == nil && s.settling == nil && !s.rescan
+		return s.walk == nil && s.delivery == nil && s.storm == nil && !s.rescan
 	})
 }
 

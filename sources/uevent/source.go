@@ -250,7 +250,7 @@ func (s *Source) note(m *message) (before told, id *identity) {
 	old := s.table.devices[m.devpath]
 	before, missed := s.table.observe(m)
 	if missed != nil {
-		s.tell(item{missed, "remove", rescanField})
+		s.emitItem(item{missed, "remove", rescanField})
 	}
 	return before, s.identityOf(m, old, s.table.devices[m.devpath])
 }

@@ -10,8 +10,8 @@ import (
 	"reflexd/sources"
 )
 
-// stage is an output that something was played on.
-type stage struct {
+// player is an output that something was played on.
+type player struct {
 	panel  *Outputs
 	output Output // as it was called last
 	face   face
@@ -28,14 +28,14 @@ type face interface {
 	// rest makes it what it was before it showed something.
 	rest(done func(error))
 	// settle makes a level the one that it is from then on.
-	settle(on bool, done func(error))
+	finish(on bool, done func(error))
 	// busy reports whether orders are still being carried out.
 	busy() bool
 }
 
 // play is a rhythm under way.
 type play struct {
-	stage    *stage
+	stage    *player
 	rhythm   Rhythm
 	inverted bool              // off first
 	end      func(func(error)) // makes the output what it is afterwards
@@ -46,7 +46,7 @@ type play struct {
 }
 
 // begin plays p instead of what plays.
-func (s *stage) begin(p *play, done func(error)) {
+func (s *player) begin(p *play, done func(error)) {
 	s.stop()
 	s.play = p
 	p.start = s.panel.loop.Now()
@@ -57,7 +57,7 @@ func (s *stage) begin(p *play, done func(error)) {
 }
 
 // stop ends what plays and leaves the output as it is just then.
-func (s *stage) stop() {
+func (s *player) stop() {
 	if s.play != nil {
 		sources.StopTimer(&s.play.timer)
 		s.play = nil
@@ -65,7 +65,7 @@ func (s *stage) stop() {
 }
 
 // finish ends what plays as if it were over.
-func (s *stage) finish() {
+func (s *player) finish() {
 	if p := s.play; p != nil {
 		s.stop()
 		p.end(s.report)
@@ -91,7 +91,7 @@ func (p *play) step(now time.Duration, done func(error)) {
 }
 
 // report logs when an output stops to follow, and when it follows again.
-func (s *stage) report(err error) {
+func (s *player) report(err error) {
 	switch {
 	case err != nil && s.err == nil:
 		s.panel.log.Warn("cannot set output; trying again with the next change", "output", s.output.String(), "error", err)
@@ -130,10 +130,10 @@ func (l *line) rest(done func(error)) {
 		done(nil)
 		return
 	}
-	l.settle(l.before, done)
+	l.finish(l.before, done)
 }
 
-func (l *line) settle(on bool, done func(error)) {
+func (l *line) finish(on bool, done func(error)) {
 	l.showing = false
 	done(l.lines.Set(l.name, on))
 }

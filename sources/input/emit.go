@@ -13,45 +13,45 @@ import (
 // keyPress says what the value of a key event means to a button.
 var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
 
-func (d *device) tellKey(at time.Duration, code uint16, value int32, synthetic bool) {
+func (d *device) emitKey(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evKey, code) {
 		d.event.Press = keyPress[value]
 		if synthetic && value == 0 {
 			d.event.Press = sources.Ended
 		}
-		d.tell(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
+		d.emit(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
 	}
 }
 
-// tellStart tells of a key that is down already. No rule hears of it.
-func (d *device) tellStart(code uint16) {
+// emitStart tells of a key that is down already. No rule hears of it.
+func (d *device) emitStart(code uint16) {
 	d.event.Press = sources.StartsDown
-	d.tell(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)
+	d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)
 }
 
-func (d *device) tellSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
+func (d *device) emitSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evSw, code) {
 		d.event.Press = sources.NoPress
-		d.tell(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
+		d.emit(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
 	}
 }
 
-func (d *device) tellAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
+func (d *device) emitAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
 	if d.wanted.has(a.typ, a.code) {
 		d.event.Press = sources.NoPress
 		topic := sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}
 		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
 		if a.typ == evRel {
 			steps := sources.Field{Name: sources.Steps, Value: sources.Int(int64(value))}
-			d.tell(at, topic, "AXIS", a.code, value, synthetic, previous, steps)
+			d.emit(at, topic, "AXIS", a.code, value, synthetic, previous, steps)
 			return
 		}
-		d.tell(at, topic, "AXIS", a.code, value, synthetic, previous)
+		d.emit(at, topic, "AXIS", a.code, value, synthetic, previous)
 	}
 }
 
-// tell emits an event about what topic names, which stands in the field what.
-func (d *device) tell(at time.Duration, topic sources.Topic, what string, code uint16, value int32, synthetic bool, more ...sources.Field) {
+// emit emits an event about what topic names, which stands in the field what.
+func (d *device) emit(at time.Duration, topic sources.Topic, what string, code uint16, value int32, synthetic bool, more ...sources.Field) {
 	fields := append(d.fields[:0],
 		sources.Field{Name: what, Value: sources.Text(topic.Name)},
 		sources.Field{Name: "CODE", Value: sources.Int(int64(code))},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Exam: what a configuration needs, compared with the machine, for the verb
+// Report: what a configuration needs, compared with the machine, for the verb
 // doctor.
 
 package sources
@@ -24,7 +24,7 @@ type Examiner interface {
 	// Examine adds its findings to x. It only looks: it requests no line,
 	// grabs no device, keeps no socket, opens no file of the configuration
 	// and changes nothing. It may block, and is called on no loop.
-	Examine(x *Exam)
+	Examine(x *Report)
 }
 
 // Mark says what a finding means.
@@ -49,8 +49,8 @@ type Finding struct {
 	Advice  string // what to do, where Found does not say it
 }
 
-// Exam is one comparison.
-type Exam struct {
+// Report is one comparison.
+type Report struct {
 	// Root is where / is: "" but for tests.
 	Root string
 	// Configured tells that there is a configuration. Without one, the
@@ -69,29 +69,29 @@ type Exam struct {
 }
 
 // Path returns where the path, which begins with a slash, is.
-func (x *Exam) Path(path string) string { return x.Root + path }
+func (x *Report) Path(path string) string { return x.Root + path }
 
 // Host returns what a source needs to look at the machine, and no loop.
-func (x *Exam) Host() Host {
+func (x *Report) Host() Host {
 	return Host{Dev: x.Path("/dev"), Sys: x.Path("/sys"), Proc: x.Path("/proc")}
 }
 
 // Good adds that something is as it should be. Here as below, at is where the
 // configuration asks for it, nil for the machine's own affairs.
-func (x *Exam) Good(at *config.Pos, subject, found string) { x.Add(Good, at, subject, found, "") }
+func (x *Report) Good(at *config.Pos, subject, found string) { x.Add(Good, at, subject, found, "") }
 
 // Note adds what is worth knowing.
-func (x *Exam) Note(at *config.Pos, subject, found, advice string) {
+func (x *Report) Note(at *config.Pos, subject, found, advice string) {
 	x.Add(Note, at, subject, found, advice)
 }
 
 // Bad adds what is in the way.
-func (x *Exam) Bad(at *config.Pos, subject, found, advice string) {
+func (x *Report) Bad(at *config.Pos, subject, found, advice string) {
 	x.Add(Bad, at, subject, found, advice)
 }
 
-// Judge adds err as bad, or found as good where there is none.
-func (x *Exam) Judge(at *config.Pos, subject, found string, err error, advice string) {
+// Check adds err as bad, or found as good where there is none.
+func (x *Report) Check(at *config.Pos, subject, found string, err error, advice string) {
 	if err == nil {
 		x.Good(at, subject, found)
 		return
@@ -104,7 +104,7 @@ func (x *Exam) Judge(at *config.Pos, subject, found string, err error, advice st
 // and in none of them in a hurry: inlined, it would cost 40 KiB.
 //
 //go:noinline
-func (x *Exam) Add(m Mark, at *config.Pos, subject, found, advice string) {
+func (x *Report) Add(m Mark, at *config.Pos, subject, found, advice string) {
 	f := Finding{Mark: m, Subject: subject, Found: found, Advice: advice}
 	if at != nil {
 		f.At = *at
@@ -119,18 +119,18 @@ func (x *Exam) Add(m Mark, at *config.Pos, subject, found, advice string) {
 
 // Held reports whether the running agent has something of the source open for
 // which is holds.
-func (x *Exam) Held(source string, is func(State) bool) bool {
+func (x *Report) Held(source string, is func(State) bool) bool {
 	return slices.ContainsFunc(x.States[source], func(s State) bool { return s.OK && is(s) })
 }
 
 // HeldAs reports whether the running agent has open what goes by that name.
-func (x *Exam) HeldAs(source, name string) bool {
+func (x *Report) HeldAs(source, name string) bool {
 	return x.Held(source, func(s State) bool { return s.Name == name })
 }
 
 // At returns where the first trigger stands that hears of the topic's kind and
 // name, alone or as a member of a group; nil without one.
-func (x *Exam) At(kind, name string) *config.Pos {
+func (x *Report) At(kind, name string) *config.Pos {
 	for _, t := range x.Triggers {
 		for _, topic := range t.Topics {
 			if topic.Kind == kind && (topic.Name == name || name == "") {
@@ -149,7 +149,7 @@ func (x *Exam) At(kind, name string) *config.Pos {
 // Access is access(2), with the mode of unix.R_OK and so on, of a path of the
 // machine. The agent's user counts where that is root; a right that we have
 // and another user would not is not told apart.
-func (x *Exam) Access(path string, mode uint32) error {
+func (x *Report) Access(path string, mode uint32) error {
 	err := unix.Access(x.Path(path), mode)
 	if err == unix.EACCES && x.Uid == 0 {
 		return nil
@@ -159,7 +159,7 @@ func (x *Exam) Access(path string, mode uint32) error {
 
 // Creatable says why no file can be made at path, nil if one can: the folder,
 // or the nearest one above it that is there, must let us.
-func (x *Exam) Creatable(path string) error {
+func (x *Report) Creatable(path string) error {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 		err := x.Access(dir, unix.W_OK|unix.X_OK)
 		if err != unix.ENOENT || dir == "/" || dir == "." {
@@ -184,7 +184,7 @@ type Process struct {
 }
 
 // Processes returns the processes that run.
-func (x *Exam) Processes() []Process {
+func (x *Report) Processes() []Process {
 	entries, _ := os.ReadDir(x.Path("/proc"))
 	var all []Process
 	for _, e := range entries {
@@ -210,9 +210,9 @@ func StatusField(file, name string) string {
 	return ""
 }
 
-// Rival is a program that may act on what rules act on, too. It is known by
+// Conflict is a program that may act on what rules act on, too. It is known by
 // its process, or by a file of its package.
-type Rival struct {
+type Conflict struct {
 	Comm string // the process's name, of which the kernel keeps 15 bytes
 	File string // a glob
 	// Acts is set if it does so by itself, whatever it is told: that is in
@@ -224,7 +224,7 @@ type Rival struct {
 
 // Examine adds the rival to x if it is there. at is where the configuration
 // does what the rival does.
-func (r *Rival) Examine(x *Exam, at *config.Pos) {
+func (r *Conflict) Examine(x *Report, at *config.Pos) {
 	mark := Note
 	if r.Acts {
 		mark = Bad

@@ -72,11 +72,11 @@ func answer[T any](t *testing.T, c <-chan T) T {
 // hanging is a source that does not get its device open.
 type hanging struct{ sources.Source }
 
-func (hanging) Settled() bool { return false }
+func (hanging) Started() bool { return false }
 
 // What hangs in a driver holds nobody up for ever: rules least of all, and not
 // whoever waits for a reload, also if the agent stops.
-func TestSettlingHasALimit(t *testing.T) {
+func TestStartHasALimit(t *testing.T) {
 	r := start(t, "rules: [{when: {agent: reloaded}, do: {log: first of all}}]")
 	results := make(chan error, 2)
 	reload := func(why string) {
@@ -87,13 +87,13 @@ func TestSettlingHasALimit(t *testing.T) {
 	}
 	reload("first")
 	for unsettled := false; !unsettled; {
-		r.do(func() { unsettled = r.agent.settling.limit != nil })
+		r.do(func() { unsettled = r.agent.startup.limit != nil })
 	}
 	r.expect("first of all")
 	if len(results) != 0 || r.count("msg=reloaded") != 0 {
 		t.Fatal("the reload did not wait")
 	}
-	r.do(func() { r.agent.settling.late = true })
+	r.do(func() { r.agent.startup.late = true })
 	if err := answer(t, results); err != nil {
 		t.Error(err)
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// vigil: how long nothing has come of an input.
+// idleWatch: how long nothing has come of an input.
 
 package input
 
@@ -11,10 +11,10 @@ import (
 	"reflexd/sources"
 )
 
-// vigil watches one declared input. No timer is set or stopped when an event
+// idleWatch watches one declared input. No timer is set or stopped when an event
 // comes: the one that is set asks, when it fires, how long ago the last event
 // was, and is set again for what is missing.
-type vigil struct {
+type idleWatch struct {
 	source *source
 	name   string
 	spans  []time.Duration // after which to tell, ascending
@@ -26,8 +26,8 @@ type vigil struct {
 // keepVigil has the inputs watched that the plan wants watched. Time goes on
 // over a reload; what a new rule would have heard of before does not fire.
 func (s *source) keepVigil() {
-	old := s.vigils
-	s.vigils = map[string]*vigil{}
+	old := s.idleWatches
+	s.idleWatches = map[string]*idleWatch{}
 	now := s.host.Loop.Now()
 	for _, v := range old {
 		v.stop()
@@ -35,38 +35,38 @@ func (s *source) keepVigil() {
 	for name, spans := range s.plan.silences {
 		v := old[name]
 		if v == nil {
-			v = &vigil{source: s, name: name, last: now}
+			v = &idleWatch{source: s, name: name, last: now}
 		}
 		v.spans, v.told = spans, 0
 		for v.told < len(spans) && now-v.last >= spans[v.told] {
 			v.told++
 		}
 		v.arm()
-		s.vigils[name] = v
+		s.idleWatches[name] = v
 	}
 }
 
-func (v *vigil) stop() { sources.StopTimer(&v.timer) }
+func (v *idleWatch) stop() { sources.StopTimer(&v.timer) }
 
 // arm sets the timer for the next of the spans, if there is one.
-func (v *vigil) arm() {
+func (v *idleWatch) arm() {
 	if v.timer == nil && v.told < len(v.spans) {
 		v.timer = v.source.host.Loop.After(v.last+v.spans[v.told]-v.source.host.Loop.Now(), v.due)
 	}
 }
 
-func (v *vigil) due() {
+func (v *idleWatch) due() {
 	v.timer = nil
 	now := v.source.host.Loop.Now()
 	for v.told < len(v.spans) && now-v.last >= v.spans[v.told] {
-		v.source.tellInput(now, v.name, idle, v.spans[v.told])
+		v.source.emitInput(now, v.name, idle, v.spans[v.told])
 		v.told++
 	}
 	v.arm()
 }
 
 // life notes a batch of events by the time stamps of its first and last.
-func (v *vigil) life(first, last time.Duration) {
+func (v *idleWatch) life(first, last time.Duration) {
 	silent := first - v.last
 	v.last = max(v.last, first, last)
 	if v.told == 0 {
@@ -74,40 +74,40 @@ func (v *vigil) life(first, last time.Duration) {
 	}
 	// An event that came just before idle was told may be read just after.
 	silent = max(silent, v.spans[v.told-1])
-	v.source.tellInput(first, v.name, active, silent)
+	v.source.emitInput(first, v.name, active, silent)
 	v.told = 0
 	v.stop() // it was set for a longer span
 	v.arm()
 }
 
-// vigilsOf returns those that a device declared by names is to tell of its
+// idleWatchesOf returns those that a device declared by names is to tell of its
 // events.
-func (s *source) vigilsOf(names []string) []*vigil {
-	var all []*vigil
+func (s *source) idleWatchesOf(names []string) []*idleWatch {
+	var all []*idleWatch
 	for _, name := range names {
-		if v := s.vigils[name]; v != nil {
+		if v := s.idleWatches[name]; v != nil {
 			all = append(all, v)
 		}
 	}
 	return all
 }
 
-// alive tells the vigils of the events in buf.
+// alive tells the idle watches of the events in buf.
 func (d *device) alive(buf []byte) {
-	if len(d.vigils) == 0 || len(buf) < eventSize {
+	if len(d.idleWatches) == 0 || len(buf) < eventSize {
 		return
 	}
 	first, last := decode(buf), decode(buf[(len(buf)/eventSize-1)*eventSize:])
-	for _, v := range d.vigils {
+	for _, v := range d.idleWatches {
 		v.life(first.at, last.at)
 	}
 	d.blink()
 }
 
-// overheard returns what the kernel is to pass only so that a vigil sees life.
+// overheard returns what the kernel is to pass only so that a idleWatch sees life.
 func (d *device) overheard() codes {
 	switch {
-	case len(d.vigils) == 0:
+	case len(d.idleWatches) == 0:
 		return codes{}
 	case d.blinking:
 		return codes{keys: everyCode.keys, switches: everyCode.switches}
@@ -132,7 +132,7 @@ func (d *device) blink() {
 		return
 	}
 	span := longestBlink
-	for _, v := range d.vigils {
+	for _, v := range d.idleWatches {
 		span = min(span, v.spans[0]/blinkPart)
 	}
 	d.blinking = true
@@ -143,14 +143,14 @@ func (d *device) blink() {
 			return
 		}
 		now := d.host.Loop.Now()
-		for _, v := range d.vigils {
+		for _, v := range d.idleWatches {
 			v.life(now, now)
 		}
 		d.hear()
 	})
 }
 
-// watches reports whether a vigil waits for one of the names.
+// watches reports whether a idleWatch waits for one of the names.
 func (p *Plan) watches(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return len(p.silences[name]) > 0 })
 }
