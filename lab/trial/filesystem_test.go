@@ -54,7 +54,7 @@ func TestMountWithoutAnOptionOfNewerKernels(t *testing.T) {
 	b := on(t, lab.Virt)
 	a := b.start(t, automounting)
 	b.plugImage(t, "stick", volume(t, false, lab.Volume{Type: "f2fs", Label: "F2FS"}))
-	a.expect(`the kernel does not know an option" .*option="?errors=remount-ro"? since="Linux 6.5"`)
+	a.expect(`the kernel does not support an option" .*option="?errors=remount-ro"? since="Linux 6.5"`)
 	a.expect("mount /media/F2FS mounted .* f2fs F2FS ro=0")
 	b.unplug(t, "stick")
 	b.nothingMounted(t)

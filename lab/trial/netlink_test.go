@@ -181,7 +181,7 @@ netlink: {talk: {protocol: usersock, port: 4711}}
 rules: [{when: {netlink: talk}, do: {log: x}}]
 `
 	a := b.start(t, second)
-	a.expect("bind port 4711: address already in use: process " + fmt.Sprint(first.proc.PID) + " .reflexd. has it")
+	a.expect("bind port 4711: address already in use: process " + fmt.Sprint(first.proc.PID) + " .reflexd. holds it")
 	// Its neighbour with another port is believed by name alone.
 	a.configure(`
 netlink:
