@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"reflexd/agent/mount/fstype"
 	"reflexd/blkid"
@@ -27,20 +28,48 @@ func (s *Source) consider(d *device, media bool) {
 	}
 	d.queue.add(job{what: "being probed", do: func(done func()) {
 		var f *facts
+		var err error
 		mounted := s.heldBy(d)
 		s.host.Loop.Beside(func() {
 			if media {
 				revalidate(d.name)
 			}
 			f = s.paths.look(d.identity, interesting)
-			f.swapped = media && s.paths.swapped(f, mounted) && !s.paths.renew(f.whole)
+			if media {
+				f.swapped, err = s.paths.swapped(f, mounted)
+				f.swapped = f.swapped && !s.paths.renew(f.whole)
+			}
 			if !dry {
 				watchMedium(f, interesting)
 			}
 		}, func() {
+			if err != nil {
+				s.compareLater(d, err)
+			}
 			s.looked(d, f, policies, s.ending(d, done))
 		})
 	}})
+}
+
+// A medium that was changed a moment ago may not be readable yet, and nothing
+// announces when it is.
+const (
+	comparePause = time.Second
+	mostCompares = 10
+)
+
+// compareLater compares the medium of a drive with what is mounted of it again,
+// some times.
+func (s *Source) compareLater(d *device, err error) {
+	d.compares++
+	s.host.Log.Debug("the medium cannot be compared with what is mounted", "device", d.name, "error", err, "tries", d.compares)
+	if d.compares < mostCompares {
+		s.host.Loop.After(comparePause, func() {
+			if s.devices[d.name] == d && !d.gone {
+				s.consider(d, true)
+			}
+		})
+	}
 }
 
 // ending returns what to call at the end of a job: if the device was removed

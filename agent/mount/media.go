@@ -69,30 +69,33 @@ func (s *Source) heldBy(drive *device) []held {
 // swapped reports whether something is mounted that the medium in a drive does
 // not hold: it is another medium than it was. A card can be changed faster than
 // the kernel asks for it, and as long as a partition is mounted, the kernel
-// keeps to those that it knows. What cannot be read tells nothing.
-func (m *paths) swapped(f *facts, mounted []held) bool {
+// keeps to those that it knows. An error says that the medium cannot be read.
+func (m *paths) swapped(f *facts, mounted []held) (bool, error) {
 	disk, ok := m.identityOf(f.whole)
 	end := readNumber(f.whole, "size") * sector
 	if len(mounted) == 0 || !ok || end == 0 {
-		return false
+		return false, nil
 	}
 	fd, err := unix.Open(disk.name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_DIRECT, 0)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer unix.Close(fd)
 	for _, h := range mounted {
 		folder := filepath.Join(m.sys, h.path)
 		start, size := readNumber(folder, "start")*sector, readNumber(folder, "size")*sector
 		if start+size > end {
-			return true
+			return true, nil
 		}
 		content, err := blkid.Probe(io.NewSectionReader(uncached(fd), start, size), size)
-		if err == nil && (content.Type != h.fstype || content.UUID != h.uuid) {
-			return true
+		if err != nil {
+			return false, err
+		}
+		if content.Type != h.fstype || content.UUID != h.uuid {
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 // renew has the kernel give up a SCSI drive and find it again, of which uevents

@@ -63,6 +63,7 @@ type device struct {
 	// released is set when it was unmounted on request: it is left alone until
 	// the medium changes.
 	released bool
+	compares int   // how often its medium could not be compared
 	quiet    bool  // rules do not know that it was mounted
 	crowded  bool  // it waits for another one to go, because of max
 	problem  error // why it is not mounted
@@ -254,7 +255,7 @@ func (s *Source) appear(id identity, media bool, heard uint64) {
 	}
 	d.heard = max(d.heard, heard)
 	if media {
-		d.released, d.handled = false, ""
+		d.released, d.handled, d.compares = false, "", 0
 	}
 	s.consider(d, media)
 }
