@@ -210,8 +210,8 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 	for _, spare := range []bool{true, false} {
 		l := newLoop(t)
 		path := filepath.Join(t.TempDir(), "s")
-		var log lines
-		s, err := Listen(l, path, slog.New(slog.NewTextHandler(&log, nil)), echo)
+		log := newLines()
+		s, err := Listen(l, path, slog.New(slog.NewTextHandler(log, nil)), echo)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,13 +307,20 @@ func wakeups(l *loop.Loop) uint64 {
 
 // lines is a log that can be waited for.
 type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
+	mu      sync.Mutex
+	text    strings.Builder
+	written chan struct{} // holds one, if there is more than await has seen
 }
+
+func newLines() *lines { return &lines{written: make(chan struct{}, 1)} }
 
 func (l *lines) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case l.written <- struct{}{}:
+	default:
+	}
 	return l.text.Write(b)
 }
 
@@ -325,8 +332,11 @@ func (l *lines) count(words string) int {
 
 func (l *lines) await(t *testing.T, words string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); l.count(words) == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	late := time.After(patience)
+	for l.count(words) == 0 {
+		select {
+		case <-l.written:
+		case <-late:
 			t.Fatalf("the log lacks %q", words)
 		}
 	}

@@ -347,6 +347,42 @@ func TestPlantedLinkIsNotFollowed(t *testing.T) {
 	}
 }
 
+// A medium that cannot be read right after the change is compared when it can.
+func TestSwappedMediumThatIsNotReadableYet(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	first := ext4(t, "FIRST")
+	d.insert(first, false)
+	r := start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
+	r.expect("mounted "+d.name, "/media/FIRST")
+
+	away := d.name + ".away" // nobody can open it meanwhile
+	second, err := os.ReadFile(ext4(t, "SECOND"))
+	if err := errors.Join(err, os.Rename(d.name, away)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(first, second, 0); err != nil { // the device's content, below its cache
+		t.Fatal(err)
+	}
+	r.changeMedium(d)
+	r.quiet()
+	r.do(func() {
+		if r.source.points[dir+"/media/FIRST"] == nil || r.source.devices[d.name].compares != 1 {
+			t.Error("compared what could not be read")
+		}
+	})
+	if err := os.Rename(away, d.name); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("yanked "+d.name, "/media/FIRST")
+	r.expect("mounted "+d.name, "/media/SECOND")
+	if err := r.unmount("all", false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("unmounted")
+	sane(t, dir)
+}
+
 // A card is changed faster than anyone can see that there was none.
 func TestMediumSwappedWhileMounted(t *testing.T) {
 	dir := t.TempDir()

@@ -12,7 +12,7 @@ import (
 // What the agent gave itself is not for its programs.
 func TestProgramsGetWhatWasBefore(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root to raise a priority")
+		t.Fatal("this test raises a priority and needs root")
 	}
 	r := newRig(t)
 	const script = `ulimit -i 2>/dev/null || sed -n "s/^Max pending signals *\\([0-9]*\\).*/\\1/p" /proc/$$/limits; cut -d" " -f19,41 /proc/$$/stat`
