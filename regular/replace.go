@@ -20,7 +20,7 @@ func Replace(path, text string, perm os.FileMode) error {
 	r := replacement{path: path, text: text, perm: perm}
 	for _, step := range r.steps() {
 		if err := step(); err != nil {
-			r.file.Close()
+			r.giveUp()
 			return err
 		}
 	}
@@ -37,6 +37,14 @@ type replacement struct {
 // steps are to be done in order. After any of them the power may fail.
 func (r *replacement) steps() []func() error {
 	return []func() error{r.makeFolder, r.create, r.fill, r.flush, r.close, r.rename, r.flushFolder}
+}
+
+// giveUp removes what was written: a disk may be full of it.
+func (r *replacement) giveUp() {
+	if r.file != nil {
+		r.file.Close()
+		_ = os.Remove(r.temporary())
+	}
 }
 
 func (r *replacement) temporary() string { return r.path + ".new" }

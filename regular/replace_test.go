@@ -3,6 +3,7 @@
 package regular
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,5 +89,25 @@ func TestPermissionsDoNotDependOnTheUmask(t *testing.T) {
 	unix.Umask(before)
 	if info, _ := os.Stat(path); err != nil || info.Mode() != 0o644 {
 		t.Error(info.Mode(), err)
+	}
+}
+
+// On a full disk the old file stays, and the room that the new one took is
+// given back.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("full", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal("this test mounts a small disk and needs root: ", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, 0) })
+	path := filepath.Join(dir, "state")
+	if err := Replace(path, "old", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(path, strings.Repeat("x", 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 || content(t, path) != "old" {
+		t.Error("left:", left)
 	}
 }
