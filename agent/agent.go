@@ -24,6 +24,7 @@ import (
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
+	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
@@ -78,6 +79,7 @@ type Agent struct {
 	index       *rule.Index
 	subscribers map[string][]sources.Subscriber // by the kinds of events that they overhear
 	gestures    *gesture.Recogniser
+	states      *state.Table
 
 	incoming, current queue
 	hearing           []*rule.Rule // scratch: the rules that hear an event
@@ -107,7 +109,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
+	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now(), states: state.New()}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -136,7 +138,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
+	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log, States: a.states}, opts.DryRun)
 	return a, nil
 }
 
@@ -248,6 +250,7 @@ func (a *Agent) apply(c *Configuration) {
 	a.runner.Adopt(c.Rules)
 	a.subscribers = a.subscribe(c)
 	a.recognise(c)
+	a.states.Follow(c.watches, c.derived, a.loop.Now())
 	a.outputs.Keep(func(o output.Output) bool { return c.keeps(o, a.config) })
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
@@ -294,10 +297,15 @@ func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(
 
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
+	standing := sources.NoState
+	if state == "started" {
+		standing = sources.Begins
+	}
 	return &sources.Event{
-		Time:   a.loop.Now(),
-		Topic:  sources.Topic{Kind: "agent", State: state},
-		Source: "agent",
+		Time:     a.loop.Now(),
+		Topic:    sources.Topic{Kind: "agent", State: state},
+		Source:   "agent",
+		Standing: standing,
 		Fields: []sources.Field{
 			{Name: "PID", Value: sources.Int(int64(os.Getpid()))},
 			{Name: "VERSION", Value: sources.Text(a.opts.Version)},
@@ -310,6 +318,7 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 // other off cannot keep the sources from being read.
 func (a *Agent) turn() {
 	a.loop.WakeBy(0)
+	a.states.Next(a.show, a.fire) // what a reload has found
 	if len(a.incoming.events) > 0 {
 		a.current, a.incoming = a.incoming, a.current
 		a.current.sort()
@@ -323,8 +332,11 @@ func (a *Agent) turn() {
 	}
 	a.checkStart()
 	// Not to now: an edge that was not read yet may be older.
-	a.gestures.Advance(a.loop.Woke())
+	a.advance(a.loop.Woke())
 	if at, ok := a.gestures.Due(); ok {
+		a.loop.WakeBy(at)
+	}
+	if at, ok := a.states.Due(); ok {
 		a.loop.WakeBy(at)
 	}
 	if len(a.incoming.events) > 0 {
@@ -332,7 +344,21 @@ func (a *Agent) turn() {
 	}
 }
 
-// dispatch shows e to who overhears it, to the rules, and to the recogniser.
+// advance finds the gestures that are complete by the time now, and the states
+// that have lasted long enough, in their order.
+func (a *Agent) advance(now time.Duration) {
+	for {
+		at, ok := a.states.Due()
+		if !ok || at > now {
+			break
+		}
+		a.gestures.Advance(at)
+		a.states.Advance(at, now, a.fire)
+	}
+	a.gestures.Advance(now)
+}
+
+// dispatch shows e to its subscribers, to the rules, and to the recogniser.
 // Gestures that were complete before come before it: the conditions of their
 // rules look at lines and keys as they were until then.
 func (a *Agent) dispatch(e *sources.Event) {
@@ -340,15 +366,19 @@ func (a *Agent) dispatch(e *sources.Event) {
 	if a.stopping {
 		return
 	}
-	a.gestures.Advance(min(e.Time, a.loop.Woke()))
+	a.advance(min(e.Time, a.loop.Woke()))
+	a.states.Take(e)
 	for _, h := range a.subscribers[e.Topic.Kind] {
 		h.Notify(e)
 	}
 	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
 		a.stopFor(e)
 	}
-	a.show(e)
+	if e.Standing <= sources.Begins {
+		a.show(e)
+	}
 	a.gestures.Next(e)
+	a.states.Next(a.show, a.fire)
 }
 
 // stopFor stops what rules do because a device was mounted that is now gone.
@@ -372,6 +402,17 @@ func (a *Agent) show(e *sources.Event) {
 	}
 	a.hearing = a.hearing[:0]
 	a.index.Find(e, a.hear)
+	a.runner.Fire(a.hearing, e)
+}
+
+// fire has the rule with that number fire upon e, which its trigger found in
+// the states.
+func (a *Agent) fire(number int, e *sources.Event) {
+	if a.stopping {
+		return
+	}
+	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+	a.hearing = append(a.hearing[:0], a.index.Rules[number])
 	a.runner.Fire(a.hearing, e)
 }
 

@@ -56,10 +56,13 @@ func eventTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 
 func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var states []string
+	var lasting sources.LastingSpec
 	word := func(s *string) config.Value { return config.OneOf(s, "started", "stopping", "reloaded") }
 	field := config.Field{Name: "agent", Also: "startup start boot", Doc: "what happened, one or a list", Required: true,
 		Value: config.OneOrMore(&states, word)}
-	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
+	fields := append([]config.Field{field}, lasting.Fields("started")[:2]...)
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		lasting.Compile(t, !slices.ContainsFunc(states, func(s string) bool { return s != "started" }), "started", ps)
 		for _, s := range states {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "agent", State: s})
 		}

@@ -6,13 +6,16 @@
 package agent
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"reflexd/agent/action"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
+	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
@@ -62,6 +65,8 @@ type Configuration struct {
 	builtin *builtinPlan
 	gesture gestures
 	uses    action.Uses
+	watches []state.Watch   // what rules ask of how long states last
+	derived []sources.Topic // states of which no source sends events
 	version int
 	specs   []*rule.Spec
 }
@@ -183,6 +188,41 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts
+	c.watches, c.derived = watchesOf(c.Rules)
+}
+
+// watchesOf returns what rules ask of states. A watch is known by what it asks
+// in which rule, and by its place among those that are alike: what a rule is
+// called by its place in the file, which changes, does not count.
+func watchesOf(rules []*rule.Rule) (watches []state.Watch, derived []sources.Topic) {
+	alike := map[string]int{}
+	add := func(r *rule.Rule, text string, w state.Watch) {
+		if r.Name != r.Pos.String() && !strings.HasPrefix(r.Pos.String(), r.Name+":") {
+			text = r.Name + "\x00" + text
+		}
+		alike[text]++
+		w.ID = fmt.Sprint(text, "\x00", alike[text])
+		watches = append(watches, w)
+	}
+	for i, r := range rules {
+		for j := range r.Triggers {
+			t := &r.Triggers[j]
+			if t.Lasting != (sources.Lasting{}) {
+				add(r, t.Text, state.Watch{Rule: i, Trigger: t})
+			}
+			for _, topic := range t.Topics {
+				if topic.Kind == "line" && (topic.State == sources.On || topic.State == sources.Off) {
+					derived = append(derived, topic)
+				}
+			}
+		}
+		for _, q := range r.Questions {
+			if q.Ask == nil && q.For > 0 {
+				add(r, q.Text, state.Watch{Rule: i, Question: q})
+			}
+		}
+	}
+	return watches, derived
 }
 
 // keeps reports whether c declares o as old did, so that what plays there may

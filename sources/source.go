@@ -69,6 +69,7 @@ type TriggerKind struct {
 // Trigger is one compiled `when`.
 type Trigger struct {
 	Pos    config.Pos
+	Text   string   // as it was written, in one line
 	Kind   string   // the telling key
 	Fields []string // as TriggerKind.Fields
 	// Environ is as TriggerKind.Environ; nil for all of Fields.
@@ -81,6 +82,9 @@ type Trigger struct {
 	Where Where
 	// Wants are what the recogniser must find out so that the Topics occur.
 	Wants []Want
+	// Lasting is what it asks of a state; the zero value of a trigger on what
+	// does not last.
+	Lasting Lasting
 	// Named, if not nil, is told of each field that the texts of the rule's
 	// actions name: what is costly to find out need not be found otherwise.
 	Named func(field string)

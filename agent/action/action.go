@@ -307,8 +307,8 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
 }
 
-// cause returns the Chain of what r sends.
-func (r *Run) cause() *sources.Chain {
+// Chain implements sources.Cause.
+func (r *Run) Chain() *sources.Chain {
 	return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain, Waited: r.waited}
 }
 

@@ -84,7 +84,7 @@ func (a *emit) Describe(*sources.Event) string { return "emit " + a.name }
 // Start implements Action.
 func (a *emit) Start(r *Run) (Pending, error) {
 	e := NewEvent(a.name, r.Env.Loop.Now())
-	e.Chain = r.cause()
+	e.Chain = r.Chain()
 	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
 		text := a.fields[name].value.Expand(r.Event)
 		e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(text)})

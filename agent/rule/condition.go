@@ -46,10 +46,18 @@ type where struct{ sources.Where }
 
 func (c where) holds(_ *World, e *sources.Event) sources.Truth { return sources.Whether(c.Match(e)) }
 
-// question asks a source.
-type question func() sources.Truth
+// question asks a source, or for a state.
+type question struct{ *sources.Question }
 
-func (ask question) holds(*World, *sources.Event) sources.Truth { return ask() }
+func (q question) holds(w *World, e *sources.Event) sources.Truth {
+	switch {
+	case q.Ask != nil:
+		return q.Ask()
+	case w.States == nil:
+		return sources.Unknown
+	}
+	return w.States.Ask(q.Question, e.Time)
+}
 
 // ifSpec is a condition as it is read, before names can be resolved.
 type ifSpec struct {
@@ -101,7 +109,12 @@ func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 	for _, k := range kinds.questions {
 		if k.Key == key {
 			fields, compile := k.New()
-			s.compile = func(c *Compiler, _ []sources.Trigger) condition { return question(compile(c.Problems)) }
+			s.compile = func(c *Compiler, _ []sources.Trigger) condition {
+				q := compile(c.Problems)
+				q.Text = s.node.String()
+				c.questions = append(c.questions, &q)
+				return question{&q}
+			}
 			return fields
 		}
 	}

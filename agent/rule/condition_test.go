@@ -90,7 +90,9 @@ func TestHours(t *testing.T) {
 
 // What is not known is neither true nor false, through any nesting.
 func TestUnknownIsNeither(t *testing.T) {
-	is := func(truth sources.Truth) condition { return question(func() sources.Truth { return truth }) }
+	is := func(truth sources.Truth) condition {
+		return question{&sources.Question{Ask: func() sources.Truth { return truth }}}
+	}
 	yes, no, unknown := is(sources.Yes), is(sources.No), is(sources.Unknown)
 	for name, test := range map[string]struct {
 		condition
@@ -127,7 +129,7 @@ func conditional(t testing.TB) (*Runner, []*Rule, *sources.Event) {
 	}
 	h := &hours{spans: []span{{22 * 60, 6 * 60}, {6 * 60, 22 * 60}}}
 	h.check()
-	all = append(all, anyOf{not{h}, question(func() sources.Truth { return sources.Yes })}, placed{not{h}, config.Pos{}})
+	all = append(all, anyOf{not{h}, question{&sources.Question{Ask: func() sources.Truth { return sources.Yes }}}}, placed{not{h}, config.Pos{}})
 	r := &Rule{Name: "r", If: all}
 	env := &action.Env{Log: slog.New(slog.NewTextHandler(&strings.Builder{}, nil))}
 	runner := NewRunner(env, &World{Wall: time.Now, Log: env.Log}, false)

@@ -22,6 +22,10 @@ type World struct {
 	// Wall is the board's clock in its zone.
 	Wall func() time.Time
 	Log  *slog.Logger
+	// States answers what is asked of states.
+	States interface {
+		Ask(q *sources.Question, now time.Duration) sources.Truth
+	}
 
 	told bool // that the clock is not set
 }

@@ -23,7 +23,9 @@ type Rule struct {
 	Triggers []sources.Trigger
 	// If must hold for the rule to fire.
 	If allOf
-	Do action.List
+	// Questions are those of If that are asked of states.
+	Questions []*sources.Question
+	Do        action.List
 	// OnFailure is done when an action of Do fails.
 	OnFailure action.List
 	Mode      Mode
@@ -83,12 +85,15 @@ type entry struct {
 	trigger *sources.Trigger
 }
 
-// NewIndex indexes rules.
+// NewIndex indexes rules, but for triggers that wait for a state to last.
 func NewIndex(rules []*Rule) *Index {
 	b := &Index{Rules: rules, index: map[sources.Topic][]entry{}}
 	for i, r := range rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
+			if t.Lasting.For > 0 {
+				continue // it does not fire when the state begins
+			}
 			for _, topic := range t.Topics {
 				b.index[topic] = append(b.index[topic], entry{i, t})
 			}

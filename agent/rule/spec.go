@@ -99,6 +99,8 @@ type Compiler struct {
 	names    map[string]config.Pos
 	unnamed  map[config.Pos]int // how many rules without a name begin in a line
 	topics   int                // of all triggers
+	// questions are those of the rule that is being compiled.
+	questions []*sources.Question
 }
 
 // mostTopics bounds what the patterns of many triggers match in all, which is
@@ -131,7 +133,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		if spec.kind == nil || c.topics > mostTopics {
 			continue // complained of
 		}
-		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
+		t := sources.Trigger{Pos: spec.pos, Text: spec.node.String(), Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
@@ -160,6 +162,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	if s.max == 0 {
 		s.max = DefaultMax
 	}
+	c.questions = nil
 	r := &Rule{
 		Name:      c.nameOf(s),
 		Pos:       s.pos,
@@ -173,6 +176,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
 	}
+	r.Questions = c.questions
 	return r
 }
 

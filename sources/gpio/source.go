@@ -90,12 +90,14 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 	for _, r := range left {
 		r.close()
+		r.user.vanish()
 	}
 	s.watchDevices()
 	s.backoff = firstRetry
 	s.openWaiting()
 	for _, l := range s.lines {
-		l.shown = l.pressed()
+		l.followed = p.followed[l.name]
+		l.announceOutput()
 	}
 }
 

@@ -50,7 +50,6 @@ func open(host sources.Host, k kernel) *source {
 // Apply implements sources.Source.
 func (s *source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
-	s.plan.source = s
 	s.applyVirtual()
 	if s.plan.idle() {
 		s.closeNodes()
@@ -78,11 +77,6 @@ func (s *source) Apply(plan sources.Plan) {
 	s.rematch()
 	s.scan()
 	s.notice()
-	for _, n := range s.nodes {
-		if n.device != nil {
-			n.device.shown = n.device.levels.keys
-		}
-	}
 }
 
 // Started implements sources.StartWaiter.
