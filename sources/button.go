@@ -68,7 +68,7 @@ type Timing struct {
 }
 
 // DefaultTiming is what counts where the configuration says nothing.
-var DefaultTiming = Timing{ClickGap: 300 * time.Millisecond, Hold: time.Second, ChordWindow: 50 * time.Millisecond}
+var DefaultTiming = Timing{ClickGap: 300 * time.Millisecond, Hold: time.Second, ChordWindow: 100 * time.Millisecond}
 
 // Or returns t with its zeros replaced by wider's.
 func (t Timing) Or(wider Timing) Timing {
