@@ -285,7 +285,8 @@ const (
 	// Direction is the state again, for programs.
 	Direction = "DIRECTION"
 	// Steps is how far it was turned; where events of a rule that runs are
-	// coalesced, it is the sum of theirs.
+	// coalesced, it is the sum of theirs. Sources send it without a sign for an
+	// encoder; a rule on both directions sees one.
 	Steps = "STEPS"
 )
 

@@ -33,6 +33,8 @@ type Rule struct {
 	// Disabled is what the configuration says; a Runner may have been told
 	// otherwise since.
 	Disabled bool
+	// bothWays are the encoders that it matches in both directions.
+	bothWays []string
 }
 
 // Mode says what happens when a rule fires while it is still running.
@@ -75,6 +77,7 @@ type Index struct {
 	Rules []*Rule
 	index map[sources.Topic][]entry
 	hits  []int // scratch
+	view  view
 }
 
 // entry is a trigger of the rule with that number.
@@ -122,7 +125,7 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 
 func (b *Index) look(topic sources.Topic, e *sources.Event) {
 	for _, entry := range b.index[topic] {
-		if entry.trigger.Accepts(e) {
+		if entry.trigger.Accepts(b.view.of(b.Rules[entry.rule], e)) {
 			b.hits = append(b.hits, entry.rule)
 		}
 	}

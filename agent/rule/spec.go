@@ -172,6 +172,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Cooldown:  s.cooldown,
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
+		bothWays:  bothWays(triggers),
 	}
 	return r
 }
