@@ -3,6 +3,8 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +98,12 @@ type knob struct {
 }
 
 func startKnob(t *testing.T, rules string) *knob {
-	k := &knob{rig: start(t, "encoders: {knob: {a: nowhere, b: neither}}\nrules:\n"+rules)}
+	t.Helper()
+	return knobOf(start(t, "encoders: {knob: {a: nowhere, b: neither}}\nrules:\n"+rules))
+}
+
+func knobOf(r *rig) *knob {
+	k := &knob{rig: r}
 	k.do(func() { k.emit(0) })
 	return k
 }
@@ -171,5 +178,37 @@ func TestStepsHaveASignInRulesOnBothDirections(t *testing.T) {
 	}
 	if k.count("one 1") != 1 || k.count("if 1") != 0 || k.count("where 1") != 0 {
 		t.Errorf("%s", k.log)
+	}
+}
+
+// The example's knob and wheel are louder in one direction and softer in the
+// other, by as much as they were turned.
+func TestExampleOfOneRuleForBothDirections(t *testing.T) {
+	text, err := os.ReadFile("../examples/volume-steps.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"amixer", "mpc"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho \"called $0 $*.\"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	yaml := strings.NewReplacer("GPIO5", "nowhere", "GPIO6", "neither").Replace(string(text))
+	k := knobOf(start(t, yaml))
+	k.turn(1)
+	k.expect("amixer -q set Master 2%+.")
+	k.turn(-1)
+	k.expect("amixer -q set Master 2%-.")
+	for _, c := range []struct {
+		steps int64
+		want  string
+	}{{1, "mpc -q volume +1."}, {-2, "mpc -q volume -2."}} {
+		k.do(func() {
+			k.agent.emit(&sources.Event{Time: k.agent.loop.Now(), Topic: sources.Topic{Kind: "axis", Name: "REL_WHEEL", State: "changed"},
+				Fields: []sources.Field{{Name: sources.Steps, Value: sources.Int(c.steps)}}})
+		})
+		k.expect(c.want)
 	}
 }
