@@ -68,7 +68,7 @@ type Timing struct {
 }
 
 // DefaultTiming is what counts where the configuration says nothing.
-var DefaultTiming = Timing{ClickGap: 300 * time.Millisecond, Hold: time.Second, ChordWindow: 50 * time.Millisecond}
+var DefaultTiming = Timing{ClickGap: 300 * time.Millisecond, Hold: time.Second, ChordWindow: 100 * time.Millisecond}
 
 // Or returns t with its zeros replaced by wider's.
 func (t Timing) Or(wider Timing) Timing {
@@ -312,7 +312,8 @@ const (
 	// Direction is the state again, for programs.
 	Direction = "DIRECTION"
 	// Steps is how far it was turned; where events of a rule that runs are
-	// coalesced, it is the sum of theirs.
+	// coalesced, it is the sum of theirs. Sources send it without a sign for an
+	// encoder; a rule on both directions sees one.
 	Steps = "STEPS"
 )
 

@@ -35,6 +35,8 @@ type Rule struct {
 	// Disabled is what the configuration says; a Runner may have been told
 	// otherwise since.
 	Disabled bool
+	// bothWays are the encoders that it matches in both directions.
+	bothWays []string
 }
 
 // Mode says what happens when a rule fires while it is still running.
@@ -77,6 +79,7 @@ type Index struct {
 	Rules []*Rule
 	index map[sources.Topic][]entry
 	hits  []int // scratch
+	view  view
 }
 
 // entry is a trigger of the rule with that number.
@@ -127,7 +130,7 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 
 func (b *Index) look(topic sources.Topic, e *sources.Event) {
 	for _, entry := range b.index[topic] {
-		if entry.trigger.Accepts(e) {
+		if entry.trigger.Accepts(b.view.of(b.Rules[entry.rule], e)) {
 			b.hits = append(b.hits, entry.rule)
 		}
 	}

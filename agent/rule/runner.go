@@ -22,6 +22,7 @@ type Runner struct {
 	dryRun  bool
 	perRule map[string]*progress
 	due     []*Rule // scratch
+	view    view
 }
 
 // progress is what there is to know of one rule at run time.
@@ -100,12 +101,12 @@ func (r *Runner) of(rule *Rule) *progress {
 func (r *Runner) Fire(rules []*Rule, e *sources.Event) {
 	r.due = r.due[:0]
 	for _, rule := range rules {
-		if r.may(rule, e) {
+		if r.may(rule, r.view.of(rule, e)) {
 			r.due = append(r.due, rule)
 		}
 	}
 	for _, rule := range r.due {
-		r.fire(rule, e)
+		r.fire(rule, r.view.of(rule, e))
 	}
 }
 
@@ -173,41 +174,6 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 			}
 		}
 	}
-}
-
-// gather returns the firing that stands for a waiting one and for the one that
-// comes after it: the newest, or for a knob the one that turns it as far as both
-// together, so that a knob that is turned while its rule runs loses no step. It
-// is nil if the knob is where it was.
-func gather(newest, waiting *sources.Event) *sources.Event {
-	is, was := steps(newest), steps(waiting)
-	if is == 0 || was == 0 || newest.Topic.Name != waiting.Topic.Name {
-		return newest
-	}
-	sum, gathered := is+was, newest
-	switch {
-	case sum == 0:
-		return nil
-	case (sum < 0) != (is < 0):
-		gathered = waiting
-	}
-	for i := range gathered.Fields {
-		if f := &gathered.Fields[i]; f.Name == sources.Steps {
-			f.Value = sources.Int(max(sum, -sum))
-		}
-	}
-	return gathered
-}
-
-// steps is how far e turned a knob, counter-clockwise being negative; 0 if it
-// is no event of one.
-func steps(e *sources.Event) int64 {
-	v, _ := e.Lookup(sources.Steps)
-	n, _ := v.Int()
-	if e.Topic.State == sources.CounterClockwise {
-		return -n
-	}
-	return n
 }
 
 // full returns why the mode has no place for another firing.

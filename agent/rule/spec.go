@@ -56,7 +56,7 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
 		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value()},
 		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value()},
-		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
+		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
@@ -175,6 +175,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Cooldown:  s.cooldown,
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
+		bothWays:  bothWays(triggers),
 	}
 	r.Questions = c.questions
 	return r

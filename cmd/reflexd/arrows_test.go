@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"reflexd/agent/expand":  {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control": {"reflexd/sources"},
 	"reflexd/agent/state":   {"reflexd/sources"},
+	"reflexd/agent/diagram": {},
 	"reflexd/agent/lint":    {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},

@@ -248,7 +248,7 @@ func (p *Plan) newOnEncoder() ([]config.Field, func(*sources.Trigger, *config.Pr
 	return []config.Field{
 		{Name: "encoder", Required: true, Doc: "the name of a declared encoder, a pattern of names, or a list of them",
 			Value: config.OneOrMore(&o.refs, sources.RefValue("the name of an encoder"))},
-		{Name: "is", Required: true, Doc: "the direction, one or a list", Value: config.OneOrMore(&o.is, word)},
+		{Name: "is", Required: true, Doc: "the direction, one or a list; in a rule on both directions, STEPS is negative for counter-clockwise", Value: config.OneOrMore(&o.is, word)},
 	}, o.compile
 }
 
