@@ -335,7 +335,7 @@ func (r *Run) Doing() string {
 	if r.pending == nil {
 		return ""
 	}
-	return r.list[r.step].Describe(r.Event)
+	return r.Event.Conceal(r.list[r.step].Describe(r.Event))
 }
 
 // Finish tells that the action under way is over.
@@ -377,7 +377,7 @@ func (r *Run) advance() {
 			r.own()
 		}
 		if r.DryRun {
-			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
+			r.Env.Log.Info("would "+r.Event.Conceal(step.Describe(r.Event)), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}
@@ -402,7 +402,7 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
+	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", r.Event.Conceal(err.Error()), "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

@@ -134,6 +134,15 @@ func expand(b *strings.Builder, parts []part, e *sources.Event) {
 	}
 }
 
+// Reveals reports whether t names a field of e that is secret.
+func (t Text) Reveals(e *sources.Event) (reveals bool) {
+	t.Each(func(name string, _ bool) {
+		v, _ := e.Lookup(name)
+		reveals = reveals || v.IsSecret()
+	})
+	return reveals
+}
+
 // Literal returns a Text that is s, whatever s holds.
 func Literal(s string) Text { return Text{parts: []part{{literal: s}}, text: s} }
 

@@ -60,6 +60,7 @@ var arrows = map[string][]string{
 	"reflexd/sources":       {"reflexd/config"},
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},
 	"reflexd/sources/nl":    {},
+	"reflexd/sources/input": {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/input/typed"},
 	"reflexd/sources/file":  {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},
 	"reflexd/config":        {"reflexd/regular"},
 	"reflexd/regular":       {},

@@ -35,6 +35,7 @@ type device struct {
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
 	grab        grab
+	readers     []reader     // of what it types
 	idleWatches []*idleWatch // that want to know of any event
 	blinking    bool
 
@@ -165,6 +166,7 @@ func (d *device) refresh(fresh *codes) {
 			d.emitAxis(at, axis{evAbs, code}, is, was, true)
 		}
 	}
+	d.spoil(at) // the kernel drops keys that are queued as it answers
 }
 
 // changed returns the codes of heard in which the bitmaps was and is differ.
@@ -186,6 +188,7 @@ func (d *device) press(r record) {
 	}
 	if r.value < 2 {
 		setBit(d.levels.keys[:], r.code, r.value == 1)
+		d.write(r)
 	}
 	d.emitKey(r.at, r.code, r.value, false)
 }
@@ -211,32 +214,41 @@ func (d *device) turn(r record) {
 	d.emitAxis(r.at, axis{evRel, r.code}, r.value, 0, false)
 }
 
+// duties are what a configuration asks of a device.
+type duties struct {
+	names         []string // by which it is declared
+	wanted, asked codes    // what rules, and conditions, ask for
+	grab          Grab
+	texts         map[string]*Text
+}
+
 // adopt makes the device serve a configuration: the one that it was opened
 // for, or the next.
-func (d *device) adopt(names []string, wanted, asked codes, mode Grab) {
+func (d *device) adopt(duty *duties) {
 	old := d.wanted
-	d.releaseKeys(old.without(&wanted))
+	d.releaseKeys(old.without(&duty.wanted))
 	if d.closed {
 		return
 	}
-	d.names, d.wanted = names, wanted
-	if d.grab.mode != mode {
-		d.grab.mode, d.grab.err = mode, nil
+	d.names, d.wanted = duty.names, duty.wanted
+	if d.grab.mode != duty.grab {
+		d.grab.mode, d.grab.err = duty.grab, nil
 	}
+	d.readTexts(duty.texts)
 	d.hear()
 	if d.closed {
 		return
 	}
 	d.settleGrab()
-	fresh := wanted.without(&old)
-	d.emitFound(&fresh, &asked)
+	fresh := duty.wanted.without(&old)
+	d.emitFound(&fresh, &duty.asked)
 }
 
 // hear has the kernel pass what is wanted, and all keys as long as a grab
 // waits for them to be released.
 func (d *device) hear() {
 	want := d.wanted
-	if d.grab.needsKeys() {
+	if d.grab.needsKeys() || d.readers != nil {
 		want.keys = everyCode.keys
 	}
 	extra := d.overheard()
@@ -300,6 +312,9 @@ func (d *device) close() {
 		return
 	}
 	d.closed = true
+	for i := range d.readers {
+		d.discarded(&d.readers[i], "the device was closed")
+	}
 	d.releaseKeys(d.wanted)
 	d.emitGone()
 	if d.watch != nil {

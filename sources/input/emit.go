@@ -105,6 +105,11 @@ func (d *device) emit(at time.Duration, topic sources.Topic, what string, code u
 	if synthetic {
 		fields = append(fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
+	if d.event.Private = topic.Kind == "key" && d.isPrivate(code); d.event.Private {
+		for i := range 2 { // the key and its code
+			fields[i].Value = fields[i].Value.Secret()
+		}
+	}
 	d.event.Time, d.event.Topic, d.event.Fields = at, topic, fields
 	d.event.Source, d.event.Names = d.source, d.names
 	d.host.Emit(&d.event)

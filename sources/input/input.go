@@ -42,6 +42,8 @@ type Plan struct {
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
 	wants map[string]*codes
+	// typed are the inputs whose texts rules want.
+	typed map[string]bool
 	// silences are the times after which rules want to hear that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration
@@ -65,6 +67,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 		if in := p.Inputs[name]; in.whole && !in.selects() {
 			ps.Errorf(in.Pos, "input %q does not select a device: add one of name, id, phys, uniq, path, has", name)
 		}
+		p.Inputs[name].resolveText(name, ps)
 	}
 }
 

@@ -40,7 +40,7 @@ func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Proble
 	name := func(o *origin) config.Value {
 		return config.At(&o.at, config.Word(&o.name, "the name of an input"))
 	}
-	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active) }
+	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active, typedState) }
 	fields := i.LastingSpec.Fields("present and absent")
 	fields[0].Doc = "with idle: it sent no event for this time; with active: it was idle for at least this time; with present and absent: it must last this long"
 	return append([]config.Field{
@@ -51,6 +51,7 @@ func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Proble
 
 func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	timed := slices.Contains(i.is, idle) || slices.Contains(i.is, active)
+	typing := slices.Contains(i.is, typedState)
 	switch {
 	case len(i.is) == 0:
 	case timed && i.For < time.Millisecond:
@@ -60,11 +61,11 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	case timed:
 		i.CheckForOnly("idle and active", ps)
 	default:
-		i.LastingSpec.Compile(t, true, "", ps)
+		i.LastingSpec.Compile(t, !typing, present+"` and `is: "+absent, ps)
 	}
-	if !timed {
-		t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool { return name == idleMS })
-	}
+	t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool {
+		return name == idleMS && !timed || name == textField && !typing
+	})
 	for _, input := range i.inputs {
 		i.plan.restrict(&sources.Trigger{}, &input, ps)
 		for _, state := range i.is {
@@ -72,6 +73,9 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 		}
 		if timed {
 			i.plan.watchFor(input.name, i.For)
+		}
+		if typing {
+			i.plan.readText(&input, ps)
 		}
 	}
 	if timed {
@@ -88,6 +92,17 @@ func (i *inputTrigger) idleLongEnough(e *sources.Event) bool {
 		return ms == i.For.Milliseconds()
 	}
 	return e.Topic.State != active || timed && ms >= i.For.Milliseconds()
+}
+
+// readText has the texts read that the input types.
+func (p *Plan) readText(o *origin, ps *config.Problems) {
+	if in := p.Inputs[o.name]; in != nil && in.Text == nil {
+		ps.Errorf(o.at, "the input %q reads no text: add `text: {layout: us}` to it", o.name)
+	}
+	if p.typed == nil {
+		p.typed = map[string]bool{}
+	}
+	p.typed[o.name] = true
 }
 
 // watchFor has the input of that name watched for being idle for span.

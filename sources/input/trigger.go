@@ -36,8 +36,8 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", sources.Steps, "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newAxis,
 		}, {
-			Key: "input", Doc: "a declared device appeared, disappeared, became idle or active",
-			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS},
+			Key: "input", Doc: "a declared device appeared, disappeared, became idle or active, or typed a text",
+			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS, textField},
 			New:    p.newInput,
 		},
 	}
