@@ -27,6 +27,7 @@ import (
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/sources"
+	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
@@ -67,6 +68,7 @@ type Agent struct {
 	gpio    *gpio.Source     // this and the next five are among them
 	uevent  *uevent.Source
 	netlink *netlink.Source
+	files   *file.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	keys    action.Keys
@@ -134,7 +136,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
+		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars,
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
@@ -177,6 +179,8 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *file.Source:
+		a.files = s
 	case action.Keys:
 		a.keys = s
 	}

@@ -173,7 +173,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
 		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+		Netlink: c.netlink, Files: c.file, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
 	}}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {

@@ -81,6 +81,7 @@ type Env struct {
 	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
+	Files   Files
 	Keys    Keys
 	Vars    *vars.Source
 	Emit    func(*sources.Event)
@@ -115,6 +116,7 @@ type Known struct {
 	Outputs []string
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
+	Files   Lines         // the declared files
 	Rules   []string      // the names that rules were given
 	// Switchable are the names of files and sockets that can be closed.
 	Switchable []string
