@@ -22,19 +22,21 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 }
 
 func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) sources.Question) {
-	var code uint16
+	var key Key
 	var is string
 	var from origin
 	q := sources.Question{Kind: "key"}
 	fields := []config.Field{
-		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: config.Parsed(&code, "key name", KeyCode)},
+		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: anyKeyValue(&key)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
 		from.field(), q.ForField(),
 	}
 	return fields, func(ps *config.Problems) sources.Question {
-		p.want(from.name, evKey, code)
-		add(&p.asks, from.name, evKey, code)
-		q.Name = KeyName(code)
+		p.wantKey(from.name, key)
+		if !key.isScancode() {
+			add(&p.asks, from.name, evKey, key.code)
+		}
+		q.Name = key.String()
 		p.ask(&q, is, &from, ps)
 		return q
 	}

@@ -35,7 +35,8 @@ type device struct {
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
 	grab        grab
-	readers     []reader     // of what it types
+	readers     []reader // of what it types
+	scans       scans
 	idleWatches []*idleWatch // that want to know of any event
 	blinking    bool
 
@@ -95,6 +96,8 @@ func (d *device) take(buf []byte) (rest int) {
 			d.turn(r)
 		case stale:
 			// It was read before the state was, and is older.
+		case r.typ == evMsc:
+			d.scan(r)
 		case r.typ == evKey:
 			d.press(r)
 		case r.typ == evSw:
@@ -118,7 +121,7 @@ const lossKnob = "give the agent more CPU time: Nice= or CPUWeight= of its servi
 func (d *device) sync(r record) (afresh bool) {
 	switch {
 	case r.code == synDropped:
-		d.dropping = true
+		d.dropping, d.scans.hasPending = true, false
 	case r.code != synReport:
 	case d.dropping:
 		d.dropping = false
@@ -126,8 +129,11 @@ func (d *device) sync(r record) (afresh bool) {
 		d.refresh(&codes{})
 		d.settleGrab()
 		return true
-	case d.grab.waiting:
-		d.settleGrab()
+	default:
+		d.scanAlone(r.at)
+		if d.grab.waiting {
+			d.settleGrab()
+		}
 	}
 	return false
 }
@@ -149,6 +155,7 @@ func (d *device) refresh(fresh *codes) {
 		down := hasBit(now.keys[:], code)
 		setBit(d.levels.keys[:], code, down)
 		if !fresh.has(evKey, code) {
+			d.scanKey(at, code, b2i(down), true)
 			d.emitKey(at, code, b2i(down), true)
 		}
 	}
@@ -190,7 +197,9 @@ func (d *device) press(r record) {
 		setBit(d.levels.keys[:], r.code, r.value == 1)
 		d.write(r)
 	}
-	d.emitKey(r.at, r.code, r.value, false)
+	if !d.scanKey(r.at, r.code, r.value, false) {
+		d.emitKey(r.at, r.code, r.value, false)
+	}
 }
 
 func (d *device) flip(r record) {
@@ -220,6 +229,8 @@ type duties struct {
 	wanted, asked codes    // what rules, and conditions, ask for
 	grab          Grab
 	texts         map[string]*Text
+	scans         map[scancode]string
+	everything    bool
 }
 
 // adopt makes the device serve a configuration: the one that it was opened
@@ -235,6 +246,7 @@ func (d *device) adopt(duty *duties) {
 		d.grab.mode, d.grab.err = duty.grab, nil
 	}
 	d.readTexts(duty.texts)
+	d.wantScans(duty.scans, duty.everything)
 	d.hear()
 	if d.closed {
 		return
@@ -248,7 +260,7 @@ func (d *device) adopt(duty *duties) {
 // waits for them to be released.
 func (d *device) hear() {
 	want := d.wanted
-	if d.grab.needsKeys() || d.readers != nil {
+	if d.grab.needsKeys() || d.readers != nil || d.hearsScans() {
 		want.keys = everyCode.keys
 	}
 	extra := d.overheard()
@@ -315,6 +327,7 @@ func (d *device) close() {
 	for i := range d.readers {
 		d.discarded(&d.readers[i], "the device was closed")
 	}
+	d.releaseScans()
 	d.releaseKeys(d.wanted)
 	d.emitGone()
 	if d.watch != nil {

@@ -44,6 +44,9 @@ type Plan struct {
 	wants map[string]*codes
 	// typed are the inputs whose texts rules want.
 	typed map[string]bool
+	// scans are the scancodes that rules ask for, with the names of their keys,
+	// by the name in `from`.
+	scans map[string]map[scancode]string
 	// silences are the times after which rules want to hear that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration

@@ -84,6 +84,11 @@ func identify(fd int) (identity, error) {
 			return i, fmt.Errorf("get its keys and axes (EVIOCGBIT): %w", err)
 		}
 	}
+	var misc [smallBytes]byte
+	if err := bitsOf(fd, eviocgbit(evMsc, smallBytes), misc[:]); err != nil {
+		return i, fmt.Errorf("get whether it has scancodes (EVIOCGBIT): %w", err)
+	}
+	i.has.scans = hasBit(misc[:], mscScan)
 	return i, nil
 }
 
@@ -109,6 +114,7 @@ func readLevels(fd int, has *codes, l *levels) error {
 func maskCodes(fd int, c *codes) error {
 	var types [smallBytes]byte
 	setBit(types[:], evSyn, true)
+	setBit(types[:], evMsc, c.scans)
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := c.of(typ)
 		if err := setMask(fd, typ, b); err != nil {

@@ -116,7 +116,7 @@ func (s *source) meet(n *node, o *opened) error {
 	}
 	d := &device{
 		host: &s.host, kernel: &s.kernel, path: n.path, id: n.id, fd: o.fd, levels: o.levels, buf: s.buf[:],
-		gone: func(err error) { s.lost(n, err) },
+		gone: func(err error) { s.lost(n, err) }, scans: scans{byLirc: s.receiving},
 	}
 	if err := d.start(); err != nil {
 		return explainOpen(n.path, err)
@@ -172,7 +172,10 @@ func (s *source) asked(n *node) duties {
 	}
 	names := s.plan.namesOf(n.path, n.id)
 	n.names = names
-	return duties{names, s.plan.wanted(names), s.plan.asked(names), s.plan.grabOf(names), s.plan.typing(names)}
+	return duties{
+		names: names, wanted: s.plan.wanted(names), asked: s.plan.asked(names), grab: s.plan.grabOf(names),
+		texts: s.plan.typing(names), scans: s.plan.scansOf(names), everything: s.plan.Everything,
+	}
 }
 
 // worth reports whether a device is to be kept open. Our own virtual ones are

@@ -156,8 +156,8 @@ func (in *Input) same(other *Input) bool {
 func (s *source) notice() {
 	busy := s.looking()
 	for _, name := range slices.Sorted(maps.Keys(s.presences)) {
-		p, n := s.presences[name], s.bearer(name)
-		here := n != nil
+		p := s.presences[name]
+		path, device, here := s.bearer(name)
 		if !here && busy || p.known && here == p.here {
 			continue
 		}
@@ -167,7 +167,7 @@ func (s *source) notice() {
 		}
 		p.known, p.here = true, here
 		if here {
-			p.path, p.device = n.path, n.id.name
+			p.path, p.device = path, device
 		}
 		s.emitPresence(name, p, standing)
 	}
@@ -185,14 +185,20 @@ func (s *source) emitPresence(name string, p *presence, standing sources.Standin
 	}
 }
 
-// bearer returns a node that is declared under the name, nil without one.
-func (s *source) bearer(name string) *node {
+// bearer returns the path and the name of a device that is declared under the
+// name; ok is false without one.
+func (s *source) bearer(name string) (path, device string, ok bool) {
 	for _, path := range s.paths() {
 		if n := s.nodes[path]; n.id != nil && slices.Contains(n.names, name) {
-			return n
+			return n.path, n.id.name, true
 		}
 	}
-	return nil
+	for _, r := range s.receivers {
+		if r.fd >= 0 && slices.Contains(r.names, name) {
+			return r.path, r.model, true
+		}
+	}
+	return "", "", false
 }
 
 // emitInput emits that the input came to a state. silent is for how long

@@ -42,6 +42,11 @@ func (s *source) state(name string, meant func(*node) bool) sources.State {
 			errs = append(errs, n.path+": "+n.device.grab.err.Error())
 		}
 	}
+	for _, path := range slices.Sorted(maps.Keys(s.receivers)) {
+		if r := s.receivers[path]; r.fd >= 0 && slices.Contains(r.names, name) {
+			details = append(details, strings.TrimSpace(r.path+" "+r.model))
+		}
+	}
 	if len(details) == 0 {
 		return sources.State{Name: name, Error: s.missing()}
 	}

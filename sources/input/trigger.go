@@ -60,13 +60,13 @@ func (p *Plan) restrict(t *sources.Trigger, o *origin, ps *config.Problems) {
 }
 
 func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-	var keys []uint16
+	var keys []Key
 	var button sources.Button
 	var exact exact
 	var from origin
 	fields := []config.Field{{
-		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT; one or a list", Required: true,
-		Value: config.OneOrMore(&keys, keyValue),
+		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT, or the scancode of a remote control, such as nec:0x40bf12; one or a list", Required: true,
+		Value: config.OneOrMore(&keys, anyKeyValue),
 	}}
 	fields = append(fields, button.Fields(append(slices.Clone(sources.ButtonStates), sources.Repeated)...)...)
 	fields = append(fields, exact.field(), from.field())
@@ -79,25 +79,25 @@ func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems
 		}
 		button.Compile(t, "key", names, from.name, ps)
 		p.restrict(t, &from, ps)
-		p.want(from.name, evKey, keys...)
+		p.wantKey(from.name, keys...)
 		exact.restrict(p, t, from.name)
 	}
 }
 
 func (p *Plan) newKeys() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-	var keys []uint16
+	var keys []Key
 	var group sources.GroupTrigger
 	var exact exact
 	var from origin
 	fields := []config.Field{{
-		Name: "keys", Doc: "their names, a list", Required: true, Value: config.ListOf(&keys, keyValue),
+		Name: "keys", Doc: "their names, a list", Required: true, Value: config.ListOf(&keys, anyKeyValue),
 	}}
 	fields = append(fields, group.Fields()...)
 	fields = append(fields, exact.field(), from.field())
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		group.Compile(t, "keys", "key", keyList(keys), from.name, ps)
 		p.restrict(t, &from, ps)
-		p.want(from.name, evKey, keys...)
+		p.wantKey(from.name, keys...)
 		if exact.on && group.InOrder() {
 			ps.Errorf(t.Pos, "exact goes with `together`: other keys do not disturb a sequence")
 		}
@@ -107,10 +107,12 @@ func (p *Plan) newKeys() ([]config.Field, func(*sources.Trigger, *config.Problem
 
 func keyValue(k *uint16) config.Value { return config.Parsed(k, "key name", KeyCode) }
 
-func keyList(keys []uint16) []string {
+func anyKeyValue(k *Key) config.Value { return config.Parsed(k, "key name", ParseKey) }
+
+func keyList(keys []Key) []string {
 	var names []string
 	for _, k := range keys {
-		names = append(names, KeyName(k))
+		names = append(names, k.String())
 	}
 	return names
 }
