@@ -75,5 +75,10 @@ func (s *source) missing() string {
 			return "no such device yet; " + err.Error()
 		}
 	}
+	for _, path := range slices.Sorted(maps.Keys(s.receivers)) {
+		if err := s.receivers[path].opener.Err(); err != nil {
+			return "no such device yet; " + err.Error()
+		}
+	}
 	return "no such device yet"
 }
