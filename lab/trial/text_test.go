@@ -5,8 +5,10 @@
 package trial
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"reflexd/lab"
@@ -41,5 +43,57 @@ rules:
 	}
 	if got.String() != want.String() {
 		t.Errorf("read\n%s\nexpected\n%s", got.String(), want.String())
+	}
+}
+
+// Keys of a grabbed keyboard that no rule takes reach other programs, LEDs reach
+// the keyboard, and no key stays down when either end goes.
+func TestOtherKeysArePassedOn(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.keyboard(t, "kiosk")
+	led := strings.TrimSpace(b.shell(t, "echo /sys/class/leds/input*::capslock"))
+	a := b.start(t, `
+inputs: {kiosk: {name: "*USB Keyboard", grab: auto, pass: others}}
+rules:
+  - {name: taken, when: {key: KEY_B, is: pressed}, do: {log: taken}}
+`)
+	a.expect("virtual device created.*at=input")
+	a.expect("input device grabbed")
+	m, err := b.Start(t.Context(), lab.Command{Args: []string{"reflexd", "monitor", "inputs"}}, "/tmp/monitor.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := func(pattern string) {
+		t.Helper()
+		if _, err := m.Log.Await(t.Context(), pattern); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _ = m.Signal(context.Background(), syscall.SIGKILL) })
+	other("watching")
+	b.holdKey(t, a.proc.Log, "b", "msg=taken")
+	b.key(t, "b", false)
+	b.key(t, "a", true)
+	other("key KEY_A pressed .*USB Keyboard")
+	b.key(t, "a", false)
+	other("key KEY_A released")
+
+	b.shell(t, "for led in /sys/class/leds/input*::capslock; do test $led = "+led+" || echo 1 > $led/brightness; done")
+	if _, err := b.AwaitMatch(t.Context(), led+"/brightness", "^1"); err != nil {
+		t.Error(err)
+	}
+
+	b.key(t, "x", true)
+	other("key KEY_X pressed")
+	b.unplugKeyboard(t, "kiosk")
+	other("key KEY_X released")
+	b.keyboard(t, "kiosk")
+	a.expect("input device grabbed")
+	b.key(t, "y", true)
+	other("key KEY_Y pressed")
+	a.kill()
+	other("key KEY_Y released")
+	if text, err := m.Log.Text(t.Context()); err != nil || strings.Contains(text, "KEY_B") {
+		t.Errorf("a key that a rule takes reached another program:\n%s", text)
 	}
 }

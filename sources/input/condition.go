@@ -32,8 +32,10 @@ func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) sources.Questi
 		from.field(), q.ForField(),
 	}
 	return fields, func(ps *config.Problems) sources.Question {
-		p.wantKey(from.name, key)
-		if !key.isScancode() {
+		if key.isScancode() {
+			p.wantKey(from.name, key)
+		} else {
+			p.want(from.name, evKey, key.code)
 			add(&p.asks, from.name, evKey, key.code)
 		}
 		q.Name = key.String()

@@ -37,6 +37,7 @@ type device struct {
 	grab        grab
 	readers     []reader // of what it types
 	scans       scans
+	pass        *passer      // nil unless it is passed on
 	idleWatches []*idleWatch // that want to know of any event
 	blinking    bool
 
@@ -88,7 +89,11 @@ func (d *device) take(buf []byte) (rest int) {
 	d.alive(buf)
 	stale := false
 	for ; len(buf) >= eventSize && !d.closed; buf = buf[eventSize:] {
-		switch r := decode(buf); {
+		r := decode(buf)
+		if !d.dropping && (!stale || r.typ == evRel) {
+			d.pass.take(r)
+		}
+		switch {
 		case r.typ == evSyn:
 			stale = d.sync(r) || stale
 		case d.dropping:
@@ -122,14 +127,17 @@ func (d *device) sync(r record) (afresh bool) {
 	switch {
 	case r.code == synDropped:
 		d.dropping, d.scans.hasPending = true, false
+		d.pass.dropped()
 	case r.code != synReport:
 	case d.dropping:
 		d.dropping = false
 		d.host.Lost("input", d.path, 0, lossKnob)
 		d.refresh(&codes{})
+		d.pass.resume()
 		d.settleGrab()
 		return true
 	default:
+		d.pass.report()
 		d.scanAlone(r.at)
 		if d.grab.waiting {
 			d.settleGrab()
@@ -231,6 +239,8 @@ type duties struct {
 	texts         map[string]*Text
 	scans         map[scancode]string
 	everything    bool
+	pass          bool
+	takes         codes
 }
 
 // adopt makes the device serve a configuration: the one that it was opened
@@ -247,6 +257,7 @@ func (d *device) adopt(duty *duties) {
 	}
 	d.readTexts(duty.texts)
 	d.wantScans(duty.scans, duty.everything)
+	d.usePass(duty.pass, duty.takes)
 	d.hear()
 	if d.closed {
 		return
@@ -262,6 +273,9 @@ func (d *device) hear() {
 	want := d.wanted
 	if d.grab.needsKeys() || d.readers != nil || d.hearsScans() {
 		want.keys = everyCode.keys
+	}
+	if d.pass != nil {
+		want = everyCode
 	}
 	extra := d.overheard()
 	if want == d.heard && extra == d.extra {
@@ -327,6 +341,7 @@ func (d *device) close() {
 	for i := range d.readers {
 		d.discarded(&d.readers[i], "the device was closed")
 	}
+	d.pass.close()
 	d.releaseScans()
 	d.releaseKeys(d.wanted)
 	d.emitGone()

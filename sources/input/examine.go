@@ -32,6 +32,11 @@ func (p *Plan) examine(x *sources.Report, k *kernel) {
 	for _, from := range slices.Sorted(maps.Keys(p.wants)) {
 		e.wanted(from, p.wants[from])
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
+		if p.Inputs[name].pass == passOthers {
+			e.twin(name, p.Inputs[name])
+		}
+	}
 	e.remotes()
 	for _, name := range slices.Sorted(maps.Keys(p.Virtual)) {
 		e.virtual(name)
@@ -232,6 +237,15 @@ func (e *examination) remote(key string) {
 		path = strings.TrimPrefix(path, e.Root)
 		e.Check(at, subject, path+" exists", sources.PathError("open", path, e.Access(path, unix.R_OK)), "run the agent as root or in the group of the device, mostly video")
 	}
+}
+
+// twin adds whether the keys of an input can be passed on.
+func (e *examination) twin(name string, in *Input) {
+	err := e.Access("/dev/uinput", unix.R_OK|unix.W_OK)
+	if err != nil {
+		err = explainUinput(name, sources.PathError("open", "/dev/uinput", err))
+	}
+	e.Check(&in.Pos, "input "+name+", pass", "/dev/uinput exists", err, "")
 }
 
 // virtual adds whether a virtual device can be made. /dev/uinput is looked at

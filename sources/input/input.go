@@ -47,6 +47,9 @@ type Plan struct {
 	// scans are the scancodes that rules ask for, with the names of their keys,
 	// by the name in `from`.
 	scans map[string]map[scancode]string
+	// takes are the codes that rules keep from other programs where a device is
+	// passed on, as wants has them.
+	takes map[string]*codes
 	// silences are the times after which rules want to hear that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration
@@ -71,6 +74,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 			ps.Errorf(in.Pos, "input %q does not select a device: add one of name, id, phys, uniq, path, has", name)
 		}
 		p.Inputs[name].resolveText(name, ps)
+		p.Inputs[name].resolvePass(name, ps)
 	}
 }
 

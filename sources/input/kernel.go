@@ -31,10 +31,12 @@ type kernel struct {
 	grab func(fd int, on bool) error
 	// close blocks likewise.
 	close func(fd int) error
+	// twin makes a virtual device like the one at path. It blocks.
+	twin func(path, uinput string) (*twin, error)
 }
 
 // driver is the kernel's own: drivers/input/evdev.c.
-var driver = kernel{openDevice, identify, readLevels, maskCodes, setGrab, unix.Close}
+var driver = kernel{openDevice, identify, readLevels, maskCodes, setGrab, unix.Close, makeTwin}
 
 // identity is what a device says about itself.
 type identity struct {

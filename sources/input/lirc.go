@@ -181,7 +181,8 @@ func (r *receiver) nameOf(scan scancode, keycode uint32) string {
 
 // ready reads one batch. A receiver that was unplugged hangs up.
 func (r *receiver) ready(events uint32) {
-	n, err := unix.Read(r.fd, r.source.buf[:batch*lircSize])
+	buf := r.source.buf[:len(r.source.buf)/lircSize*lircSize] // the kernel wants whole ones
+	n, err := unix.Read(r.fd, buf)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		if events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 {
@@ -195,7 +196,7 @@ func (r *receiver) ready(events uint32) {
 		r.lost(err)
 		return
 	}
-	for b := r.source.buf[:n]; len(b) >= lircSize; b = b[lircSize:] {
+	for b := buf[:n]; len(b) >= lircSize; b = b[lircSize:] {
 		if rec := decodeLirc(b); r.nameOf(rec.scan, rec.keycode) != "" {
 			r.key.report(rec.at, rec.scan, rec.toggle)
 		} else {

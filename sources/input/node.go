@@ -175,6 +175,7 @@ func (s *source) asked(n *node) duties {
 	return duties{
 		names: names, wanted: s.plan.wanted(names), asked: s.plan.asked(names), grab: s.plan.grabOf(names),
 		texts: s.plan.typing(names), scans: s.plan.scansOf(names), everything: s.plan.Everything,
+		pass: s.plan.passes(names) && !s.plan.Everything, takes: unionOf(s.plan.takes, names),
 	}
 }
 

@@ -42,6 +42,12 @@ type scannedKey struct {
 // hearsScans reports whether anybody wants scancodes of the device.
 func (d *device) hearsScans() bool { return d.scans.all || len(d.scans.wanted) > 0 }
 
+// asks reports whether rules ask for the scancode.
+func (s *scans) asks(scan int32) bool {
+	_, ok := s.wanted[scancode{scanned, uint64(uint32(scan))}]
+	return ok
+}
+
 // nameOf returns the name under which the scancode is told, "" if nobody wants
 // it. code is the key that came with it, 0 if none did.
 func (s *scans) nameOf(scan uint32, code uint16) string {

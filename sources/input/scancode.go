@@ -101,7 +101,7 @@ func (k Key) String() string {
 func (p *Plan) wantKey(from string, keys ...Key) {
 	for _, k := range keys {
 		if !k.isScancode() {
-			p.want(from, evKey, k.code)
+			p.take(from, evKey, k.code)
 			continue
 		}
 		if p.scans == nil {

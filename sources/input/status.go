@@ -58,7 +58,7 @@ func (n *node) describe() string {
 	text := strings.TrimSpace(n.path + " " + n.id.name)
 	switch {
 	case n.device != nil:
-		return text + n.device.grab.String()
+		return text + n.device.grab.String() + n.device.pass.String()
 	case n.opener.Opening():
 		return text + ", being opened"
 	case n.id.phys == ownPhys():

@@ -6,6 +6,7 @@
 package input
 
 import (
+	"slices"
 	"time"
 
 	"reflexd/config"
@@ -182,6 +183,16 @@ func (d *device) emitText(at time.Duration, r *reader) {
 	}
 	d.host.Emit(&d.event)
 	d.event = sources.Event{} // keys are not borrowed
+}
+
+// reading reports whether the key belongs to a text that is read.
+func (d *device) reading(code uint16) bool {
+	for i := range d.readers {
+		if r := &d.readers[i]; r.Takes(code) || slices.Contains(r.Spec().End, code) {
+			return true
+		}
+	}
+	return false
 }
 
 // isPrivate reports whether the key is part of a text that must not be shown.

@@ -157,7 +157,7 @@ func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Probl
 			}
 		}
 		p.restrict(t, &from, ps)
-		p.want(from.name, evSw, code)
+		p.take(from.name, evSw, code)
 	}
 }
 
@@ -178,7 +178,7 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 		crossing.Restrict(t, at, ps)
 		a.checkSteps(&crossing, at, ps)
 		p.restrict(t, &from, ps)
-		p.want(from.name, a.typ, a.code)
+		p.take(from.name, a.typ, a.code)
 	}
 }
 
