@@ -135,7 +135,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
-		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
+		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
 	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log, States: a.states}, opts.DryRun)
@@ -291,6 +291,11 @@ func (a *Agent) recognise(c *Configuration) {
 
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
+
+// until has an action go on when something has come to a state.
+func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
+	return a.states.Until(q, a.loop.Now(), done)
+}
 
 // enableRule has a rule fire, or not.
 func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }

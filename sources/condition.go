@@ -62,7 +62,7 @@ type Question struct {
 	// all: those of a device, or whose names match a pattern.
 	Among func(*Event) bool
 	// Is says whether the state is the one asked for, as the event that
-	// reported it has it.
+	// reported it has it. It is nil if no events report it, and only Ask knows.
 	Is func(*Event) bool
 	// All says that all that are meant must have the state, rather than one.
 	All bool

@@ -49,6 +49,9 @@ type Kind struct {
 	// New returns the YAML field that the key is, and what makes the action
 	// of it when all files are read.
 	New func() (value config.Value, build func(*Check) Action)
+	// NewAsking is set instead of New for an action that asks for states, of
+	// which there are these kinds of questions.
+	NewAsking func(questions []sources.ConditionKind) (value config.Value, build func(*Check) Action)
 	// Plain is set if the action does not look at the event.
 	Plain bool
 	// Also are words that people write for Key.
@@ -88,6 +91,9 @@ type Env struct {
 	EnableRule func(name string, on bool) error
 	// Switch opens or closes a file or socket of that name.
 	Switch func(name string, open bool) error
+	// Until calls done when q is answered with Yes, unless it is so now, and
+	// then reports false: see state.Table.
+	Until func(q *sources.Question, done func()) (stop func(), waits bool)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -193,11 +199,20 @@ type stepSpec struct {
 }
 
 // Value returns the Value that reads s: one action or a list of them.
-func (s *Spec) Value() config.Value {
+// questions are those that actions may ask.
+func (s *Spec) Value(questions []sources.ConditionKind) config.Value {
 	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
 		*p = &stepSpec{}
-		return (*p).value()
+		return (*p).value(questions)
 	})
+}
+
+// begin returns a new action of the kind.
+func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Check) Action) {
+	if k.NewAsking != nil {
+		return k.NewAsking(questions)
+	}
+	return k.New()
 }
 
 // variants are the kinds as the language knows them.
@@ -205,19 +220,19 @@ var variants = sync.OnceValue(func() []config.Variant {
 	var all []config.Variant
 	for _, k := range kinds {
 		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
-			value, _ := k.New()
+			value, _ := k.begin(nil)
 			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
 		}})
 	}
 	return all
 })
 
-func (s *stepSpec) value() config.Value {
+func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
 	return config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
-		value, build := kinds[i].New()
+		value, build := kinds[i].begin(questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
 	})

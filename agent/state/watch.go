@@ -45,7 +45,7 @@ type record struct {
 // counted goes on; of the others, a state that is there counts as found, at
 // the time now. Next must follow.
 func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
-	if t.watches == nil {
+	if t.began == 0 {
 		t.began = now
 	}
 	before := map[string]*watch{}
@@ -58,21 +58,27 @@ func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	for _, topic := range topics {
 		t.derived[topic] = true
 	}
+	for _, w := range t.waits {
+		t.attach(w.watch)
+	}
 	for i := range all {
 		w := &watch{Watch: all[i]}
-		for _, n := range w.names() {
-			t.watches[n] = append(t.watches[n], w)
-		}
+		t.attach(w)
 		if old := before[w.ID]; old != nil {
 			t.goOn(w, old)
 			continue
 		}
-		w.records = map[*subject]*record{}
-		for _, n := range w.names() {
-			for _, s := range t.named[n] {
-				if s.known {
-					t.look(w, s, &s.event, s.since, now, true)
-				}
+		t.find(w, now)
+	}
+}
+
+// find has a new watch look at what is there.
+func (t *Table) find(w *watch, now time.Duration) {
+	w.records = map[*subject]*record{}
+	for _, n := range w.names() {
+		for _, s := range t.named[n] {
+			if s.known {
+				t.look(w, s, &s.event, s.since, now, true)
 			}
 		}
 	}
@@ -181,7 +187,10 @@ func (t *Table) Next(show func(*sources.Event), fire Fire) {
 		t.news = nil
 		show(t.eventOf(s, s.event.Time, -1, t.unseen))
 	}
-	if len(t.ready) == 0 {
+	if t.changed && len(t.waits) > 0 {
+		t.release(t.taken)
+	}
+	if t.changed = false; len(t.ready) == 0 {
 		return
 	}
 	ready := t.ready
@@ -216,6 +225,11 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 			at, ok = r.next, true
 		}
 	}
+	for _, w := range t.waits {
+		if due, is := w.due(); is && (!ok || due < at) {
+			at, ok = due, true
+		}
+	}
 	return at, ok
 }
 
@@ -231,7 +245,7 @@ func (t *Table) Advance(until, now time.Duration, fire Fire) {
 			}
 		}
 		if first < 0 {
-			return
+			break
 		}
 		r := t.counting[first]
 		at := r.next
@@ -242,6 +256,9 @@ func (t *Table) Advance(until, now time.Duration, fire Fire) {
 			t.counting = slices.Delete(t.counting, first, first+1)
 		}
 		fire(r.watch.Rule, t.eventOf(r.subject, at, at-r.since, r.found))
+	}
+	if len(t.waits) > 0 {
+		t.release(until)
 	}
 }
 
