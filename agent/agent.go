@@ -56,6 +56,9 @@ type Options struct {
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
+
+	simulated bool // see Simulation
+	act       func(*action.Run, *action.Step) (action.Pending, error, bool)
 }
 
 // Agent is a running reflexd.
@@ -109,21 +112,31 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now(), states: state.New()}
+	a := &Agent{opts: opts, loop: l}
+	if err := a.open(c); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// open makes the parts of a, which has its options and its loop.
+func (a *Agent) open(c *Configuration) (err error) {
+	opts, l := &a.opts, a.loop
+	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
 			l.Close()
-			return nil, err
+			return err
 		}
 	}
 	if err := a.openSources(); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	if a.spawn, err = spawn.New(l, opts.Log); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	a.spawn.GiveBack(opts.Before)
 	if opts.Cgroups {
@@ -136,10 +149,10 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Act: opts.act,
 	}
 	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log, States: a.states}, opts.DryRun)
-	return a, nil
+	return nil
 }
 
 func or(s, fallback string) string {
@@ -151,8 +164,13 @@ func or(s, fallback string) string {
 
 func (a *Agent) openSources() error {
 	for _, k := range kinds {
+		if a.opts.simulated && !k.Simulates {
+			a.sources = append(a.sources, absent{})
+			continue
+		}
 		s, err := k.Open(sources.Host{
-			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
+			Simulated: a.opts.simulated,
+			Loop:      a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
 			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
@@ -245,7 +263,9 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	a.usePriority(c)
+	if !a.opts.simulated {
+		a.usePriority(c)
+	}
 	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.subscribers = a.subscribe(c)
@@ -266,8 +286,11 @@ func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
 		if !ok {
 			continue
 		}
+		s, ok := a.sources[i].(sources.Subscriber)
 		for _, kind := range o.Subscribes() {
-			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Subscriber))
+			if ok {
+				hearers[kind] = append(hearers[kind], s)
+			}
 		}
 	}
 	c.uevent.Subscribed = len(hearers["uevent"]) > 0
@@ -442,7 +465,7 @@ func (a *Agent) close() {
 // notify tells a service manager that asked for it: sd_notify(3).
 func (a *Agent) notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
-	if path == "" {
+	if path == "" || a.opts.simulated {
 		return
 	}
 	if path[0] == '@' {

@@ -68,7 +68,9 @@ type Configuration struct {
 	watches []state.Watch   // what rules ask of how long states last
 	derived []sources.Topic // states of which no source sends events
 	version int
-	specs   []*rule.Spec
+	// keepsText has actions keep how they were written.
+	keepsText bool
+	specs     []*rule.Spec
 }
 
 // Load reads and checks the files that paths stand for (see config.Files).
@@ -77,17 +79,24 @@ type Configuration struct {
 func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c := newConfiguration()
 	ps := &config.Problems{}
-	files, err := config.Files(paths)
-	if err != nil {
+	if err := c.load(paths, ps); err != nil {
 		return nil, nil, err
 	}
-	c.Paths, c.Files = paths, files
-	config.ReadFiles(files, c.root(), ps)
-	c.compile(ps)
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
 	}
 	return c, ps, nil
+}
+
+func (c *Configuration) load(paths []string, ps *config.Problems) error {
+	files, err := config.Files(paths)
+	if err != nil {
+		return err
+	}
+	c.Paths, c.Files = paths, files
+	config.ReadFiles(files, c.root(), ps)
+	c.compile(ps)
+	return nil
 }
 
 func newConfiguration() *Configuration {
@@ -173,7 +182,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
 		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {

@@ -26,6 +26,9 @@ type Kind struct {
 	// Open returns a source that does nothing until a plan is applied. It
 	// fails only if the kernel lacks the interface altogether.
 	Open func(Host) (Source, error)
+	// Simulates says that its source can be Simulated, see Host. Of others, a
+	// simulation makes the events itself.
+	Simulates bool
 }
 
 // Plan is what one configuration asks of one source. Reading and checking it
@@ -185,6 +188,9 @@ type Host struct {
 	// DryRun leaves the machine as it is: nothing is requested, written or
 	// mounted that would change it.
 	DryRun bool
+	// Simulated has the source open nothing: what the plan asks for is there,
+	// and does what it is told to by the methods that begin with Simulate.
+	Simulated bool
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string
 }

@@ -94,6 +94,9 @@ type Env struct {
 	// Until calls done when q is answered with Yes, unless it is so now, and
 	// then reports false: see state.Table.
 	Until func(q *sources.Question, done func()) (stop func(), waits bool)
+	// Act, if not nil, is asked to carry out each action: if it is handled,
+	// nothing else is done.
+	Act func(*Run, *Step) (p Pending, err error, handled bool)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -126,6 +129,8 @@ type Known struct {
 	Switchable []string
 	// Uses is what is noted for those who must know beforehand.
 	Uses *Uses
+	// KeepsText has actions keep how they were written.
+	KeepsText bool
 }
 
 // Uses is what the actions of a configuration will use that nothing declares.
@@ -180,6 +185,8 @@ type Step struct {
 	Pos           config.Pos
 	IgnoreFailure bool
 	Plain         bool // as Kind.Plain
+	// Text is the action as it was written, where Known.KeepsText.
+	Text config.Node
 }
 
 // List is what is done in order.
@@ -195,6 +202,7 @@ type stepSpec struct {
 	pos           config.Pos
 	ignoreFailure bool
 	plain         bool
+	text          config.Node
 	build         func(*Check) Action
 }
 
@@ -230,11 +238,15 @@ var variants = sync.OnceValue(func() []config.Variant {
 func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	return config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
 		value, build := kinds[i].begin(questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
+	})
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+		s.text = n
+		choice.Read(n, ps)
 	})
 }
 
@@ -245,7 +257,11 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		list = append(list, Step{step.build(c), step.kind, step.pos, step.ignoreFailure, step.plain})
+		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.plain}
+		if c.KeepsText {
+			s.Text = step.text
+		}
+		list = append(list, s)
 	}
 	return list
 }
@@ -388,7 +404,7 @@ func (r *Run) await(call func(done func(error))) (Pending, error) {
 func (r *Run) advance() {
 	for r.step < len(r.list) {
 		step := r.list[r.step]
-		if !step.Plain || r.DryRun {
+		if !step.Plain || r.DryRun || r.Env.Act != nil {
 			r.own()
 		}
 		if r.DryRun {
@@ -396,7 +412,7 @@ func (r *Run) advance() {
 			r.step++
 			continue
 		}
-		pending, err := step.Start(r)
+		pending, err := r.start(&step)
 		if pending != nil {
 			r.pending, r.waited = pending, true
 			r.own()
@@ -407,6 +423,16 @@ func (r *Run) advance() {
 		}
 	}
 	r.end()
+}
+
+// start begins one action.
+func (r *Run) start(step *Step) (Pending, error) {
+	if r.Env.Act != nil {
+		if p, err, handled := r.Env.Act(r, step); handled {
+			return p, err
+		}
+	}
+	return step.Start(r)
 }
 
 // endStep deals with the end of the current action. It reports false if a

@@ -116,6 +116,12 @@ func (s *Source) emit(name, previous string, standing sources.Standing, cause *s
 	})
 }
 
+// Value returns the value of a variable, and whether there is one of that name.
+func (s *Source) Value(name string) (string, bool) {
+	value, ok := s.values[name]
+	return value, ok
+}
+
 // kept returns the text of the file that holds what is to be kept.
 func (s *Source) kept() string {
 	values := maps.Clone(s.values)
@@ -125,7 +131,7 @@ func (s *Source) kept() string {
 
 // keep has the file say what the variables are.
 func (s *Source) keep() {
-	if s.plan.keeps() && !s.host.DryRun {
+	if s.plan.keeps() && !s.host.DryRun && !s.host.Simulated {
 		s.keeper.put(s.kept())
 	}
 }
