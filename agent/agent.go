@@ -28,6 +28,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -73,6 +74,7 @@ type Agent struct {
 	vars    *vars.Source
 	mount   *mount.Source
 	keys    action.Keys
+	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
 	outputs *output.Outputs
 	runner  *rule.Runner
@@ -197,6 +199,7 @@ func (a *Agent) know(s sources.Source) {
 		a.mount = s
 	case action.Keys:
 		a.keys = s
+		a.input, _ = s.(input.Simulator)
 	}
 }
 

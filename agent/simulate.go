@@ -17,6 +17,7 @@ import (
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/input"
 )
 
 // simulationStart is what CLOCK_MONOTONIC reads when a simulation begins: not 0,
@@ -134,6 +135,39 @@ func (s *Simulation) Lose(kind, name string, count int) {
 // Given.
 func (s *Simulation) GiveLine(name string, on bool) error {
 	return s.agent.gpio.SimulateInitial(s.agent.config.gpio, name, on)
+}
+
+// GiveInput says whether a declared input is there. From Given, it is so at the
+// start.
+func (s *Simulation) GiveInput(name string, present bool) error {
+	err := s.agent.input.SimulatePresence(s.agent.config.input, name, present)
+	s.Advance(0)
+	return err
+}
+
+// Key presses (1), repeats (2) or releases (0) a key, by its name, of the
+// device declared as input, "" for one that nothing declares.
+func (s *Simulation) Key(from, key string, value int32) error {
+	code, err := input.KeyCode(key)
+	if err == nil {
+		err = s.agent.input.SimulateKey(from, code, value)
+	}
+	s.Advance(0)
+	return err
+}
+
+// Switch sets a switch of such a device, Axis an axis or wheel.
+func (s *Simulation) Switch(from, name string, on bool) error {
+	err := s.agent.input.SimulateSwitch(from, name, on)
+	s.Advance(0)
+	return err
+}
+
+// Axis moves an axis or wheel of such a device.
+func (s *Simulation) Axis(from, name string, value int32) error {
+	err := s.agent.input.SimulateAxis(from, name, value)
+	s.Advance(0)
+	return err
 }
 
 // GiveVar makes a variable's value what it begins with. It must be called from

@@ -24,7 +24,14 @@ import (
 var Kind = sources.Kind{
 	Name: "input",
 	Plan: func() sources.Plan { return &Plan{} },
-	Open: func(host sources.Host) (sources.Source, error) { return open(host, driver), nil },
+	Open: func(host sources.Host) (sources.Source, error) {
+		if host.Simulated {
+			return openWithoutKernel(host), nil
+		}
+		return open(host, driver), nil
+	},
+
+	Simulates: true,
 }
 
 // Plan is what one configuration asks of the input devices. The zero value
@@ -103,7 +110,7 @@ func (p *Plan) idle() bool {
 func (p *Plan) namesOf(path string, id *identity) []string {
 	var names []string
 	for name, in := range p.Inputs {
-		if in.matches(path, id) {
+		if id.simulates == "" && in.matches(path, id) || id.simulates == name {
 			names = append(names, name)
 		}
 	}
