@@ -29,6 +29,7 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -68,7 +69,8 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next five are among them
+	gpio    *gpio.Source     // this and the next six are among them
+	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	vars    *vars.Source
@@ -189,6 +191,8 @@ func (a *Agent) know(s sources.Source) {
 	switch s := s.(type) {
 	case *gpio.Source:
 		a.gpio = s
+	case *link.Source:
+		a.link = s
 	case *uevent.Source:
 		a.uevent = s
 	case *netlink.Source:
@@ -256,7 +260,7 @@ func (a *Agent) prepare(c *Configuration, pidFile string) (string, error) {
 
 // ready tells whoever waits for the start.
 func (a *Agent) ready() {
-	a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
+	a.log.Info("started", "version", a.opts.Version, "pid", a.pid(), "rules", len(a.config.Rules),
 		"files", strings.Join(a.config.Files, " "))
 	a.notify("READY=1")
 	if a.opts.Ready != nil {
@@ -326,6 +330,14 @@ func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool
 // enableRule has a rule fire, or not.
 func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
 
+// pid is our PID. Two simulations of the same never differ.
+func (a *Agent) pid() int {
+	if a.opts.simulated {
+		return 1
+	}
+	return os.Getpid()
+}
+
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
 	standing := sources.NoState
@@ -338,7 +350,7 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 		Source:   "agent",
 		Standing: standing,
 		Fields: []sources.Field{
-			{Name: "PID", Value: sources.Int(int64(os.Getpid()))},
+			{Name: "PID", Value: sources.Int(int64(a.pid()))},
 			{Name: "VERSION", Value: sources.Text(a.opts.Version)},
 		},
 	}

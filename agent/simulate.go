@@ -14,10 +14,13 @@ import (
 
 	"reflexd/agent/action"
 	"reflexd/agent/loop"
+	"reflexd/agent/mount"
 	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/input"
+	"reflexd/sources/signal"
+	"reflexd/sources/uevent"
 )
 
 // simulationStart is what CLOCK_MONOTONIC reads when a simulation begins: not 0,
@@ -106,7 +109,20 @@ func (s *Simulation) SetWall(to time.Time) { s.wall = to.Add(-s.Now()) }
 
 // Advance lets d pass.
 func (s *Simulation) Advance(d time.Duration) {
+	if s.agent.index == nil {
+		return // it has not begun
+	}
 	s.agent.loop.Advance(s.agent.loop.Now()+d, s.agent.turn)
+}
+
+// AdvanceToNext lets time pass until something is due, or up to the time to, as
+// Now has it.
+func (s *Simulation) AdvanceToNext(to time.Duration) {
+	next := simulationStart + to
+	if due, ok := s.agent.loop.Due(); ok {
+		next = min(next, due)
+	}
+	s.agent.loop.Advance(next, s.agent.turn)
 }
 
 // Reload swaps in another configuration, now.
@@ -170,6 +186,72 @@ func (s *Simulation) Axis(from, name string, value int32) error {
 	return err
 }
 
+// Link makes a network link up, down or removed. From Given, it is so at the
+// start.
+func (s *Simulation) Link(name, is string) error {
+	err := s.agent.link.SimulateLink(name, is)
+	s.Advance(0)
+	return err
+}
+
+// Signal sends a signal to the agent.
+func (s *Simulation) Signal(name string, value int32) error {
+	return s.emitted(signal.Simulated(name, value))
+}
+
+// File makes something happen to a declared file; text is what is read of it.
+func (s *Simulation) File(name, is string, text *string, more []sources.Field) error {
+	return s.emitted(s.agent.config.file.Simulated(name, is, text, more))
+}
+
+// Netlink sends a message to a declared socket.
+func (s *Simulation) Netlink(name, text, data string, more []sources.Field) error {
+	return s.emitted(s.agent.config.netlink.Simulated(name, text, data, more))
+}
+
+// Uevent announces a device as the kernel does.
+func (s *Simulation) Uevent(properties map[string]string) error {
+	return s.emitted(uevent.Simulated(properties))
+}
+
+// Mount makes something happen to what is mounted at point.
+func (s *Simulation) Mount(point, is string, fields map[string]string) error {
+	return s.emitted(mount.Simulated(point, is, fields))
+}
+
+// GiveMount says that something is mounted at the start. It must be called from
+// Given.
+func (s *Simulation) GiveMount(point string, fields map[string]string) error {
+	e, err := mount.Simulated(point, mount.Mounted, fields)
+	if err == nil {
+		e.Standing = sources.Found
+		e.Time = s.agent.loop.Now()
+		s.agent.emit(e)
+	}
+	return err
+}
+
+// Event sends an event as emit does.
+func (s *Simulation) Event(name string, fields []sources.Field) error {
+	e := action.NewEvent(name, 0)
+	e.Fields = fields
+	return s.emitted(e, nil)
+}
+
+// SetVar sets a variable, as from outside.
+func (s *Simulation) SetVar(name, value string) error {
+	err := s.agent.vars.Set(name, value, nil)
+	s.Advance(0)
+	return err
+}
+
+func (s *Simulation) emitted(e *sources.Event, err error) error {
+	if err == nil {
+		s.Emit(e)
+	}
+	return err
+}
+
 // GiveVar makes a variable's value what it begins with. It must be called from
 // Given.
 func (s *Simulation) GiveVar(name, value string) error { return s.agent.config.vars.Begin(name, value) }
@@ -207,7 +289,7 @@ func (s *Simulation) State(kind, name string) string {
 
 // Rule returns what happened to a rule so far.
 func (s *Simulation) Rule(name string) (rule.Status, error) {
-	for _, r := range s.agent.runner.Status(s.agent.config.Rules) {
+	for _, r := range s.Rules() {
 		if r.Name == name {
 			return r, nil
 		}
@@ -215,8 +297,8 @@ func (s *Simulation) Rule(name string) (rule.Status, error) {
 	return rule.Status{}, fmt.Errorf("no rule is called %q", name)
 }
 
-// Running reports whether a rule is under way.
-func (s *Simulation) Running() int { return s.agent.runner.Running() }
+// Rules returns what happened to all rules so far.
+func (s *Simulation) Rules() []rule.Status { return s.agent.runner.Status(s.agent.config.Rules) }
 
 // absent is a source that a simulation does without: its events come from the
 // test.

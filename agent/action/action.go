@@ -58,6 +58,15 @@ type Kind struct {
 	Also string
 }
 
+// Kinds returns the telling keys of all actions.
+func Kinds() []string {
+	var keys []string
+	for _, k := range kinds {
+		keys = append(keys, k.Key)
+	}
+	return keys
+}
+
 // Action is one thing to do, as the configuration asks for it. It is not
 // changed by being done, and may be under way several times at once.
 type Action interface {

@@ -26,8 +26,8 @@ func (t *timer) Stop() bool {
 	return pending
 }
 
-// due returns when a timer or WakeBy wants the loop to wake up.
-func (l *Loop) due() (at time.Duration, ok bool) {
+// Due returns when a timer or WakeBy wants the loop to wake up.
+func (l *Loop) Due() (at time.Duration, ok bool) {
 	at = l.wakeBy
 	if len(l.timers) > 0 && (at == 0 || l.timers[0].due < at) {
 		at = l.timers[0].due
@@ -38,7 +38,7 @@ func (l *Loop) due() (at time.Duration, ok bool) {
 // timeout returns the milliseconds until the first timer or WakeBy is due,
 // rounded up so that it never fires early, or -1 without either.
 func (l *Loop) timeout() int {
-	due, ok := l.due()
+	due, ok := l.Due()
 	if !ok {
 		return -1
 	}

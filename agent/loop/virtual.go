@@ -21,7 +21,7 @@ func NewVirtual(at time.Duration) *Loop {
 func (l *Loop) Advance(to time.Duration, turn func()) {
 	for {
 		l.round(turn)
-		due, ok := l.due()
+		due, ok := l.Due()
 		if len(l.posted) == 0 && (!ok || due > to) {
 			break
 		}

@@ -59,6 +59,9 @@ func Open(host sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
 	switch {
+	case s.host.Simulated:
+		s.known = true
+		s.emitFound()
 	case !s.plan.wanted():
 		s.Close()
 	case s.socket.FD < 0 && s.retry == nil:
