@@ -22,7 +22,7 @@ import (
 
 // Suffix is how the names of test files end: NAME.test.yaml tests NAME.yaml
 // beside it, unless it says otherwise.
-const Suffix = ".test.yaml"
+const Suffix = config.TestSuffix
 
 // File is one file of tests.
 type File struct {
