@@ -167,9 +167,17 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
+		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars, References: &action.References{},
 		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
 	}}
+	for _, p := range c.plans {
+		if n, ok := p.(sources.Namespaced); ok {
+			compiler.Known.References.Add(n.Namespaces()...)
+		}
+		if r, ok := p.(sources.Referrer); ok {
+			r.Refer(compiler.Known.Resolver([]string{}, nil, ps))
+		}
+	}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))

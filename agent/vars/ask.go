@@ -40,8 +40,9 @@ func (a *asked) check(ps *config.Problems) {
 		ps.Errorf(a.nameAt, "%v", err)
 		return
 	}
+	a.is.Bind(a.plan.resolve)
 	v := a.plan.vars[a.name]
-	if v.values == nil || a.isAt.Line == 0 {
+	if v.values == nil || a.isAt.Line == 0 || a.is.Refers() {
 		return
 	}
 	known := true
@@ -95,11 +96,7 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 }
 
 func (a *asked) holds() sources.Truth {
-	s := a.plan.source
-	if s == nil {
-		return sources.Unknown
-	}
-	value, ok := s.values[a.name]
+	value, ok := a.plan.value(a.name)
 	if !ok {
 		return sources.Unknown
 	}

@@ -42,6 +42,7 @@ type Plan struct {
 	kept    map[string]string // what the file held when Prepare read it
 	keptErr error             // why Prepare could not
 	source  *Source           // that serves it, once it is applied
+	resolve sources.Resolver  // of references in tests
 }
 
 // Prepare implements sources.Preparer.

@@ -3,6 +3,7 @@
 package gpio
 
 import (
+	"strings"
 	"testing"
 
 	"reflexd/config"
@@ -64,6 +65,44 @@ func TestConditionsOnLines(t *testing.T) {
 	b.unplug(c)
 	b.await("the chip to be missed", func() bool { return b.Source.lines["bell"].fd < 0 })
 	answers("without the chip", 0, 0, 0, 0)
+}
+
+// A string that names a line sees it as a condition does.
+func TestValuesOfLines(t *testing.T) {
+	b := newBench(t)
+	p := plan(t, "lines: {bell: {button: BELL}, lamp: {output: LAMP, initial: on}, far: {input: FAR}}")
+	space := p.Namespaces()[0]
+	if !space.Has("bell") || space.Has("moon") || strings.Join(space.Names(), " ") != "bell far lamp" {
+		t.Error(space.Names())
+	}
+	space.Asked("bell")
+	if p.Subscribes() == nil {
+		t.Error("edges of the line are not followed")
+	}
+	value := func(name string) (text string) {
+		b.do(func() {
+			if v, ok := space.Value(name); ok {
+				text = v.String()
+			}
+		})
+		return text
+	}
+	if got := value("lamp"); got != "" {
+		t.Errorf("before the plan is applied: %q", got)
+	}
+	c := b.plug("gpiochip0", "pinctrl", "BELL", "LAMP")
+	b.apply(p)
+	b.expect("bell  StartsUp")
+	if got := value("bell") + " " + value("lamp") + " " + value("far"); got != "off on " {
+		t.Errorf("at first: %q", got)
+	}
+	b.write(b.line(c, 0), edge{high: false})
+	b.await("the edge", func() bool { return len(b.events) == 1 })
+	b.do(func() { b.Notify(b.events[0]) })
+	if got := value("bell"); got != "on" {
+		t.Errorf("pressed: %q", got)
+	}
+	b.expect("bell falling Down")
 }
 
 // A line that only a condition asks for is requested.
