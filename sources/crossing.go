@@ -4,11 +4,7 @@
 
 package sources
 
-import (
-	"fmt"
-
-	"reflexd/config"
-)
+import "reflexd/config"
 
 // Crossing is a range of values. A trigger with one fires when a value enters
 // the range, and not as long as it stays there. The zero value is everything.
@@ -42,19 +38,7 @@ func (c *Crossing) Hysteresis() config.Field {
 		Default: "0", Value: c.limit(&c.hysteresis)}
 }
 
-func (c *Crossing) limit(p **Number) config.Value {
-	what := "a number"
-	if c.Integers {
-		what = "an integer"
-	}
-	return config.Parsed(p, what, func(text string) (*Number, error) {
-		n, ok := ParseNumber(text)
-		if !ok || c.Integers && !n.IsInteger() {
-			return nil, fmt.Errorf("expected %s, found %q", what, text)
-		}
-		return &n, nil
-	})
-}
+func (c *Crossing) limit(p **Number) config.Value { return NumberValue(p, c.Integers) }
 
 // Limited reports whether the range has a limit.
 func (c *Crossing) Limited() bool { return c.above != nil || c.below != nil }

@@ -7,9 +7,12 @@ package sources
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math/bits"
 	"strconv"
 	"strings"
+
+	"reflexd/config"
 )
 
 // Number is an exact decimal number of up to 18 digits. Its zero value is 0;
@@ -159,6 +162,21 @@ func (n Number) scaled(places uint8) (int64, bool) {
 	power := powers[places-n.places]
 	scaled := n.n * power
 	return scaled, scaled/power == n.n
+}
+
+// NumberValue returns the Value that reads a Number, or an integer.
+func NumberValue(p **Number, integers bool) config.Value {
+	what := "a number"
+	if integers {
+		what = "an integer"
+	}
+	return config.Parsed(p, what, func(text string) (*Number, error) {
+		n, ok := ParseNumber(text)
+		if !ok || integers && !n.IsInteger() {
+			return nil, fmt.Errorf("expected %s, found %q", what, text)
+		}
+		return &n, nil
+	})
 }
 
 // Number returns the value as a Number; a text counts if it is one.

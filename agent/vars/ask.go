@@ -63,8 +63,11 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 		Key: "var", Doc: "a variable changed; setting its current value again is no change",
 		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-			a := &asked{plan: p}
-			return a.fields("its new value, by default any", false), a.trigger
+			a, c := &asked{plan: p}, &crossing{}
+			return append(a.fields("its new value, by default any", false), c.fields()...), func(t *sources.Trigger, ps *config.Problems) {
+				a.trigger(t, ps)
+				c.restrict(p, a.name, t, ps)
+			}
 		},
 	}}
 }

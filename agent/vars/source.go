@@ -33,6 +33,7 @@ func open(host sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
+	p.adoptLatches(s.plan)
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
