@@ -22,7 +22,7 @@ rules:
   - {name: word, when: {event: word}, do: [{var: {word: "${WORD}"}}, {var: {word: {add: 1}}}], on_failure: {log: "because ${ERROR}"}}
   - {name: add, when: {event: add}, do: {var: {n: {add: "${BY:-}"}}}, on_failure: {log: "because ${ERROR}"}}
   - {name: both, when: {event: both}, do: [{var: {n: {add: 1}, word: "n was ${var.n}"}}, {log: "${var.word}"}]}
-  - {name: changed, when: {var: volume}, do: {log: "volume changed to ${VALUE}"}}` + barrier)
+  - {name: changed, when: {var: volume}, do: {log: "volume changed to ${VALUE}"}}`+barrier)
 	r.send("all", "STEPS=1.2")
 	r.expect(`msg="n 99 volume 1.3 light on"`)
 	r.send("all", "STEPS=9")

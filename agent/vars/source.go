@@ -64,7 +64,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	if before == nil && !replaced {
 		s.keeper.agrees(s.kept())
 	}
-	s.keep()
+	s.keep(true)
 }
 
 // Allows returns why the variable cannot be set to value, nil if it can.
@@ -88,7 +88,7 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 	s.values[name] = value
 	s.emitChange(name, previous, cause)
 	if s.plan.vars[name].keep {
-		s.keep()
+		s.keep(!s.keeper.often(name))
 	}
 	return nil
 }
@@ -113,10 +113,10 @@ func (s *Source) kept() string {
 	return format(values)
 }
 
-// keep has the file say what the variables are.
-func (s *Source) keep() {
+// keep has the file say what the variables are, soon or within a minute.
+func (s *Source) keep(soon bool) {
 	if s.plan.keeps() && !s.host.DryRun {
-		s.keeper.put(s.kept())
+		s.keeper.put(s.kept(), soon)
 	}
 }
 
