@@ -100,7 +100,10 @@ func (a *write) Examine(x *sources.Report, at *config.Pos) {
 	file, err := oneFile(x.Path(path), a.literal())
 	if err == nil {
 		file = "/" + strings.TrimPrefix(strings.TrimPrefix(file, x.Root), "/")
-		err = sources.PathError("write", file, x.Access(file, unix.W_OK))
+		if err = x.Access(file, unix.W_OK); err == unix.ENOENT && a.append {
+			err = x.Access(filepath.Dir(file), unix.W_OK|unix.X_OK)
+		}
+		err = sources.PathError("write", file, err)
 	}
 	x.Check(at, "file "+path, "can be written", err, "")
 }
