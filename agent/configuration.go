@@ -167,7 +167,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars, References: &action.References{},
+		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
 		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
 	}}
 	for _, p := range c.plans {
@@ -193,11 +193,20 @@ func (c *Configuration) compile(ps *config.Problems) {
 	c.mount.Acts = c.uses.Mounts
 }
 
+// outputsOf returns what the actions on outputs may name.
+func outputsOf(lines *gpio.Plan) *sources.Declared[bool] {
+	d := &sources.Declared[bool]{What: "output line", ByName: map[string]bool{}, Example: "lines: {%s: {output: …}}"}
+	for _, name := range lines.Outputs() {
+		d.ByName[name] = true
+	}
+	return d
+}
+
 // keeps reports whether c declares o as old did, so that what plays there may
 // go on. A LED, which nothing declares, must be one that some rule names.
 func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
 	if o.Line == "" {
-		return slices.Contains(c.uses.LEDs, o.LED)
+		return c.uses.AnyLED || slices.Contains(c.uses.LEDs, o.LED)
 	}
 	lines, before := c.gpio, old.gpio
 	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)

@@ -109,10 +109,8 @@ type Check struct {
 
 // Known is what a configuration declares, by the names that actions use.
 type Known struct {
-	// Output reports whether there is an output line of that name; Outputs
-	// are all of them.
-	Output  func(name string) bool
-	Outputs []string
+	// Outputs are the output lines.
+	Outputs *sources.Declared[bool]
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
 	// References are the values that texts may refer to.
@@ -126,10 +124,13 @@ type Known struct {
 
 // Uses is what the actions of a configuration will use that nothing declares.
 type Uses struct {
-	LEDs []string            // names and patterns
-	Keys map[string][]uint16 // the keys that each virtual device must have
+	LEDs []string // names and patterns
+	// AnyLED is set if an event may name a LED.
+	AnyLED bool
+	Keys   map[string][]uint16 // the keys that each virtual device must have
 	// Mounts is set if something is mounted, and so may be pulled.
-	Mounts bool
+	Mounts  bool
+	targets int // that actions on outputs have, counting what patterns match
 }
 
 // everyEvent are the fields that every event has.
