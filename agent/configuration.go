@@ -194,10 +194,10 @@ func (c *Configuration) compile(ps *config.Problems) {
 }
 
 // outputsOf returns what the actions on outputs may name.
-func outputsOf(lines *gpio.Plan) *sources.Declared[bool] {
-	d := &sources.Declared[bool]{What: "output line", ByName: map[string]bool{}, Example: "lines: {%s: {output: …}}"}
+func outputsOf(lines *gpio.Plan) *action.Outputs {
+	d := &action.Outputs{What: "output line", ByName: map[string]*struct{}{}, Example: "lines: {%s: {output: …}}"}
 	for _, name := range lines.Outputs() {
-		d.ByName[name] = true
+		d.ByName[name] = nil
 	}
 	return d
 }

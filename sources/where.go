@@ -7,6 +7,7 @@
 package sources
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -308,6 +309,9 @@ type compare struct {
 }
 
 func (t compare) holds(v Value, present bool, _ *Event) bool {
+	if !v.isText && t.limit.places == 0 { // most are
+		return present && cmp.Compare(v.number, t.limit.n) == t.order
+	}
 	n, ok := v.Number()
 	return present && ok && n.Compare(t.limit) == t.order
 }

@@ -110,7 +110,7 @@ type Check struct {
 // Known is what a configuration declares, by the names that actions use.
 type Known struct {
 	// Outputs are the output lines.
-	Outputs *sources.Declared[bool]
+	Outputs *Outputs
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
 	// References are the values that texts may refer to.
@@ -121,6 +121,9 @@ type Known struct {
 	// Uses is what is noted for those who must know beforehand.
 	Uses *Uses
 }
+
+// Outputs are the declared output lines, of which only the names count here.
+type Outputs = sources.Declared[*struct{}]
 
 // Uses is what the actions of a configuration will use that nothing declares.
 type Uses struct {

@@ -26,9 +26,9 @@ type target struct {
 	leds   []aim
 	ledAt  config.Pos
 
-	declared *sources.Declared[bool] // the output lines
-	all      []found                 // what is meant
-	varies   bool                    // it depends on the event
+	declared *Outputs
+	all      []found // what is meant
+	varies   bool    // it depends on the event
 }
 
 // aim is one entry of a target as it is written: a name, a pattern, or a string
@@ -184,7 +184,7 @@ func (t *target) isLine() bool { return t.lineAt.Line > 0 }
 
 // lineCalled returns the line of a name that an event brought.
 func (t *target) lineCalled(name string) found {
-	if !t.declared.ByName[name] {
+	if _, ok := t.declared.ByName[name]; !ok {
 		return found{err: fmt.Errorf("line %.60q is not a declared output", name)}
 	}
 	return found{Output: output.Output{Line: name}}

@@ -58,7 +58,7 @@ func build(t *testing.T, yaml string) (List, *config.Problems) {
 	}
 	var s Spec
 	s.Value().Read(n, ps)
-	lines := &sources.Declared[bool]{What: "output line", ByName: map[string]bool{"relay2": true, "relay1": true, "lamp": true, "busy": true}, Example: "%s"}
+	lines := &Outputs{What: "output line", ByName: map[string]*struct{}{"relay2": nil, "relay1": nil, "lamp": nil, "busy": nil}, Example: "%s"}
 	return s.Build(&Check{Problems: ps, Known: Known{Outputs: lines, References: &References{}, Uses: &Uses{}}}), ps
 }
 
