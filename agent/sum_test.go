@@ -76,10 +76,10 @@ rules:
 		}
 		r.barrier()
 	}
-	set(75, 75.5, 76, 72, 76)
+	set(75, 75.5, 76, 72, 76, 73)
 	r.write(yaml + "  - {name: new, when: {event: new}, do: {log: new}}\n")
 	r.reload()
-	set(72.5, 77, 70, 78)
+	set(77, 70, 78)
 	for word, want := range map[string]int{`msg="hot 75.5."`: 1, `msg="hot 78."`: 1, `msg="hot 7`: 2, `msg="hot too`: 2, `msg="high`: 4, `msg="level`: 5} {
 		if got := r.count(word); got != want {
 			t.Errorf("%s %d times, want %d", word, got, want)

@@ -62,10 +62,15 @@ rules:
       - var: {n: 6}
       - shell: 'env >DIR/second; : $VAR_SCRIPT'
       - run: {command: [sh, -c, "env >DIR/third"], env: {VAR_N: "mine ${var.n}"}}
+      - run: [env] # no shell, which would make one of two variables with the same name
       - log: "over ${line.door:-} ${var.a name-ü}"
 `)
 	r.send("go", "VAR_SECRET=outside", "VAR_SCRIPT=outside")
 	r.expect("msg=\"over ")
+	r.expect("msg=output", `line="VAR_SCRIPT=42"`)
+	if r.count("msg=output", "outside") != 0 {
+		t.Error("a field took the place of a variable")
+	}
 	for file, want := range map[string]string{"first": "VAR_N=5", "second": "VAR_N=6", "third": "VAR_N=mine 6"} {
 		text, err := os.ReadFile(filepath.Join(r.dir, file))
 		if err != nil {
@@ -136,4 +141,14 @@ rules:
 			t.Errorf("%v allocations, found %d times", n, found)
 		}
 	})
+}
+
+// A scalar is taken as it is written, whatever YAML has it be.
+func TestInitialValuesAreStrings(t *testing.T) {
+	r := start(t, `
+vars: {a: {initial: on}, b: {initial: yes}, c: {initial: 007}, d: {initial: 1.50}, e: {initial: "off"}, f: {initial: 0x1F}, g: {initial: ~}, h: {values: [on, off]}}
+rules:
+  - {name: told, when: {event: tell}, if: [{var: a, is: on}, {var: c, is: {above: 6, below: 8}}, {var: h, is: [on]}], do: {log: "${var.a} ${var.b} ${var.c} ${var.d} ${var.e} ${var.f} ${var.g} ${var.h}"}}`)
+	r.send("tell")
+	r.expect(`msg="on yes 007 1.50 off 0x1F ~ on"`)
 }
