@@ -138,7 +138,8 @@ func (t *target) find(c *Check) {
 		case a.refers:
 			t.vary(a, c)
 			c.Uses.AnyLED = true
-		case a.name != "":
+		case a.name != "" && !seen[a.name]:
+			seen[a.name] = true
 			c.Uses.LEDs = append(c.Uses.LEDs, a.name)
 			t.all = append(t.all, found{Output: output.Output{LED: a.name}})
 		}
@@ -156,8 +157,7 @@ func (t *target) vary(a *aim, c *Check) {
 }
 
 // outputs returns the outputs that are meant upon the event of r, in their order
-// and each once.
-// It allocates nothing if they do not depend on the event.
+// and each once. It allocates nothing if they do not depend on the event.
 func (t *target) outputs(r *Run) []found {
 	if !t.varies {
 		return t.all

@@ -114,7 +114,7 @@ func TestTargets(t *testing.T) {
 
 // LEDs that an event names are names, whatever it holds.
 func TestLEDsThatEventsName(t *testing.T) {
-	list, ps := build(t, `{set: {led: [ACT, "*::caps", "${LINE}"], to: on}}`)
+	list, ps := build(t, `{set: {led: [ACT, "*::caps", ACT, "${LINE}"], to: on}}`)
 	if ps.Failed() {
 		t.Fatal(ps)
 	}
