@@ -173,8 +173,8 @@ func (a *Agent) openSources() error {
 			continue
 		}
 		s, err := k.Open(sources.Host{
-			Simulated: a.opts.simulated,
-			Loop:      a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
+			Simulated: a.opts.simulated, State: a.stateOf,
+			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
 			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
@@ -325,6 +325,12 @@ func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
 // until has an action go on when something has come to a state.
 func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
 	return a.states.Until(q, a.loop.Now(), done)
+}
+
+// stateOf returns a state as rules have seen it.
+func (a *Agent) stateOf(kind, name string) string {
+	state, _ := a.states.State(kind, name)
+	return state
 }
 
 // enableRule has a rule fire, or not.

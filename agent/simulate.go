@@ -274,6 +274,12 @@ func (s *Simulation) Turn(name string, events int) error {
 	return nil
 }
 
+// Fill returns a string of the configuration with its fields filled in, as an
+// action upon e has it now.
+func (s *Simulation) Fill(text string, e *sources.Event) string {
+	return s.agent.config.references.Fill(text, e)
+}
+
 // LineState returns whether a line is on, as rules know it, and whether that is
 // known.
 func (s *Simulation) LineState(name string) (on, known bool) { return s.agent.gpio.Level(name) }

@@ -86,15 +86,16 @@ func (q *Question) IsOneOf(states ...string) {
 // field. The zero value never holds.
 type Test struct{ test test }
 
-// TestValue returns the Value that reads a Test.
+// TestValue returns the Value that reads a Test, which may refer to other values:
+// Bind is to be called on it.
 func TestValue(t *Test) config.Value {
 	return config.Func(config.Shape{Type: "value, pattern, list or comparison"}, func(n config.Node, ps *config.Problems) {
-		t.test = readTest(n, ps)
+		t.test = testReader{ps, true}.read(n)
 	})
 }
 
 // Holds reports whether the text passes. It allocates nothing.
-func (t Test) Holds(text string) bool { return t.test != nil && t.test.holds(Text(text), true) }
+func (t Test) Holds(text string) bool { return t.test != nil && t.test.holds(Text(text), true, nil) }
 
 // Literals returns the plain texts that t names, be it to exclude them.
 func (t Test) Literals() []string { return literals(t.test) }

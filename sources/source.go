@@ -88,6 +88,9 @@ type Trigger struct {
 	// Lasting is what it asks of a state; the zero value of a trigger on what
 	// does not last.
 	Lasting Lasting
+	// Stays is Match for whether a state goes on, if that is something else than
+	// what fires a trigger without a Lasting; else nil.
+	Stays func(*Event) bool
 	// Named, if not nil, is told of each field that the texts of the rule's
 	// actions name: what is costly to find out need not be found otherwise.
 	Named func(field string)
@@ -96,6 +99,15 @@ type Trigger struct {
 // Accepts reports whether e, which has one of the trigger's topics, fires it.
 func (t *Trigger) Accepts(e *Event) bool {
 	return (t.Match == nil || t.Match(e)) && t.Where.Match(e)
+}
+
+// Lasts reports whether e, which has one of the trigger's topics, is of the
+// state that the trigger waits for.
+func (t *Trigger) Lasts(e *Event) bool {
+	if t.Stays == nil {
+		return t.Accepts(e)
+	}
+	return t.Stays(e) && t.Where.Match(e)
 }
 
 // Source serves one kernel interface. All its methods are called on the
@@ -191,6 +203,9 @@ type Host struct {
 	// Simulated has the source open nothing: what the plan asks for is there,
 	// and does what it is told to by the methods that begin with Simulate.
 	Simulated bool
+	// State returns the state of what has that kind and name as rules have seen
+	// it, "" if it is not known; nil where nobody keeps it.
+	State func(kind, name string) string
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string
 }

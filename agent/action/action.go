@@ -127,13 +127,13 @@ type Check struct {
 
 // Known is what a configuration declares, by the names that actions use.
 type Known struct {
-	// Output reports whether there is an output line of that name; Outputs
-	// are all of them.
-	Output  func(name string) bool
-	Outputs []string
+	// Outputs are the output lines.
+	Outputs *Outputs
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
-	Rules   []string      // the names that rules were given
+	// References are the values that texts may refer to.
+	References *References
+	Rules      []string // the names that rules were given
 	// Switchable are the names of files and sockets that can be closed.
 	Switchable []string
 	// Uses is what is noted for those who must know beforehand.
@@ -142,12 +142,18 @@ type Known struct {
 	KeepsText bool
 }
 
+// Outputs are the declared output lines, of which only the names count here.
+type Outputs = sources.Declared[*struct{}]
+
 // Uses is what the actions of a configuration will use that nothing declares.
 type Uses struct {
-	LEDs []string            // names and patterns
-	Keys map[string][]uint16 // the keys that each virtual device must have
+	LEDs []string // names and patterns
+	// AnyLED is set if an event may name a LED.
+	AnyLED bool
+	Keys   map[string][]uint16 // the keys that each virtual device must have
 	// Mounts is set if something is mounted, and so may be pulled.
-	Mounts bool
+	Mounts  bool
+	targets int // that actions on outputs have, counting what patterns match
 }
 
 // everyEvent are the fields that every event has.
@@ -156,8 +162,10 @@ var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "RE
 // failureFields are those that only the actions of on_failure see.
 var failureFields = []string{"ERROR"}
 
-// Text complains of fields that no event of the rule has.
+// Text complains of fields that no event of the rule has, and of values that
+// nothing declares. The others t reads from then on.
 func (c *Check) Text(t expand.Text) {
+	c.bind(t, c.Problems, func(r reference, read expand.Reader) { c.Passed.refer(r, read, t.Pos) })
 	t.Each(func(name string, hasDefault bool) {
 		c.name(name)
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
@@ -167,9 +175,11 @@ func (c *Check) Text(t expand.Text) {
 }
 
 func (c *Check) suggestField(name string) string {
-	switch {
+	switch refs := c.References.inEnviron(name); {
 	case slices.Contains(failureFields, name):
 		return "; only on_failure has it"
+	case len(refs) > 0:
+		return fmt.Sprintf("; did you mean %s?", refs[0])
 	case config.Suggest(name, everyEvent) != "":
 		return config.Suggest(name, everyEvent)
 	}
@@ -184,8 +194,15 @@ func (c *Check) name(field string) {
 	c.Passed.name(field)
 }
 
-// script tells of the fields that a shell's script seems to name.
-func (c *Check) script(script string) { eachVariable(script, c.name) }
+// script tells of the fields and values that a shell's script seems to name.
+func (c *Check) script(script string, at config.Pos) {
+	eachVariable(script, func(name string) {
+		c.name(name)
+		for _, r := range c.References.inEnviron(name) {
+			c.Passed.refer(r, r.use(), at)
+		}
+	})
+}
 
 // Step is one action of a list.
 type Step struct {

@@ -67,7 +67,7 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 }
 
 func (t *triggerSpec) value(kinds *Kinds) config.Value {
-	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.WhereValue(&t.where)}
+	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.ReferringWhere(&t.where)}
 	choice := config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
 		t.pos, t.kind = at, &kinds.triggers[i]
@@ -135,6 +135,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		}
 		t := sources.Trigger{Pos: spec.pos, Text: spec.node.String(), Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
 		spec.compile(&t, c.Problems)
+		t.Where.Bind(c.Known.Resolver(t.Fields, t.Named, c.Problems))
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
 			c.Problems.Errorf(t.Pos, "the triggers up to here match more than %d states of lines and other things, counting what patterns match", mostTopics)
@@ -178,6 +179,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		bothWays:  bothWays(triggers),
 	}
 	r.Questions = c.questions
+	check.Passed.Check(c.Known.References, c.Problems)
 	return r
 }
 

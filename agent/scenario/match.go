@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/agent/expand"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -61,19 +60,17 @@ func says(expected, done config.Node) bool {
 	return expected.Kind == done.Kind && (expected.Text == done.Text || sources.Glob(expected.Text, done.Text))
 }
 
-// filled returns n with the fields of e filled in.
-func filled(n config.Node, e *sources.Event) config.Node {
+// filled returns n with its words filled in.
+func filled(n config.Node, fill func(string) string) config.Node {
 	if n.Kind == config.Scalar && strings.Contains(n.Text, "$") {
-		if text, err := expand.Parse(n.Text); err == nil {
-			n.Text = text.Expand(e)
-		}
+		n.Text = fill(n.Text)
 	}
 	n.Items, n.Entries = slices.Clone(n.Items), slices.Clone(n.Entries)
 	for i := range n.Items {
-		n.Items[i] = filled(n.Items[i], e)
+		n.Items[i] = filled(n.Items[i], fill)
 	}
 	for i := range n.Entries {
-		n.Entries[i].Value = filled(n.Entries[i].Value, e)
+		n.Entries[i].Value = filled(n.Entries[i].Value, fill)
 	}
 	return n
 }

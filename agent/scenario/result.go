@@ -74,7 +74,7 @@ func inside(kind string, text config.Node) bool {
 
 // act carries out an action, as action.Env.Act is to do.
 func (p *play) act(r *action.Run, step *action.Step) (action.Pending, error, bool) {
-	d := &deed{at: p.sim.Now(), rule: r.Rule, text: only(step.Kind, filled(step.Text, r.Event))}
+	d := &deed{at: p.sim.Now(), rule: r.Rule, text: only(step.Kind, filled(step.Text, func(text string) string { return p.sim.Fill(text, r.Event) }))}
 	p.done = append(p.done, d)
 	p.tracef("do", "%s, by rule %q", d.text, d.rule)
 	if inside(step.Kind, step.Text) {

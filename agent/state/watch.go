@@ -169,7 +169,7 @@ func (w *watch) accepts(e *sources.Event) bool {
 	for i := range w.Trigger.Topics {
 		topic := &w.Trigger.Topics[i]
 		if topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State) {
-			return w.Trigger.Accepts(e)
+			return w.Trigger.Lasts(e)
 		}
 	}
 	return false

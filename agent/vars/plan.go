@@ -44,6 +44,9 @@ type Plan struct {
 	kept    map[string]string // what the file held when Prepare read it
 	keptErr error             // why Prepare could not
 	source  *Source           // that serves it, once it is applied
+	resolve sources.Resolver  // of references in tests
+
+	crossings []*crossing // that triggers ask for
 }
 
 // Prepare implements sources.Preparer.
@@ -158,6 +161,10 @@ func (p *Plan) Allows(name, value string) error {
 	}
 	return p.vars[name].allows(value)
 }
+
+// Lists reports whether the variable is declared with the values that it may
+// have.
+func (p *Plan) Lists(name string) bool { return p.vars[name] != nil && p.vars[name].values != nil }
 
 // Declares returns an error unless there is a variable of that name.
 func (p *Plan) Declares(name string) error {

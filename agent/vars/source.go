@@ -33,6 +33,7 @@ func open(host sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
+	p.adoptLatches(s.plan)
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
@@ -63,7 +64,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	if before == nil && !replaced {
 		s.keeper.agrees(s.kept())
 	}
-	s.keep()
+	s.keep(true)
 	for _, name := range p.Names() {
 		if _, known := before[name]; !known {
 			s.emit(name, "", sources.Found, nil)
@@ -97,7 +98,7 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 	s.values[name] = value
 	s.emit(name, previous, sources.Begins, cause)
 	if s.plan.vars[name].keep {
-		s.keep()
+		s.keep(!s.keeper.often(name))
 	}
 	return nil
 }
@@ -129,10 +130,10 @@ func (s *Source) kept() string {
 	return format(values)
 }
 
-// keep has the file say what the variables are.
-func (s *Source) keep() {
+// keep has the file say what the variables are, soon or within a minute.
+func (s *Source) keep(soon bool) {
 	if s.plan.keeps() && !s.host.DryRun && !s.host.Simulated {
-		s.keeper.put(s.kept())
+		s.keeper.put(s.kept(), soon)
 	}
 }
 

@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 	"reflexd/agent/account":  {"reflexd/config"},
 	"reflexd/agent/expand":   {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control":  {"reflexd/sources"},
-	"reflexd/agent/scenario": {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/expand", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
+	"reflexd/agent/scenario": {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
 	"reflexd/agent/state":    {"reflexd/sources"},
 	"reflexd/agent/diagram":  {},
 	"reflexd/agent/lint":     {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},

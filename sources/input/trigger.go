@@ -163,7 +163,7 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 	a := axis{typ: evAbs}
 	var is string
 	var at config.Pos
-	var crossing sources.Crossing
+	crossing := sources.Crossing{Integers: true}
 	var from origin
 	fields := []config.Field{
 		{Name: "axis", Doc: "its name, such as ABS_X or REL_WHEEL", Required: true,
@@ -183,7 +183,7 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 // checkSteps complains of a range that a wheel's steps, each of which comes from
 // 0, can never enter.
 func (a axis) checkSteps(c *sources.Crossing, at config.Pos, ps *config.Problems) {
-	if a.typ == evRel && c.Limited() && c.Holds(0) {
+	if a.typ == evRel && c.Limited() && c.Holds(sources.Number{}) {
 		ps.Errorf(at, "each step of %s starts from 0, which is already within the bounds: this can never fire", a.name())
 	}
 }
