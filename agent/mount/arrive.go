@@ -34,10 +34,10 @@ func (s *Source) consider(d *device, media bool) {
 			if media {
 				revalidate(d.name)
 			}
-			f = s.paths.look(d.identity, interesting)
+			f = s.claims.look(d.identity, interesting)
 			if media {
-				f.swapped, err = s.paths.swapped(f, mounted)
-				f.swapped = f.swapped && !s.paths.renew(f.whole)
+				f.swapped, err = s.blocks.swapped(f, mounted)
+				f.swapped = f.swapped && !s.blocks.renew(f.whole)
 			}
 			if !dry {
 				watchMedium(f, interesting)
@@ -193,7 +193,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 	s.points[point], d.policy = d, w.policy
 	var result *mounted
 	var err error
-	s.host.Loop.Beside(func() { result, err = s.paths.attach(&one) }, func() {
+	s.host.Loop.Beside(func() { result, err = s.mounter.attach(&one) }, func() {
 		delete(s.points, point)
 		switch {
 		case errors.Is(err, errTaken) && !w.refuse && try < mostNames && !d.gone:

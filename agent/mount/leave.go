@@ -85,7 +85,7 @@ func (s *Source) yank(d *device) {
 	}
 	slow := s.host.Loop.After(hangs, tell)
 	var err error
-	s.host.Loop.Beside(func() { err = s.paths.cut(d.identity, mt) }, func() {
+	s.host.Loop.Beside(func() { err = s.mounter.cut(d.identity, mt) }, func() {
 		slow.Stop()
 		if err != nil {
 			s.host.Log.Error("the mount of a removed device is left over", "device", d.name, "error", err)

@@ -20,6 +20,9 @@ import (
 // longestRecord is the size in bytes of the largest record that is read.
 const longestRecord = 64 << 10
 
+// records is the folder of what we remember of our mounts.
+type records string
+
 // remembered is what a record holds.
 type remembered struct {
 	identity
@@ -27,14 +30,14 @@ type remembered struct {
 	fields []sources.Field // not in the record: found out afresh
 }
 
-// recordFile is the name of the record of a device, and not that of another
+// file is the name of the record of a device, and not that of another
 // one which had its number before.
-func (m *paths) recordFile(id identity) string {
-	return filepath.Join(m.records, strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
+func (dir records) file(id identity) string {
+	return filepath.Join(string(dir), strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
 }
 
 // remember writes the record of a mount that is about to be made.
-func (m *paths) remember(id identity, mt *mounted) error {
+func (dir records) remember(id identity, mt *mounted) error {
 	made := "0"
 	if mt.made {
 		made = "1"
@@ -46,28 +49,28 @@ func (m *paths) remember(id identity, mt *mounted) error {
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", line[0], strconv.Quote(line[1]))
 	}
-	if err := regular.Replace(m.recordFile(id), b.String(), 0o644); err != nil {
+	if err := regular.Replace(dir.file(id), b.String(), 0o644); err != nil {
 		return fmt.Errorf("record the mount: %w", err)
 	}
 	return nil
 }
 
 // forget removes the record of a device.
-func (m *paths) forget(id identity) { _ = os.Remove(m.recordFile(id)) }
+func (dir records) forget(id identity) { _ = os.Remove(dir.file(id)) }
 
 // recall reads all records. One that cannot be understood is removed.
-func (m *paths) recall() []remembered {
-	entries, _ := os.ReadDir(m.records)
+func (dir records) recall() []remembered {
+	entries, _ := os.ReadDir(string(dir))
 	var all []remembered
 	for _, e := range entries {
-		file := filepath.Join(m.records, e.Name())
-		text, err := regular.Read(file, longestRecord)
+		path := filepath.Join(string(dir), e.Name())
+		text, err := regular.Read(path, longestRecord)
 		if err != nil {
 			continue
 		}
 		r, ok := parseRecord(string(text))
-		if !ok || m.recordFile(r.identity) != file {
-			_ = os.Remove(file)
+		if !ok || dir.file(r.identity) != path {
+			_ = os.Remove(path)
 			continue
 		}
 		all = append(all, r)

@@ -82,8 +82,8 @@ func start(t *testing.T, dir, yaml string) *rig {
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
 	r.source = newSource(host)
-	r.source.paths.records = filepath.Join(dir, "records")
-	r.source.paths.fstab = filepath.Join(dir, "fstab")
+	r.source.mounter.records = records(filepath.Join(dir, "records"))
+	r.source.claims.fstab = filepath.Join(dir, "fstab")
 	plan := uevent.Kind.Plan().(*uevent.Plan)
 	plan.Subscribed = true
 	p := readPlan(t, strings.ReplaceAll(yaml, "DIR", dir))
@@ -277,7 +277,7 @@ func (r *rig) hear(e *sources.Event) {
 func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
-		id, ok := r.source.paths.find(d.name)
+		id, ok := r.source.blocks.find(d.name)
 		if !ok {
 			r.t.Error(d.name, "is not there")
 		}
@@ -403,7 +403,7 @@ func (d *stick) empty() {
 
 // destroy takes the device away again, whatever is mounted of it.
 func (d *stick) destroy() {
-	mounts, _ := readMountinfo("/proc")
+	mounts, _ := mountinfo("/proc").read()
 	for _, e := range mounts {
 		if e.source == d.name {
 			_ = unix.Unmount(e.point, unix.MNT_DETACH)
