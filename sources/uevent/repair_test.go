@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/sources"
 	"reflexd/sources/nl"
 )
 
@@ -394,12 +393,9 @@ func TestSocketFails(t *testing.T) {
 			t.Errorf("status is %+v", states)
 		}
 		plug(t, sys, "/devices/a", "")
-		// What the timer does.
-		sources.StopTimer(&s.retry)
-		s.retry = nil
-		s.open()
-		s.proceed()
 	})
+	r.await("end of the storm", func() bool { return r.source.storm == nil })
+	r.on(r.source.opener.Visit) // rather than wait
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }
