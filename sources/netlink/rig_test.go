@@ -119,7 +119,7 @@ func (r *rig) apply(yaml string) {
 func (r *rig) settle() {
 	r.t.Helper()
 	r.await("rest", func() bool {
-		return !slices.ContainsFunc(r.source.sockets, func(k *socket) bool { return k.busy }) && r.loop.Pending() == 0
+		return !slices.ContainsFunc(r.source.sockets, func(k *socket) bool { return k.busy || k.opener.Opening() }) && r.loop.Pending() == 0
 	})
 }
 

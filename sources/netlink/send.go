@@ -83,8 +83,8 @@ func (k *socket) sendError() error {
 	switch {
 	case k.shut:
 		return errors.New("the socket is closed by a rule")
-	case k.err != nil:
-		return k.err
+	case k.problem() != nil:
+		return k.problem()
 	case !k.wanted():
 		return errClosed
 	}

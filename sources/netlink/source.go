@@ -38,12 +38,14 @@ func (s *Source) Apply(plan sources.Plan) {
 	longest := leastLongest
 	for _, decl := range plan.(*Plan).sockets() {
 		longest = max(longest, decl.longest)
-		k := newSocket(s)
+		var k *socket
 		if i := slices.IndexFunc(old, func(k *socket) bool { return k.decl.same(&decl.settings) }); i >= 0 {
 			k = old[i]
 			old = slices.Delete(old, i, i+1)
+			k.decl = decl
+		} else {
+			k = newSocket(s, decl)
 		}
-		k.decl = decl
 		s.sockets = append(s.sockets, k)
 	}
 	for _, k := range old {
@@ -56,9 +58,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // openWaiting tries to open the sockets that are waited for.
 func (s *Source) openWaiting() {
 	for _, k := range s.sockets {
-		k.pauses = pauses[:]
-		k.rouse()
-		k.advance()
+		k.visit()
 	}
 }
 
@@ -83,7 +83,12 @@ func (s *Source) Status() []sources.State {
 
 // Started implements sources.StartWaiter.
 func (s *Source) Started() bool {
-	return !slices.ContainsFunc(s.sockets, func(k *socket) bool { return k.busy && k.watch == nil && k.wanted() })
+	return !slices.ContainsFunc(s.sockets, func(k *socket) bool { return k.starting() })
+}
+
+// starting reports whether the socket was not tried yet.
+func (k *socket) starting() bool {
+	return (k.busy || k.opener.Opening()) && k.watch == nil && k.wanted()
 }
 
 // Close implements sources.Source.
@@ -113,8 +118,7 @@ func (s *Source) Switch(name string, open bool) error {
 	if k.shut {
 		k.deafen()
 	}
-	k.pauses = pauses[:]
-	k.rouse()
+	k.visit()
 	k.advance()
 	return nil
 }
