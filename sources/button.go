@@ -263,10 +263,10 @@ func (t *Trigger) Restrict(more func(*Event) bool) {
 
 // FromField returns the YAML field `from`: the name of the declared device
 // that an event must come from.
-func FromField(from *string, at *config.Pos) config.Field {
+func FromField(from *Ref) config.Field {
 	return config.Field{
 		Name: "from", Doc: "the declared device that it must come from; default: any",
-		Value: config.At(at, config.Word(from, "a name")),
+		Value: RefValue("a name")(from),
 	}
 }
 

@@ -24,18 +24,18 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) func() sources.Truth) {
 	var code uint16
 	var is string
-	var from origin
+	var from sources.Ref
 	fields := []config.Field{
 		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: config.Parsed(&code, "key name", KeyCode)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
-		from.field(),
+		sources.FromField(&from),
 	}
 	return fields, func(ps *config.Problems) func() sources.Truth {
-		p.restrict(&sources.Trigger{}, &from, ps)
-		p.want(from.name, evKey, code)
+		p.declared().One(from, ps)
+		p.want(from.Name, evKey, code)
 		p.asked = true
 		return func() sources.Truth {
-			down, ok := p.source.keyDown(code, from.name)
+			down, ok := p.source.keyDown(code, from.Name)
 			if !ok {
 				return sources.Unknown
 			}
@@ -45,17 +45,17 @@ func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) func() sources
 }
 
 func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) func() sources.Truth) {
-	var input origin
+	var input sources.Ref
 	var is string
 	fields := []config.Field{
 		{Name: "input", Doc: "the name of a device under `inputs`", Required: true,
-			Value: config.At(&input.at, config.Word(&input.name, "the name of an input"))},
+			Value: sources.RefValue("the name of an input")(&input)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, present, absent)},
 	}
 	return fields, func(ps *config.Problems) func() sources.Truth {
-		p.restrict(&sources.Trigger{}, &input, ps)
+		p.declared().One(input, ps)
 		return func() sources.Truth {
-			here, ok := p.source.isPresent(input.name)
+			here, ok := p.source.isPresent(input.Name)
 			if !ok {
 				return sources.Unknown
 			}

@@ -37,7 +37,7 @@ type device struct {
 	grab        grab
 	shown       [keyBytes]byte // the keys that are down as far as the rules have heard: see Hear
 	idleWatches []*idleWatch   // that want to know of any event
-	blinking    bool
+	axesMuted   bool
 
 	buf    []byte // shared with the source's other devices
 	event  sources.Event

@@ -101,7 +101,7 @@ func (d *device) alive(buf []byte) {
 	for _, v := range d.idleWatches {
 		v.life(first.at, last.at)
 	}
-	d.blink()
+	d.muteAxes()
 }
 
 // overheard returns what the kernel is to pass only so that a idleWatch sees life.
@@ -109,7 +109,7 @@ func (d *device) overheard() codes {
 	switch {
 	case len(d.idleWatches) == 0:
 		return codes{}
-	case d.blinking:
+	case d.axesMuted:
 		return codes{keys: everyCode.keys, switches: everyCode.switches}
 	}
 	return everyCode
@@ -118,27 +118,27 @@ func (d *device) overheard() codes {
 // Axes and wheels that no rule wants are let through again and again only to
 // see life, so once they showed some the kernel holds them back for this part
 // of the shortest time that somebody waits for, and not for longer than
-// longestBlink: a hand on a mouse does not wake us a thousand times a second.
+// longestMute: a hand on a mouse does not wake us a thousand times a second.
 const (
-	blinkPart    = 20
-	longestBlink = 5 * time.Second
+	mutePart    = 20
+	longestMute = 5 * time.Second
 )
 
-// blink holds back axes and wheels for a while. What they do meanwhile is
+// muteAxes holds back axes and wheels for a while. What they do meanwhile is
 // taken for granted when it is over: idle is told late by that, never early.
-func (d *device) blink() {
+func (d *device) muteAxes() {
 	none := codes{}
-	if d.blinking || d.id.has.axes == none.axes && d.id.has.rels == none.rels {
+	if d.axesMuted || d.id.has.axes == none.axes && d.id.has.rels == none.rels {
 		return
 	}
-	span := longestBlink
+	span := longestMute
 	for _, v := range d.idleWatches {
-		span = min(span, v.spans[0]/blinkPart)
+		span = min(span, v.spans[0]/mutePart)
 	}
-	d.blinking = true
+	d.axesMuted = true
 	d.hear()
 	d.host.Loop.After(span, func() {
-		d.blinking = false
+		d.axesMuted = false
 		if d.closed {
 			return
 		}

@@ -29,7 +29,7 @@ const idleMS = "IDLE_MS"
 // inputTrigger is one such trigger.
 type inputTrigger struct {
 	plan   *Plan
-	inputs []origin
+	inputs []sources.Ref
 	is     []string
 	at     config.Pos
 	span   time.Duration
@@ -37,12 +37,9 @@ type inputTrigger struct {
 
 func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	i := &inputTrigger{plan: p}
-	name := func(o *origin) config.Value {
-		return config.At(&o.at, config.Word(&o.name, "the name of an input"))
-	}
 	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active) }
 	return []config.Field{
-		{Name: "input", Doc: "the name of a device under `inputs`, or a list", Required: true, Value: config.OneOrMore(&i.inputs, name)},
+		{Name: "input", Doc: "the name of a device under `inputs`, or a list", Required: true, Value: config.OneOrMore(&i.inputs, sources.RefValue("the name of an input"))},
 		{Name: "is", Doc: "its new state, one or a list", Required: true, Value: config.At(&i.at, config.OneOrMore(&i.is, word))},
 		{Name: "for", Doc: "with idle: it sent no event for this time; with active: it was idle for at least this time", Value: config.Duration(&i.span)},
 	}, i.compile
@@ -61,15 +58,15 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 		t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool { return name == idleMS })
 	}
 	for _, input := range i.inputs {
-		i.plan.restrict(&sources.Trigger{}, &input, ps)
+		i.plan.declared().One(input, ps)
 		for _, state := range i.is {
-			t.Topics = append(t.Topics, sources.Topic{Kind: "input", Name: input.name, State: state})
+			t.Topics = append(t.Topics, sources.Topic{Kind: "input", Name: input.Name, State: state})
 		}
 		if timed {
-			i.plan.watchFor(input.name, i.span)
+			i.plan.watchFor(input.Name, i.span)
 		}
 		if slices.Contains(i.is, present) || slices.Contains(i.is, absent) {
-			i.plan.comings = append(i.plan.comings, input.name)
+			i.plan.comings = append(i.plan.comings, input.Name)
 		}
 	}
 	if timed {
