@@ -17,6 +17,7 @@ import (
 	"reflexd/agent"
 	"reflexd/blkid"
 	"reflexd/learn"
+	"reflexd/machine"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
@@ -36,7 +37,7 @@ func board() *learn.World {
 			{Path: "/dev/input/event5", Name: "Mouse", ID: "046d:c077", Types: []string{"key", "wheel"}, Keys: []string{"BTN_LEFT"}},
 			{Path: "/dev/input/event6", Name: "a: \"${B}\" * [x] \\ \x1b[31m\u202e\u0085# \xff é", ID: "6666:0001"},
 		},
-		Chips: []gpio.Chip{{Name: "gpiochip0", Label: "header", Lines: []gpio.LineInfo{{Offset: 0, Name: "GPIO0"}, {Offset: 1}}}},
+		Lines: &machine.Lines{Chips: []gpio.Chip{{Name: "gpiochip0", Label: "header", Lines: []gpio.LineInfo{{Offset: 0, Name: "GPIO0"}, {Offset: 1}}}}},
 		Contents: map[string]blkid.Content{
 			"/dev/sda1": {Type: "vfat", Usage: blkid.Filesystem, Label: "PHO\nTOS"},
 		},

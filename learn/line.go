@@ -225,7 +225,7 @@ func (world *World) spec(w *wire) string {
 	}
 	for i := range world.Chips {
 		if c := &world.Chips[i]; c.Label == w.chip && w.offset < len(c.Lines) {
-			return lineSpec(world.Chips, world.Board, c, &c.Lines[w.offset])
+			return lineSpec(world.Lines, c, &c.Lines[w.offset])
 		}
 	}
 	return w.name

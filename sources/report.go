@@ -7,7 +7,6 @@ package sources
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,8 +50,7 @@ type Finding struct {
 
 // Report is one comparison.
 type Report struct {
-	// Root is where / is: "" but for tests.
-	Root string
+	Machine
 	// Configured tells that there is a configuration. Without one, the
 	// machine alone is looked at.
 	Configured bool
@@ -66,14 +64,6 @@ type Report struct {
 	Triggers []*Trigger
 
 	Findings []Finding
-}
-
-// Path returns where the path, which begins with a slash, is.
-func (x *Report) Path(path string) string { return x.Root + path }
-
-// Host returns what a source needs to look at the machine, and no loop.
-func (x *Report) Host() Host {
-	return Host{Dev: x.Path("/dev"), Sys: x.Path("/sys"), Proc: x.Path("/proc")}
 }
 
 // Good adds that something is as it should be. Here as below, at is where the
@@ -175,39 +165,6 @@ func PathError(op, path string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s %s: %w", op, path, err)
-}
-
-// Process is a process that runs.
-type Process struct {
-	Pid  string
-	Comm string // of which the kernel keeps 15 bytes
-}
-
-// Processes returns the processes that run.
-func (x *Report) Processes() []Process {
-	entries, _ := os.ReadDir(x.Path("/proc"))
-	var all []Process
-	for _, e := range entries {
-		if e.Name()[0] < '0' || e.Name()[0] > '9' {
-			continue
-		}
-		comm, err := os.ReadFile(filepath.Join(x.Path("/proc"), e.Name(), "comm"))
-		if err == nil {
-			all = append(all, Process{e.Name(), strings.TrimSpace(string(comm))})
-		}
-	}
-	return all
-}
-
-// StatusField returns a field of a status file of proc(5), or "".
-func StatusField(file, name string) string {
-	text, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.TrimSpace(rest)
-		}
-	}
-	return ""
 }
 
 // Conflict is a program that may act on what rules act on, too. It is known by

@@ -17,7 +17,6 @@ import (
 	"reflexd/agent"
 	"reflexd/learn"
 	"reflexd/sources"
-	"reflexd/sources/gpio"
 	"reflexd/sources/signal"
 )
 
@@ -67,10 +66,10 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 		fmt.Fprintln(c.stderr, "reflexd learn:", err)
 		return wrong
 	}
-	t.world, err = learn.Look("/dev", "/sys", "/proc", nil, nil)
+	t.world, err = learn.Look(sources.Machine{}, nil, nil)
 	t.complain(err)
 	for _, line := range spec.Lines {
-		if _, _, err := gpio.Resolve(t.world.Chips, t.world.Board, line); err != nil {
+		if _, _, err := t.world.Resolve(line); err != nil {
 			return c.fail(err)
 		}
 	}
@@ -181,7 +180,7 @@ func (t *teacher) lookBeside() {
 	asked, before := t.asking, t.world
 	var now *learn.World
 	var err error
-	t.agent.Loop().Beside(func() { now, err = learn.Look("/dev", "/sys", "/proc", before, asked) }, func() {
+	t.agent.Loop().Beside(func() { now, err = learn.Look(sources.Machine{}, before, asked) }, func() {
 		t.asking = t.asking[len(asked):]
 		t.conclude(asked, now, err)
 		if len(t.asking) > 0 {
@@ -196,7 +195,7 @@ func (t *teacher) finish() {
 	if len(rest) == 0 || t.enough() {
 		return
 	}
-	now, err := learn.Look("/dev", "/sys", "/proc", t.world, rest)
+	now, err := learn.Look(sources.Machine{}, t.world, rest)
 	t.conclude(rest, now, err)
 }
 
@@ -245,9 +244,9 @@ func askAtTerminal(in *os.File, out io.Writer) ([]string, error) {
 	if !isTerminal(in) {
 		return nil, errors.New("--lines needs a terminal on standard input: name the lines to watch instead")
 	}
-	world, err := learn.Look("/dev", "/sys", "/proc", nil, nil)
+	world, err := learn.Look(sources.Machine{}, nil, nil)
 	if err != nil {
 		fmt.Fprintln(out, "reflexd learn:", err)
 	}
-	return learn.Ask(in, out, world.Chips, world.Board)
+	return learn.Ask(in, out, world.Lines)
 }
