@@ -76,7 +76,7 @@ lab-pi3 lab-virt: lab-%:
 lab-itself:
 	go test -tags lab -count=1 -timeout 20m $$(go list ./lab/... | grep -v /trial)
 
-bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or roads: that alone)
+bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or interfaces: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
 	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench $(GROUP)
 

@@ -58,7 +58,7 @@ func TestFileBySIGIO(t *testing.T) {
 			a.expect(`msg="level 95"`)
 			b.shell(t, "echo 12 > /proc/sensor; echo 91 > /proc/sensor")
 			a.expect(`msg="attribute 91 POLL_PRI"`)
-			// The record comes by a road of its own, before or after.
+			// The record arrives on its own, before or after.
 			if _, err := b.AwaitMatch(t.Context(), a.dir+"/log", `msg="level 91"`); err != nil {
 				t.Fatal(err)
 			}
