@@ -140,7 +140,7 @@ func (m Machine) ask(x *sources.Report) *Status {
 	return s
 }
 
-// examineCgroup tells how far the programs of the running agent can be followed.
+// examineCgroup adds how far the programs of the running agent can be followed.
 func examineCgroup(x *sources.Report) {
 	if x.Pid == 0 {
 		return
@@ -154,7 +154,7 @@ func examineCgroup(x *sources.Report) {
 	x.Good(nil, subject, "each has its own cgroup")
 }
 
-// examineUser tells where somebody else than the agent is looking.
+// examineUser adds where somebody else than the agent is looking.
 func examineUser(x *sources.Report) {
 	const subject = "user"
 	us := os.Geteuid()

@@ -9,7 +9,7 @@ import (
 	"reflexd/sources"
 )
 
-// hearer is shown what a source is that overhears.
+// subscriber is shown what a source is that subscribes.
 type hearer struct {
 	sources.Source
 	hear func(*sources.Event)

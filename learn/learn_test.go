@@ -248,7 +248,7 @@ var scripts = map[string]func(s *script){
 	},
 }
 
-// play has a Learner hear events and returns what it learns, as it does with
+// play gives a Learner events and returns what it learns, as it does with
 // timers.
 func play(events script, w *learn.World) []learn.Finding {
 	var l learn.Learner
@@ -260,16 +260,16 @@ func play(events script, w *learn.World) []learn.Finding {
 	}
 	for _, e := range sorted(events) {
 		for at, any := l.Next(); any && at <= e.Time; at, any = l.Next() {
-			settle(l.Settled(at))
+			settle(l.Over(at))
 		}
 		lent := e.Clone()
 		lent.Borrowed = true
 		text := lent.CopyStrings(nil)
-		l.Hear(lent, e.Time)
+		l.Observe(lent, e.Time)
 		clear(text) // as the agent's queue does
 	}
 	for at, any := l.Next(); any; at, any = l.Next() {
-		settle(l.Settled(at))
+		settle(l.Over(at))
 	}
 	return found
 }

@@ -32,7 +32,7 @@ type World struct {
 }
 
 // Look returns the World as it is now, with what is on the block devices that
-// the bursts tell of; before is the one of the last look, nil for none. It
+// the bursts are about; before is the one of the last look, nil for none. It
 // requests no GPIO line and writes nowhere, but it may block.
 func Look(m sources.Machine, before *World, bursts []*Burst) (*World, error) {
 	w := &World{Contents: map[string]blkid.Content{}}

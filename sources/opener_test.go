@@ -17,7 +17,7 @@ type stand struct {
 	t      *testing.T
 	now    time.Duration
 	timers []*standTimer
-	work   []func() // what is beside the loop
+	work   []func() // what is in the background
 
 	next   int   // what Open returns,
 	fails  error // unless it fails,
@@ -73,7 +73,7 @@ func (s *stand) Beside(work, done func()) {
 	s.work = append(s.work, func() { work(); done() })
 }
 
-// run does what is beside the loop.
+// run does what is in the background.
 func (s *stand) run() {
 	for len(s.work) > 0 {
 		work := s.work[0]

@@ -16,7 +16,7 @@ import (
 	"reflexd/config"
 )
 
-// Examiner is a Plan that can tell whether the machine has what it needs. Its
+// Examiner is a Plan that can find out whether the machine has what it needs. Its
 // words are those that its source logs when it finds the same out.
 type Examiner interface {
 	Plan
@@ -51,7 +51,7 @@ type Finding struct {
 // Report is one comparison.
 type Report struct {
 	Machine
-	// Configured tells that there is a configuration. Without one, the
+	// Configured says that there is a configuration. Without one, the
 	// machine alone is looked at.
 	Configured bool
 	// Pid is the running agent's; 0 if none runs. Uid is its user, or ours.
@@ -118,7 +118,7 @@ func (x *Report) HeldAs(source, name string) bool {
 	return x.Held(source, func(s State) bool { return s.Name == name })
 }
 
-// At returns where the first trigger stands that hears of the topic's kind and
+// At returns where the first trigger stands that matches the topic's kind and
 // name, alone or as a member of a group; nil without one.
 func (x *Report) At(kind, name string) *config.Pos {
 	for _, t := range x.Triggers {
@@ -172,7 +172,7 @@ func PathError(op, path string, err error) error {
 type Conflict struct {
 	Comm string // the process's name, of which the kernel keeps 15 bytes
 	File string // a glob
-	// Acts is set if it does so by itself, whatever it is told: that is in
+	// Acts is set if it does so by itself, however it is configured: that is in
 	// the way. Others are worth knowing of.
 	Acts   bool
 	What   string // it does

@@ -11,7 +11,7 @@ import (
 	"reflexd/sources"
 )
 
-// adopt reads the records, beside the loop, and then has the devices listed.
+// adopt reads the records, in the background, and then has the devices listed.
 func (s *Source) adopt() {
 	var roots []string
 	for _, q := range s.plan.policies {
@@ -38,7 +38,7 @@ func (s *Source) adopt() {
 	})
 }
 
-// takeOver makes a mount of an earlier run ours. Rules do not hear of it:
+// takeOver makes a mount of an earlier run ours. Rules are not notified:
 // nothing has happened.
 func (s *Source) takeOver(r remembered) {
 	d := s.devices[r.name]
@@ -58,7 +58,7 @@ func (s *Source) takeOver(r remembered) {
 	s.host.Log.Info("still mounted", "device", r.name, "at", mt.point)
 }
 
-// takeStock tells the records of what is mounted and there from those of what
+// takeStock separates the records of what is mounted and there from those of what
 // was pulled while nobody looked, and cleans up behind these and behind those
 // that were unmounted or never mounted.
 func (m *mounter) takeStock(b *blocks, roots []string) (kept, stale []remembered, err error) {
@@ -93,5 +93,5 @@ func (b *blocks) describe(r *remembered) []sources.Field {
 	f := b.hardware(r.identity)
 	f.content, f.err = probe(f.name, f.size)
 	f.describeContent()
-	return append(told(f), readOnlyField(r.readOnly))
+	return append(eventFieldsOf(f), readOnlyField(r.readOnly))
 }

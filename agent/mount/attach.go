@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Mounting: one try at one mount point, beside the loop.
+// Mounting: one try at one mount point, in the background.
 
 package mount
 

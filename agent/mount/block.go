@@ -21,7 +21,7 @@ import (
 // blocks finds block devices and what is known of their hardware.
 type blocks struct{ dev, sys string }
 
-// identity is what tells one device from another that has the same name
+// identity is what distinguishes a device from another that has the same name
 // later.
 type identity struct {
 	name   string // DEVNAME

@@ -78,7 +78,7 @@ func (m *mounter) releaseForeign(target, dev string, how manner) error {
 func syncMount(point string) error {
 	fd, err := unix.Open(point, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil // a lack of permission, or of the device: unmounting will tell
+		return nil // a lack of permission, or of the device: unmounting will show
 	}
 	defer unix.Close(fd)
 	if err := unix.Syncfs(fd); err != nil {

@@ -40,7 +40,7 @@ func (b *blocks) drive(name string) (*drive, error) {
 }
 
 // usbDevice returns the nearest folder upwards that is a USB device and can
-// be told to go.
+// be removed.
 func usbDevice(folder string) string {
 	for ; len(folder) > 1; folder = filepath.Dir(folder) {
 		if readText(folder, "idVendor") != "" && readText(folder, "bDeviceClass") != "" {

@@ -36,7 +36,7 @@ func (s *Source) list(all bool) {
 		s.again = true
 		return
 	}
-	l := &listing{since: s.heard, removed: map[string]bool{}}
+	l := &listing{since: s.uevents, removed: map[string]bool{}}
 	for name := range s.devices {
 		l.known = append(l.known, name)
 	}
@@ -66,13 +66,13 @@ func (s *Source) compare(l *listing, found []identity, all bool) {
 		there[id.name] = true
 		d := s.devices[id.name]
 		switch {
-		case l.removed[id.name], d != nil && d.heard > l.since && !d.same(id):
+		case l.removed[id.name], d != nil && d.seen > l.since && !d.same(id):
 		case all, d == nil, !d.same(id):
 			s.appear(id, false, 0)
 		}
 	}
 	for _, name := range l.known {
-		if d := s.devices[name]; d != nil && !there[name] && d.heard <= l.since {
+		if d := s.devices[name]; d != nil && !there[name] && d.seen <= l.since {
 			s.remove(d)
 		}
 	}

@@ -98,8 +98,8 @@ func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
 	return false, nil
 }
 
-// renew has the kernel give up a SCSI drive and find it again, of which uevents
-// tell as of one that is pulled and plugged in. It goes offline first: what is
+// renew has the kernel give up a SCSI drive and find it again, which uevents
+// announce like one that is pulled and plugged in. It goes offline first: what is
 // mounted of another medium must write nothing to this one, not even that it
 // was unmounted. See the kernel's scsi_sysfs.c. It reports whether the drive was
 // given up.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // The record of our mounts, a file for each in /run, so that a later run knows
-// them as its own. It is written before the mount, so it may tell of one that
+// them as its own. It is written before the mount, so it may be of one that
 // was never made; /proc/self/mountinfo decides.
 
 package mount

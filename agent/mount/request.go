@@ -95,7 +95,7 @@ func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error
 	name := cmp.Or(r.Type, f.content.Type)
 	w.kind = fstype.Find(name)
 	if d.mount == nil {
-		d.fields = told(f)
+		d.fields = eventFieldsOf(f)
 	}
 	var err error
 	switch {
@@ -173,7 +173,7 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 			}
 		}, func() {
 			switch {
-			case d.mount != mt, d.gone: // finish tells rules of it, however the unmounting went
+			case d.mount != mt, d.gone: // finish emits it, however the unmounting went
 				err = errPulled
 			case !still:
 				s.unmounted(d)

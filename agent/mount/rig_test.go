@@ -143,7 +143,7 @@ func (r *rig) Write(line []byte) (int, error) {
 // emit does what the agent does with events.
 func (r *rig) emit(e *sources.Event) {
 	if e.Topic.Kind != "mount" {
-		r.hear(e)
+		r.notify(e)
 		return
 	}
 	var b strings.Builder
@@ -255,18 +255,18 @@ func (r *rig) pull(d *stick) {
 // there, or before it.
 func (r *rig) pullMedium(d *stick, later int) {
 	r.t.Helper()
-	r.tell(d, "remove", later)
+	r.announce(d, "remove", later)
 }
 
 // changeMedium acts the kernel's word that there may be another medium.
 func (r *rig) changeMedium(d *stick) {
 	r.t.Helper()
-	r.tell(d, "change", 1, sources.Field{Name: "DISK_MEDIA_CHANGE", Value: sources.Text("1")})
+	r.announce(d, "change", 1, sources.Field{Name: "DISK_MEDIA_CHANGE", Value: sources.Text("1")})
 }
 
-// hear has the source hear an event in memory that is then used again, as the
+// notify has the source receive an event in memory that is then used again, as the
 // agent's queue does it.
-func (r *rig) hear(e *sources.Event) {
+func (r *rig) notify(e *sources.Event) {
 	lent := e.Clone()
 	lent.Borrowed = true
 	text := lent.CopyStrings(nil)
@@ -274,7 +274,7 @@ func (r *rig) hear(e *sources.Event) {
 	clear(text)
 }
 
-func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
+func (r *rig) announce(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
 		id, ok := r.source.blocks.find(d.name)
@@ -283,7 +283,7 @@ func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
 		}
 		major, minor, _ := strings.Cut(id.number, ":")
 		seq, _ := strconv.Atoi(id.seq)
-		r.hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
+		r.notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
 			{Name: "DEVNAME", Value: sources.Text(id.name)}, {Name: "DEVPATH", Value: sources.Text(id.path)},
 			{Name: "MAJOR", Value: sources.Text(major)}, {Name: "MINOR", Value: sources.Text(minor)},
 			{Name: "DISKSEQ", Value: sources.Text(strconv.Itoa(seq + later))},
@@ -368,7 +368,7 @@ func loopControl(control *os.File, request uintptr, n int) error {
 	return nil
 }
 
-// insert puts an image into the device, of which the kernel tells by a change.
+// insert puts an image into the device, which the kernel announces by a change.
 func (d *stick) insert(image string, readOnly bool) {
 	d.t.Helper()
 	flags := os.O_RDWR

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // The source: the devices that there are, what is mounted of them, and what
-// rules are told.
+// is emitted.
 
 package mount
 
@@ -33,7 +33,7 @@ type Source struct {
 	adopting         bool
 	listing          *listing      // nil unless devices are being listed
 	again            bool          // list once more
-	heard            uint64        // uevents of block devices so far
+	uevents          uint64        // uevents of block devices so far
 	relisting        sources.Timer // nil unless devices are to be listed after a loss
 	privateNamespace string        // our mount namespace is not everybody's, in words
 	table            mountTable
@@ -43,7 +43,7 @@ type Source struct {
 // device is one block device.
 type device struct {
 	identity
-	heard  uint64 // the number of the last uevent of it; 0 if it was only listed
+	seen   uint64 // the number of the last uevent of it; 0 if it was only listed
 	queue  queue
 	gone   bool     // unplugged
 	mount  *mounted // nil while it is not mounted by us
@@ -94,7 +94,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 }
 
-// abandon forgets all devices: no plan asks for them, so nobody tells us of
+// abandon forgets all devices: no plan asks for them, so nobody notifies us of
 // their going. The mounts stay, and so do their records.
 func (s *Source) abandon() {
 	if len(s.points) > 0 {
@@ -191,7 +191,7 @@ func (s *Source) takeUevent(e *sources.Event) {
 	if !ok {
 		return
 	}
-	s.heard++
+	s.uevents++
 	known := s.devices[id.name]
 	switch e.Topic.State {
 	case "remove":
@@ -203,7 +203,7 @@ func (s *Source) takeUevent(e *sources.Event) {
 		s.relist()
 	case "add", "change":
 		media, _ := e.Lookup("DISK_MEDIA_CHANGE")
-		s.appear(id, media.String() == "1", s.heard)
+		s.appear(id, media.String() == "1", s.uevents)
 	}
 }
 
@@ -218,14 +218,14 @@ func before(id identity, d *device) bool {
 }
 
 // appear is called for each device that is there, and with media if its
-// medium may be another one now. heard is the number of the uevent that says
+// medium may be another one now. seen is the number of the uevent that says
 // so, or 0.
 func (s *Source) appear(id identity, media bool, heard uint64) {
 	d := s.devices[id.name]
 	switch {
 	case d == nil, d.same(id):
 	case d.mount != nil && d.inPlaceOf(id):
-		media = true // or the drive has only said so: what it holds will tell
+		media = true // or the drive has only said so: what it holds decides
 	default:
 		s.remove(d) // its removal was missed
 		d = nil
@@ -234,7 +234,7 @@ func (s *Source) appear(id identity, media bool, heard uint64) {
 		d = &device{identity: id}
 		s.devices[id.name] = d
 	}
-	d.heard = max(d.heard, heard)
+	d.seen = max(d.seen, heard)
 	if media {
 		d.released, d.handled, d.compares = false, "", 0
 	}
@@ -251,7 +251,7 @@ func (d *device) same(id identity) bool {
 // counts. It counts, too, how often a drive was reset while its medium stayed.
 func (d *device) inPlaceOf(id identity) bool { return d.path == id.path && d.number == id.number }
 
-// emit tells rules what happened to the device.
+// emit emits what happened to the device.
 func (s *Source) emit(d *device, state, point string, more ...sources.Field) {
 	fields := append(slices.Clone(d.fields), sources.Field{Name: "MOUNTPOINT", Value: sources.Text(point)})
 	s.host.Emit(&sources.Event{
@@ -262,8 +262,8 @@ func (s *Source) emit(d *device, state, point string, more ...sources.Field) {
 	})
 }
 
-// told are the fields of a device that its events bear.
-func told(f *facts) []sources.Field {
+// eventFieldsOf are the fields of a device that its events bear.
+func eventFieldsOf(f *facts) []sources.Field {
 	var fields []sources.Field
 	for _, field := range f.fields {
 		if slices.Contains(eventFields, field.Name) || slices.Contains(identityFields, field.Name) {

@@ -59,7 +59,7 @@ func checkEnd(span time.Duration, count int) error {
 	return nil
 }
 
-// learn runs t until it ends, is told to, or has learnt enough.
+// learn runs t until it ends, is asked to, or has learnt enough.
 func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 	configuration, err := agent.Watch(spec)
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 }
 
 // teacher shows a Learner what happens, and prints what it learns. But for what
-// runs beside the loop, all is done on the loop's thread.
+// runs in the background, all is done on the loop's thread.
 type teacher struct {
 	out, stderr io.Writer
 	agent       *agent.Agent
@@ -111,7 +111,7 @@ func (t *teacher) observe(e *sources.Event) {
 		fmt.Fprintf(t.out, "# %s: what happened in between was not seen\n", printable(e.Describe()))
 		return
 	}
-	t.learner.Hear(e, t.agent.Loop().Now())
+	t.learner.Observe(e, t.agent.Loop().Now())
 	t.wait()
 }
 
@@ -159,7 +159,7 @@ func (t *teacher) wait() {
 	loop := t.agent.Loop()
 	t.timer = loop.After(max(at-loop.Now(), 0), func() {
 		t.timer = nil
-		t.look(t.learner.Settled(loop.Now()))
+		t.look(t.learner.Over(loop.Now()))
 		t.wait()
 	})
 }
@@ -189,7 +189,7 @@ func (t *teacher) lookBeside() {
 	})
 }
 
-// finish tells of what was not over when the loop ended.
+// finish prints what was not over when the loop ended.
 func (t *teacher) finish() {
 	rest := append(t.asking, t.learner.Rest()...)
 	if len(rest) == 0 || t.enough() {

@@ -65,7 +65,7 @@ func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) func() sourc
 }
 
 // Subscribes implements sources.SubscriberPlan: where conditions ask for keys, the
-// source wants to know how far its own events have been heard.
+// source wants to know how far rules have seen its events.
 func (p *Plan) Subscribes() []string {
 	if p.asked {
 		return []string{"key"}
@@ -84,7 +84,7 @@ func (s *source) Notify(e *sources.Event) {
 
 // keyDown reports whether the key is down on one of the open devices that
 // have it and are declared as from, "" for any; it is not ok if there is none.
-// It goes by the events that rules have heard: a batch that was read may hold
+// It goes by the events that rules have seen: a batch that was read may hold
 // a whole chord, and a rule on its first key must not find it over. A nil
 // source knows nothing.
 func (s *source) keyDown(code uint16, from string) (down, ok bool) {

@@ -23,7 +23,7 @@ func (d *device) emitKey(at time.Duration, code uint16, value int32, synthetic b
 	}
 }
 
-// emitStart tells of a key that is down already. No rule hears of it.
+// emitStart emits a key that is down already. It fires no rule.
 func (d *device) emitStart(code uint16) {
 	d.event.Press = sources.StartsDown
 	d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)

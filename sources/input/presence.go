@@ -74,7 +74,7 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	}
 }
 
-// idleLongEnough tells the idle event of this trigger's time from those of
+// idleLongEnough distinguishes the idle event of this trigger's time from those of
 // others'.
 func (i *inputTrigger) idleLongEnough(e *sources.Event) bool {
 	v, _ := e.Lookup(idleMS)
@@ -105,7 +105,7 @@ type presence struct {
 	path, device string
 }
 
-// expect makes s tell of the inputs of the plan. What is known of those that
+// expect makes s emit the inputs of the plan. What is known of those that
 // are declared as before stays known.
 func (s *source) expect() {
 	old := s.presences
@@ -126,7 +126,7 @@ func (in *Input) same(other *Input) bool {
 		in.ID == other.ID && slices.Equal(in.Has, other.Has)
 }
 
-// notice tells of inputs that came or went since it was last called. While
+// notice emits inputs that came or went since it was last called. While
 // devices are being looked at nobody is found absent: it may be one of them.
 func (s *source) notice() {
 	busy := s.looking()

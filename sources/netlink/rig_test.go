@@ -213,7 +213,7 @@ func (p *peer) say(to uint32, b []byte) {
 	}
 }
 
-// hear returns the next message, which must be there.
+// receive returns the next message, which must be there.
 func (p *peer) hear() (m nl.Message, from uint32) {
 	p.t.Helper()
 	b, who, err := p.Receive(p.FD)

@@ -8,7 +8,7 @@ package netlink
 import "reflexd/sources/nl"
 
 // senders says whose messages a socket takes: those of one port, which is the
-// kernel's unless told, of one user's processes, or all.
+// kernel's unless configured, of one user's processes, or all.
 type senders struct {
 	port   uint32
 	byUser bool

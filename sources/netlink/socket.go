@@ -55,7 +55,7 @@ type socket struct {
 
 	counts
 	lossy   bool   // the buffer overflowed
-	drops   uint32 // the kernel's count when a loss was last told
+	drops   uint32 // the kernel's count when a loss was last reported
 	batches int    // since it overflowed
 
 	sends
@@ -247,12 +247,12 @@ func (k *socket) lookForFamily() {
 // drop ends the socket: no plan asks for it any more.
 func (k *socket) drop() {
 	k.dropped = true
-	k.deafen()
+	k.stopReading()
 	k.advance()
 }
 
-// deafen ends the reading, and fails what is yet to be sent.
-func (k *socket) deafen() {
+// stopReading ends the reading, and fails what is yet to be sent.
+func (k *socket) stopReading() {
 	if k.FD < 0 {
 		k.opener.Stop()
 	}
@@ -288,7 +288,7 @@ func (k *socket) close() {
 // fail has a socket that cannot be read closed, and opened again after a while.
 func (k *socket) fail(err error) {
 	k.broken = true
-	k.deafen()
+	k.stopReading()
 	k.logError(fmt.Errorf("receive: %w", err))
 	k.lose(0, "cannot read the socket; it is opened again")
 	k.advance()

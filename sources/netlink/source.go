@@ -95,7 +95,7 @@ func (k *socket) starting() bool {
 func (s *Source) Close() {
 	for _, k := range s.sockets {
 		k.dropped = true
-		k.deafen()
+		k.stopReading()
 		if k.FD >= 0 && !k.busy && k.current == nil {
 			k.Socket.Close() // the loop may have ended: there is nothing beside it
 			k.FD = -1
@@ -108,7 +108,7 @@ func (s *Source) Close() {
 func (s *Source) Has(name string) bool { return s.find(name) != nil }
 
 // Switch closes a socket, which lets go of the module that it pins, or opens
-// it again. Closing goes on beside the loop.
+// it again. Closing goes on in the background.
 func (s *Source) Switch(name string, open bool) error {
 	k := s.find(name)
 	if k == nil {
@@ -116,7 +116,7 @@ func (s *Source) Switch(name string, open bool) error {
 	}
 	k.shut = !open
 	if k.shut {
-		k.deafen()
+		k.stopReading()
 	}
 	k.visit()
 	k.advance()

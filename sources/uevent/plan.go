@@ -2,7 +2,7 @@
 
 // Package uevent is the source of the kernel's device events: what udev's
 // monitor prints as KERNEL. It also knows which devices there are, so as to
-// tell at start of those that came before us, and to find out what it missed.
+// announce at start those that were there before us, and to find out what it missed.
 package uevent
 
 import (
@@ -24,7 +24,7 @@ var Kind = sources.Kind{
 type Plan struct {
 	// Everything asks for all events, triggers or not.
 	Everything bool
-	// Subscribed asks for the kernel's messages, because others hear them, and
+	// Subscribed asks for the kernel's messages, because others subscribe to them, and
 	// for no knowledge of devices.
 	Subscribed bool
 
@@ -86,7 +86,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	}
 }
 
-// wanted reports whether there is anything to hear of the kernel.
+// wanted reports whether there is anything to receive from the kernel.
 func (p *Plan) wanted() bool { return p.Everything || p.Subscribed || len(p.triggers) > 0 }
 
 // scope returns the subsystems that p is about.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The source itself: the socket in the loop, and what is told of its
+// The source itself: the socket in the loop, and what is made of its
 // messages.
 
 package uevent
@@ -16,13 +16,13 @@ import (
 )
 
 // batch is how many messages one call of ready takes, and how many devices one
-// turn of the loop tells of.
+// turn of the loop emits.
 const (
 	batch      = 32
-	tellAtOnce = 64
+	emitAtOnce = 64
 )
 
-// Source tells of uevents. The socket is open only while a plan asks for it.
+// Source emits uevents. The socket is open only while a plan asks for it.
 type Source struct {
 	channel
 	host   sources.Host
@@ -202,14 +202,14 @@ func (s *Source) take(b []byte) {
 
 // note takes down what m says, if it is of a device that the plan is about,
 // and returns how rules know it already, and what the device is.
-func (s *Source) note(m *message) (before told, id *identity) {
+func (s *Source) note(m *message) (before knowledge, id *identity) {
 	if m.action == "move" {
 		s.table.rename(m.oldPath, m.devpath)
 		s.upsets++
 	}
 	// Drivers, modules and the like have no state that matters here.
 	if !strings.HasPrefix(m.devpath, "/devices/") || !s.scope.has(m.subsystem) {
-		return untold, nil
+		return unknown, nil
 	}
 	old := s.table.devices[m.devpath]
 	before, missed := s.table.observe(m)

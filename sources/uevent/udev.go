@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The events of udev's stage: what udevd tells on group 2 when its rules have
+// The events of udev's stage: what udevd sends to group 2 when its rules have
 // dealt with an event of the kernel's.
 
 package uevent
@@ -26,7 +26,7 @@ const noUdevd = "udevd is not running: nothing listens on "
 // stageField is udev in the events of udev's stage. The kernel's have none.
 const stageField = "STAGE"
 
-// udevListener hears udevd. Its socket is open only while a rule asks for it.
+// udevListener receives udevd's events. Its socket is open only while a rule asks for it.
 type udevListener struct {
 	channel
 	control string // a socket that is listened on while udevd runs
@@ -74,7 +74,7 @@ func listenedOn(proc, path string) bool {
 	return false
 }
 
-// status tells the state; waiting for an udevd is one too.
+// status returns the state; waiting for an udevd is one too.
 func (u *udevListener) status() sources.State {
 	c := &u.count
 	st := sources.State{Name: "udev", OK: u.socket != nil && u.running()}
@@ -111,7 +111,7 @@ func (u *udevListener) ready(uint32) {
 	}
 }
 
-// take tells of one message.
+// take emits one message.
 func (u *udevListener) take(b []byte) {
 	m := &u.message
 	u.count.received++
