@@ -36,19 +36,28 @@ func (dir records) file(id identity) string {
 	return filepath.Join(string(dir), strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
 }
 
+// text is one text of a record, by its key.
+type text struct {
+	key   string
+	value *string
+}
+
+func (r *remembered) texts() []text {
+	return []text{{"name", &r.name}, {"path", &r.path}, {"number", &r.number}, {"seq", &r.seq}, {"root", &r.root}, {"below", &r.below}}
+}
+
 // remember writes the record of a mount that is about to be made.
 func (dir records) remember(id identity, mt *mounted) error {
+	r := remembered{identity: id, mounted: *mt}
+	var b strings.Builder
+	for _, t := range r.texts() {
+		fmt.Fprintf(&b, "%s=%s\n", t.key, strconv.Quote(*t.value))
+	}
 	made := "0"
 	if mt.made {
 		made = "1"
 	}
-	var b strings.Builder
-	for _, line := range [][2]string{
-		{"name", id.name}, {"path", id.path}, {"number", id.number}, {"seq", id.seq},
-		{"root", mt.root}, {"below", mt.below}, {"made", made},
-	} {
-		fmt.Fprintf(&b, "%s=%s\n", line[0], strconv.Quote(line[1]))
-	}
+	fmt.Fprintf(&b, "made=%s\n", strconv.Quote(made))
 	if err := regular.Replace(dir.file(id), b.String(), 0o644); err != nil {
 		return fmt.Errorf("record the mount: %w", err)
 	}
@@ -85,21 +94,13 @@ func parseRecord(text string) (r remembered, ok bool) {
 		if err != nil {
 			return r, false
 		}
-		switch key {
-		case "name":
-			r.name = value
-		case "path":
-			r.path = value
-		case "number":
-			r.number = value
-		case "seq":
-			r.seq = value
-		case "root":
-			r.root = value
-		case "below":
-			r.below = value
-		case "made":
+		if key == "made" {
 			r.made = value == "1"
+		}
+		for _, t := range r.texts() {
+			if t.key == key {
+				*t.value = value
+			}
 		}
 	}
 	r.point = filepath.Join(r.root, r.below)
