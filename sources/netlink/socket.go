@@ -278,7 +278,7 @@ func (k *socket) close() {
 			k.visit()
 		}
 		for _, other := range k.source.sockets {
-			if other != k && other.opener.Err() != nil && other.decl.port == k.Port {
+			if other != k && other.decl.port == k.Port { // it is waiting, or a try under way may fail
 				other.visit()
 			}
 		}
