@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/loop"
 	"reflexd/sources"
 	"reflexd/sources/nl"
 )
@@ -388,6 +389,45 @@ func TestHeirOfABusyPort(t *testing.T) {
 	if after-before > retryAfter/2 {
 		t.Errorf("it took %v", after-before)
 	}
+}
+
+// heldLoop keeps what is to be done in the background.
+type heldLoop struct {
+	*loop.Loop
+	held []held
+}
+
+type held struct{ work, done func() }
+
+func (l *heldLoop) Beside(work, done func()) { l.held = append(l.held, held{work, done}) }
+
+// The port becomes free after the heir was tried, and before that is known.
+func TestHeirTriedTooEarly(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, port: 4247"))
+	plan, _ := read(usersock("heir", ", from: any, port: 4247, buffer: 64K"))
+	r.on(func() {
+		l := &heldLoop{Loop: r.loop}
+		r.source.host.Loop = l
+		r.source.Apply(plan)
+		if len(l.held) != 2 {
+			t.Errorf("%d things to do", len(l.held))
+			return
+		}
+		closing, opening := l.held[0], l.held[1]
+		opening.work()
+		closing.work()
+		closing.done()
+		opening.done()
+		if len(l.held) != 3 {
+			t.Errorf("it is not tried again at once: %v", r.source.sockets[0].problem())
+			return
+		}
+		l.held[2].work()
+		l.held[2].done()
+		if st := r.source.Status()[0]; !st.OK {
+			t.Errorf("%+v", st)
+		}
+	})
 }
 
 // Closing and opening while a message is in the kernel keeps the descriptor.
