@@ -66,10 +66,11 @@ lint: tools ## gofmt, go vet for all boards, staticcheck
 lab: tools ## fetch and build what the emulated boards need, into the cache
 	go run ./lab/warm
 
+lab-test: export REFLEXD_TURNS = $(CURDIR)/build/turns
 lab-test: lab build/arm64/reflexd build/armv6/reflexd ## the ARM programs on the emulated boards
-	@turns=$$(mktemp -d) && trap "rm -rf $$turns" EXIT && export REFLEXD_TURNS=$$turns && \
-		$(MAKE) --no-print-directory --output-sync -j3 lab-virt lab-virt-2 lab-pi3 lab-itself && \
-		go test -tags lab -count=1 -run TestNoTestIsLeftOut ./lab/trial
+	@rm -rf $(REFLEXD_TURNS) && mkdir -p $(REFLEXD_TURNS)
+	@$(MAKE) --no-print-directory --output-sync -j3 lab-virt lab-virt-2 lab-pi3 lab-itself
+	go test -tags lab -count=1 -run TestNoTestIsLeftOut ./lab/trial
 
 # The boards wait for each other in nothing, so each has runs of its own; those
 # of virt, which has most tests, take turns.
