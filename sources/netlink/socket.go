@@ -278,7 +278,8 @@ func (k *socket) close() {
 			k.visit()
 		}
 		for _, other := range k.source.sockets {
-			if other != k && other.decl.port == k.Port { // it is waiting, or a try under way may fail
+			// It waits, or a try is under way that may fail.
+			if other != k && other.decl.port == k.Port {
 				other.visit()
 			}
 		}
