@@ -30,7 +30,7 @@ type device struct {
 	names       []string // by which the configuration knows it
 	wanted      codes    // what rules ask for
 	received    codes    // what is let through for them or for a grab
-	extra       codes    // what is let through only to see life: see vigil
+	extra       codes    // what is let through only to see life: see idleWatch
 	levels      levels   // of what is received; the axes as last seen
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
