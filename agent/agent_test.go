@@ -399,7 +399,7 @@ rules:
 	})
 }
 
-// What a rule on `agent: stopping` emits or sets is still heard.
+// What a rule on `agent: stopping` emits or sets still reaches rules.
 func TestRulesHearEachOtherAtTheEnd(t *testing.T) {
 	r := start(t, `
 vars: {mode: {values: [day, night]}}

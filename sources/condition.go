@@ -42,7 +42,7 @@ type Conditional interface {
 
 // ConditionKind declares one kind of `if`.
 type ConditionKind struct {
-	Key string // the telling key: "line", "var"
+	Key string // the key that says the kind: "line", "var"
 	Doc string
 	// New returns the YAML fields of one condition, and what makes the
 	// question of them when all files are read, after Plan.Resolve. Its

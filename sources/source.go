@@ -54,7 +54,7 @@ type Preparer interface {
 
 // TriggerKind declares one kind of `when`.
 type TriggerKind struct {
-	Key string // the telling key: "line", "uevent"
+	Key string // the key that says the kind: "line", "uevent"
 	Doc string
 	// Fields are the event fields that a rule may name; nil if any name may
 	// occur. The fields that every event has are not among them.
@@ -73,11 +73,11 @@ type TriggerKind struct {
 type Trigger struct {
 	Pos    config.Pos
 	Text   string   // as it was written, in one line
-	Kind   string   // the telling key
+	Kind   string   // the key that says the kind
 	Fields []string // as TriggerKind.Fields
 	// Environ is as TriggerKind.Environ; nil for all of Fields.
 	Environ []string
-	// Topics are the events that it hears.
+	// Topics are the events that it matches.
 	Topics []Topic
 	// Match further restricts them; nil for no restriction. It is called on
 	// the loop's thread and allocates nothing.
@@ -91,7 +91,7 @@ type Trigger struct {
 	// Stays is Match for whether a state goes on, if that is something else than
 	// what fires a trigger without a Lasting; else nil.
 	Stays func(*Event) bool
-	// Named, if not nil, is told of each field that the texts of the rule's
+	// Named, if not nil, is called with each field that the texts of the rule's
 	// actions name: what is costly to find out need not be found otherwise.
 	Named func(field string)
 }
@@ -118,7 +118,7 @@ type Source interface {
 	// line moves, no device is closed. What cannot be had now is logged,
 	// shown by Status, and waited for.
 	Apply(plan Plan)
-	// Status tells the state of everything the plan asked for.
+	// Status returns the state of everything the plan asked for.
 	Status() []State
 	// Close lets go of everything, leaving outputs as their on_exit says.
 	Close()
@@ -133,7 +133,7 @@ type StartWaiter interface {
 	Started() bool
 }
 
-// SubscriberPlan is a Plan whose source wants to hear what other sources emit: a
+// SubscriberPlan is a Plan whose source wants to receive what other sources emit: a
 // module's uevent, the signal by which a file announces itself. Its source is
 // a Subscriber.
 type SubscriberPlan interface {
@@ -143,10 +143,10 @@ type SubscriberPlan interface {
 	Subscribes() []string
 }
 
-// Subscriber is a Source that hears what other sources emit.
+// Subscriber is a Source that receives what other sources emit.
 type Subscriber interface {
 	Source
-	// Notify is shown each event of the kinds that the plan overhears, on the
+	// Notify is shown each event of the kinds that the plan subscribes to, on the
 	// loop's thread, in the event's turn and before the rules. e belongs to the
 	// caller, and so do its strings if it is Borrowed.
 	Notify(e *Event)
@@ -171,7 +171,7 @@ type SwitchPlan interface {
 	Switchable() []string
 }
 
-// State is the state of one line, device or socket, as `reflexd status` tells
+// State is the state of one line, device or socket, as `reflexd status` shows
 // it.
 type State struct {
 	Name   string `json:"name"`   // "power"
@@ -210,7 +210,7 @@ type Host struct {
 	Dev, Sys, Proc string
 }
 
-// Lost tells rules and the log that count events of the source were lost
+// Lost emits and logs that count events of the source were lost
 // (0: nobody knows how many). hint says what would help, in the words of
 // whoever can turn it.
 func (h *Host) Lost(kind, name string, count int, hint string) {

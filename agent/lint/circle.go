@@ -65,7 +65,7 @@ func slowedDown(r *rule.Rule) bool {
 		r.Mode == rule.Single && r.Do.Waits() || r.Do.Disables()
 }
 
-// setOff returns the rules that hear what r sends at once.
+// setOff returns the rules that match what r sends at once.
 func (s *circles) setOff(r *rule.Rule) []*rule.Rule {
 	var all []*rule.Rule
 	found := map[*rule.Rule]bool{}

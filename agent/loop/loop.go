@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package loop is the one thread that waits: epoll, timers, wake-ups from
-// other threads, and work beside the loop. It knows descriptors and nothing of
+// other threads, and work in the background. It knows descriptors and nothing of
 // events.
 //
 // Why not the runtime's own poller: a signalfd shows thread-directed signals
@@ -221,12 +221,12 @@ func (l *Loop) drainWake(uint32) {
 }
 
 // Run serves descriptors, timers and posted calls until Stop. At first and
-// after each group of them it calls turn, where what the descriptors told is acted upon.
+// after each group of them it calls turn, where what the descriptors brought is acted on.
 // Run locks its goroutine to its thread, for good.
 func (l *Loop) Run(turn func()) error {
 	runtime.LockOSThread()
 	var events [batch]unix.EpollEvent
-	turn() // for what was told before there was a loop
+	turn() // for what happened before there was a loop
 	for !l.isStopped() {
 		n, err := unix.EpollWait(l.epoll, events[:], l.timeout())
 		if err != nil && err != unix.EINTR {

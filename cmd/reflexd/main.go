@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// reflexd reacts to what the kernel tells: GPIO lines, input devices, uevents
+// reflexd reacts to what the kernel reports: GPIO lines, input devices, uevents
 // and signals, with the actions that a YAML file asks for.
 //
 // Here is the table of verbs; each verb has a file of its own.

@@ -4,10 +4,10 @@
 // /dev/input/event*: keys, buttons, switches, axes and wheels. It follows
 // Documentation/input/event-codes.rst and drivers/input/evdev.c.
 //
-// Each device that some rule may hear is open once, non-blocking and
+// Each device that some rule may match is open once, non-blocking and
 // read-only, stamps its events by CLOCK_MONOTONIC, and has an event mask, so
 // that what no rule asks for wakes nobody. Devices come and go by inotify:
-// that tells too when one that may not be read yet becomes readable, which
+// which shows too when one that may not be read yet becomes readable, which
 // uevents do not.
 package input
 
@@ -49,7 +49,7 @@ type Plan struct {
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
 	wants map[string]*codes
-	// silences are the times after which rules want to hear that an input is
+	// silences are the times after which rules want to be notified that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration
 	// asks are the keys whose state conditions ask for, as wants has them.
@@ -75,7 +75,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 	}
 }
 
-// want has the codes of a type heard from the device declared as from, or from
+// want has the codes of a type received from the device declared as from, or from
 // any if that is "".
 func (p *Plan) want(from string, typ uint16, list ...uint16) {
 	add(&p.wants, from, typ, list...)
@@ -94,7 +94,7 @@ func add(all *map[string]*codes, from string, typ uint16, list ...uint16) {
 	}
 }
 
-// wantKeys has all keys heard from the device declared as from, or from any.
+// wantKeys has all keys received from the device declared as from, or from any.
 func (p *Plan) wantKeys(from string) {
 	p.want(from, evKey)
 	p.wants[from].keys = everyCode.keys

@@ -237,7 +237,7 @@ func (s *source) visit(path string) {
 	n.opener.Visit()
 }
 
-// changed is told that something happened to a name in a watched folder.
+// changed is called when something happened to a name in a watched folder.
 func (s *source) changed(dir, name string, mask uint32) {
 	path := filepath.Join(dir, name)
 	if dir == s.dir && isNode(name) {
