@@ -60,6 +60,9 @@ func TestAlmanac(t *testing.T) {
 		if off := set.Sub(wantSet); !ok || off.Abs() > slack {
 			t.Errorf("%s sets at %v, off by %v; published: %s", c.name, set, off, c.set)
 		}
+		if next, ok := c.place.Next(rise, true, set.Add(30*time.Hour)); !ok || next.Before(set) {
+			t.Errorf("%s rises again at %v, before it sets", c.name, next)
+		}
 	}
 }
 
@@ -115,6 +118,35 @@ func TestRiseAndSetAreWhereUpChanges(t *testing.T) {
 				}
 			}
 			now, last, up = at, at, !up
+		}
+	}
+}
+
+// A night of a few minutes, as there are some at the edge of a polar day, is
+// not overlooked.
+func TestShortNights(t *testing.T) {
+	begin := time.Date(2028, 7, 10, 12, 0, 0, 0, time.UTC)
+	end := begin.AddDate(0, 0, 3)
+	for latitude := 66.0; latitude < 67.2; latitude += 0.01 {
+		p := Place{latitude, 25.7}
+		var seen, found int
+		up := p.Up(begin)
+		for now := begin; now.Before(end); now = now.Add(time.Minute) {
+			if p.Up(now) != up {
+				up = !up
+				seen++
+			}
+		}
+		for now, rises := begin, false; ; rises = !rises {
+			at, ok := p.Next(now, rises, end)
+			if !ok || !at.Before(end) {
+				break
+			}
+			now = at
+			found++
+		}
+		if found != seen {
+			t.Errorf("at %.2f° the sun rises and sets %d times, %d are found", latitude, seen, found)
 		}
 	}
 }
