@@ -26,6 +26,7 @@ import (
 	"reflexd/agent/spawn"
 	"reflexd/agent/vars"
 	"reflexd/sources"
+	"reflexd/sources/clock"
 	"reflexd/sources/gpio"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
@@ -51,7 +52,8 @@ type Options struct {
 	// Ready is called once, on the loop's thread, when what is there is being
 	// listened to; nil for nobody.
 	Ready func()
-	// Wall is the board's clock in its zone; nil for time.Now.
+	// Wall is the board's clock in its zone; nil for the machine's, whose zone
+	// is followed.
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
@@ -63,11 +65,12 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next five are among them
+	gpio    *gpio.Source     // this and the next six are among them
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	vars    *vars.Source
 	mount   *mount.Source
+	clock   *clock.Source
 	keys    action.Keys
 	spawn   *spawn.Starter
 	outputs *output.Outputs
@@ -99,9 +102,6 @@ type Agent struct {
 // what c asks.
 func New(c *Configuration, opts Options) (*Agent, error) {
 	opts.Dev, opts.Sys, opts.Proc = or(opts.Dev, "/dev"), or(opts.Sys, "/sys"), or(opts.Proc, "/proc")
-	if opts.Wall == nil {
-		opts.Wall = time.Now
-	}
 	l, err := loop.New()
 	if err != nil {
 		return nil, err
@@ -134,9 +134,9 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
+	a.runner = rule.NewRunner(env, opts.DryRun)
 	return a, nil
 }
 
@@ -151,7 +151,7 @@ func (a *Agent) openSources() error {
 	for _, k := range kinds {
 		s, err := k.Open(sources.Host{
 			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
-			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
+			Wall: a.opts.Wall, Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
 			return fmt.Errorf("open source %s: %w", k.Name, err)
@@ -175,6 +175,8 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *clock.Source:
+		a.clock = s
 	case action.Keys:
 		a.keys = s
 	}

@@ -91,6 +91,9 @@ type Env struct {
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
+	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
+	// people write it; "" while the clock is not set.
+	Wall func(time.Duration) string
 }
 
 // Check is what actions are checked against while they are built.
@@ -131,7 +134,7 @@ type Uses struct {
 }
 
 // everyEvent are the fields that every event has.
-var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME"}
+var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME", "REFLEXD_WALL"}
 
 // failureFields are those that only the actions of on_failure see.
 var failureFields = []string{"ERROR"}
@@ -304,7 +307,8 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(r.Rule)},
 		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
 		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
-		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
+		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))},
+		sources.Field{Name: "REFLEXD_WALL", Value: sources.Text(r.Env.Wall(e.Time))})
 }
 
 // cause returns the Chain of what r sends.

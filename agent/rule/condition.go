@@ -13,43 +13,43 @@ import (
 
 // condition is one `if`. Asking it allocates nothing.
 type condition interface {
-	holds(w *World, e *sources.Event) sources.Truth
+	holds(e *sources.Event) sources.Truth
 }
 
 // allOf holds if all of it does: the zero value does.
 type allOf []condition
 
-func (all allOf) holds(w *World, e *sources.Event) sources.Truth {
+func (all allOf) holds(e *sources.Event) sources.Truth {
 	least := sources.Yes
 	for _, c := range all {
-		least = min(least, c.holds(w, e))
+		least = min(least, c.holds(e))
 	}
 	return least
 }
 
 type anyOf []condition
 
-func (all anyOf) holds(w *World, e *sources.Event) sources.Truth {
+func (all anyOf) holds(e *sources.Event) sources.Truth {
 	most := sources.No
 	for _, c := range all {
-		most = max(most, c.holds(w, e))
+		most = max(most, c.holds(e))
 	}
 	return most
 }
 
 type not struct{ condition }
 
-func (n not) holds(w *World, e *sources.Event) sources.Truth { return -n.condition.holds(w, e) }
+func (n not) holds(e *sources.Event) sources.Truth { return -n.condition.holds(e) }
 
 // where asks for fields of the event.
 type where struct{ sources.Where }
 
-func (c where) holds(_ *World, e *sources.Event) sources.Truth { return sources.Whether(c.Match(e)) }
+func (c where) holds(e *sources.Event) sources.Truth { return sources.Whether(c.Match(e)) }
 
 // question asks a source.
 type question func() sources.Truth
 
-func (ask question) holds(*World, *sources.Event) sources.Truth { return ask() }
+func (ask question) holds(*sources.Event) sources.Truth { return ask() }
 
 // ifSpec is a condition as it is read, before names can be resolved.
 type ifSpec struct {
@@ -88,13 +88,6 @@ func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 			return where{w}
 		}
 		return whereFields(&w)
-	case "time":
-		h := &hours{}
-		s.compile = func(*Compiler, []sources.Trigger) condition {
-			h.check()
-			return h
-		}
-		return h.fields()
 	case "any", "not":
 		return s.nested(key, kinds)
 	}
@@ -170,9 +163,9 @@ type placed struct {
 }
 
 // unmet returns where the first of all stands that does not hold, for the log.
-func (all allOf) unmet(w *World, e *sources.Event) string {
+func (all allOf) unmet(e *sources.Event) string {
 	for _, c := range all {
-		if p, ok := c.(placed); ok && p.holds(w, e) != sources.Yes {
+		if p, ok := c.(placed); ok && p.holds(e) != sources.Yes {
 			return p.at.String()
 		}
 	}

@@ -18,7 +18,6 @@ import (
 // cooldown and its limit go on over a reload, found by the rule's name.
 type Runner struct {
 	env     *action.Env
-	world   *World
 	dryRun  bool
 	perRule map[string]*progress
 	due     []*Rule // scratch
@@ -47,10 +46,10 @@ type Counts struct {
 	Braked int `json:"braked"`
 }
 
-// NewRunner returns a Runner without rules, whose conditions look at world.
-// With dryRun it only tells what it would do.
-func NewRunner(env *action.Env, world *World, dryRun bool) *Runner {
-	return &Runner{env: env, world: world, dryRun: dryRun, perRule: map[string]*progress{}}
+// NewRunner returns a Runner without rules. With dryRun it only tells what it
+// would do.
+func NewRunner(env *action.Env, dryRun bool) *Runner {
+	return &Runner{env: env, dryRun: dryRun, perRule: map[string]*progress{}}
 }
 
 // Adopt makes rules the ones that run. Rules that are gone finish what they
@@ -115,7 +114,7 @@ func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 	switch {
 	case p.off:
 		return false
-	case len(rule.If) == 0 || rule.If.holds(r.world, e) == sources.Yes:
+	case len(rule.If) == 0 || rule.If.holds(e) == sources.Yes:
 		return true
 	}
 	p.Unmet++
@@ -131,7 +130,7 @@ func (r *Runner) logUnmet(rule *Rule, e *sources.Event) {
 		level, message = slog.LevelInfo, "would not fire: a condition does not hold"
 	}
 	if log := r.env.Log; log.Enabled(context.Background(), level) {
-		log.Log(context.Background(), level, message, "rule", rule.Name, "event", e.Describe(), "if", rule.If.unmet(r.world, e))
+		log.Log(context.Background(), level, message, "rule", rule.Name, "event", e.Describe(), "if", rule.If.unmet(e))
 	}
 }
 
