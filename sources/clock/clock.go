@@ -158,6 +158,7 @@ func (p *Plan) sunCondition() ([]config.Field, func(*config.Problems) func() sou
 	field := config.Field{Name: "sun", Doc: "where it is", Required: true, Value: config.At(&at, config.OneOf(&is, "up", "down"))}
 	return []config.Field{field}, func(ps *config.Problems) func() sources.Truth {
 		p.needPlace(at, ps)
+		p.ask(at)
 		return func() sources.Truth {
 			now, ok := p.now()
 			if !ok {

@@ -21,6 +21,7 @@ import (
 // an hour that comes twice counts twice.
 type hours struct {
 	plan  *Plan
+	at    config.Pos
 	spans []span
 	names []string // of the days
 	days  week     // of names; set by compile
@@ -55,7 +56,7 @@ func (h *hours) fields() []config.Field {
 	span := func(s *span) config.Value { return config.Parsed(s, "HH:MM-HH:MM", parseSpan) }
 	return []config.Field{
 		{Name: "time", Doc: "from when until when: 08:00-18:30, or past midnight 22:00-06:00; the end is excluded", Required: true,
-			Value: config.OneOrMore(&h.spans, span)},
+			Value: config.At(&h.at, config.OneOrMore(&h.spans, span))},
 		daysField(&h.names, "days on which the time begins; default: any"),
 	}
 }
@@ -107,6 +108,7 @@ func parseSixty(s string) (int, bool) {
 
 func (h *hours) compile(*config.Problems) func() sources.Truth {
 	h.days = weekOf(h.names)
+	h.plan.ask(h.at)
 	return h.holds
 }
 

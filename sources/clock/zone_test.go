@@ -185,6 +185,48 @@ func TestZoneOfTZ(t *testing.T) {
 	}
 }
 
+func TestExamine(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		environ   []string
+		localtime []byte
+		now       time.Time
+		want      string
+	}{
+		{nil, posixFile(berlin), now, "ok clock: it is set, ok time zone: Local"},
+		{nil, posixFile(berlin), time.Unix(9, 0), "BAD clock: it is not set: it shows 1970-01-01 00:00:09, ok time zone: Local"},
+		{nil, nil, now, "ok clock: it is set, note time zone: /etc/localtime does not exist: the time is UTC"},
+		{nil, []byte("x"), now, "ok clock: it is set, BAD time zone: " + root + localtime + ": malformed time zone information"},
+		{[]string{"A=b", "TZ=" + berlin}, nil, now, "ok clock: it is set, ok time zone: " + berlin},
+		{[]string{"TZ=Nowhere/x"}, nil, now, `ok clock: it is set, BAD time zone: TZ="Nowhere/x": unknown time zone Nowhere/x`},
+	} {
+		_ = os.Remove(root + localtime)
+		if test.localtime != nil {
+			if err := os.WriteFile(root+localtime, test.localtime, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := newRig(t, "UTC", "2026-05-01T00:00:00Z")
+		r.condition("time: 00:00-24:00")
+		x := &sources.Report{Root: root, Environ: test.environ}
+		r.plan.examine(x, test.now)
+		var got []string
+		for _, f := range x.Findings {
+			got = append(got, f.Mark.String()+" "+f.Subject+": "+f.Found)
+			if f.At.Line == 0 {
+				t.Errorf("%+v has no place", f)
+			}
+		}
+		if strings.Join(got, ", ") != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
+
 // A timer of the kernel's rings when the clock shows a time, and at once for
 // one that is past.
 func TestTimerOfTheKernel(t *testing.T) {
