@@ -76,8 +76,7 @@ func (d daily) name() string {
 
 func (d daily) next(after time.Time, on week) (time.Time, time.Weekday, bool) {
 	year, month, today := after.Date()
-	// A time of yesterday that the clock skipped comes today.
-	for day := today - 1; day <= today+int(horizon/(24*time.Hour)); day++ {
+	for day := today; day <= today+int(horizon/(24*time.Hour)); day++ {
 		date := time.Date(year, month, day, 0, 0, int(d), 0, time.UTC)
 		if at := first(date, after.Location()); on[date.Weekday()] && at.After(after) {
 			return at, date.Weekday(), true

@@ -81,7 +81,7 @@ func (s *Source) Stamp(at time.Duration) string {
 
 // Apply implements sources.Source.
 func (s *Source) Apply(plan sources.Plan) {
-	s.wake() // what is due is due by the plan before
+	s.wake() // so that no moment that has passed is the new plan's
 	s.plan = plan.(*Plan)
 	s.plan.source = s
 	s.wake()
@@ -114,7 +114,7 @@ func (s *Source) wake() {
 		s.setAlarm(plausible)
 		return
 	}
-	if s.handled.IsZero() || s.handled.After(now) {
+	if s.handled.IsZero() {
 		s.handled = now
 	}
 	next := now.Add(horizon)

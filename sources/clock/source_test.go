@@ -151,6 +151,8 @@ func TestClockThatIsSetLate(t *testing.T) {
 	r.set("1999-01-01T00:00:00Z") // the battery is empty
 	r.pass(48 * time.Hour)
 	r.expect()
+	r.set("2026-05-05T07:00:10Z")
+	r.expect()
 	if n := strings.Count(r.log.String(), "the clock is not set"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
@@ -179,12 +181,15 @@ func TestReload(t *testing.T) {
 	r.expect("time 07:00 fri @ 2026-05-01T07:00:01Z")
 	r.pass(time.Second)
 	r.expect("time 07:00:02 fri @ 2026-05-01T07:00:02Z")
+	r.pass(30 * time.Second)
+	r.wait(`time: ["07:00:10", "07:00:20"]`).apply() // just passed
+	r.expect()
 	r.apply() // a plan that asks for nothing
 	if len(r.timers) != 0 {
 		t.Errorf("%d timers run", len(r.timers))
 	}
 	r.pass(48 * time.Hour)
-	r.wait(`time: "06:00"`).apply()
+	r.wait(`time: "07:00:20"`).apply()
 	r.expect()
 	r.source.Close()
 	if len(r.timers) != 0 {
