@@ -71,8 +71,8 @@ func (p *Plan) timeTrigger() ([]config.Field, func(*sources.Trigger, *config.Pro
 	var days []string
 	one := func(d *daily) config.Value { return config.Parsed(d, "HH:MM", parseDaily) }
 	fields := []config.Field{
-		{Name: "time", Also: "at daily", Doc: "HH:MM or HH:MM:SS, one or a list", Required: true, Value: config.OneOrMore(&times, one)},
-		daysField(&days, "days on which it fires; default: any"),
+		{Name: "time", Also: "at daily", Doc: "the time of day: 07:00 or 07:00:30", Required: true, Value: config.OneOrMore(&times, one)},
+		daysField(&days, "days on which the rule fires; default: any"),
 	}
 	return fields, func(t *sources.Trigger, _ *config.Problems) {
 		for _, d := range times {
@@ -85,9 +85,9 @@ func (p *Plan) sunTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	var states, days []string
 	var offset time.Duration
 	fields := []config.Field{
-		{Name: "sun", Also: "sunrise sunset", Doc: "one or a list", Required: true,
+		{Name: "sun", Also: "sunrise sunset", Doc: "what it does", Required: true,
 			Value: config.OneOrMore(&states, func(s *string) config.Value { return config.OneOf(s, rise, set) })},
-		{Name: "offset", Also: "before after delay", Doc: "how much later it fires, or earlier if negative; at most 12h", Default: "0s",
+		{Name: "offset", Also: "before after delay", Doc: "how much later the rule fires, or earlier if negative; at most 12h", Default: "0s",
 			Value: config.Parsed(&offset, "duration such as -30m", parseOffset)},
 		daysField(&days, "days on which the sun rises or sets; default: any"),
 	}
