@@ -181,8 +181,8 @@ type Host struct {
 	// DryRun leaves the machine as it is: nothing is requested, written or
 	// mounted that would change it.
 	DryRun bool
-	// Wall is the board's clock in its zone, for who has a clock of his own;
-	// nil for the machine's.
+	// Wall is the board's clock in its zone, if the agent has its own notion of
+	// time; nil for the machine's.
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string

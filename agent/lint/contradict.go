@@ -107,10 +107,15 @@ func (c claims) addState(thing string, is []string) {
 
 // addSun adds where the sun is, or is once it rose or set.
 func (c claims) addSun(words []string, offset config.Node) {
-	after := map[string]string{"up": "up", "down": "down", "rise": "up", "set": "down"}
 	var states []string
 	for _, word := range words {
-		states = append(states, after[word])
+		switch word {
+		case "rise":
+			word = "up"
+		case "set":
+			word = "down"
+		}
+		states = append(states, word)
 	}
 	if len(states) > 0 && offset.Absent() {
 		c.add("sun", states)

@@ -3,9 +3,7 @@
 package clock
 
 import (
-	"cmp"
 	"os"
-	"slices"
 	"time"
 
 	"reflexd/sources"
@@ -184,7 +182,7 @@ func (s *Source) closeAlarm() {
 	}
 }
 
-// Status implements sources.Source.
+// Status implements sources.Source, in the order of the configuration.
 func (s *Source) Status() []sources.State {
 	now := s.wall()
 	var all []sources.State
@@ -201,7 +199,6 @@ func (s *Source) Status() []sources.State {
 		}
 		all = append(all, state)
 	}
-	slices.SortFunc(all, func(a, b sources.State) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package sun says when the sun rises and sets, by the formulas of NOAA's
-// solar calculator (Meeus, Astronomical Algorithms), within a minute for the
-// years 1900 to 2100 up to the polar circles. It is pure computation.
+// solar calculator (Meeus, Astronomical Algorithms): by its account within a
+// minute up to 72° of latitude, and within ten beyond. It is pure computation.
 package sun
 
 import (
@@ -96,7 +96,8 @@ func position(unix int64) (declination, equation float64) {
 	node := radians(125.04 - 1934.136*t)
 	apparent := longitude + radians(centre-0.00569-0.00478*math.Sin(node))
 	obliquity := radians(23 + (26+(21.448-t*(46.815+t*(0.00059-t*0.001813)))/60)/60 + 0.00256*math.Cos(node))
-	y := math.Pow(math.Tan(obliquity/2), 2)
+	y := math.Tan(obliquity / 2)
+	y *= y
 	equation = y*math.Sin(2*longitude) - 2*eccentricity*math.Sin(anomaly) +
 		4*eccentricity*y*math.Sin(anomaly)*math.Cos(2*longitude) -
 		y*y/2*math.Sin(4*longitude) - 1.25*eccentricity*eccentricity*math.Sin(2*anomaly)
