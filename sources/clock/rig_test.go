@@ -5,6 +5,7 @@
 package clock
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -79,7 +80,7 @@ func (r *rig) set(now string) {
 // pass lets time pass.
 func (r *rig) pass(d time.Duration) {
 	for end := r.now + d; ; {
-		next := slices.MinFunc(append(r.timers, &call{at: end}), func(a, b *call) int { return int(a.at - b.at) })
+		next := slices.MinFunc(append(r.timers, &call{at: end}), func(a, b *call) int { return cmp.Compare(a.at, b.at) })
 		r.now = max(r.now, next.at)
 		if next.fire == nil {
 			return
