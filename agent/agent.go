@@ -24,10 +24,13 @@ import (
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
+	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/clock"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -57,6 +60,9 @@ type Options struct {
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
+
+	simulated bool // see Simulation
+	act       func(*action.Run, *action.Step) (action.Pending, error, bool)
 }
 
 // Agent is a running reflexd.
@@ -66,12 +72,14 @@ type Agent struct {
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
 	gpio    *gpio.Source     // this and the next six are among them
+	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	clock   *clock.Source
 	keys    action.Keys
+	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
 	outputs *output.Outputs
 	runner  *rule.Runner
@@ -81,6 +89,7 @@ type Agent struct {
 	index       *rule.Index
 	subscribers map[string][]sources.Subscriber // by the kinds of events that they overhear
 	gestures    *gesture.Recogniser
+	states      *state.Table
 
 	incoming, current queue
 	hearing           []*rule.Rule // scratch: the rules that hear an event
@@ -107,21 +116,31 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
+	a := &Agent{opts: opts, loop: l}
+	if err := a.open(c); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// open makes the parts of a, which has its options and its loop.
+func (a *Agent) open(c *Configuration) (err error) {
+	opts, l := &a.opts, a.loop
+	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
 			l.Close()
-			return nil, err
+			return err
 		}
 	}
 	if err := a.openSources(); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	if a.spawn, err = spawn.New(l, opts.Log); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	a.spawn.GiveBack(opts.Before)
 	if opts.Cgroups {
@@ -133,11 +152,11 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
-		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp,
+		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
 	}
-	a.runner = rule.NewRunner(env, opts.DryRun)
-	return a, nil
+	a.runner = rule.NewRunner(env, &rule.World{States: a.states}, opts.DryRun)
+	return nil
 }
 
 func or(s, fallback string) string {
@@ -149,8 +168,13 @@ func or(s, fallback string) string {
 
 func (a *Agent) openSources() error {
 	for _, k := range kinds {
+		if a.opts.simulated && !k.Simulates {
+			a.sources = append(a.sources, absent{})
+			continue
+		}
 		s, err := k.Open(sources.Host{
-			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
+			Simulated: a.opts.simulated,
+			Loop:      a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
 			Wall: a.opts.Wall, Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
@@ -167,6 +191,8 @@ func (a *Agent) know(s sources.Source) {
 	switch s := s.(type) {
 	case *gpio.Source:
 		a.gpio = s
+	case *link.Source:
+		a.link = s
 	case *uevent.Source:
 		a.uevent = s
 	case *netlink.Source:
@@ -179,6 +205,7 @@ func (a *Agent) know(s sources.Source) {
 		a.clock = s
 	case action.Keys:
 		a.keys = s
+		a.input, _ = s.(input.Simulator)
 	}
 }
 
@@ -235,7 +262,7 @@ func (a *Agent) prepare(c *Configuration, pidFile string) (string, error) {
 
 // ready tells whoever waits for the start.
 func (a *Agent) ready() {
-	a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
+	a.log.Info("started", "version", a.opts.Version, "pid", a.pid(), "rules", len(a.config.Rules),
 		"files", strings.Join(a.config.Files, " "))
 	a.notify("READY=1")
 	if a.opts.Ready != nil {
@@ -245,11 +272,14 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	a.usePriority(c)
+	if !a.opts.simulated {
+		a.usePriority(c)
+	}
 	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.subscribers = a.subscribe(c)
 	a.recognise(c)
+	a.states.Follow(c.watches, c.derived, a.loop.Now())
 	a.outputs.Keep(func(o output.Output) bool { return c.keeps(o, a.config) })
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
@@ -265,8 +295,11 @@ func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
 		if !ok {
 			continue
 		}
+		s, ok := a.sources[i].(sources.Subscriber)
 		for _, kind := range o.Subscribes() {
-			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Subscriber))
+			if ok {
+				hearers[kind] = append(hearers[kind], s)
+			}
 		}
 	}
 	c.uevent.Subscribed = len(hearers["uevent"]) > 0
@@ -291,17 +324,35 @@ func (a *Agent) recognise(c *Configuration) {
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
 
+// until has an action go on when something has come to a state.
+func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
+	return a.states.Until(q, a.loop.Now(), done)
+}
+
 // enableRule has a rule fire, or not.
 func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
 
+// pid is our PID. Two simulations of the same never differ.
+func (a *Agent) pid() int {
+	if a.opts.simulated {
+		return 1
+	}
+	return os.Getpid()
+}
+
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
+	standing := sources.NoState
+	if state == "started" {
+		standing = sources.Begins
+	}
 	return &sources.Event{
-		Time:   a.loop.Now(),
-		Topic:  sources.Topic{Kind: "agent", State: state},
-		Source: "agent",
+		Time:     a.loop.Now(),
+		Topic:    sources.Topic{Kind: "agent", State: state},
+		Source:   "agent",
+		Standing: standing,
 		Fields: []sources.Field{
-			{Name: "PID", Value: sources.Int(int64(os.Getpid()))},
+			{Name: "PID", Value: sources.Int(int64(a.pid()))},
 			{Name: "VERSION", Value: sources.Text(a.opts.Version)},
 		},
 	}
@@ -312,6 +363,7 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 // other off cannot keep the sources from being read.
 func (a *Agent) turn() {
 	a.loop.WakeBy(0)
+	a.states.Next(a.show, a.fire) // what a reload has found
 	if len(a.incoming.events) > 0 {
 		a.current, a.incoming = a.incoming, a.current
 		a.current.sort()
@@ -325,8 +377,11 @@ func (a *Agent) turn() {
 	}
 	a.checkStart()
 	// Not to now: an edge that was not read yet may be older.
-	a.gestures.Advance(a.loop.Woke())
+	a.advance(a.loop.Woke())
 	if at, ok := a.gestures.Due(); ok {
+		a.loop.WakeBy(at)
+	}
+	if at, ok := a.states.Due(); ok {
 		a.loop.WakeBy(at)
 	}
 	if len(a.incoming.events) > 0 {
@@ -334,7 +389,21 @@ func (a *Agent) turn() {
 	}
 }
 
-// dispatch shows e to who overhears it, to the rules, and to the recogniser.
+// advance finds the gestures that are complete by the time now, and the states
+// that have lasted long enough, in their order.
+func (a *Agent) advance(now time.Duration) {
+	for {
+		at, ok := a.states.Due()
+		if !ok || at > now {
+			break
+		}
+		a.gestures.Advance(at)
+		a.states.Advance(at, now, a.fire)
+	}
+	a.gestures.Advance(now)
+}
+
+// dispatch shows e to its subscribers, to the rules, and to the recogniser.
 // Gestures that were complete before come before it: the conditions of their
 // rules look at lines and keys as they were until then.
 func (a *Agent) dispatch(e *sources.Event) {
@@ -342,15 +411,19 @@ func (a *Agent) dispatch(e *sources.Event) {
 	if a.stopping {
 		return
 	}
-	a.gestures.Advance(min(e.Time, a.loop.Woke()))
+	a.advance(min(e.Time, a.loop.Woke()))
+	a.states.Take(e)
 	for _, h := range a.subscribers[e.Topic.Kind] {
 		h.Notify(e)
 	}
 	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
 		a.stopFor(e)
 	}
-	a.show(e)
+	if e.Standing <= sources.Begins {
+		a.show(e)
+	}
 	a.gestures.Next(e)
+	a.states.Next(a.show, a.fire)
 }
 
 // stopFor stops what rules do because a device was mounted that is now gone.
@@ -377,6 +450,17 @@ func (a *Agent) show(e *sources.Event) {
 	a.runner.Fire(a.hearing, e)
 }
 
+// fire has the rule with that number fire upon e, which its trigger found in
+// the states.
+func (a *Agent) fire(number int, e *sources.Event) {
+	if a.stopping {
+		return
+	}
+	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+	a.hearing = append(a.hearing[:0], a.index.Rules[number])
+	a.runner.Fire(a.hearing, e)
+}
+
 // close lets go of everything, outputs as their on_exit says.
 func (a *Agent) close() {
 	if a.outputs != nil {
@@ -398,7 +482,7 @@ func (a *Agent) close() {
 // notify tells a service manager that asked for it: sd_notify(3).
 func (a *Agent) notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
-	if path == "" {
+	if path == "" || a.opts.simulated {
 		return
 	}
 	if path[0] == '@' {

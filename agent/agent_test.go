@@ -269,12 +269,12 @@ func TestStopEndsStubbornProgramsWithinASecond(t *testing.T) {
 	if took := time.Since(begin); took > busy*time.Second {
 		t.Errorf("stopping took %v", took)
 	}
-	if err := unix.Kill(pid, 0); err == nil && state(pid) != "Z" {
+	if err := unix.Kill(pid, 0); err == nil && processState(pid) != "Z" {
 		t.Errorf("process %d is still there", pid)
 	}
 }
 
-func state(pid int) string {
+func processState(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
@@ -304,7 +304,7 @@ rules:
 	for _, pid := range strings.Fields(string(children)) {
 		var n int
 		fmt.Sscan(pid, &n)
-		if state(n) == "Z" {
+		if processState(n) == "Z" {
 			t.Errorf("zombie %s", pid)
 		}
 	}

@@ -18,6 +18,8 @@ var builtinKind = sources.Kind{
 	Name: "agent",
 	Plan: func() sources.Plan { return &builtinPlan{} },
 	Open: func(sources.Host) (sources.Source, error) { return builtinSource{}, nil },
+
+	Simulates: true,
 }
 
 type builtinSource struct{}
@@ -56,10 +58,13 @@ func eventTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 
 func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var states []string
+	var lasting sources.LastingSpec
 	word := func(s *string) config.Value { return config.OneOf(s, "started", "stopping", "reloaded") }
 	field := config.Field{Name: "agent", Also: "startup start boot", Doc: "what happened, one or a list", Required: true,
 		Value: config.OneOrMore(&states, word)}
-	return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
+	fields := append([]config.Field{field}, lasting.Fields("started")[:2]...)
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		lasting.Compile(t, !slices.ContainsFunc(states, func(s string) bool { return s != "started" }), "started", ps)
 		for _, s := range states {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "agent", State: s})
 		}

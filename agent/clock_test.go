@@ -3,9 +3,16 @@
 package agent
 
 import (
+	"log/slog"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
+	_ "time/tzdata" // for machines that have no zones
+
+	"reflexd/sources"
 )
 
 // Rules fire as the clock is moved, which strings and programs show as it was
@@ -48,5 +55,48 @@ func TestClockOfTheMachine(t *testing.T) {
 	line := r.expect(`msg="it is`)
 	if !regexp.MustCompile(at.Format("2006-01-02T15:04:05") + `\+05:45`).MatchString(line) {
 		t.Errorf("%s, want %v", line, at)
+	}
+}
+
+// A simulation's clock is one of the clock's source too: it goes on in virtual
+// time, is set, and has a zone whose offset changes.
+func TestClockOfASimulation(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "reflexd.yaml")
+	const yaml = `
+location: {latitude: 52.52, longitude: 13.405}
+rules: [{when: [{time: ["02:30", "07:00"]}, {sun: rise}], do: {log: x}}]`
+	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadForSimulation([]string{file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s *Simulation
+	var got []string
+	observe := func(e *sources.Event) {
+		if e.Topic.Kind != "agent" {
+			got = append(got, e.Describe()+s.Wall().Format(" 2006-01-02 15:04"))
+		}
+	}
+	s, err = NewSimulation(c, SimulationOptions{Log: slog.New(slog.DiscardHandler), Observe: observe,
+		Wall: time.Date(2026, 3, 28, 23, 0, 0, 0, berlin)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Advance(24 * time.Hour)
+	s.SetWall(time.Date(2026, 5, 1, 7, 0, 0, 0, berlin))
+	s.Advance(time.Minute)
+	s.SetWall(time.Date(2026, 4, 30, 7, 0, 0, 0, berlin)) // back, to the very moment
+	s.Advance(time.Minute)
+	want := []string{"time 02:30 sun 2026-03-29 03:00", "sun rise sun 2026-03-29 06:48", "time 07:00 sun 2026-03-29 07:00",
+		"time 07:00 fri 2026-05-01 07:00", "time 07:00 thu 2026-04-30 07:00"}
+	if !slices.Equal(got, want) {
+		t.Errorf("fired %q, want %q", got, want)
 	}
 }

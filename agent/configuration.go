@@ -6,13 +6,16 @@
 package agent
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"reflexd/agent/action"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
 	"reflexd/agent/rule"
+	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
@@ -64,8 +67,12 @@ type Configuration struct {
 	builtin *builtinPlan
 	gesture gestures
 	uses    action.Uses
+	watches []state.Watch   // what rules ask of how long states last
+	derived []sources.Topic // states of which no source sends events
 	version int
-	specs   []*rule.Spec
+	// keepsText has actions keep how they were written.
+	keepsText bool
+	specs     []*rule.Spec
 }
 
 // Load reads and checks the files that paths stand for (see config.Files).
@@ -74,17 +81,24 @@ type Configuration struct {
 func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c := newConfiguration()
 	ps := &config.Problems{}
-	files, err := config.Files(paths)
-	if err != nil {
+	if err := c.load(paths, ps); err != nil {
 		return nil, nil, err
 	}
-	c.Paths, c.Files = paths, files
-	config.ReadFiles(files, c.root(), ps)
-	c.compile(ps)
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
 	}
 	return c, ps, nil
+}
+
+func (c *Configuration) load(paths []string, ps *config.Problems) error {
+	files, err := config.Files(paths)
+	if err != nil {
+		return err
+	}
+	c.Paths, c.Files = paths, files
+	config.ReadFiles(files, c.root(), ps)
+	c.compile(ps)
+	return nil
 }
 
 func newConfiguration() *Configuration {
@@ -170,7 +184,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
 		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
@@ -185,6 +199,41 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts
+	c.watches, c.derived = watchesOf(c.Rules)
+}
+
+// watchesOf returns what rules ask of states. A watch is known by what it asks
+// in which rule, and by its place among those that are alike: what a rule is
+// called by its place in the file, which changes, does not count.
+func watchesOf(rules []*rule.Rule) (watches []state.Watch, derived []sources.Topic) {
+	alike := map[string]int{}
+	add := func(r *rule.Rule, text string, w state.Watch) {
+		if r.Name != r.Pos.String() && !strings.HasPrefix(r.Pos.String(), r.Name+":") {
+			text = r.Name + "\x00" + text
+		}
+		alike[text]++
+		w.ID = fmt.Sprint(text, "\x00", alike[text])
+		watches = append(watches, w)
+	}
+	for i, r := range rules {
+		for j := range r.Triggers {
+			t := &r.Triggers[j]
+			if t.Lasting != (sources.Lasting{}) {
+				add(r, t.Text, state.Watch{Rule: i, Trigger: t})
+			}
+			for _, topic := range t.Topics {
+				if topic.Kind == "line" && (topic.State == sources.On || topic.State == sources.Off) {
+					derived = append(derived, topic)
+				}
+			}
+		}
+		for _, q := range r.Questions {
+			if q.Ask == nil && q.For > 0 {
+				add(r, q.Text, state.Watch{Rule: i, Question: q})
+			}
+		}
+	}
+	return watches, derived
 }
 
 // keeps reports whether c declares o as old did, so that what plays there may

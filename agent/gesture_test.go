@@ -3,6 +3,8 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -89,53 +91,124 @@ func TestReloadInTheMiddleOfAHold(t *testing.T) {
 	}
 }
 
-// A knob that is turned while its rule runs loses no step.
-func TestCoalescedStepsAddUp(t *testing.T) {
-	r := start(t, `
-encoders: {knob: {a: nowhere, b: neither}}
-rules:
-  - {name: louder, when: {encoder: knob, is: clockwise}, mode: coalesce, do: [{log: "by ${STEPS}"}, {wait: 50ms}]}
-`)
-	phases := []sources.Phase{0, sources.PhaseA, sources.PhaseA | sources.PhaseB, sources.PhaseB}
-	r.do(func() {
-		for i := range 4*7 + 1 {
-			e := &sources.Event{Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "encoder", Name: "knob"}, Source: "gpio:knob",
-				Phase: phases[i%4] | sources.PhaseKnown | sources.PhaseSeen}
-			r.agent.emit(e)
+// knob turns the encoder "knob" of a running agent.
+type knob struct {
+	*rig
+	at int // in its turn, in edges
+}
+
+func startKnob(t *testing.T, rules string) *knob {
+	t.Helper()
+	return knobOf(start(t, "encoders: {knob: {a: nowhere, b: neither}}\nrules:\n"+rules))
+}
+
+func knobOf(r *rig) *knob {
+	k := &knob{rig: r}
+	k.do(func() { k.emit(0) })
+	return k
+}
+
+var phases = []sources.Phase{0, sources.PhaseA, sources.PhaseA | sources.PhaseB, sources.PhaseB}
+
+func (k *knob) emit(seen sources.Phase) {
+	k.agent.emit(&sources.Event{
+		Time: k.agent.loop.Now(), Topic: sources.Topic{Kind: "encoder", Name: "knob"}, Source: "gpio:knob",
+		Phase: phases[k.at%4] | sources.PhaseKnown | seen,
+	})
+}
+
+// turn turns it by steps, one after the other; clockwise ones are positive.
+func (k *knob) turn(steps ...int) {
+	k.do(func() {
+		for _, n := range steps {
+			for range 4 * max(n, -n) {
+				k.at += 4 + n/max(n, -n)
+				k.emit(sources.PhaseSeen)
+			}
 		}
 	})
-	r.expect(`msg="by 1"`)
-	r.expect(`msg="by 6"`)
+}
+
+// A knob that is turned while its rule runs loses no step. In a rule on one
+// direction, their number is positive.
+func TestCoalescedStepsAddUp(t *testing.T) {
+	for _, c := range []struct {
+		is   string
+		turn int
+	}{{"clockwise", 7}, {"counter-clockwise", -7}} {
+		k := startKnob(t, `  - {name: r, when: {encoder: knob, is: `+c.is+`}, mode: coalesce, do: [{log: "by ${STEPS}"}, {wait: 50ms}]}`)
+		k.turn(c.turn)
+		k.expect(`msg="by 1"`)
+		k.expect(`msg="by 6"`)
+	}
 }
 
 // Turned to and fro, a knob is in the end where its steps together lead.
 func TestCoalescedStepsInBothDirections(t *testing.T) {
-	r := start(t, `
-encoders: {knob: {a: nowhere, b: neither}}
-rules:
-  - {name: louder, when: {encoder: knob, is: turned}, mode: coalesce, do: [{log: "${REFLEXD_EVENT} by ${STEPS}"}, {wait: 50ms}]}
+	k := startKnob(t, `
+  - {name: r, when: {encoder: knob, is: turned}, mode: coalesce, do: [{log: "${REFLEXD_EVENT} by ${STEPS}"}, {wait: 50ms}]}
 `)
-	phases := []sources.Phase{0, sources.PhaseA, sources.PhaseA | sources.PhaseB, sources.PhaseB}
-	at := 0
-	turn := func(steps ...int) {
-		for _, n := range steps {
-			for range 4 * max(n, -n) {
-				at += 4 + n/max(n, -n)
-				r.agent.emit(&sources.Event{
-					Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "encoder", Name: "knob"}, Source: "gpio:knob",
-					Phase: phases[at%4] | sources.PhaseKnown | sources.PhaseSeen,
-				})
-			}
+	k.turn(1, 5, -2)
+	k.expect(`knob clockwise by 1"`)
+	k.expect(`knob clockwise by 3"`)
+	k.turn(-1, 2, -6)
+	k.expect(`knob counter-clockwise by -5"`)
+}
+
+// Each rule sees a turn in its own way: with a sign if it is on both directions,
+// in whatever words, and also in its where and if.
+func TestStepsHaveASignInRulesOnBothDirections(t *testing.T) {
+	k := startKnob(t, `
+  - {name: one, when: {encoder: knob, is: counter-clockwise}, do: {log: "one ${STEPS}"}}
+  - {name: turned, when: {encoder: knob, is: turned}, do: {log: "turned ${STEPS}"}}
+  - {name: list, when: {encoder: knob, is: [clockwise, counter-clockwise]}, do: {log: "list ${STEPS}"}}
+  - {name: two, when: [{encoder: "k*", is: clockwise}, {encoder: knob, is: counter-clockwise}], do: {log: "two ${STEPS}"}}
+  - {name: where, when: {encoder: knob, is: turned, where: {STEPS: {below: 0}}}, do: {log: "where ${STEPS}"}}
+  - {name: if, when: {encoder: knob, is: turned}, if: {where: {STEPS: {below: 0}}}, do: {log: "if ${STEPS}"}}
+  - {name: program, when: {encoder: knob, is: turned}, do: {shell: 'echo "program $STEPS"'}}
+  - {name: again, when: {encoder: knob, is: counter-clockwise}, do: {log: "again ${STEPS}"}}
+`)
+	k.turn(-1)
+	for _, want := range []string{"one 1", "turned -1", "list -1", "two -1", "where -1", "if -1", "again 1", "program -1"} {
+		k.expect(`"` + want + `"`)
+	}
+	k.turn(1)
+	for _, want := range []string{"turned 1", "list 1", "two 1", "program 1"} {
+		k.expect(`"` + want + `"`)
+	}
+	if k.count("one 1") != 1 || k.count("if 1") != 0 || k.count("where 1") != 0 {
+		t.Errorf("%s", k.log)
+	}
+}
+
+// The example's knob and wheel are louder in one direction and softer in the
+// other, by as much as they were turned.
+func TestExampleOfOneRuleForBothDirections(t *testing.T) {
+	text, err := os.ReadFile("../examples/volume-steps.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"amixer", "mpc"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho \"called $0 $*.\"\n"), 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
-	r.do(func() {
-		r.agent.emit(&sources.Event{
-			Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "encoder", Name: "knob"}, Source: "gpio:knob", Phase: sources.PhaseKnown,
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	yaml := strings.NewReplacer("GPIO5", "nowhere", "GPIO6", "neither").Replace(string(text))
+	k := knobOf(start(t, yaml))
+	k.turn(1)
+	k.expect("amixer -q set Master 2%+.")
+	k.turn(-1)
+	k.expect("amixer -q set Master 2%-.")
+	for _, c := range []struct {
+		steps int64
+		want  string
+	}{{1, "mpc -q volume +1."}, {-2, "mpc -q volume -2."}} {
+		k.do(func() {
+			k.agent.emit(&sources.Event{Time: k.agent.loop.Now(), Topic: sources.Topic{Kind: "axis", Name: "REL_WHEEL", State: "changed"},
+				Fields: []sources.Field{{Name: sources.Steps, Value: sources.Int(c.steps)}}})
 		})
-		turn(1, 5, -2)
-	})
-	r.expect(`knob clockwise by 1"`)
-	r.expect(`knob clockwise by 3"`)
-	r.do(func() { turn(-1, 2, -6) })
-	r.expect(`knob counter-clockwise by 5"`)
+		k.expect(c.want)
+	}
 }

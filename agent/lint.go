@@ -5,6 +5,7 @@
 package agent
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,13 +76,17 @@ const longWait = 500 * time.Millisecond
 func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 	for _, w := range t.Wants {
 		g := w.Group
-		if g == nil || g.InOrder || g.Heard || g.Within <= longWait {
+		if g == nil || g.InOrder || g.Heard {
+			continue
+		}
+		window := cmp.Or(g.Within, c.timing(w.Kind, w.Name).ChordWindow)
+		if window <= longWait {
 			continue
 		}
 		for _, r := range c.Rules {
 			if name := hearsOneOf(r, g); name != "" {
 				ps.Warnf(t.Pos, "a press of %s is delayed by %v, in case it becomes the chord, and rule %q waits for it: use a shorter within, or members: heard",
-					name, g.Within, r.Name)
+					name, window, r.Name)
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 func TestLint(t *testing.T) {
 	const lines = "lines: {a: {button: A}, b: {button: B}, lamp: {output: L}}\ninputs: {panel: {name: x, grab: auto}, other: {name: y}}\n"
+	const slow = "gestures: {chord_window: 600ms}\n"
 	for _, c := range []struct{ rules, want string }{
 		{`[{when: {key: KEY_POWER, is: held}, do: {log: x}}]`, "acts on KEY_POWER too: set HandlePowerKey=ignore"},
 		{`[{when: {key: KEY_SLEEP, from: other, is: pressed}, do: {log: x}}]`, "acts on KEY_SLEEP too"},
@@ -22,6 +23,8 @@ func TestLint(t *testing.T) {
 			`a press of a is delayed by 2s, in case it becomes the chord, and rule "r" waits for it`},
 		{`[{when: {lines: [a, b], together: true, is: pressed, within: 2s, members: heard}, do: {log: x}}, {when: {line: a, is: pressed}, do: {log: x}}]`, ""},
 		{`[{when: {lines: [a, b], together: true, is: pressed}, do: {log: x}}, {when: {line: a, is: pressed}, do: {log: x}}]`, ""},
+		{`[{when: {lines: [a, b], together: true, is: pressed}, do: {log: x}}, {name: r, when: {line: a, is: pressed}, do: {log: x}}]` + "\n" + slow,
+			`a press of a is delayed by 600ms, in case it becomes the chord, and rule "r" waits for it`},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: [b, a], is: pressed}, do: {set: {line: lamp, to: off}}}]`,
 			`rule "two" fires on the same event as rule "one" and sets line lamp to off, which that one sets to on`},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: pressed}, if: {line: b, is: pressed}, do: {set: {line: lamp, to: off}}}]`, ""},

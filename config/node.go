@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -55,6 +56,53 @@ type Node struct {
 
 // Absent reports whether nothing stands there, not even empty quotes.
 func (n Node) Absent() bool { return n.Null && n.Text == "" }
+
+// String returns n in one line of YAML's flow style.
+func (n Node) String() string {
+	var b strings.Builder
+	n.write(&b)
+	return b.String()
+}
+
+func (n Node) write(b *strings.Builder) {
+	switch n.Kind {
+	case Scalar:
+		b.WriteString(quoted(n.Text, n.Null))
+	case List:
+		b.WriteByte('[')
+		for i, item := range n.Items {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			item.write(b)
+		}
+		b.WriteByte(']')
+	case Map:
+		b.WriteByte('{')
+		for i, e := range n.Entries {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(quoted(e.Key, false))
+			b.WriteString(": ")
+			e.Value.write(b)
+		}
+		b.WriteByte('}')
+	}
+}
+
+// quoted returns a scalar in quotes if it would be read as something else
+// without them.
+func quoted(text string, null bool) string {
+	plain := func(r rune) bool {
+		return r > 0x7f && unicode.IsPrint(r) || r < 0x7f && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" _-+./$%*@", r))
+	}
+	first := text != "" && !strings.ContainsRune(" -*@%", rune(text[0]))
+	if null || first && text[len(text)-1] != ' ' && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return strconv.Quote(text)
+}
 
 // Found says what stands there, for complaints.
 func (n Node) Found() string {

@@ -68,7 +68,7 @@ type Timing struct {
 }
 
 // DefaultTiming is what counts where the configuration says nothing.
-var DefaultTiming = Timing{ClickGap: 300 * time.Millisecond, Hold: time.Second, ChordWindow: 50 * time.Millisecond}
+var DefaultTiming = Timing{ClickGap: 300 * time.Millisecond, Hold: time.Second, ChordWindow: 100 * time.Millisecond}
 
 // Or returns t with its zeros replaced by wider's.
 func (t Timing) Or(wider Timing) Timing {
@@ -149,17 +149,24 @@ type Button struct {
 	After, Before time.Duration
 	hold          Hold
 	times         int
+	onOff         bool // `is` takes on and off, too
+	lasting       LastingSpec
 }
 
 // Fields returns the YAML fields of b. states are the words that `is` takes.
 func (b *Button) Fields(states ...string) []config.Field {
 	word := func(s *string) config.Value { return config.OneOf(s, states...) }
-	return []config.Field{
+	holdDoc, repeatDoc := "with held: for how long; default: `hold`", "with held: repeat after this time, while it stays down"
+	if b.onOff = slices.Contains(states, On); b.onOff {
+		holdDoc = "with held, on and off: for how long; default of held: `hold`"
+		repeatDoc = "with held, on and off: repeat after this time, while it lasts"
+	}
+	fields := []config.Field{
 		{Name: "is", Doc: "what happened, one or a list", Required: true,
 			Value: config.At(&b.is, config.OneOrMore(&b.Is, word))},
-		{Name: "for", Doc: "with held: for how long; default: `hold`",
+		{Name: "for", Doc: holdDoc,
 			Value: config.Duration(&b.hold.For)},
-		{Name: "repeat", Doc: "with held: repeat after this time, while it stays down",
+		{Name: "repeat", Doc: repeatDoc,
 			Value: config.Duration(&b.hold.Repeat)},
 		{Name: "times", Doc: "with clicked: how many clicks",
 			Value: config.Int(&b.times, 1, MostClicks)},
@@ -168,6 +175,15 @@ func (b *Button) Fields(states ...string) []config.Field {
 		{Name: "before", Doc: "with released: it was down for less than this",
 			Value: config.Duration(&b.Before)},
 	}
+	if b.onOff {
+		fields = append(fields, b.lasting.AtStartField())
+	}
+	return fields
+}
+
+// IsState reports whether b asks for on and off only.
+func (b *Button) IsState() bool {
+	return len(b.Is) > 0 && !slices.ContainsFunc(b.Is, func(s string) bool { return s != On && s != Off })
 }
 
 // shortestRepeat is the shortest time between two firings of a button that
@@ -192,13 +208,18 @@ func (b *Button) Compile(t *Trigger, kind string, names []string, from string, p
 			}
 			t.Topics = append(t.Topics, Topic{kind, name, state})
 		}
-		t.Wants = append(t.Wants, want)
+		if !b.IsState() {
+			t.Wants = append(t.Wants, want)
+		}
 	}
 	t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool {
 		return name == HeldMS && !b.asks(Released, Held) || name == Clicks && !b.asks(Clicked, DoubleClicked, TripleClicked)
 	})
 	if b.After != 0 || b.Before != 0 {
 		t.Restrict(b.heldLongEnough)
+	}
+	if b.IsState() {
+		t.last(Lasting{b.hold.For, b.hold.Repeat, b.lasting.AtStart}, b.lasting.atStartAt.Line != 0)
 	}
 }
 
@@ -227,8 +248,14 @@ func (b *Button) check(ps *config.Problems) {
 	switch {
 	case (b.After != 0 || b.Before != 0) && !b.only(Released):
 		ps.Errorf(b.is, "after and before go with `is: released` only")
-	case b.hold != Hold{} && !b.only(Held):
+	case b.IsState() && b.hold.Repeat != 0 && b.hold.For == 0:
+		ps.Errorf(b.is, "repeat goes with for")
+	case b.hold != Hold{} && !b.only(Held) && !b.IsState() && b.onOff:
+		ps.Errorf(b.is, "for and repeat go with `is: held` only, or with on and off: for how long a line is pressed or released, ask for its state, on or off")
+	case b.hold != Hold{} && !b.only(Held) && !b.IsState():
 		ps.Errorf(b.is, "for and repeat go with `is: held` only")
+	case b.lasting.atStartAt.Line != 0 && !b.IsState():
+		ps.Errorf(b.lasting.atStartAt, "at_start goes with `is: on` and off only: a button that is down at the start must be released first")
 	case b.times != 0 && !b.only(Clicked):
 		ps.Errorf(b.is, "times goes with `is: clicked` only")
 	case b.Before != 0 && b.Before <= b.After:
@@ -285,7 +312,8 @@ const (
 	// Direction is the state again, for programs.
 	Direction = "DIRECTION"
 	// Steps is how far it was turned; where events of a rule that runs are
-	// coalesced, it is the sum of theirs.
+	// coalesced, it is the sum of theirs. Sources send it without a sign for an
+	// encoder; a rule on both directions sees one.
 	Steps = "STEPS"
 )
 

@@ -5,7 +5,12 @@
 
 package sources
 
-import "reflexd/config"
+import (
+	"slices"
+	"time"
+
+	"reflexd/config"
+)
 
 // Truth is the answer of a condition. What is not known is neither true nor
 // false, and nor is its opposite: a rule fires only if its condition is Yes.
@@ -40,10 +45,41 @@ type ConditionKind struct {
 	Key string // the telling key: "line", "var"
 	Doc string
 	// New returns the YAML fields of one condition, and what makes the
-	// question of them when all files are read, after Plan.Check. ask is called
-	// on the loop's thread and allocates nothing; before the plan is applied it
-	// returns Unknown.
-	New func() (fields []config.Field, compile func(ps *config.Problems) (ask func() Truth))
+	// question of them when all files are read, after Plan.Resolve. Its
+	// functions are called on the loop's thread and allocate nothing; before the
+	// plan is applied, Ask returns Unknown.
+	New func() (fields []config.Field, compile func(ps *config.Problems) Question)
+}
+
+// Question is what a condition asks: of the states that events report or, if
+// Ask is set, of the source itself.
+type Question struct {
+	Text string // as it was written, in one line
+	Ask  func() Truth
+	// Kind and Name are those of the Topic; a Name of "" stands for any.
+	Kind, Name string
+	// Among says which of the states of that kind and name are meant, nil for
+	// all: those of a device, or whose names match a pattern.
+	Among func(*Event) bool
+	// Is says whether the state is the one asked for, as the event that
+	// reported it has it. It is nil if no events report it, and only Ask knows.
+	Is func(*Event) bool
+	// All says that all that are meant must have the state, rather than one.
+	All bool
+	// For is how long it must have lasted.
+	For time.Duration
+	// Absent is the answer if none is meant.
+	Absent Truth
+}
+
+// ForField returns the YAML field `for` of a condition on a state.
+func (q *Question) ForField() config.Field {
+	return config.Field{Name: "for", Doc: "it must have lasted this long, counted from the start if it was so before", Value: config.Duration(&q.For)}
+}
+
+// IsOneOf makes q ask whether the state is one of states.
+func (q *Question) IsOneOf(states ...string) {
+	q.Is = func(e *Event) bool { return slices.Contains(states, e.Topic.State) }
 }
 
 // Test is what is asked of one value, in the form that Where has for each

@@ -35,7 +35,15 @@ const (
 	StartsDown
 	StartsUp
 	Ended
+	// StartsOn is StartsDown for what is no button, such as the contact of a
+	// door: rules are shown its release.
+	StartsOn
 )
+
+// IsDown reports whether the button is down after p.
+func (p Press) IsDown() bool {
+	return p == Down || p == Repeat || p == StartsDown || p == StartsOn
+}
 
 // Phase is what an event means to the encoder that it comes from: the levels
 // of its two lines after an edge.
@@ -68,6 +76,8 @@ type Event struct {
 	// Press is set for lines and keys, Phase for encoders.
 	Press Press
 	Phase Phase
+	// Standing says what the event means to the state of what it is about.
+	Standing Standing
 	// Fields are what rules see, under upper-case names.
 	Fields []Field
 	// Chain is set if a rule sent the event.
@@ -185,6 +195,21 @@ type Chain struct {
 	Rule   string
 	Before *Chain // of the event that the rule fired upon; nil if that came from outside
 	Waited bool   // the rule waited for something before it sent the event
+}
+
+// Cause is who gives an order that makes an event: a rule that runs. It is nil
+// for who is outside.
+type Cause interface {
+	// Chain returns the Chain of what comes of the order.
+	Chain() *Chain
+}
+
+// ChainOf returns the Chain of what c causes, nil if c is.
+func ChainOf(c Cause) *Chain {
+	if c == nil {
+		return nil
+	}
+	return c.Chain()
 }
 
 // Find returns the latest link of c that is of the rule, nil if there is none.

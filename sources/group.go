@@ -5,6 +5,7 @@
 package sources
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,8 @@ func (g *GroupTrigger) Fields() []config.Field {
 			Default: "off", Value: config.Bool(&g.inOrder)},
 		{Name: "is", Doc: "what happened, one or a list; for a sequence only `pressed`", Required: true,
 			Value: config.At(&g.at, config.OneOrMore(&g.is, word))},
-		{Name: "within", Doc: "maximum time from the first press to the last; default: `chord_window` (50ms) for a chord, 2s for a sequence",
+		{Name: "within", Doc: fmt.Sprintf("maximum time from the first press to the last; default: `chord_window` (%v) for a chord, %v for a sequence",
+			DefaultTiming.ChordWindow, sequenceWindow),
 			Value: config.Duration(&g.within)},
 		{Name: "for", Doc: "with held: for how long; default: `hold`", Value: config.Duration(&g.hold.For)},
 		{Name: "repeat", Doc: "with held: repeat after this time", Value: config.Duration(&g.hold.Repeat)},

@@ -26,6 +26,9 @@ type Kind struct {
 	// Open returns a source that does nothing until a plan is applied. It
 	// fails only if the kernel lacks the interface altogether.
 	Open func(Host) (Source, error)
+	// Simulates says that its source can be Simulated, see Host. Of others, a
+	// simulation makes the events itself.
+	Simulates bool
 }
 
 // Plan is what one configuration asks of one source. Reading and checking it
@@ -69,6 +72,7 @@ type TriggerKind struct {
 // Trigger is one compiled `when`.
 type Trigger struct {
 	Pos    config.Pos
+	Text   string   // as it was written, in one line
 	Kind   string   // the telling key
 	Fields []string // as TriggerKind.Fields
 	// Environ is as TriggerKind.Environ; nil for all of Fields.
@@ -81,6 +85,9 @@ type Trigger struct {
 	Where Where
 	// Wants are what the recogniser must find out so that the Topics occur.
 	Wants []Want
+	// Lasting is what it asks of a state; the zero value of a trigger on what
+	// does not last.
+	Lasting Lasting
 	// Named, if not nil, is told of each field that the texts of the rule's
 	// actions name: what is costly to find out need not be found otherwise.
 	Named func(field string)
@@ -184,6 +191,9 @@ type Host struct {
 	// Wall is the board's clock in its zone, if the agent has its own notion of
 	// time; nil for the machine's.
 	Wall func() time.Time
+	// Simulated has the source open nothing: what the plan asks for is there,
+	// and does what it is told to by the methods that begin with Simulate.
+	Simulated bool
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string
 }

@@ -49,10 +49,22 @@ type Kind struct {
 	// New returns the YAML field that the key is, and what makes the action
 	// of it when all files are read.
 	New func() (value config.Value, build func(*Check) Action)
+	// NewAsking is set instead of New for an action that asks for states, of
+	// which there are these kinds of questions.
+	NewAsking func(questions []sources.ConditionKind) (value config.Value, build func(*Check) Action)
 	// Plain is set if the action does not look at the event.
 	Plain bool
 	// Also are words that people write for Key.
 	Also string
+}
+
+// Kinds returns the telling keys of all actions.
+func Kinds() []string {
+	var keys []string
+	for _, k := range kinds {
+		keys = append(keys, k.Key)
+	}
+	return keys
 }
 
 // Action is one thing to do, as the configuration asks for it. It is not
@@ -88,11 +100,17 @@ type Env struct {
 	EnableRule func(name string, on bool) error
 	// Switch opens or closes a file or socket of that name.
 	Switch func(name string, open bool) error
+	// Until calls done when q is answered with Yes, unless it is so now, and
+	// then reports false: see state.Table.
+	Until func(q *sources.Question, done func()) (stop func(), waits bool)
+	// Act, if not nil, is asked to carry out each action: if it is handled,
+	// nothing else is done.
+	Act func(*Run, *Step) (p Pending, err error, handled bool)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
 	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
-	// people write it; "" while the clock is not set.
+	// people write it; "" while the clock is not set. nil for no clock.
 	Wall func(time.Duration) string
 }
 
@@ -123,6 +141,8 @@ type Known struct {
 	Switchable []string
 	// Uses is what is noted for those who must know beforehand.
 	Uses *Uses
+	// KeepsText has actions keep how they were written.
+	KeepsText bool
 }
 
 // Uses is what the actions of a configuration will use that nothing declares.
@@ -177,6 +197,8 @@ type Step struct {
 	Pos           config.Pos
 	IgnoreFailure bool
 	Plain         bool // as Kind.Plain
+	// Text is the action as it was written, where Known.KeepsText.
+	Text config.Node
 }
 
 // List is what is done in order.
@@ -192,15 +214,25 @@ type stepSpec struct {
 	pos           config.Pos
 	ignoreFailure bool
 	plain         bool
+	text          config.Node
 	build         func(*Check) Action
 }
 
 // Value returns the Value that reads s: one action or a list of them.
-func (s *Spec) Value() config.Value {
+// questions are those that actions may ask.
+func (s *Spec) Value(questions []sources.ConditionKind) config.Value {
 	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
 		*p = &stepSpec{}
-		return (*p).value()
+		return (*p).value(questions)
 	})
+}
+
+// begin returns a new action of the kind.
+func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Check) Action) {
+	if k.NewAsking != nil {
+		return k.NewAsking(questions)
+	}
+	return k.New()
 }
 
 // variants are the kinds as the language knows them.
@@ -208,21 +240,25 @@ var variants = sync.OnceValue(func() []config.Variant {
 	var all []config.Variant
 	for _, k := range kinds {
 		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
-			value, _ := k.New()
+			value, _ := k.begin(nil)
 			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
 		}})
 	}
 	return all
 })
 
-func (s *stepSpec) value() config.Value {
+func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	return config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
-		value, build := kinds[i].New()
+		value, build := kinds[i].begin(questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
+	})
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+		s.text = n
+		choice.Read(n, ps)
 	})
 }
 
@@ -233,7 +269,11 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		list = append(list, Step{step.build(c), step.kind, step.pos, step.ignoreFailure, step.plain})
+		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.plain}
+		if c.KeepsText {
+			s.Text = step.text
+		}
+		list = append(list, s)
 	}
 	return list
 }
@@ -300,6 +340,14 @@ func (r *Run) announce() {
 	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
 }
 
+// shown is Wall, and "" without a clock.
+func (env *Env) shown(at time.Duration) string {
+	if env.Wall == nil {
+		return ""
+	}
+	return env.Wall(at)
+}
+
 // describe adds the fields that every event has.
 func (r *Run) describe() {
 	e := r.Event
@@ -308,11 +356,11 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
 		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
 		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))},
-		sources.Field{Name: "REFLEXD_WALL", Value: sources.Text(r.Env.Wall(e.Time))})
+		sources.Field{Name: "REFLEXD_WALL", Value: sources.Text(r.Env.shown(e.Time))})
 }
 
-// cause returns the Chain of what r sends.
-func (r *Run) cause() *sources.Chain {
+// Chain implements sources.Cause.
+func (r *Run) Chain() *sources.Chain {
 	return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain, Waited: r.waited}
 }
 
@@ -377,7 +425,7 @@ func (r *Run) await(call func(done func(error))) (Pending, error) {
 func (r *Run) advance() {
 	for r.step < len(r.list) {
 		step := r.list[r.step]
-		if !step.Plain || r.DryRun {
+		if !step.Plain || r.DryRun || r.Env.Act != nil {
 			r.own()
 		}
 		if r.DryRun {
@@ -385,7 +433,7 @@ func (r *Run) advance() {
 			r.step++
 			continue
 		}
-		pending, err := step.Start(r)
+		pending, err := r.start(&step)
 		if pending != nil {
 			r.pending, r.waited = pending, true
 			r.own()
@@ -396,6 +444,16 @@ func (r *Run) advance() {
 		}
 	}
 	r.end()
+}
+
+// start begins one action.
+func (r *Run) start(step *Step) (Pending, error) {
+	if r.Env.Act != nil {
+		if p, err, handled := r.Env.Act(r, step); handled {
+			return p, err
+		}
+	}
+	return step.Start(r)
 }
 
 // endStep deals with the end of the current action. It reports false if a

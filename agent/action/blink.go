@@ -45,7 +45,7 @@ func (a *pulse) Describe(*sources.Event) string {
 // Start implements Action.
 func (a *pulse) Start(r *Run) (Pending, error) {
 	once := output.Rhythm{Spans: []time.Duration{a.span}, Times: 1}
-	return r.await(func(done func(error)) { r.Env.Outputs.Pulse(a.output(), a.to, once, done) })
+	return r.await(func(done func(error)) { r.Env.Outputs.Pulse(a.output(), a.to, once, r, done) })
 }
 
 var blinkKind = Kind{
@@ -160,5 +160,5 @@ func (a *blink) Describe(*sources.Event) string {
 
 // Start implements Action.
 func (a *blink) Start(r *Run) (Pending, error) {
-	return r.await(func(done func(error)) { r.Env.Outputs.Blink(a.output(), a.rhythm(), done) })
+	return r.await(func(done func(error)) { r.Env.Outputs.Blink(a.output(), a.rhythm(), r, done) })
 }

@@ -67,6 +67,9 @@ type program struct {
 	passed      *Passed
 }
 
+// Bound returns after how long the program is killed, 0 for never.
+func (a *program) Bound() time.Duration { return a.timeout }
+
 // variable is one entry of env.
 type variable struct {
 	pos   config.Pos

@@ -145,9 +145,9 @@ func (a *set) Start(r *Run) (Pending, error) {
 		}
 		return r.await(func(done func(error)) { r.Env.Outputs.SetLED(a.led, setting, done) })
 	case a.to == "toggle":
-		return nil, r.Env.Outputs.ToggleLine(a.line)
+		return nil, r.Env.Outputs.ToggleLine(a.line, r)
 	}
-	return nil, r.Env.Outputs.SetLine(a.line, a.to == "on")
+	return nil, r.Env.Outputs.SetLine(a.line, a.to == "on", r)
 }
 
 // target is which output is meant: the keys `line` and `led`, of which there

@@ -70,7 +70,7 @@ func (a *setVars) Start(r *Run) (Pending, error) {
 		}
 	}
 	for i, name := range a.names {
-		if err := r.Env.Vars.Set(name, values[i], r.cause()); err != nil {
+		if err := r.Env.Vars.Set(name, values[i], r.Chain()); err != nil {
 			return nil, err
 		}
 	}

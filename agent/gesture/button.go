@@ -33,7 +33,8 @@ const (
 	unknown level = iota
 	up
 	down
-	downFromStart // found down, and so not to be heard of before it is let go
+	downFromStart // found down, and so no gesture before it is released
+	onFromStart   // likewise of what is no button: its release is a gesture
 )
 
 // wants is what rules ask of a button.
@@ -75,8 +76,8 @@ type Gesture struct {
 //
 // A button that is found down when its device is opened, or whose first news
 // is a release, was pressed before anyone listened: no gesture comes of it
-// until it was released. A release that nobody saw ends the press, but makes
-// no click of it.
+// until it was released. Of what is no button, the release is a gesture. A
+// release that nobody saw ends the press, but makes no click of it.
 func (b *Button) Next(p sources.Press, at time.Duration, out []Gesture) []Gesture {
 	out = b.Advance(at, out)
 	switch p {
@@ -100,12 +101,16 @@ func (b *Button) Next(p sources.Press, at time.Duration, out []Gesture) []Gestur
 		if b.level != down {
 			b.level = downFromStart
 		}
+	case sources.StartsOn:
+		if b.level != down && b.level != onFromStart {
+			b.level, b.since, b.spent = onFromStart, at, true
+		}
 	}
 	return out
 }
 
 func (b *Button) release(unseen bool, at time.Duration, out []Gesture) []Gesture {
-	pressed := b.level == down
+	pressed := b.level == down || b.level == onFromStart
 	b.level = up
 	if !pressed {
 		return out
@@ -178,7 +183,7 @@ func (b *Button) Due() (at time.Duration, ok bool) {
 }
 
 // IsDown reports whether the button is held, since before the start too.
-func (b *Button) IsDown() bool { return b.level == down || b.level == downFromStart }
+func (b *Button) IsDown() bool { return b.level > up }
 
 // ask makes w what is wanted from the time now on. A stage that the press
 // under way is past is not made up for.

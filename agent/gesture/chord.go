@@ -99,7 +99,7 @@ func (r *Recogniser) pressMember(b *button, e *sources.Event, was bool) {
 			b.remember(e)
 			r.step(b, e.Press, e.Time)
 		}
-	case sources.StartsDown:
+	case sources.StartsDown, sources.StartsOn:
 		if !b.waiting && !b.taken {
 			b.fresh = false
 			b.remember(e)

@@ -6,13 +6,12 @@ package gesture
 
 import (
 	"flag"
-	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"reflexd/agent/diagram"
 	"reflexd/sources"
 )
 
@@ -21,92 +20,44 @@ var update = flag.Bool("update", false, "draw the diagrams of the reference page
 const page = "../../docs/reference/gestures.md"
 
 // column is the time that one character of a diagram stands for.
-const column = 50 * ms
+const column = diagram.Column
 
-// A diagram is a block of the page that says what rules wait for, and then has
-// a row for each button: _ is up, # is down, x is the moment when its device is
-// pulled out. The rows below are what the recogniser makes of it.
+// A diagram says what rules wait for, and then has a row for each button: _ is
+// up, # is down, x is the moment when its device is pulled out. The rows below
+// are what the recogniser makes of it.
 func TestPageShowsWhatTheRecogniserDoes(t *testing.T) {
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	count := 0
-	for rest := string(text); ; {
-		before, after, found := strings.Cut(rest, "```timing\n")
-		out.WriteString(before)
-		if !found {
-			break
-		}
-		block, after, closed := strings.Cut(after, "```\n")
-		if !closed {
-			t.Fatal("a diagram is not closed")
-		}
-		out.WriteString("```timing\n" + draw(t, block) + "```\n")
-		rest = after
-		count++
-	}
-	switch {
-	case count < 10:
-		t.Errorf("found only %d diagrams", count)
-	case *update:
-		if err := os.WriteFile(page, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	case out.String() != string(text):
-		t.Errorf("the diagrams are not what the recogniser does; draw them with\ngo test ./agent/gesture -run Page -update\nand look:\n%s", out.String())
-	}
+	diagram.Check(t, page, 10, *update, func(block string) string { return draw(t, block) })
 }
-
-// track is one line of a diagram.
-type track struct{ name, marks string }
 
 // draw returns the block with the rows of gestures that belong to its buttons.
 func draw(t *testing.T, block string) string {
 	t.Helper()
-	lines := strings.Split(strings.TrimRight(block, "\n"), "\n")
-	waits, ok := strings.CutPrefix(lines[0], "rules wait for: ")
+	header, rows := diagram.Read(block)
+	waits, ok := strings.CutPrefix(header, "rules wait for: ")
 	if !ok {
-		t.Fatalf("a diagram begins with %q", lines[0])
+		t.Fatalf("a diagram begins with %q", header)
 	}
-	var buttons []track
-	for _, l := range lines[1:] {
-		if name, wave, _ := strings.Cut(l, " "); strings.Trim(strings.TrimSpace(wave), "_#x") == "" {
-			buttons = append(buttons, track{name, strings.TrimSpace(wave)})
-		}
-	}
-	rows := append(slices.Clone(buttons), gestures(t, strings.Split(waits, ", "), buttons)...)
-	width := 0
-	for _, r := range rows {
-		width = max(width, len(r.name))
-	}
-	var out strings.Builder
-	fmt.Fprintln(&out, lines[0])
-	for _, r := range rows {
-		fmt.Fprintf(&out, "%-*s  %s\n", width, r.name, r.marks)
-	}
-	return out.String()
+	buttons := slices.DeleteFunc(rows, func(r diagram.Row) bool { return strings.Trim(r.Marks, "_#x") != "" })
+	return diagram.Format(header, append(slices.Clone(buttons), gestures(t, strings.Split(waits, ", "), buttons)...))
 }
 
 // gestures plays the rows of buttons and returns a row for each gesture.
-func gestures(t *testing.T, waits []string, buttons []track) []track {
-	var rows []track
+func gestures(t *testing.T, waits []string, buttons []diagram.Row) []diagram.Row {
+	var rows []diagram.Row
 	mark := func(e *sources.Event) {
 		name := e.Topic.State
 		if len(buttons) > 1 {
 			name = e.Topic.Name + " " + name
 		}
-		i := slices.IndexFunc(rows, func(r track) bool { return r.name == name })
+		i := slices.IndexFunc(rows, func(r diagram.Row) bool { return r.Name == name })
 		if i < 0 {
 			i = len(rows)
-			rows = append(rows, track{name: name})
+			rows = append(rows, diagram.Row{Name: name})
 		}
-		at := int(e.Time/column) - len(rows[i].marks)
-		rows[i].marks += strings.Repeat(" ", max(0, at)) + "^"
+		rows[i].Mark(int(e.Time/column), "^")
 	}
 	r := New(wantsOf(t, waits, buttons), timing, mark)
-	for i := range buttons[0].marks {
+	for i := range buttons[0].Marks {
 		for _, b := range buttons {
 			if e, ok := edgeOf(b, i); ok {
 				r.Next(&e)
@@ -121,13 +72,13 @@ func gestures(t *testing.T, waits []string, buttons []track) []track {
 func timing(_, _ string) sources.Timing { return sources.DefaultTiming }
 
 // edgeOf returns what happens to the button at the beginning of column i.
-func edgeOf(b track, i int) (sources.Event, bool) {
+func edgeOf(b diagram.Row, i int) (sources.Event, bool) {
 	was := byte('_')
 	if i > 0 {
-		was = b.marks[i-1]
+		was = b.Marks[i-1]
 	}
-	e := sources.Event{Time: time.Duration(i) * column, Topic: sources.Topic{Kind: "key", Name: b.name}, Source: "input:keyboard"}
-	switch is := b.marks[i]; {
+	e := sources.Event{Time: time.Duration(i) * column, Topic: sources.Topic{Kind: "key", Name: b.Name}, Source: "input:keyboard"}
+	switch is := b.Marks[i]; {
 	case is == was:
 		return e, false
 	case is == '#':
@@ -143,12 +94,12 @@ func edgeOf(b track, i int) (sources.Event, bool) {
 }
 
 // wantsOf reads "double-clicked", "held 1s", "A held 1s", "A+B pressed".
-func wantsOf(t *testing.T, waits []string, buttons []track) []sources.Want {
+func wantsOf(t *testing.T, waits []string, buttons []diagram.Row) []sources.Want {
 	t.Helper()
 	var wants []sources.Want
 	for _, text := range waits {
 		words := strings.Fields(text)
-		w := sources.Want{Kind: "key", Name: buttons[0].name}
+		w := sources.Want{Kind: "key", Name: buttons[0].Name}
 		if len(buttons) > 1 {
 			w.Name, words = words[0], words[1:]
 		}

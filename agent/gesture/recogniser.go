@@ -182,7 +182,7 @@ func (r *Recogniser) Advance(now time.Duration) {
 func (r *Recogniser) press(e *sources.Event) {
 	b := r.button(e)
 	was := b.isDown
-	b.isDown = e.Press == sources.Down || e.Press == sources.StartsDown || was && e.Press == sources.Repeat
+	b.isDown = e.Press.IsDown() && (was || e.Press != sources.Repeat)
 	if b.isDown && !was {
 		*b.others++
 	} else if was && !b.isDown {

@@ -63,27 +63,63 @@ func chordOf(names string, change func(*sources.Group)) sources.Want {
 func TestChordSwallowsItsMembers(t *testing.T) {
 	d := newDesk(chordOf("A+B", nil), sources.Want{Kind: "key", Name: "A", Clicks: 2})
 	d.key(1000, "A", pressed, "kbd")
-	d.key(1040, "B", pressed, "kbd")
-	d.key(1100, "A", sources.Repeat, "kbd")
-	d.key(1300, "B", released, "kbd")
+	d.key(1099, "B", pressed, "kbd") // as late as may be
+	d.key(1130, "A", sources.Repeat, "kbd")
+	d.key(1350, "B", released, "kbd")
 	d.key(1400, "A", released, "kbd")
-	d.expect(t, "1040 A+B pressed", "1240 A+B held 200ms", "1300 A+B released")
+	d.expect(t, "1099 A+B pressed", "1299 A+B held 200ms", "1350 A+B released")
 
 	// Too slow: each for itself, and in time for a double click.
 	d.key(3000, "A", pressed, "kbd")
-	d.key(3060, "B", pressed, "kbd")
-	d.key(3080, "A", released, "kbd")
-	d.key(3100, "B", released, "kbd")
-	d.key(3370, "A", pressed, "kbd") // within the gap, but decided after it
-	d.key(3480, "A", released, "kbd")
-	d.expect(t, "3000 A pressed", "3080 A released", "3060 B pressed", "3100 B released",
-		"3370 A pressed", "3480 A released", "3480 A double-clicked")
+	d.key(3100, "B", pressed, "kbd")
+	d.key(3120, "A", released, "kbd")
+	d.key(3140, "B", released, "kbd")
+	d.key(3410, "A", pressed, "kbd") // within the gap, but decided after it
+	d.key(3520, "A", released, "kbd")
+	d.expect(t, "3000 A pressed", "3120 A released", "3100 B pressed", "3140 B released",
+		"3410 A pressed", "3520 A released", "3520 A double-clicked")
 
 	// Held since before the start: no chord.
 	d.key(5000, "A", sources.StartsDown, "kbd")
 	d.key(5010, "B", pressed, "kbd")
 	d.key(5100, "B", released, "kbd")
 	d.expect(t, "5010 B pressed", "5100 B released")
+}
+
+// Only the presses that may become a chord wait for it: a button that is in no
+// chord is never delayed, nor is the same key of a device that the chord does not
+// name, nor a member that is heard.
+func TestOnlyMembersWait(t *testing.T) {
+	from := chordOf("D+E", nil)
+	from.From = "pad"
+	d := newDesk(chordOf("A+B", nil), from, chordOf("F+G", func(g *sources.Group) { g.Heard = true }),
+		sources.Want{Kind: "keys", Name: "C>H", Group: &sources.Group{Kind: "key", Members: []string{"C", "H"}, InOrder: true, Within: time.Second}})
+	now := func(name, device string) bool {
+		d.told = nil
+		d.key(1000, name, pressed, device)
+		return slices.Contains(d.told, "1000 "+name+" pressed")
+	}
+	for _, c := range []struct {
+		name, device string
+		now          bool
+	}{{"A", "kbd", false}, {"C", "kbd", true}, {"D", "kbd", true}, {"D", "pad", false}, {"F", "kbd", true}, {"H", "kbd", true}} {
+		if now(c.name, c.device) != c.now {
+			t.Errorf("%s of %s fires at once: %v, want %v", c.name, c.device, !c.now, c.now)
+		}
+	}
+	d.told = nil
+	d.Advance(1100*ms - 1)
+	if len(d.told) > 0 {
+		t.Errorf("before the window is over: %q", d.told)
+	}
+	d.expect(t, "1000 A pressed", "1000 D pressed")
+
+	// A member that is released waits no longer.
+	d.key(3000, "B", pressed, "kbd")
+	d.key(3030, "B", released, "kbd")
+	if want := []string{"3000 B pressed", "3030 B released"}; !slices.Equal(d.told, want) {
+		t.Errorf("told %q, want %q", d.told, want)
+	}
 }
 
 func TestChordWithHeardMembers(t *testing.T) {

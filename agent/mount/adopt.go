@@ -38,7 +38,7 @@ func (s *Source) adopt() {
 	})
 }
 
-// takeOver makes a mount of an earlier run ours. Rules do not hear of it:
+// takeOver makes a mount of an earlier run ours. It is a state that was found:
 // nothing has happened.
 func (s *Source) takeOver(r remembered) {
 	d := s.devices[r.name]
@@ -56,6 +56,7 @@ func (s *Source) takeOver(r remembered) {
 	s.points[mt.point] = d
 	s.table.watch(s)
 	s.host.Log.Info("still mounted", "device", r.name, "at", mt.point)
+	s.emitState(d, Mounted, sources.Found, mt.point)
 }
 
 // takeStock tells the records of what is mounted and there from those of what

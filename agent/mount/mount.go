@@ -81,13 +81,17 @@ func parsePlace(s string) (string, error) {
 func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var pattern string
 	var is []string
+	var lasting sources.LastingSpec
 	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked) }
 	fields := []config.Field{
 		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
 		{Name: "is", Doc: "what happened to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
 	}
-	return fields, func(t *sources.Trigger, _ *config.Problems) {
+	fields = append(fields, lasting.Fields("mounted and unmounted")...)
+	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		p.heard = true
+		events := slices.ContainsFunc(is, func(s string) bool { return s == Failed || s == Yanked })
+		lasting.Compile(t, !events, Mounted+"` or `is: "+Unmounted, ps)
 		for _, state := range is {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "mount", State: state})
 		}
@@ -95,6 +99,29 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 			t.Restrict(func(e *sources.Event) bool { return sources.Glob(pattern, e.Topic.Name) })
 		}
 	}
+}
+
+// Conditions implements sources.Conditional.
+func (p *Plan) Conditions() []sources.ConditionKind {
+	return []sources.ConditionKind{{
+		Key: "mount", Doc: "whether reflexd has mounted something",
+		New: func() ([]config.Field, func(*config.Problems) sources.Question) {
+			var pattern, is string
+			q := sources.Question{Kind: "mount"}
+			return []config.Field{
+					{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
+					{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, Mounted, Unmounted)},
+					q.ForField(),
+				}, func(*config.Problems) sources.Question {
+					p.heard = true
+					mounted := is == Mounted
+					q.Among = func(e *sources.Event) bool { return sources.Glob(pattern, e.Topic.Name) }
+					q.Is = func(e *sources.Event) bool { return (e.Topic.State == Mounted) == mounted }
+					q.All, q.Absent = !mounted, sources.Whether(!mounted)
+					return q
+				}
+		},
+	}}
 }
 
 // Resolve implements sources.Plan: policies are complained of where they are

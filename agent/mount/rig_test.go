@@ -146,6 +146,9 @@ func (r *rig) emit(e *sources.Event) {
 		r.hear(e)
 		return
 	}
+	if e.Standing > sources.Begins {
+		return
+	}
 	var b strings.Builder
 	name, _ := e.Lookup("DEVNAME")
 	if _, err := os.Stat(r.dir + "/sticks/" + filepath.Base(name.String())); err != nil {

@@ -367,14 +367,22 @@ func (m *paths) identityOf(folder string) (identity, bool) {
 	return identify(e)
 }
 
-// emit tells rules what happened to the device.
+// emit emits what happened to the device.
 func (s *Source) emit(d *device, state, point string, more ...sources.Field) {
+	standing := sources.Begins
+	if state == Failed {
+		standing = sources.NoState
+	}
+	s.emitState(d, state, standing, point, more...)
+}
+
+func (s *Source) emitState(d *device, state string, standing sources.Standing, point string, more ...sources.Field) {
 	fields := append(slices.Clone(d.fields), sources.Field{Name: "MOUNTPOINT", Value: sources.Text(point)})
 	s.host.Emit(&sources.Event{
 		Time:   s.host.Loop.Now(),
 		Topic:  sources.Topic{Kind: "mount", Name: point, State: state},
 		Source: "mount:" + d.name,
-		Fields: append(fields, more...),
+		Fields: append(fields, more...), Standing: standing,
 	})
 }
 

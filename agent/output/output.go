@@ -38,8 +38,8 @@ func (o Output) String() string {
 // is what the line's `active` says. While a line is not open, Set and Toggle
 // fail, and it begins with the level when it opens.
 type Lines interface {
-	Set(name string, on bool) error
-	Toggle(name string) error
+	Set(name string, on bool, cause sources.Cause) error
+	Toggle(name string, cause sources.Cause) error
 	// Level returns the level that was set last; ok tells that the line is
 	// open.
 	Level(name string) (on, ok bool)
@@ -62,28 +62,29 @@ func New(loop sources.Loop, log *slog.Logger, lines Lines, sys string) *Outputs 
 }
 
 // SetLine drives a line to on or off and ends what plays on it. It allocates
-// nothing.
-func (p *Outputs) SetLine(name string, on bool) error {
+// nothing. cause, here as below, is the rule that says so, nil for who is
+// outside.
+func (p *Outputs) SetLine(name string, on bool, cause sources.Cause) error {
 	if s := p.find(Output{Line: name}); s != nil {
 		s.stop()
 		s.face.(*line).showing = false // what it was before is over
 	}
-	return p.lines.Set(name, on)
+	return p.lines.Set(name, on, cause)
 }
 
 // ToggleLine drives a line to what it is not. What plays on it is ended and
 // counts as on, be it just then on or off.
-func (p *Outputs) ToggleLine(name string) error {
+func (p *Outputs) ToggleLine(name string, cause sources.Cause) error {
 	if s := p.find(Output{Line: name}); s != nil && s.play != nil {
-		return p.SetLine(name, false)
+		return p.SetLine(name, false, cause)
 	}
-	return p.lines.Toggle(name)
+	return p.lines.Toggle(name, cause)
 }
 
 // SetLED does what s asks of a LED and ends what plays on it, which a toggle
 // takes for on.
 func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
-	st := p.player(Output{LED: name})
+	st := p.player(Output{LED: name}, nil)
 	if st.play != nil && s.To == "toggle" {
 		s.To = "off"
 	}
@@ -93,14 +94,14 @@ func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
 
 // Blink plays r. When its rounds are over, the output becomes what it was
 // before anything played on it.
-func (p *Outputs) Blink(o Output, r Rhythm, done func(error)) {
-	s := p.player(o)
+func (p *Outputs) Blink(o Output, r Rhythm, cause sources.Cause, done func(error)) {
+	s := p.player(o, cause)
 	s.begin(&play{stage: s, rhythm: r, end: s.face.rest}, done)
 }
 
 // Pulse drives o to a level for a while, and then to the other one.
-func (p *Outputs) Pulse(o Output, to bool, r Rhythm, done func(error)) {
-	s := p.player(o)
+func (p *Outputs) Pulse(o Output, to bool, r Rhythm, cause sources.Cause, done func(error)) {
+	s := p.player(o, cause)
 	s.begin(&play{stage: s, rhythm: r, inverted: !to, end: func(done func(error)) { s.face.finish(!to, done) }}, done)
 }
 
@@ -143,7 +144,7 @@ func (p *Outputs) Status() []sources.State {
 }
 
 // player returns the player of an output that something is to be played on.
-func (p *Outputs) player(o Output) *player {
+func (p *Outputs) player(o Output, cause sources.Cause) *player {
 	s := p.find(o)
 	if s == nil {
 		s = &player{panel: p}
@@ -155,8 +156,11 @@ func (p *Outputs) player(o Output) *player {
 		p.stages = append(p.stages, s)
 	}
 	s.output = o
-	if l, ok := s.face.(*led); ok {
-		l.pattern = o.LED
+	switch f := s.face.(type) {
+	case *led:
+		f.pattern = o.LED
+	case *line:
+		f.cause = cause
 	}
 	return s
 }

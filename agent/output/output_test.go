@@ -65,15 +65,15 @@ func (b *bench) Beside(work, done func()) {
 	b.work = append(b.work, func() { work(); done() })
 }
 
-func (b *bench) Set(name string, on bool) error {
+func (b *bench) Set(name string, on bool, _ sources.Cause) error {
 	b.calls = append(b.calls, fmt.Sprintf("%v %s %v", b.now-time.Hour, name, on))
 	if b.broken == nil {
 		b.on[name] = on
 	}
 	return b.broken
 }
-func (b *bench) Toggle(name string) error               { return b.Set(name, !b.on[name]) }
-func (b *bench) Level(name string) (on bool, open bool) { return b.on[name], true }
+func (b *bench) Toggle(name string, _ sources.Cause) error { return b.Set(name, !b.on[name], nil) }
+func (b *bench) Level(name string) (on bool, open bool)    { return b.on[name], true }
 
 // pass lets time pass.
 func (b *bench) pass(d time.Duration) {
@@ -132,7 +132,7 @@ var lamp, bell = Output{Line: "lamp"}, Output{Line: "bell"}
 func TestBlinkPatternAndReturn(t *testing.T) {
 	b := newBench(t)
 	b.on["lamp"] = true
-	b.Blink(lamp, Rhythm{[]time.Duration{10 * ms, 20 * ms, 30 * ms, 40 * ms}, 2}, b.ok)
+	b.Blink(lamp, Rhythm{[]time.Duration{10 * ms, 20 * ms, 30 * ms, 40 * ms}, 2}, nil, b.ok)
 	b.pass(time.Second)
 	b.did("0s lamp true", "10ms lamp false", "30ms lamp true", "60ms lamp false",
 		"100ms lamp true", "110ms lamp false", "130ms lamp true", "160ms lamp false", "200ms lamp true")
@@ -143,9 +143,9 @@ func TestBlinkPatternAndReturn(t *testing.T) {
 
 func TestOutputsBlinkAtTheirOwnRates(t *testing.T) {
 	b := newBench(t)
-	b.Blink(lamp, every(10*ms, 20*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 20*ms), nil, b.ok)
 	b.pass(5 * ms)
-	b.Blink(bell, every(20*ms, 5*ms), b.ok)
+	b.Blink(bell, every(20*ms, 5*ms), nil, b.ok)
 	b.pass(30 * ms)
 	b.did("0s lamp true", "5ms bell true", "10ms lamp false", "25ms bell false", "30ms lamp true", "30ms bell true")
 }
@@ -153,14 +153,14 @@ func TestOutputsBlinkAtTheirOwnRates(t *testing.T) {
 func TestLateEdgesDoNotPutOffTheNextOnes(t *testing.T) {
 	b := newBench(t)
 	b.late = 3 * ms
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(50 * ms)
 	b.did("0s lamp true", "13ms lamp false", "23ms lamp true", "33ms lamp false", "43ms lamp true")
 }
 
 func TestAWakeUpThatIsLaterThanManyEdgesMakesUpForNone(t *testing.T) {
 	b := newBench(t)
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
 	b.late = 1005 * ms
 	b.pass(1020 * ms) // the edge of 10 ms comes at 1015: off since 1010
 	b.late = 0
@@ -170,7 +170,7 @@ func TestAWakeUpThatIsLaterThanManyEdgesMakesUpForNone(t *testing.T) {
 
 func TestALevelThatIsShownAlreadyIsNotSetAgain(t *testing.T) {
 	b := newBench(t)
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
 	b.late = 1015 * ms
 	b.pass(1028 * ms) // the edge of 10 ms comes at 1025: on since 1020
 	b.late = 0
@@ -181,13 +181,13 @@ func TestALevelThatIsShownAlreadyIsNotSetAgain(t *testing.T) {
 func TestTheNextOrderReplacesWhatPlays(t *testing.T) {
 	b := newBench(t)
 	b.on["lamp"] = true
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(15 * ms)
-	b.Blink(lamp, Rhythm{[]time.Duration{3 * ms, 3 * ms}, 1}, b.ok)
+	b.Blink(lamp, Rhythm{[]time.Duration{3 * ms, 3 * ms}, 1}, nil, b.ok)
 	b.pass(time.Second)
 	b.did("0s lamp true", "10ms lamp false", "15ms lamp true", "18ms lamp false", "21ms lamp true") // as before the first
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
-	b.ok(b.SetLine("lamp", false))
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
+	b.ok(b.SetLine("lamp", false, nil))
 	b.pass(time.Second)
 	b.did("1.015s lamp true", "1.015s lamp false")
 }
@@ -195,22 +195,22 @@ func TestTheNextOrderReplacesWhatPlays(t *testing.T) {
 func TestBlinkReturnsToTheLastLevelThatWasSet(t *testing.T) {
 	b := newBench(t)
 	once := Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
-	b.ok(b.SetLine("lamp", true)) // while it blinks
-	b.Blink(lamp, once, b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
+	b.ok(b.SetLine("lamp", true, nil)) // while it blinks
+	b.Blink(lamp, once, nil, b.ok)
 	b.pass(time.Second)
 	if !b.on["lamp"] {
 		t.Error("it is off")
 	}
-	b.ok(b.ToggleLine("lamp"))
-	b.Blink(lamp, once, b.ok)
+	b.ok(b.ToggleLine("lamp", nil))
+	b.Blink(lamp, once, nil, b.ok)
 	b.pass(time.Second)
 	if b.on["lamp"] {
 		t.Error("it is on")
 	}
-	b.Pulse(lamp, false, Rhythm{[]time.Duration{10 * ms}, 1}, b.ok)
+	b.Pulse(lamp, false, Rhythm{[]time.Duration{10 * ms}, 1}, nil, b.ok)
 	b.pass(time.Second)
-	b.Blink(lamp, once, b.ok)
+	b.Blink(lamp, once, nil, b.ok)
 	b.pass(time.Second)
 	if !b.on["lamp"] {
 		t.Error("it is not what the pulse left it as")
@@ -221,11 +221,11 @@ func TestLEDReturnsToTheLastLevelThatWasSet(t *testing.T) {
 	b := newBench(t)
 	b.plug("x", "[none]", "3")
 	x := Output{LED: "x"}
-	b.Blink(x, every(10*ms, 10*ms), b.ok)
+	b.Blink(x, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(15 * ms)
 	b.SetLED("x", Setting{To: "on", Brightness: Brightness{N: 7}}, b.ok)
 	b.settle()
-	b.Blink(x, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}, b.ok)
+	b.Blink(x, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}, nil, b.ok)
 	b.pass(time.Second)
 	b.is("x", "7 [none]")
 }
@@ -234,12 +234,12 @@ func TestPulse(t *testing.T) {
 	b := newBench(t)
 	once := Rhythm{[]time.Duration{30 * ms}, 1}
 	b.on["lamp"] = true
-	b.Pulse(lamp, true, once, b.ok)
+	b.Pulse(lamp, true, once, nil, b.ok)
 	b.pass(20 * ms)
-	b.Pulse(lamp, true, once, b.ok) // longer
+	b.Pulse(lamp, true, once, nil, b.ok) // longer
 	b.pass(time.Second)
 	b.did("0s lamp true", "20ms lamp true", "50ms lamp false")
-	b.Pulse(lamp, false, once, b.ok)
+	b.Pulse(lamp, false, once, nil, b.ok)
 	b.pass(time.Second)
 	b.did("1.02s lamp false", "1.05s lamp true")
 }
@@ -249,10 +249,10 @@ func TestPulse(t *testing.T) {
 func TestShortestPulseOnASlowThread(t *testing.T) {
 	for name, play := range map[string]func(*bench, func(error)){
 		"pulse": func(b *bench, done func(error)) {
-			b.Pulse(lamp, true, Rhythm{[]time.Duration{ShortestSpan}, 1}, done)
+			b.Pulse(lamp, true, Rhythm{[]time.Duration{ShortestSpan}, 1}, nil, done)
 		},
 		"blink": func(b *bench, done func(error)) {
-			b.Blink(lamp, Rhythm{[]time.Duration{ShortestSpan, ShortestSpan}, 1}, done)
+			b.Blink(lamp, Rhythm{[]time.Duration{ShortestSpan, ShortestSpan}, 1}, nil, done)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,14 +279,14 @@ func TestShortestPulseOnASlowThread(t *testing.T) {
 func TestWhatPlaysCountsAsOnForAToggle(t *testing.T) {
 	for _, wait := range []time.Duration{5 * ms, 15 * ms} {
 		b := newBench(t)
-		b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+		b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
 		b.pass(wait)
-		b.ok(b.ToggleLine("lamp"))
+		b.ok(b.ToggleLine("lamp", nil))
 		b.pass(time.Second)
 		if b.on["lamp"] {
 			t.Error("the lamp is on")
 		}
-		b.ok(b.ToggleLine("lamp"))
+		b.ok(b.ToggleLine("lamp", nil))
 		if !b.on["lamp"] {
 			t.Error("the lamp is off")
 		}
@@ -296,8 +296,8 @@ func TestWhatPlaysCountsAsOnForAToggle(t *testing.T) {
 func TestReloadEndsWhatPlaysOnWhatIsGone(t *testing.T) {
 	b := newBench(t)
 	b.on["bell"] = true
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
-	b.Blink(bell, every(10*ms, 10*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
+	b.Blink(bell, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(15 * ms)
 	b.calls = nil
 	b.Keep(func(o Output) bool { return o == lamp })
@@ -307,7 +307,7 @@ func TestReloadEndsWhatPlaysOnWhatIsGone(t *testing.T) {
 
 func TestAFailureIsLoggedOnceAndTheBlinkGoesOn(t *testing.T) {
 	b := newBench(t)
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
 	b.broken = errors.New("gone")
 	b.pass(100 * ms)
 	if s := b.Status(); len(s) != 1 || s[0].OK || s[0].Error != "gone" || s[0].Detail != "blinks: 10ms on, 10ms off" {
@@ -324,7 +324,7 @@ func TestTheFirstFailureIsTheOrders(t *testing.T) {
 	b := newBench(t)
 	b.broken = errors.New("gone")
 	var got error
-	b.Blink(lamp, every(10*ms, 10*ms), func(err error) { got = err })
+	b.Blink(lamp, every(10*ms, 10*ms), nil, func(err error) { got = err })
 	b.pass(50 * ms)
 	if got != b.broken || b.log.Len() > 0 {
 		t.Errorf("%v; log: %s", got, b.log.String())
@@ -333,8 +333,8 @@ func TestTheFirstFailureIsTheOrders(t *testing.T) {
 
 func TestRest(t *testing.T) {
 	b := newBench(t)
-	b.Blink(lamp, every(10*ms, 10*ms), b.ok)
-	b.Pulse(bell, true, Rhythm{[]time.Duration{time.Hour}, 1}, b.ok)
+	b.Blink(lamp, every(10*ms, 10*ms), nil, b.ok)
+	b.Pulse(bell, true, Rhythm{[]time.Duration{time.Hour}, 1}, nil, b.ok)
 	if !b.Rest() {
 		t.Error("lines take time")
 	}
@@ -344,10 +344,10 @@ func TestRest(t *testing.T) {
 
 func TestSetAllocatesNothing(t *testing.T) {
 	b := newBench(t)
-	b.Blink(bell, every(10*ms, 10*ms), b.ok)
+	b.Blink(bell, every(10*ms, 10*ms), nil, b.ok)
 	quiet := New(b, b.Outputs.log, still{}, b.t.TempDir())
 	quiet.stages = b.stages
-	if n := testing.AllocsPerRun(100, func() { _ = quiet.SetLine("lamp", true); _ = quiet.ToggleLine("lamp") }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = quiet.SetLine("lamp", true, nil); _ = quiet.ToggleLine("lamp", nil) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -355,9 +355,9 @@ func TestSetAllocatesNothing(t *testing.T) {
 // still are lines to which nothing happens.
 type still struct{}
 
-func (still) Set(string, bool) error          { return nil }
-func (still) Toggle(string) error             { return nil }
-func (still) Level(string) (on bool, ok bool) { return false, true }
+func (still) Set(string, bool, sources.Cause) error { return nil }
+func (still) Toggle(string, sources.Cause) error    { return nil }
+func (still) Level(string) (on bool, ok bool)       { return false, true }
 
 // plug makes a LED of files.
 func (b *bench) plug(name, trigger, brightness string) {
@@ -405,7 +405,7 @@ func TestLEDBlinksAndGetsItsTriggerBack(t *testing.T) {
 	b.plug("ACT", "[mmc0] none", "7")
 	b.plug("PWR", "[none] mmc0", "20")
 	act := Output{LED: "A*"}
-	b.Blink(act, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 2}, b.ok)
+	b.Blink(act, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 2}, nil, b.ok)
 	b.is("ACT", "20 none")
 	b.pass(15 * ms)
 	b.is("ACT", "0 none")
@@ -413,7 +413,7 @@ func TestLEDBlinksAndGetsItsTriggerBack(t *testing.T) {
 	b.is("ACT", "7 mmc0")
 	b.is("PWR", "20 [none]")
 
-	b.Blink(act, every(10*ms, 10*ms), b.ok)
+	b.Blink(act, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(15 * ms)
 	if b.Rest() {
 		t.Error("a LED is written to beside the loop, so it takes time")
@@ -427,7 +427,7 @@ func TestLEDBlinksAndGetsItsTriggerBack(t *testing.T) {
 func TestTwoPatternsAreOneLED(t *testing.T) {
 	b := newBench(t)
 	b.plug("input3::capslock", "[none]", "0")
-	b.Blink(Output{LED: "*caps*"}, every(10*ms, 10*ms), b.ok)
+	b.Blink(Output{LED: "*caps*"}, every(10*ms, 10*ms), nil, b.ok)
 	b.settle()
 	b.SetLED("input3::capslock", Setting{To: "on", Brightness: Brightness{N: 40, Percent: true}}, b.ok)
 	b.settle()
@@ -446,7 +446,7 @@ func TestOrdersToABusyLED(t *testing.T) {
 	b.SetLED("x", Setting{To: "toggle"}, count)
 	b.SetLED("x", Setting{To: "toggle"}, count)
 	b.SetLED("x", Setting{To: "toggle"}, count)
-	b.Blink(x, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}, count)
+	b.Blink(x, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}, nil, count)
 	b.is("x", "20 [none]")
 	b.pass(time.Second)
 	b.is("x", "20 [none]") // on by the last toggle, which was before the blink
@@ -472,7 +472,7 @@ func TestOrdersToALEDThatHangsDoNotPileUp(t *testing.T) {
 func TestLEDThatIsReplacedBetweenTwoEdges(t *testing.T) {
 	b := newBench(t)
 	b.plug("input3::caps", "[none]", "0")
-	b.Blink(Output{LED: "input*::caps"}, every(10*ms, 10*ms), b.ok)
+	b.Blink(Output{LED: "input*::caps"}, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(15 * ms)
 	b.unplug("input3::caps")
 	b.plug("input4::caps", "[none]", "5")
@@ -486,7 +486,7 @@ func TestLEDThatIsReplacedBetweenTwoEdges(t *testing.T) {
 func TestLEDThatIsMissingIsNotLookedForAtEachEdge(t *testing.T) {
 	b := newBench(t)
 	var got error
-	b.Blink(Output{LED: "x"}, every(10*ms, 10*ms), func(err error) { got = err })
+	b.Blink(Output{LED: "x"}, every(10*ms, 10*ms), nil, func(err error) { got = err })
 	b.settle()
 	if got == nil {
 		t.Error("the order did not fail")
@@ -504,7 +504,7 @@ func TestLEDThatComesBackUnderAnotherName(t *testing.T) {
 	b := newBench(t)
 	b.plug("input3::caps", "[none]", "0")
 	caps := Output{LED: "input*::caps"}
-	b.Blink(caps, every(10*ms, 10*ms), b.ok)
+	b.Blink(caps, every(10*ms, 10*ms), nil, b.ok)
 	b.pass(15 * ms)
 	b.unplug("input3::caps")
 	b.pass(100 * ms)

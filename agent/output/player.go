@@ -115,6 +115,7 @@ type line struct {
 	name    string
 	showing bool
 	before  bool // what it was, while showing
+	cause   sources.Cause
 }
 
 func (l *line) show(on bool, done func(error)) {
@@ -122,7 +123,7 @@ func (l *line) show(on bool, done func(error)) {
 		l.showing = true
 		l.before, _ = l.lines.Level(l.name)
 	}
-	done(l.lines.Set(l.name, on))
+	done(l.lines.Set(l.name, on, l.cause))
 }
 
 func (l *line) rest(done func(error)) {
@@ -135,7 +136,7 @@ func (l *line) rest(done func(error)) {
 
 func (l *line) finish(on bool, done func(error)) {
 	l.showing = false
-	done(l.lines.Set(l.name, on))
+	done(l.lines.Set(l.name, on, l.cause))
 }
 
 func (l *line) busy() bool { return false }

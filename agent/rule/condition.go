@@ -6,50 +6,67 @@ package rule
 
 import (
 	"slices"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
 )
 
+// World is what conditions look at beside the event and the sources.
+type World struct {
+	// States answers what is asked of states.
+	States interface {
+		Ask(q *sources.Question, now time.Duration) sources.Truth
+	}
+}
+
 // condition is one `if`. Asking it allocates nothing.
 type condition interface {
-	holds(e *sources.Event) sources.Truth
+	holds(w *World, e *sources.Event) sources.Truth
 }
 
 // allOf holds if all of it does: the zero value does.
 type allOf []condition
 
-func (all allOf) holds(e *sources.Event) sources.Truth {
+func (all allOf) holds(w *World, e *sources.Event) sources.Truth {
 	least := sources.Yes
 	for _, c := range all {
-		least = min(least, c.holds(e))
+		least = min(least, c.holds(w, e))
 	}
 	return least
 }
 
 type anyOf []condition
 
-func (all anyOf) holds(e *sources.Event) sources.Truth {
+func (all anyOf) holds(w *World, e *sources.Event) sources.Truth {
 	most := sources.No
 	for _, c := range all {
-		most = max(most, c.holds(e))
+		most = max(most, c.holds(w, e))
 	}
 	return most
 }
 
 type not struct{ condition }
 
-func (n not) holds(e *sources.Event) sources.Truth { return -n.condition.holds(e) }
+func (n not) holds(w *World, e *sources.Event) sources.Truth { return -n.condition.holds(w, e) }
 
 // where asks for fields of the event.
 type where struct{ sources.Where }
 
-func (c where) holds(e *sources.Event) sources.Truth { return sources.Whether(c.Match(e)) }
+func (c where) holds(_ *World, e *sources.Event) sources.Truth { return sources.Whether(c.Match(e)) }
 
-// question asks a source.
-type question func() sources.Truth
+// question asks a source, or for a state.
+type question struct{ *sources.Question }
 
-func (ask question) holds(*sources.Event) sources.Truth { return ask() }
+func (q question) holds(w *World, e *sources.Event) sources.Truth {
+	switch {
+	case q.Ask != nil:
+		return q.Ask()
+	case w.States == nil:
+		return sources.Unknown
+	}
+	return w.States.Ask(q.Question, e.Time)
+}
 
 // ifSpec is a condition as it is read, before names can be resolved.
 type ifSpec struct {
@@ -94,7 +111,12 @@ func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 	for _, k := range kinds.questions {
 		if k.Key == key {
 			fields, compile := k.New()
-			s.compile = func(c *Compiler, _ []sources.Trigger) condition { return question(compile(c.Problems)) }
+			s.compile = func(c *Compiler, _ []sources.Trigger) condition {
+				q := compile(c.Problems)
+				q.Text = s.node.String()
+				c.questions = append(c.questions, &q)
+				return question{&q}
+			}
 			return fields
 		}
 	}
@@ -163,9 +185,9 @@ type placed struct {
 }
 
 // unmet returns where the first of all stands that does not hold, for the log.
-func (all allOf) unmet(e *sources.Event) string {
+func (all allOf) unmet(w *World, e *sources.Event) string {
 	for _, c := range all {
-		if p, ok := c.(placed); ok && p.holds(e) != sources.Yes {
+		if p, ok := c.(placed); ok && p.holds(w, e) != sources.Yes {
 			return p.at.String()
 		}
 	}

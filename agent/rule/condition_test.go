@@ -14,7 +14,9 @@ import (
 
 // What is not known is neither true nor false, through any nesting.
 func TestUnknownIsNeither(t *testing.T) {
-	is := func(truth sources.Truth) condition { return question(func() sources.Truth { return truth }) }
+	is := func(truth sources.Truth) condition {
+		return question{&sources.Question{Ask: func() sources.Truth { return truth }}}
+	}
 	yes, no, unknown := is(sources.Yes), is(sources.No), is(sources.Unknown)
 	for name, test := range map[string]struct {
 		condition
@@ -31,7 +33,7 @@ func TestUnknownIsNeither(t *testing.T) {
 		"not (unknown and no)":  {not{allOf{no, unknown}}, sources.Yes},
 		"not (yes and not yes)": {not{allOf{yes, not{yes}}}, sources.Yes},
 	} {
-		if got := test.holds(nil); got != test.want {
+		if got := test.holds(nil, nil); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
 	}
@@ -49,11 +51,11 @@ func conditional(t testing.TB) (*Runner, []*Rule, *sources.Event) {
 	if ps.Failed() || len(all) != 1 {
 		t.Fatal(ps)
 	}
-	yes := question(func() sources.Truth { return sources.Yes })
+	yes := question{&sources.Question{Ask: func() sources.Truth { return sources.Yes }}}
 	all = append(all, anyOf{not{yes}, yes}, placed{not{yes}, config.Pos{}})
 	r := &Rule{Name: "r", If: all}
 	env := &action.Env{Log: slog.New(slog.NewTextHandler(&strings.Builder{}, nil))}
-	runner := NewRunner(env, false)
+	runner := NewRunner(env, &World{}, false)
 	runner.Adopt([]*Rule{r})
 	fields := []sources.Field{{Name: "LINE", Value: sources.Text("door")}, {Name: "N", Value: sources.Int(5)}}
 	return runner, []*Rule{r}, &sources.Event{Topic: sources.Topic{Kind: "event", Name: "x", State: "sent"}, Fields: fields}

@@ -23,7 +23,9 @@ type Rule struct {
 	Triggers []sources.Trigger
 	// If must hold for the rule to fire.
 	If allOf
-	Do action.List
+	// Questions are those of If that are asked of states.
+	Questions []*sources.Question
+	Do        action.List
 	// OnFailure is done when an action of Do fails.
 	OnFailure action.List
 	Mode      Mode
@@ -33,6 +35,8 @@ type Rule struct {
 	// Disabled is what the configuration says; a Runner may have been told
 	// otherwise since.
 	Disabled bool
+	// bothWays are the encoders that it matches in both directions.
+	bothWays []string
 }
 
 // Mode says what happens when a rule fires while it is still running.
@@ -75,6 +79,7 @@ type Index struct {
 	Rules []*Rule
 	index map[sources.Topic][]entry
 	hits  []int // scratch
+	view  view
 }
 
 // entry is a trigger of the rule with that number.
@@ -83,12 +88,15 @@ type entry struct {
 	trigger *sources.Trigger
 }
 
-// NewIndex indexes rules.
+// NewIndex indexes rules, but for triggers that wait for a state to last.
 func NewIndex(rules []*Rule) *Index {
 	b := &Index{Rules: rules, index: map[sources.Topic][]entry{}}
 	for i, r := range rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
+			if t.Lasting.For > 0 {
+				continue // it does not fire when the state begins
+			}
 			for _, topic := range t.Topics {
 				b.index[topic] = append(b.index[topic], entry{i, t})
 			}
@@ -122,7 +130,7 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 
 func (b *Index) look(topic sources.Topic, e *sources.Event) {
 	for _, entry := range b.index[topic] {
-		if entry.trigger.Accepts(e) {
+		if entry.trigger.Accepts(b.view.of(b.Rules[entry.rule], e)) {
 			b.hits = append(b.hits, entry.rule)
 		}
 	}

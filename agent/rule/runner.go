@@ -18,9 +18,11 @@ import (
 // cooldown and its limit go on over a reload, found by the rule's name.
 type Runner struct {
 	env     *action.Env
+	world   *World
 	dryRun  bool
 	perRule map[string]*progress
 	due     []*Rule // scratch
+	view    view
 }
 
 // progress is what there is to know of one rule at run time.
@@ -46,10 +48,10 @@ type Counts struct {
 	Braked int `json:"braked"`
 }
 
-// NewRunner returns a Runner without rules. With dryRun it only tells what it
-// would do.
-func NewRunner(env *action.Env, dryRun bool) *Runner {
-	return &Runner{env: env, dryRun: dryRun, perRule: map[string]*progress{}}
+// NewRunner returns a Runner without rules, whose conditions look at world.
+// With dryRun it only tells what it would do.
+func NewRunner(env *action.Env, world *World, dryRun bool) *Runner {
+	return &Runner{env: env, world: world, dryRun: dryRun, perRule: map[string]*progress{}}
 }
 
 // Adopt makes rules the ones that run. Rules that are gone finish what they
@@ -99,12 +101,12 @@ func (r *Runner) of(rule *Rule) *progress {
 func (r *Runner) Fire(rules []*Rule, e *sources.Event) {
 	r.due = r.due[:0]
 	for _, rule := range rules {
-		if r.may(rule, e) {
+		if r.may(rule, r.view.of(rule, e)) {
 			r.due = append(r.due, rule)
 		}
 	}
 	for _, rule := range r.due {
-		r.fire(rule, e)
+		r.fire(rule, r.view.of(rule, e))
 	}
 }
 
@@ -114,7 +116,7 @@ func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 	switch {
 	case p.off:
 		return false
-	case len(rule.If) == 0 || rule.If.holds(e) == sources.Yes:
+	case len(rule.If) == 0 || rule.If.holds(r.world, e) == sources.Yes:
 		return true
 	}
 	p.Unmet++
@@ -130,7 +132,7 @@ func (r *Runner) logUnmet(rule *Rule, e *sources.Event) {
 		level, message = slog.LevelInfo, "would not fire: a condition does not hold"
 	}
 	if log := r.env.Log; log.Enabled(context.Background(), level) {
-		log.Log(context.Background(), level, message, "rule", rule.Name, "event", e.Describe(), "if", rule.If.unmet(e))
+		log.Log(context.Background(), level, message, "rule", rule.Name, "event", e.Describe(), "if", rule.If.unmet(r.world, e))
 	}
 }
 
@@ -172,41 +174,6 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 			}
 		}
 	}
-}
-
-// gather returns the firing that stands for a waiting one and for the one that
-// comes after it: the newest, or for a knob the one that turns it as far as both
-// together, so that a knob that is turned while its rule runs loses no step. It
-// is nil if the knob is where it was.
-func gather(newest, waiting *sources.Event) *sources.Event {
-	is, was := steps(newest), steps(waiting)
-	if is == 0 || was == 0 || newest.Topic.Name != waiting.Topic.Name {
-		return newest
-	}
-	sum, gathered := is+was, newest
-	switch {
-	case sum == 0:
-		return nil
-	case (sum < 0) != (is < 0):
-		gathered = waiting
-	}
-	for i := range gathered.Fields {
-		if f := &gathered.Fields[i]; f.Name == sources.Steps {
-			f.Value = sources.Int(max(sum, -sum))
-		}
-	}
-	return gathered
-}
-
-// steps is how far e turned a knob, counter-clockwise being negative; 0 if it
-// is no event of one.
-func steps(e *sources.Event) int64 {
-	v, _ := e.Lookup(sources.Steps)
-	n, _ := v.Int()
-	if e.Topic.State == sources.CounterClockwise {
-		return -n
-	}
-	return n
 }
 
 // full returns why the mode has no place for another firing.

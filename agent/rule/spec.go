@@ -54,9 +54,9 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		config.Field{Name: "name", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any one fires it", Required: true, Value: config.OneOrMore(&s.triggers, when)},
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
-		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value()},
-		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value()},
-		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running", Default: string(Queued),
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.questions)},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.questions)},
+		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
@@ -99,6 +99,8 @@ type Compiler struct {
 	names    map[string]config.Pos
 	unnamed  map[config.Pos]int // how many rules without a name begin in a line
 	topics   int                // of all triggers
+	// questions are those of the rule that is being compiled.
+	questions []*sources.Question
 }
 
 // mostTopics bounds what the patterns of many triggers match in all, which is
@@ -131,7 +133,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		if spec.kind == nil || c.topics > mostTopics {
 			continue // complained of
 		}
-		t := sources.Trigger{Pos: spec.pos, Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
+		t := sources.Trigger{Pos: spec.pos, Text: spec.node.String(), Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
 		spec.compile(&t, c.Problems)
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
@@ -160,6 +162,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 	if s.max == 0 {
 		s.max = DefaultMax
 	}
+	c.questions = nil
 	r := &Rule{
 		Name:      c.nameOf(s),
 		Pos:       s.pos,
@@ -172,7 +175,9 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Cooldown:  s.cooldown,
 		Limit:     s.limit,
 		Disabled:  !s.enabled,
+		bothWays:  bothWays(triggers),
 	}
+	r.Questions = c.questions
 	return r
 }
 

@@ -18,6 +18,7 @@ type asked struct {
 	nameAt config.Pos
 	is     sources.Test
 	isAt   config.Pos // without a line if anything will do
+	sources.LastingSpec
 }
 
 // fields returns the YAML fields of a. what says when `is` is looked at.
@@ -63,7 +64,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 			a := &asked{plan: p}
-			return a.fields("its new value, by default any", false), a.trigger
+			return append(a.fields("its new value, by default any", false), a.LastingSpec.Fields("a value")...), a.trigger
 		},
 	}}
 }
@@ -71,24 +72,31 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 func (a *asked) trigger(t *sources.Trigger, ps *config.Problems) {
 	a.check(ps)
 	t.Topics = []sources.Topic{{Kind: "var", Name: a.name, State: "changed"}}
-	if a.isAt.Line == 0 {
-		return
+	a.LastingSpec.Compile(t, a.isAt.Line != 0, "VALUE", ps)
+	if a.isAt.Line != 0 {
+		t.Restrict(a.matches)
 	}
-	t.Restrict(func(e *sources.Event) bool {
-		value, _ := e.Lookup("VALUE")
-		return a.is.Holds(value.String())
-	})
+}
+
+// matches reports whether e is of a value that passes the test.
+func (a *asked) matches(e *sources.Event) bool {
+	value, _ := e.Lookup("VALUE")
+	return a.is.Holds(value.String())
 }
 
 // Conditions implements sources.Conditional.
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{{
 		Key: "var", Doc: "the value of a variable",
-		New: func() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+		New: func() ([]config.Field, func(*config.Problems) sources.Question) {
 			a := &asked{plan: p}
-			return a.fields("what it must be", true), func(ps *config.Problems) func() sources.Truth {
+			q := sources.Question{Kind: "var"}
+			return append(a.fields("what it must be", true), q.ForField()), func(ps *config.Problems) sources.Question {
 				a.check(ps)
-				return a.holds
+				if q.Name, q.Is = a.name, a.matches; q.For == 0 {
+					q.Ask = a.holds // a rule sees at once what the one before it has set
+				}
+				return q
 			}
 		},
 	}}

@@ -26,6 +26,8 @@ var Kind = sources.Kind{
 	Name: "vars",
 	Plan: func() sources.Plan { return &Plan{file: DefaultFile} },
 	Open: func(host sources.Host) (sources.Source, error) { return open(host), nil },
+
+	Simulates: true,
 }
 
 // DefaultFile is where kept variables are if the configuration names no file.
@@ -134,6 +136,15 @@ func (v *variable) suggest(value string) string {
 		return s
 	}
 	return ": " + strings.Join(v.values, ", ")
+}
+
+// Begin makes value the initial value of a variable.
+func (p *Plan) Begin(name, value string) error {
+	if err := p.Allows(name, value); err != nil {
+		return err
+	}
+	p.vars[name].initial = value
+	return nil
 }
 
 // Names returns the names of the declared variables, sorted.

@@ -54,7 +54,7 @@ func (s *Source) Apply(plan sources.Plan) {
 			s.values[name] = v.initial
 			replaced = true
 			if previous, ok := before[name]; ok {
-				s.emitChange(name, previous, nil)
+				s.emit(name, previous, sources.Begins, nil)
 			}
 		default:
 			s.values[name] = value
@@ -64,6 +64,16 @@ func (s *Source) Apply(plan sources.Plan) {
 		s.keeper.agrees(s.kept())
 	}
 	s.keep()
+	for _, name := range p.Names() {
+		if _, known := before[name]; !known {
+			s.emit(name, "", sources.Found, nil)
+		}
+	}
+	for name := range before {
+		if p.vars[name] == nil {
+			s.host.Emit(&sources.Event{Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name}, Source: "var:" + name, Standing: sources.Vanishes})
+		}
+	}
 }
 
 // Allows returns why the variable cannot be set to value, nil if it can.
@@ -85,15 +95,16 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 		return nil
 	}
 	s.values[name] = value
-	s.emitChange(name, previous, cause)
+	s.emit(name, previous, sources.Begins, cause)
 	if s.plan.vars[name].keep {
 		s.keep()
 	}
 	return nil
 }
 
-// emitChange emits the event that a variable changed.
-func (s *Source) emitChange(name, previous string, cause *sources.Chain) {
+// emit emits the event that a variable has another value, or was found with
+// its first one.
+func (s *Source) emit(name, previous string, standing sources.Standing, cause *sources.Chain) {
 	s.fields = [...]sources.Field{
 		{Name: "VAR", Value: sources.Text(name)},
 		{Name: "VALUE", Value: sources.Text(s.values[name])},
@@ -101,8 +112,14 @@ func (s *Source) emitChange(name, previous string, cause *sources.Chain) {
 	}
 	s.host.Emit(&sources.Event{
 		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name, State: "changed"},
-		Source: "var:" + name, Fields: s.fields[:], Chain: cause,
+		Source: "var:" + name, Fields: s.fields[:], Chain: cause, Standing: standing,
 	})
+}
+
+// Value returns the value of a variable, and whether there is one of that name.
+func (s *Source) Value(name string) (string, bool) {
+	value, ok := s.values[name]
+	return value, ok
 }
 
 // kept returns the text of the file that holds what is to be kept.
@@ -114,7 +131,7 @@ func (s *Source) kept() string {
 
 // keep has the file say what the variables are.
 func (s *Source) keep() {
-	if s.plan.keeps() && !s.host.DryRun {
+	if s.plan.keeps() && !s.host.DryRun && !s.host.Simulated {
 		s.keeper.put(s.kept())
 	}
 }

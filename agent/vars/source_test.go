@@ -50,6 +50,9 @@ func newRig(t *testing.T) *rig {
 	}
 	r := &rig{t: t, loop: l}
 	r.source = open(sources.Host{Loop: l, Log: slog.New(slog.NewTextHandler(r, nil)), Emit: func(e *sources.Event) {
+		if e.Standing > sources.Begins {
+			return
+		}
 		var words []string
 		for _, f := range e.Fields {
 			words = append(words, f.Value.String())

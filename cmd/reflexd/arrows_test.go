@@ -41,7 +41,7 @@ func list(t *testing.T, args ...string) []pkg {
 // The arrows of the house: who may import whom within the module. A pattern
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
-	"reflexd/cmd/...":           {"reflexd/agent", "reflexd/agent/control", "reflexd/config", "reflexd/learn", "reflexd/sources/...", "reflexd/board"},
+	"reflexd/cmd/...":           {"reflexd/agent", "reflexd/agent/control", "reflexd/agent/scenario", "reflexd/config", "reflexd/learn", "reflexd/sources/...", "reflexd/board"},
 	"reflexd/learn":             {"reflexd/blkid", "reflexd/board", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
 	"reflexd/agent":             {"reflexd/agent/...", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
 	"reflexd/agent/loop":        {"reflexd/sources"},
@@ -54,6 +54,9 @@ var arrows = map[string][]string{
 	"reflexd/agent/account":     {"reflexd/config"},
 	"reflexd/agent/expand":      {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/control":     {"reflexd/sources"},
+	"reflexd/agent/scenario":    {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/expand", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
+	"reflexd/agent/state":       {"reflexd/sources"},
+	"reflexd/agent/diagram":     {},
 	"reflexd/agent/lint":        {"reflexd/agent/rule", "reflexd/config", "reflexd/sources", "reflexd/sources/clock"},
 	"reflexd/sources":           {"reflexd/config"},
 	"reflexd/sources/...":       {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},

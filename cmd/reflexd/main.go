@@ -40,6 +40,7 @@ func verbs() []verb {
 	return []verb{
 		{"run", "", "react to events as the configuration defines", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "report the mistakes in the configuration", checkVerb},
+		{"test", "[FILE-or-FOLDER ...]", "play tests of rules, without hardware and in virtual time", testVerb},
 		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},

@@ -21,6 +21,8 @@ var Kind = sources.Kind{
 	Name: "clock",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(host sources.Host) (sources.Source, error) { return open(host), nil },
+
+	Simulates: true,
 }
 
 // Plan is what one configuration asks of the clock.
@@ -144,7 +146,7 @@ func (p *Plan) ask(at config.Pos) {
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{
 		{Key: "time", Doc: "time of day, by the board's clock and time zone",
-			New: func() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+			New: func() ([]config.Field, func(*config.Problems) sources.Question) {
 				h := &hours{plan: p}
 				return h.fields(), h.compile
 			}},
@@ -152,20 +154,20 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 	}
 }
 
-func (p *Plan) sunCondition() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+func (p *Plan) sunCondition() ([]config.Field, func(*config.Problems) sources.Question) {
 	var is string
 	var at config.Pos
 	field := config.Field{Name: "sun", Doc: "where it is", Required: true, Value: config.At(&at, config.OneOf(&is, "up", "down"))}
-	return []config.Field{field}, func(ps *config.Problems) func() sources.Truth {
+	return []config.Field{field}, func(ps *config.Problems) sources.Question {
 		p.needPlace(at, ps)
 		p.ask(at)
-		return func() sources.Truth {
+		return sources.Question{Ask: func() sources.Truth {
 			now, ok := p.now()
 			if !ok {
 				return sources.Unknown
 			}
 			return sources.Whether(p.place.Up(now) == (is == "up"))
-		}
+		}}
 	}
 }
 

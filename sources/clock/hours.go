@@ -106,10 +106,10 @@ func parseSixty(s string) (int, bool) {
 	return int(n), err == nil && len(s) == 2 && n < 60
 }
 
-func (h *hours) compile(*config.Problems) func() sources.Truth {
+func (h *hours) compile(*config.Problems) sources.Question {
 	h.days = weekOf(h.names)
 	h.plan.ask(h.at)
-	return h.holds
+	return sources.Question{Ask: h.holds}
 }
 
 func (h *hours) holds() sources.Truth {

@@ -145,7 +145,7 @@ func (r *rig) condition(text string) func() (truth sources.Truth) {
 		if key, _, _ := strings.Cut(strings.Trim(text, "{ "), ":"); key == k.Key {
 			fields, compile := k.New()
 			r.read(config.Object(fields...), text)
-			return compile(&config.Problems{})
+			return compile(&config.Problems{}).Ask
 		}
 	}
 	r.t.Fatal("no such condition")

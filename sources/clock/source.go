@@ -112,8 +112,11 @@ func (s *Source) wake() {
 		s.setAlarm(plausible)
 		return
 	}
-	if s.handled.IsZero() {
+	switch {
+	case s.handled.IsZero():
 		s.handled = now
+	case s.handled.After(now): // set back, and perhaps to the very moment
+		s.handled = now.Add(-1)
 	}
 	next := now.Add(horizon)
 	for _, d := range s.plan.dues {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/state"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -32,6 +33,7 @@ type bench struct {
 	loop   *loop.Loop
 	log    bytes.Buffer
 	events []*sources.Event
+	table  *state.Table // of the events so far
 	wanted func() bool
 	met    chan struct{}
 
@@ -68,13 +70,18 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{
-		T: t, loop: l, dev: t.TempDir(), sys: t.TempDir(),
+		T: t, loop: l, table: state.New(), dev: t.TempDir(), sys: t.TempDir(),
 		chips: map[string]*fakeChip{}, opened: map[int]*fakeChip{}, lines: map[int]*fakeLine{},
 	}
 	host := sources.Host{
 		Loop: l, Dev: b.dev, Sys: b.sys, Proc: t.TempDir(),
-		Emit: func(e *sources.Event) { b.events = append(b.events, e.Clone()) },
-		Log:  slog.New(slog.NewTextHandler(&b.log, nil)),
+		Emit: func(e *sources.Event) {
+			b.table.Take(e)
+			if e.Standing <= sources.Begins || e.Press != sources.NoPress {
+				b.events = append(b.events, e.Clone())
+			}
+		},
+		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 	}
 	b.Source = open(host, b.kernel())
 	ended := make(chan error)
@@ -143,7 +150,7 @@ func (b *bench) nothing() {
 
 // told writes events as "name state press", with an S for synthetic ones.
 func told(events []*sources.Event) []string {
-	presses := []string{"", "Down", "Up", "Repeat", "StartsDown", "StartsUp", "Ended"}
+	presses := []string{"", "Down", "Up", "Repeat", "StartsDown", "StartsUp", "Ended", "StartsOn"}
 	words := []string{}
 	for _, e := range events {
 		w := fmt.Sprintf("%s %s %s", e.Topic.Name, e.Topic.State, presses[e.Press])

@@ -5,8 +5,6 @@
 package gpio
 
 import (
-	"slices"
-
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -17,67 +15,59 @@ type lineIs struct {
 	line sources.Ref
 	is   string // pressed, released, on, off
 	isAt config.Pos
+	sources.Question
 }
 
 // Conditions implements sources.Conditional.
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{{
 		Key: "line", Doc: "the state of a declared line, by its active level; a line that is not open has none",
-		New: func() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+		New: func() ([]config.Field, func(*config.Problems) sources.Question) {
 			c := &lineIs{plan: p}
 			return []config.Field{
 				{Name: "line", Doc: "the name of a line under `lines`", Required: true,
 					Value: lineRef(&c.line)},
 				{Name: "is", Doc: "the required state; pressed and released are for inputs", Required: true,
-					Value: config.At(&c.isAt, config.OneOf(&c.is, sources.Pressed, sources.Released, "on", "off"))},
+					Value: config.At(&c.isAt, config.OneOf(&c.is, sources.Pressed, sources.Released, sources.On, sources.Off))},
+				c.ForField(),
 			}, c.compile
 		},
 	}}
 }
 
-func (c *lineIs) compile(ps *config.Problems) func() sources.Truth {
-	c.plan.asked = true
+func (c *lineIs) compile(ps *config.Problems) sources.Question {
+	c.Kind, c.Name = "line", c.line.Name
+	on := c.is == sources.On || c.is == sources.Pressed
+	c.IsOneOf(sources.OnOff(on))
 	l, ok := c.plan.declaredLines().One(c.line, ps)
-	if ok && l.Kind == Output && slices.Contains([]string{sources.Pressed, sources.Released}, c.is) {
+	switch {
+	case !ok:
+	case l.Kind == Output && c.is != sources.On && c.is != sources.Off:
 		ps.Errorf(c.isAt, "line %s is an output: it is on or off", c.line.Name)
+	case !l.stateful() && c.For != 0:
+		ps.Errorf(c.isAt, "for needs both edges: line %s is declared with edges: %s", l.Name, l.Edges)
+	case c.For == 0 && (l.Kind == Output || !l.stateful()):
+		// A rule sees at once what the one before it has set; the level of a
+		// line whose edges are not all seen must be read.
+		if !l.stateful() {
+			c.Is = nil
+		}
+		c.Ask = func() sources.Truth {
+			level, ok := c.plan.source.level(c.Name)
+			if !ok {
+				return sources.Unknown
+			}
+			return sources.Whether(level == on)
+		}
 	}
-	return c.holds
+	c.plan.follow(c.Name)
+	return c.Question
 }
 
-func (c *lineIs) holds() sources.Truth {
-	on, ok := c.plan.source.shown(c.line.Name)
-	if !ok {
-		return sources.Unknown
-	}
-	return sources.Whether(on == (c.is == "on" || c.is == sources.Pressed))
-}
-
-// Subscribes implements sources.SubscriberPlan: where conditions ask for lines, the
-// source wants to know how far its own edges have been heard.
-func (p *Plan) Subscribes() []string {
-	if p.asked {
-		return []string{"line"}
-	}
-	return nil
-}
-
-// Notify implements sources.Subscriber.
-func (s *Source) Notify(e *sources.Event) {
-	if l := s.lines[e.Topic.Name]; l != nil && e.Press != sources.NoPress {
-		l.shown = e.Press == sources.Down || e.Press == sources.StartsDown
-	}
-}
-
-// shown returns the level of a line as the rules know it: several edges may
-// have been read of which the rules have not heard yet, of this line or of
-// another, and a rule on the first must not find the world as it is after the
-// last. A nil source knows nothing.
-func (s *Source) shown(name string) (on, ok bool) {
+// level is Level, of a source that may be nil and then knows nothing.
+func (s *Source) level(name string) (on, ok bool) {
 	if s == nil {
 		return false, false
-	}
-	if l := s.lines[name]; l != nil && !l.output && l.stateful() {
-		return l.shown, l.fd >= 0
 	}
 	return s.Level(name)
 }

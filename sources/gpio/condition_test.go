@@ -10,7 +10,7 @@ import (
 )
 
 // ask makes a condition of the plan.
-func ask(t *testing.T, p *Plan, text string) func() sources.Truth {
+func ask(t *testing.T, p *Plan, text string) *sources.Question {
 	t.Helper()
 	ps := &config.Problems{}
 	n, _ := config.Parse("f", []byte(text), ps)
@@ -20,61 +20,63 @@ func ask(t *testing.T, p *Plan, text string) func() sources.Truth {
 	if ps.Failed() {
 		t.Fatal(ps)
 	}
-	return question
+	return &question
 }
 
 func TestConditionsOnLines(t *testing.T) {
 	b := newBench(t)
-	p := plan(t, "lines: {bell: {button: BELL}, door: {button: DOOR}, lamp: {output: LAMP, initial: on}, far: {input: FAR}}")
-	var questions []func() sources.Truth
+	p := plan(t, "lines: {bell: {button: BELL}, door: {contact: DOOR}, lamp: {output: LAMP, initial: on}, pulse: {input: PULSE, edges: rising}, far: {input: FAR}}")
+	var questions []*sources.Question
 	for _, text := range []string{
-		"{line: bell, is: pressed}", "{line: door, is: off}", "{line: lamp, is: on}", "{line: far, is: released}",
+		"{line: bell, is: pressed}", "{line: door, is: off}", "{line: lamp, is: on}", "{line: pulse, is: off}", "{line: far, is: released}",
 	} {
 		questions = append(questions, ask(t, p, text))
 	}
 	answers := func(when string, want ...sources.Truth) {
 		t.Helper()
 		b.do(func() {
-			for i, question := range questions {
-				if got := question(); got != want[i] {
+			for i, q := range questions {
+				var got sources.Truth
+				if got = b.table.Ask(q, 0); q.Ask != nil {
+					got = q.Ask()
+				}
+				if got != want[i] {
 					t.Errorf("%s: answer %d is %d, want %d", when, i, got, want[i])
 				}
 			}
 		})
 	}
-	answers("before anything is known", 0, 0, 0, 0)
-	c := b.plug("gpiochip0", "pinctrl", "BELL", "DOOR", "LAMP")
+	answers("before anything is known", 0, 0, 0, 0, 0)
+	c := b.plug("gpiochip0", "pinctrl", "BELL", "DOOR", "LAMP", "PULSE")
 	b.apply(p)
 	b.expect("bell  StartsUp", "door  StartsUp")
-	answers("at first; far is not there", sources.No, sources.Yes, sources.Yes, 0)
+	answers("at first; far is not there", sources.No, sources.Yes, sources.Yes, sources.Yes, 0)
 	b.do(func() {
-		if err := b.Set("lamp", false); err != nil {
+		if err := b.Set("lamp", false, nil); err != nil {
 			t.Error(err)
 		}
 	})
-	// One wake-up reads that the bell was pressed and let go. Each edge finds
-	// it as it was.
-	b.write(b.line(c, 0), edge{high: false}, edge{high: true})
-	b.await("both edges", func() bool { return len(b.events) == 2 })
-	b.do(func() { b.Notify(b.events[0]) })
-	answers("after the first edge", sources.Yes, sources.Yes, sources.No, 0)
-	b.do(func() { b.Notify(b.events[1]) })
-	answers("after the second", sources.No, sources.Yes, sources.No, 0)
-	b.expect("bell falling Down", "bell rising Up")
+	b.write(b.line(c, 0), edge{high: false})
+	b.expect("lamp off ", "bell falling Down")
+	answers("after the first edge", sources.Yes, sources.Yes, sources.No, sources.Yes, 0)
+	b.write(b.line(c, 0), edge{high: true})
+	b.expect("bell rising Up")
+	answers("after the second", sources.No, sources.Yes, sources.No, sources.Yes, 0)
 	b.unplug(c)
 	b.await("the chip to be missed", func() bool { return b.Source.lines["bell"].fd < 0 })
-	answers("without the chip", 0, 0, 0, 0)
+	answers("without the chip", 0, 0, 0, 0, 0)
 }
 
-// A line that only a condition asks for is requested.
-func TestConditionsOverhearTheirLines(t *testing.T) {
-	p := plan(t, "lines: {bell: {button: BELL}}")
-	if p.Subscribes() != nil {
-		t.Error("without a condition it overhears")
-	}
-	ask(t, p, "{line: bell, is: off}")
-	if got := p.Subscribes(); len(got) != 1 || got[0] != "line" {
-		t.Errorf("it overhears %q", got)
+// For how long a line has been what it is must be seen.
+func TestHowLongNeedsBothEdges(t *testing.T) {
+	p := plan(t, "lines: {pulse: {input: PULSE, edges: rising}}")
+	ps := &config.Problems{}
+	n, _ := config.Parse("f", []byte("{line: pulse, is: on, for: 1s}"), ps)
+	fields, compile := p.Conditions()[0].New()
+	config.Object(fields...).Read(n, ps)
+	compile(ps)
+	if got, want := ps.Error(), "f:1:19: for needs both edges: line pulse is declared with edges: rising"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
 

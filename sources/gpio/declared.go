@@ -66,6 +66,9 @@ const (
 	Input  = "input"
 	Output = "output"
 	Button = "button"
+	// Contact is what tells a state, such as that of a door: an input with
+	// another debounce.
+	Contact = "contact"
 )
 
 // Edges, and the states of a line in Topic.State.
@@ -79,7 +82,8 @@ const (
 type Line struct {
 	Common
 	Spec     string         // LINE: which line of which chip it is
-	Kind     string         // Input, Output or Button
+	Kind     string         // Input, Output, Button or Contact
+	Class    string         // what a Contact or an Input is for: "door"; "" if nobody says
 	Drive    string         // push-pull, open-drain, open-source; of an output
 	Edges    string         // both, rising, falling; of an input
 	Debounce time.Duration  // by the kernel; of an input
@@ -96,6 +100,8 @@ func NewLine(kind, name, spec string) Line {
 		l.Drive, l.OnExit = "push-pull", "keep"
 	case Button:
 		l.Bias, l.Active, l.Edges, l.Debounce = "pull-up", "low", bothEdges, buttonDebounce
+	case Contact:
+		l.Edges, l.Debounce = bothEdges, contactDebounce
 	default:
 		l.Edges = bothEdges
 	}
@@ -106,6 +112,10 @@ func NewLine(kind, name, spec string) Line {
 // anyone to notice.
 const buttonDebounce = 10 * time.Millisecond
 
+// contactDebounce outlasts the bounce of reed contacts in doors, which is
+// longer than that of switches.
+const contactDebounce = 20 * time.Millisecond
+
 func (l *Line) specs() []string { return []string{l.Spec} }
 
 func (l *Line) settings() settings {
@@ -113,6 +123,9 @@ func (l *Line) settings() settings {
 }
 
 func (l *Line) user(r *request) user { return &line{request: r} }
+
+// stateful reports whether it is known at all times whether l is on.
+func (l *Line) stateful() bool { return l.Spec != "" && (l.Kind == Output || l.Edges == bothEdges) }
 
 // listened reports whether edges of l are seen.
 func (l *Line) listened() bool { return l.Kind != Output && l.Spec != "" }

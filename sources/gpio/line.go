@@ -17,8 +17,10 @@ type line struct {
 
 	// high is the last physical level that was emitted of an input with both
 	// edges.
-	high  bool
-	shown bool // it is active as far as the rules have heard: see Hear
+	high bool
+
+	followed bool          // rules ask for the state of an output
+	changed  time.Duration // when an output was set to what it is; CLOCK_MONOTONIC
 
 	event  sources.Event
 	names  [1]string
@@ -41,6 +43,9 @@ func (l *line) declare(d declared) {
 		l.on = decl.Initial
 	}
 	l.names[0] = decl.Name
+	if renamed {
+		l.vanish()
+	}
 	l.event = sources.Event{Source: "gpio:" + decl.Name, Names: l.names[:]}
 	l.describe()
 	if renamed && l.fd >= 0 && l.stateful() {
@@ -88,19 +93,52 @@ func (l *line) status() (string, []string) {
 
 func (l *line) found(now levels) {
 	l.describe()
+	l.changed = l.source.host.Loop.Now()
 	if l.stateful() {
 		l.high = now[0]
 		l.announce()
 	}
 }
 
-// announce emits the level as it was found. No rule hears of it.
+// announce emits the level as it was found.
 func (l *line) announce() {
 	press := sources.StartsUp
-	if l.pressed() {
+	switch {
+	case l.pressed() && l.kind == Button:
 		press = sources.StartsDown
+	case l.pressed():
+		press = sources.StartsOn
 	}
-	l.emitLevel(l.readAt, press, l.fields[:edgeField])
+	l.emitLevel(l.readAt, press, sources.Found, l.fields[:edgeField])
+}
+
+// announceOutput emits the state of an output as it was found.
+func (l *line) announceOutput() {
+	if on, ok := l.level(); ok && l.output && l.followed {
+		l.emitState(on, sources.Found, nil)
+	}
+}
+
+// emitState emits the state of an output.
+func (l *line) emitState(on bool, standing sources.Standing, cause sources.Cause) {
+	l.high = on != l.activeLow()
+	l.event.Chain = sources.ChainOf(cause)
+	l.setLevel()
+	l.emit(l.source.host.Loop.Now(), sources.OnOff(on), sources.NoPress, standing, l.fields[:edgeField])
+	l.event.Chain = nil
+}
+
+// set makes an output on or off, since cause says so.
+func (l *line) set(on bool, cause sources.Cause) error {
+	before := l.on
+	err := l.request.set(on)
+	if err == nil && l.on != before {
+		l.changed = l.source.host.Loop.Now()
+		if l.followed {
+			l.emitState(on, sources.Begins, cause)
+		}
+	}
+	return err
 }
 
 // edge emits an edge. Where both edges are watched, levels alternate: two
@@ -130,12 +168,21 @@ func (l *line) missed(now levels) {
 
 // end ends the press of a button that was down, without an edge.
 func (l *line) end() {
+	press := sources.NoPress
 	if l.active() {
 		l.high = !l.high
-		l.fields[edgeField] = l.fields[syntheticField]
-		l.emitLevel(l.source.host.Loop.Now(), sources.Ended, l.fields[:syntheticField])
-		l.describe()
+		press = sources.Ended
 	}
+	l.fields[edgeField] = l.fields[syntheticField]
+	l.emitLevel(l.source.host.Loop.Now(), press, sources.Lapses, l.fields[:syntheticField])
+	l.describe()
+}
+
+func (l *line) vanish() {
+	l.source.host.Emit(&sources.Event{
+		Time: l.source.host.Loop.Now(), Topic: sources.Topic{Kind: "line", Name: l.names[0]},
+		Source: l.event.Source, Standing: sources.Vanishes,
+	})
 }
 
 func (l *line) emitEdge(t time.Duration, high, synthetic bool) {
@@ -143,9 +190,10 @@ func (l *line) emitEdge(t time.Duration, high, synthetic bool) {
 	if high {
 		state, level = rising, 1
 	}
-	press := sources.NoPress
+	press, standing := sources.NoPress, sources.Begins
 	switch {
 	case !l.stateful():
+		standing = sources.NoState
 	case high != l.activeLow():
 		press = sources.Down
 	case synthetic:
@@ -159,23 +207,28 @@ func (l *line) emitEdge(t time.Duration, high, synthetic bool) {
 	if synthetic {
 		fields = l.fields[:]
 	}
-	l.emit(t, state, press, fields)
+	l.emit(t, state, press, standing, fields)
 }
 
 // emitLevel is for what is no edge.
-func (l *line) emitLevel(t time.Duration, press sources.Press, fields []sources.Field) {
+func (l *line) emitLevel(t time.Duration, press sources.Press, standing sources.Standing, fields []sources.Field) {
+	l.setLevel()
+	l.emit(t, "", press, standing, fields)
+}
+
+// setLevel makes LEVEL the physical level.
+func (l *line) setLevel() {
 	level := int64(0)
 	if l.high {
 		level = 1
 	}
 	l.fields[levelField].Value = sources.Int(level)
-	l.emit(t, "", press, fields)
 }
 
-func (l *line) emit(t time.Duration, state string, press sources.Press, fields []sources.Field) {
+func (l *line) emit(t time.Duration, state string, press sources.Press, standing sources.Standing, fields []sources.Field) {
 	l.event.Time = t
 	l.event.Topic = sources.Topic{Kind: "line", Name: l.name, State: state}
-	l.event.Press = press
+	l.event.Press, l.event.Standing = press, standing
 	l.event.Fields = fields
 	l.source.host.Emit(&l.event)
 }

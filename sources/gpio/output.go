@@ -8,27 +8,31 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
 )
 
 // Set makes the output name on or off, logically: with active: low, on is the
 // low level. It returns when the line is set, which behind I²C takes about a
-// millisecond, and allocates nothing. While the line is waited for it fails,
-// and the line will begin with the value when it opens.
-func (s *Source) Set(name string, on bool) error {
+// millisecond, and allocates nothing unless a rule asks for the line's state:
+// then it emits that, caused by cause, which is nil for who is outside. While
+// the line is waited for it fails, and the line will begin with the value when
+// it opens.
+func (s *Source) Set(name string, on bool, cause sources.Cause) error {
 	l := s.lines[name]
 	if l == nil || !l.output {
 		return fmt.Errorf("set line %s: it is not a declared output", name)
 	}
-	return l.set(on)
+	return l.set(on, cause)
 }
 
 // Toggle makes the output name what it is not, as Set does.
-func (s *Source) Toggle(name string) error {
+func (s *Source) Toggle(name string, cause sources.Cause) error {
 	l := s.lines[name]
 	if l == nil || !l.output {
 		return fmt.Errorf("toggle line %s: it is not a declared output", name)
 	}
-	return l.set(!l.on)
+	return l.set(!l.on, cause)
 }
 
 // Level returns the logical level of the line name: of an output the one that

@@ -22,8 +22,9 @@ type Plan struct {
 	encoders map[string]*Encoder
 	buttons  []*inPlace
 	holders  map[string]declared // by LINE
-	asked    bool                // conditions ask for lines
-	source   *Source             // that serves it, once it is applied
+	// followed are the outputs whose states rules ask for.
+	followed map[string]bool
+	source   *Source // that serves it, once it is applied
 }
 
 // all returns the declared lines and encoders, but for those that were
@@ -63,6 +64,18 @@ func (p *Plan) Outputs() []string {
 func (p *Plan) Output(name string) bool {
 	l := p.lines[name]
 	return l != nil && l.Kind == Output
+}
+
+// follow has the source report the states of the line name, if it is an
+// output.
+func (p *Plan) follow(name string) {
+	if !p.Output(name) {
+		return
+	}
+	if p.followed == nil {
+		p.followed = map[string]bool{}
+	}
+	p.followed[name] = true
 }
 
 // Timing returns the times of its own that the line called name has.

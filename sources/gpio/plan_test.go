@@ -27,7 +27,7 @@ func TestDefaultsOfAButton(t *testing.T) {
 
 func TestComplaints(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{`lines: {a: {output: X, debounce: 5ms}}`, `f.yaml:1:24: debounce goes with input and button, not with output`},
+		{`lines: {a: {output: X, debounce: 5ms}}`, `f.yaml:1:24: debounce goes with input, button and contact, not with output`},
 		{`lines: {a: {input: X, drive: open-drain}}`, `1:23: drive goes with output, not with input`},
 		{`lines: {a: {button: X, edges: both}}`, `edges goes with input, not with button`},
 		{`lines: {a: {input: X, output: Y}}`, `both "input" and "output"`},
@@ -52,7 +52,7 @@ func TestComplaints(t *testing.T) {
 		{`lines: {a: {input: ":5"}}`, `":5": before the colon, write a chip's label`},
 		{`lines: {a: {input: ""}}`, `expected a line such as GPIO17`},
 		{"lines: {door: {input: X}}\nwhen: [{line: dor, is: pressed}]", `f.yaml:2:15: no line "dor" is declared; did you mean "door"?`},
-		{"lines: {led: {output: X}}\nwhen: [{line: led, is: pressed}]", `line led is an output: it reports no edges`},
+		{"lines: {led: {output: X}}\nwhen: [{line: led, is: pressed}]", `line led is an output: it has no edges; ask whether it is on or off`},
 		{"lines: {led: {output: X}}\nwhen: [{line: \"l*\", is: pressed}]", `no declared input or button matches "l*"`},
 		{"lines: {a: {input: X, edges: falling}}\nwhen: [{line: a, is: rising}]", `f.yaml:2:22: rising can never fire: line a is declared with edges: falling`},
 		{"lines: {a: {input: X, edges: falling}}\nwhen: [{button: X, is: pressed}]", `pressed needs both edges: line a`},

@@ -63,8 +63,10 @@ type user interface {
 	missed(levels)
 	// edge is given an edge of the i-th line.
 	edge(t time.Duration, i int, high bool)
-	// end ends what lasts, since the chip went away.
+	// end ends what lasts, since the chip went away; vanish, since the
+	// configuration does not have it any more.
 	end()
+	vanish()
 	// status says what the user is, and which levels it knows: "button, off".
 	status() (text string, known []string)
 }
@@ -87,6 +89,9 @@ func (r *request) waiting() bool { return r.fd < 0 && !r.idle() }
 
 // open requests the lines on one of the chips of s, and reads their levels.
 func (r *request) open(s *survey) error {
+	if r.source.levels != nil {
+		return r.openSimulated()
+	}
 	chip, offsets, err := s.locate(r.specs)
 	if err != nil {
 		return err
@@ -140,6 +145,9 @@ func (r *request) begin() error {
 
 // read reads the levels.
 func (r *request) read() (levels, error) {
+	if r.source.levels != nil {
+		return r.source.levels[r.name], nil
+	}
 	l, err := r.source.kernel.get(r.fd, len(r.offsets))
 	if err == nil {
 		r.readAt = r.source.host.Loop.Now()

@@ -29,6 +29,7 @@ var lineKinds = []config.Variant{
 	{Key: Input, Doc: "a line whose edges rules match", Fields: func() []config.Field { return kindFields(Input, new(Line)) }},
 	{Key: Output, Doc: "a line that rules set", Fields: func() []config.Field { return kindFields(Output, new(Line)) }},
 	{Key: Button, Doc: "an input with a button to ground", Fields: func() []config.Field { return kindFields(Button, new(Line)) }},
+	{Key: Contact, Doc: "an input that is on or off: the contact of a door, a motion detector", Fields: func() []config.Field { return kindFields(Contact, new(Line)) }},
 }
 
 // lineValue returns the Value that reads one line into l.
@@ -46,14 +47,20 @@ func lineValue(name string, l *Line) config.Value {
 
 // goesWith says which keys go with some kinds of line only.
 var goesWith = map[string][]string{
-	"debounce":  {Input, Button},
+	"debounce":  {Input, Button, Contact},
 	"click_gap": {Input, Button},
 	"hold":      {Input, Button},
 	"edges":     {Input},
+	"class":     {Input, Contact},
 	"drive":     {Output},
 	"initial":   {Output},
 	"on_exit":   {Output},
 }
+
+// classes are the device classes of Home Assistant's binary sensors.
+var classes = []string{"battery", "battery_charging", "carbon_monoxide", "cold", "connectivity", "door", "garage_door", "gas", "heat",
+	"light", "lock", "moisture", "motion", "moving", "occupancy", "opening", "plug", "power", "presence", "problem", "running",
+	"safety", "smoke", "sound", "tamper", "update", "vibration", "window"}
 
 // withoutMisplaced takes the keys out of n that go with another kind of line,
 // and says with which: a better complaint than that they are unknown.
@@ -66,17 +73,26 @@ func withoutMisplaced(n config.Node, ps *config.Problems) config.Node {
 		kinds := goesWith[e.Key]
 		misplaced := kinds != nil && !slices.Contains(kinds, kind)
 		if misplaced {
-			ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, strings.Join(kinds, " and "), kind)
+			ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, listed(kinds), kind)
 		}
 		return misplaced
 	})
 	return n
 }
 
+// listed writes words as a sentence has them.
+func listed(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
+
 // kindOf returns the telling key of n, or "" if there is none.
 func kindOf(n config.Node) string {
 	for _, e := range n.Entries {
-		if slices.Contains([]string{Input, Output, Button}, e.Key) {
+		if slices.Contains([]string{Input, Output, Button, Contact}, e.Key) {
 			return e.Key
 		}
 	}
@@ -105,6 +121,15 @@ func kindFields(kind string, l *Line) []config.Field {
 		Name: "debounce", Default: debounce, Value: config.Duration(&l.Debounce),
 		Doc: "how long the level must be stable before the kernel reports an edge",
 	})
+	if kind != Button {
+		fields = append(fields, config.Field{
+			Name: "class", Also: "device_class type", Value: config.OneOf(&l.Class, classes...),
+			Doc: "what it is for, in the words of Home Assistant",
+		})
+	}
+	if kind == Contact {
+		return fields
+	}
 	fields = append(fields, l.Timing.ButtonFields()...)
 	if kind == Input {
 		fields = append(fields, config.Field{
@@ -122,6 +147,8 @@ func alsoKind(kind string) string {
 		return "in"
 	case Output:
 		return "out led relay"
+	case Contact:
+		return "sensor reed door window pir"
 	}
 	return "switch key"
 }

@@ -75,7 +75,7 @@ func TestHeldAtStart(t *testing.T) {
 	b := newBench(t)
 	c := b.plug("gpiochip0", "main", "x")
 	b.apply(plan(t, `lines: {power: {input: x, active: low}}`))
-	b.expect("power  StartsDown")
+	b.expect("power  StartsOn")
 	b.write(b.line(c, 0), edge{high: true})
 	b.expect("power rising Up")
 }
@@ -196,7 +196,7 @@ func TestChipComesAndGoes(t *testing.T) {
 	}
 	b.write(b.line(c, 1), edge{high: false})
 	b.expect("power falling Down")
-	b.do(func() { _ = b.Set("led", false) })
+	b.do(func() { _ = b.Set("led", false, nil) })
 
 	b.unplug(c)
 	b.expect("power  Ended S")
@@ -257,7 +257,7 @@ func TestBusyLine(t *testing.T) {
 		if n := strings.Count(b.log.String(), "level=ERROR"); n != 4 {
 			b.Errorf("%d errors in the log, want 4:\n%s", n, b.log.String())
 		}
-		if err := b.Set("d", true); err == nil || !strings.HasPrefix(err.Error(), "line d is not open: request gpiochip0:3") {
+		if err := b.Set("d", true, nil); err == nil || !strings.HasPrefix(err.Error(), "line d is not open: request gpiochip0:3") {
 			b.Error(err)
 		}
 		b.Source.openWaiting() // the timer's second try
@@ -369,7 +369,7 @@ func TestReloadHandsOver(t *testing.T) {
 	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1", "GPIO2")
 	b.apply(plan(t, `lines: {power: {button: GPIO0}, led: {output: GPIO1}, old: {output: GPIO2, on_exit: on}}`))
 	b.expect("power  StartsUp")
-	b.do(func() { _ = b.Set("led", true) })
+	b.do(func() { _ = b.Set("led", true, nil) })
 	b.write(b.line(c, 0), edge{high: false})
 	b.expect("power falling Down")
 	b.called()
@@ -405,7 +405,7 @@ lines: {power: {button: GPIO0}, led: {output: GPIO1, on_exit: off}, other: {outp
 encoders: {volume: {a: A, b: B}}
 `))
 	b.expect("power  StartsUp", "volume 00 found")
-	b.do(func() { _ = b.Set("led", true) })
+	b.do(func() { _ = b.Set("led", true, nil) })
 	b.called()
 
 	b.apply(plan(t, `
@@ -448,7 +448,7 @@ lines:
 `
 	b.apply(plan(t, "board: rpi-1b"+lines))
 	b.expect("bell  StartsUp")
-	b.do(func() { _ = b.Set("lamp", true) })
+	b.do(func() { _ = b.Set("lamp", true, nil) })
 	b.called()
 
 	b.apply(plan(t, "board: rpi-1b-rev1"+lines))
@@ -506,7 +506,7 @@ func TestReloadWithOtherParameters(t *testing.T) {
 	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1")
 	b.apply(plan(t, `lines: {a: {input: GPIO0}, led: {output: GPIO1, on_exit: off}}`))
 	b.expect("a  StartsUp")
-	b.do(func() { _ = b.Set("led", true) })
+	b.do(func() { _ = b.Set("led", true, nil) })
 	b.called()
 	b.apply(plan(t, `lines: {a: {input: GPIO0, debounce: 1ms}, led: {output: GPIO1, drive: open-drain}}`))
 	b.expect("a  StartsUp")
@@ -528,22 +528,22 @@ func TestOutputs(t *testing.T) {
 		t.Error("an output with active: low that begins off is not high")
 	}
 	b.do(func() {
-		if err := b.Set("led", true); err != nil || l.high {
+		if err := b.Set("led", true, nil); err != nil || l.high {
 			b.Errorf("on: %v, high: %v", err, l.high)
 		}
-		if err := b.Toggle("led"); err != nil || !l.high {
+		if err := b.Toggle("led", nil); err != nil || !l.high {
 			b.Errorf("toggled: %v, high: %v", err, l.high)
 		}
 		if on, ok := b.Level("led"); on || !ok {
 			b.Error("level", on, ok)
 		}
 		for _, name := range []string{"door", "nobody"} {
-			if b.Set(name, true) == nil || b.Toggle(name) == nil {
+			if b.Set(name, true, nil) == nil || b.Toggle(name, nil) == nil {
 				b.Errorf("%s can be set", name)
 			}
 		}
 		c.gone = true
-		if err := b.Set("led", true); !errors.Is(err, unix.ENODEV) {
+		if err := b.Set("led", true, nil); !errors.Is(err, unix.ENODEV) {
 			b.Error(err)
 		}
 		if s := b.Status()[0]; s.OK || !strings.Contains(s.Error, "disappeared") {
@@ -559,7 +559,7 @@ func TestDryRunRequestsNoOutput(t *testing.T) {
 	b.host.DryRun = true
 	b.apply(p)
 	b.do(func() {
-		if err := b.Set("led", true); err != nil {
+		if err := b.Set("led", true, nil); err != nil {
 			b.Error(err)
 		}
 		if on, ok := b.Level("led"); !on || !ok {
@@ -681,8 +681,9 @@ func TestSetAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations an ioctl", n)
 	}
 	s.kernel = &kernel{set: func(int, bool) error { return nil }}
+	s.host.Loop = still{}
 	l.fd = fd
-	if n := testing.AllocsPerRun(100, func() { _ = s.Toggle("led"); _ = s.Set("led", true) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = s.Toggle("led", nil); _ = s.Set("led", true, nil) }); n != 0 {
 		t.Errorf("%v allocations in Toggle and Set", n)
 	}
 }

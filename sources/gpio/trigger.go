@@ -16,7 +16,7 @@ import (
 const changed = "changed"
 
 // states are the words of `is`.
-var states = append([]string{rising, falling, changed}, sources.ButtonStates...)
+var states = append([]string{sources.On, sources.Off, rising, falling, changed}, sources.ButtonStates...)
 
 // The fields of a line's events.
 var eventFields = []string{"LINE", "CHIP", "OFFSET", "LEVEL", "EDGE", "SYNTHETIC", sources.HeldMS, sources.Clicks}
@@ -30,7 +30,7 @@ var encoderFields = []string{"ENCODER", "CHIP", sources.Direction, sources.Steps
 // Triggers implements sources.Plan.
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{
-		{Key: "line", Doc: "an edge of a declared line, or a gesture of a button", Fields: eventFields, New: p.newOnLine},
+		{Key: "line", Doc: "a declared line is on or off, has an edge, or is a button of which a gesture is made", Fields: eventFields, New: p.newOnLine},
 		{Key: "lines", Doc: "several lines together: a chord or a sequence", Fields: eventFields, New: p.newOnLines},
 		{Key: "button", Doc: "the same, for a button that is declared here", Fields: eventFields, New: p.newInPlace},
 		{Key: "encoder", Doc: "a turn of a rotary encoder", Fields: encoderFields, New: p.newOnEncoder},
@@ -99,9 +99,17 @@ func (p *Plan) newOnLine() ([]config.Field, func(*sources.Trigger, *config.Probl
 }
 
 func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
-	inputs := o.plan.inputs()
+	lines := o.plan.inputs()
+	if o.IsState() {
+		lines = o.plan.declaredLines()
+		lines.Eligible, lines.Eligibles = (*Line).stateful, "line that is on or off"
+	}
 	refs := slices.DeleteFunc(o.refs, func(r sources.Ref) bool { return !o.usable(r, ps) })
-	o.edges.compile(t, inputs.FindAll(refs, ps), ps)
+	names := lines.FindAll(refs, ps)
+	o.edges.compile(t, names, ps)
+	for _, name := range names {
+		o.plan.follow(name)
+	}
 }
 
 // declaredLines is what a reference to a line may mean.
@@ -125,9 +133,11 @@ func (o *onLine) usable(r sources.Ref, ps *config.Problems) bool {
 		return true
 	case l.Spec == "": // complained of
 		return false
-	case l.Kind == Output:
-		ps.Errorf(r.At, "line %s is an output: it reports no edges", r.Name)
+	case l.Kind == Output && !o.IsState():
+		ps.Errorf(r.At, "line %s is an output: it has no edges; ask whether it is on or off", r.Name)
 		return false
+	case l.Kind == Output:
+		return true
 	}
 	o.check(l, ps)
 	return true
@@ -238,7 +248,7 @@ func (p *Plan) newOnEncoder() ([]config.Field, func(*sources.Trigger, *config.Pr
 	return []config.Field{
 		{Name: "encoder", Required: true, Doc: "the name of a declared encoder, a pattern of names, or a list of them",
 			Value: config.OneOrMore(&o.refs, sources.RefValue("the name of an encoder"))},
-		{Name: "is", Required: true, Doc: "the direction, one or a list", Value: config.OneOrMore(&o.is, word)},
+		{Name: "is", Required: true, Doc: "the direction, one or a list; in a rule on both directions, STEPS is negative for counter-clockwise", Value: config.OneOrMore(&o.is, word)},
 	}, o.compile
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// The conditions `key` and `input`: whether a key is down, and whether a
-// device is there.
+// The conditions `key`, `switch` and `input`: whether a key is down, a switch
+// on, and a device there.
 
 package input
 
 import (
 	"slices"
-	"strings"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -17,87 +16,74 @@ import (
 func (p *Plan) Conditions() []sources.ConditionKind {
 	return []sources.ConditionKind{
 		{Key: "key", Doc: "whether a key is down; if no open device has it, it is neither pressed nor released", New: p.newKeyIs},
+		{Key: "switch", Doc: "whether a switch is on; if no open device has it, it is neither on nor off", New: p.newSwitchIs},
 		{Key: "input", Doc: "whether a declared device is present", New: p.newInputIs},
 	}
 }
 
-func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) sources.Question) {
 	var code uint16
 	var is string
 	var from origin
+	q := sources.Question{Kind: "key"}
 	fields := []config.Field{
 		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: config.Parsed(&code, "key name", KeyCode)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
-		from.field(),
+		from.field(), q.ForField(),
 	}
-	return fields, func(ps *config.Problems) func() sources.Truth {
-		p.restrict(&sources.Trigger{}, &from, ps)
+	return fields, func(ps *config.Problems) sources.Question {
 		p.want(from.name, evKey, code)
-		p.asked = true
-		return func() sources.Truth {
-			down, ok := p.source.keyDown(code, from.name)
-			if !ok {
-				return sources.Unknown
-			}
-			return sources.Whether(down == (is == sources.Pressed))
-		}
+		add(&p.asks, from.name, evKey, code)
+		q.Name = KeyName(code)
+		p.ask(&q, is, &from, ps)
+		return q
 	}
 }
 
-func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) func() sources.Truth) {
+// ask completes a question for the state of a key or switch of the devices that
+// from names. Of several keys, one that is pressed counts; all are released
+// only if none is.
+func (p *Plan) ask(q *sources.Question, is string, from *origin, ps *config.Problems) {
+	p.restrict(&sources.Trigger{}, from, ps)
+	q.IsOneOf(is)
+	if name := from.name; name != "" {
+		q.Among = func(e *sources.Event) bool { return slices.Contains(e.Names, name) }
+	}
+	q.All = is == sources.Released || is == sources.Off
+}
+
+func (p *Plan) newSwitchIs() ([]config.Field, func(*config.Problems) sources.Question) {
+	var code uint16
+	var is string
+	var from origin
+	q := sources.Question{Kind: "switch"}
+	fields := []config.Field{
+		{Name: "switch", Doc: "its name, such as SW_LID", Required: true, Value: config.Parsed(&code, "switch name", switchNames.parse)},
+		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, onOff[1], onOff[0])},
+		from.field(), q.ForField(),
+	}
+	return fields, func(ps *config.Problems) sources.Question {
+		p.want(from.name, evSw, code)
+		q.Name = switchNames.names[code]
+		p.ask(&q, is, &from, ps)
+		return q
+	}
+}
+
+func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) sources.Question) {
 	var input origin
 	var is string
+	q := sources.Question{Kind: "input"}
 	fields := []config.Field{
 		{Name: "input", Doc: "the name of a device under `inputs`", Required: true,
 			Value: config.At(&input.at, config.Word(&input.name, "the name of an input"))},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, present, absent)},
+		q.ForField(),
 	}
-	return fields, func(ps *config.Problems) func() sources.Truth {
+	return fields, func(ps *config.Problems) sources.Question {
 		p.restrict(&sources.Trigger{}, &input, ps)
-		return func() sources.Truth {
-			here, ok := p.source.isPresent(input.name)
-			if !ok {
-				return sources.Unknown
-			}
-			return sources.Whether(here == (is == present))
-		}
+		q.Name = input.name
+		q.IsOneOf(is)
+		return q
 	}
-}
-
-// Subscribes implements sources.SubscriberPlan: where conditions ask for keys, the
-// source wants to know how far its own events have been heard.
-func (p *Plan) Subscribes() []string {
-	if p.asked {
-		return []string{"key"}
-	}
-	return nil
-}
-
-// Notify implements sources.Subscriber.
-func (s *source) Notify(e *sources.Event) {
-	n := s.nodes[strings.TrimPrefix(e.Source, "input:")]
-	code, _ := e.Lookup("CODE")
-	if number, ok := code.Int(); ok && n != nil && n.device != nil && 0 <= number && number < keyCount {
-		setBit(n.device.shown[:], uint16(number), e.Press == sources.Down || e.Press == sources.Repeat || e.Press == sources.StartsDown)
-	}
-}
-
-// keyDown reports whether the key is down on one of the open devices that
-// have it and are declared as from, "" for any; it is not ok if there is none.
-// It goes by the events that rules have heard: a batch that was read may hold
-// a whole chord, and a rule on its first key must not find it over. A nil
-// source knows nothing.
-func (s *source) keyDown(code uint16, from string) (down, ok bool) {
-	if s == nil {
-		return false, false
-	}
-	for _, n := range s.nodes {
-		d := n.device
-		if d == nil || !n.id.has.has(evKey, code) || from != "" && !slices.Contains(d.names, from) {
-			continue
-		}
-		ok = true
-		down = down || hasBit(d.shown[:], code)
-	}
-	return down, ok
 }

@@ -35,8 +35,7 @@ type device struct {
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
 	grab        grab
-	shown       [keyBytes]byte // the keys that are down as far as the rules have heard: see Hear
-	idleWatches []*idleWatch   // that want to know of any event
+	idleWatches []*idleWatch // that want to know of any event
 	blinking    bool
 
 	buf    []byte // shared with the source's other devices
@@ -214,7 +213,7 @@ func (d *device) turn(r record) {
 
 // adopt makes the device serve a configuration: the one that it was opened
 // for, or the next.
-func (d *device) adopt(names []string, wanted codes, mode Grab) {
+func (d *device) adopt(names []string, wanted, asked codes, mode Grab) {
 	old := d.wanted
 	d.releaseKeys(old.without(&wanted))
 	if d.closed {
@@ -230,11 +229,7 @@ func (d *device) adopt(names []string, wanted codes, mode Grab) {
 	}
 	d.settleGrab()
 	fresh := wanted.without(&old)
-	for code := range eachBit(fresh.keys[:]) {
-		if hasBit(d.levels.keys[:], code) {
-			d.emitStart(code)
-		}
-	}
+	d.emitFound(&fresh, &asked)
 }
 
 // hear has the kernel pass what is wanted, and all keys as long as a grab
@@ -306,6 +301,7 @@ func (d *device) close() {
 	}
 	d.closed = true
 	d.releaseKeys(d.wanted)
+	d.emitGone()
 	if d.watch != nil {
 		d.watch.Close()
 	}

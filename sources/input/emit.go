@@ -19,26 +19,69 @@ func (d *device) emitKey(at time.Duration, code uint16, value int32, synthetic b
 		if synthetic && value == 0 {
 			d.event.Press = sources.Ended
 		}
+		d.event.Standing = sources.Begins
+		if d.event.Press == sources.Repeat {
+			d.event.Standing = sources.NoState
+		}
 		d.emit(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
 	}
 }
 
-// emitStart tells of a key that is down already. No rule hears of it.
+// emitStart reports how a key was found.
 func (d *device) emitStart(code uint16) {
-	d.event.Press = sources.StartsDown
-	d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, 1, true)
+	down := hasBit(d.levels.keys[:], code)
+	d.event.Press, d.event.Standing = sources.StartsUp, sources.Found
+	if down {
+		d.event.Press = sources.StartsDown
+	}
+	d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, b2i(down), true)
+}
+
+// emitFound reports how the keys of fresh that are down, the keys of asked and
+// all wanted switches were found.
+func (d *device) emitFound(fresh, asked *codes) {
+	for code := range eachBit(d.wanted.keys[:]) {
+		down := hasBit(d.levels.keys[:], code)
+		if down && hasBit(fresh.keys[:], code) || d.id.has.has(evKey, code) && hasBit(asked.keys[:], code) {
+			d.emitStart(code)
+		}
+	}
+	for code := range eachBit(d.wanted.switches[:]) {
+		if d.id.has.has(evSw, code) {
+			on := hasBit(d.levels.switches[:], code)
+			d.event.Press, d.event.Standing = sources.NoPress, sources.Found
+			d.emit(d.host.Loop.Now(), sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[b2i(on)]}, "SWITCH", code, b2i(on), true)
+		}
+	}
+}
+
+// emitGone reports that nobody knows the states of keys and switches any more.
+func (d *device) emitGone() {
+	gone := func(kind, name string) {
+		d.host.Emit(&sources.Event{Time: d.host.Loop.Now(), Topic: sources.Topic{Kind: kind, Name: name}, Source: d.source, Standing: sources.Vanishes})
+	}
+	for code := range eachBit(d.wanted.keys[:]) {
+		if d.id.has.has(evKey, code) {
+			gone("key", keyNames.names[code])
+		}
+	}
+	for code := range eachBit(d.wanted.switches[:]) {
+		if d.id.has.has(evSw, code) {
+			gone("switch", switchNames.names[code])
+		}
+	}
 }
 
 func (d *device) emitSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evSw, code) {
-		d.event.Press = sources.NoPress
+		d.event.Press, d.event.Standing = sources.NoPress, sources.Begins
 		d.emit(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
 	}
 }
 
 func (d *device) emitAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
 	if d.wanted.has(a.typ, a.code) {
-		d.event.Press = sources.NoPress
+		d.event.Press, d.event.Standing = sources.NoPress, sources.NoState
 		topic := sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}
 		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
 		if a.typ == evRel {

@@ -59,7 +59,7 @@ func (v *idleWatch) due() {
 	v.timer = nil
 	now := v.source.host.Loop.Now()
 	for v.told < len(v.spans) && now-v.last >= v.spans[v.told] {
-		v.source.emitInput(now, v.name, idle, v.spans[v.told])
+		v.source.emitInput(now, v.name, idle, sources.NoState, v.spans[v.told])
 		v.told++
 	}
 	v.arm()
@@ -74,7 +74,7 @@ func (v *idleWatch) life(first, last time.Duration) {
 	}
 	// An event that came just before idle was told may be read just after.
 	silent = max(silent, v.spans[v.told-1])
-	v.source.emitInput(first, v.name, active, silent)
+	v.source.emitInput(first, v.name, active, sources.NoState, silent)
 	v.told = 0
 	v.stop() // it was set for a longer span
 	v.arm()

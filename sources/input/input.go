@@ -24,7 +24,14 @@ import (
 var Kind = sources.Kind{
 	Name: "input",
 	Plan: func() sources.Plan { return &Plan{} },
-	Open: func(host sources.Host) (sources.Source, error) { return open(host, driver), nil },
+	Open: func(host sources.Host) (sources.Source, error) {
+		if host.Simulated {
+			return openWithoutKernel(host), nil
+		}
+		return open(host, driver), nil
+	},
+
+	Simulates: true,
 }
 
 // Plan is what one configuration asks of the input devices. The zero value
@@ -45,11 +52,8 @@ type Plan struct {
 	// silences are the times after which rules want to hear that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration
-	// comings are the names of the inputs of which rules want to hear that
-	// they come or go.
-	comings []string
-	asked   bool    // conditions ask for keys
-	source  *source // that serves it, once it is applied
+	// asks are the keys whose state conditions ask for, as wants has them.
+	asks map[string]*codes
 }
 
 // Sections implements sources.Plan.
@@ -74,14 +78,19 @@ func (p *Plan) Resolve(ps *config.Problems) {
 // want has the codes of a type heard from the device declared as from, or from
 // any if that is "".
 func (p *Plan) want(from string, typ uint16, list ...uint16) {
-	if p.wants == nil {
-		p.wants = map[string]*codes{}
+	add(&p.wants, from, typ, list...)
+}
+
+// add adds codes of a type to those of the device declared as from.
+func add(all *map[string]*codes, from string, typ uint16, list ...uint16) {
+	if *all == nil {
+		*all = map[string]*codes{}
 	}
-	if p.wants[from] == nil {
-		p.wants[from] = &codes{}
+	if (*all)[from] == nil {
+		(*all)[from] = &codes{}
 	}
 	for _, code := range list {
-		p.wants[from].add(typ, code)
+		(*all)[from].add(typ, code)
 	}
 }
 
@@ -101,7 +110,7 @@ func (p *Plan) idle() bool {
 func (p *Plan) namesOf(path string, id *identity) []string {
 	var names []string
 	for name, in := range p.Inputs {
-		if in.matches(path, id) {
+		if id.simulates == "" && in.matches(path, id) || id.simulates == name {
 			names = append(names, name)
 		}
 	}
@@ -114,13 +123,21 @@ func (p *Plan) wanted(names []string) codes {
 	if p.Everything {
 		return everyCode
 	}
-	var all codes
+	return unionOf(p.wants, names)
+}
+
+// asked returns the keys of such a device whose state conditions ask for.
+func (p *Plan) asked(names []string) codes { return unionOf(p.asks, names) }
+
+// unionOf returns what all has for devices that are declared by names.
+func unionOf(all map[string]*codes, names []string) codes {
+	var union codes
 	for _, from := range append([]string{""}, names...) {
-		if c := p.wants[from]; c != nil {
-			all.union(c)
+		if c := all[from]; c != nil {
+			union.union(c)
 		}
 	}
-	return all
+	return union
 }
 
 // grabOf returns how a device that is declared by names is to be grabbed: the

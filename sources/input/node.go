@@ -124,7 +124,7 @@ func (s *source) meet(n *node, o *opened) error {
 	n.device = d
 	s.logAbout(n, names, "input device opened")
 	d.idleWatches = s.idleWatchesOf(names)
-	d.adopt(names, wanted, mode)
+	d.adopt(names, wanted, s.plan.asked(names), mode)
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (s *source) adapt(n *node) {
 	switch keep := s.worth(n, &wanted, mode); {
 	case keep && n.device != nil:
 		n.device.idleWatches = s.idleWatchesOf(names)
-		n.device.adopt(names, wanted, mode)
+		n.device.adopt(names, wanted, s.plan.asked(names), mode)
 	case keep:
 		n.opener.Visit()
 	default:

@@ -32,7 +32,7 @@ type inputTrigger struct {
 	inputs []origin
 	is     []string
 	at     config.Pos
-	span   time.Duration
+	sources.LastingSpec
 }
 
 func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
@@ -41,21 +41,26 @@ func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Proble
 		return config.At(&o.at, config.Word(&o.name, "the name of an input"))
 	}
 	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active) }
-	return []config.Field{
+	fields := i.LastingSpec.Fields("present and absent")
+	fields[0].Doc = "with idle: it sent no event for this time; with active: it was idle for at least this time; with present and absent: it must last this long"
+	return append([]config.Field{
 		{Name: "input", Doc: "the name of a device under `inputs`, or a list", Required: true, Value: config.OneOrMore(&i.inputs, name)},
 		{Name: "is", Doc: "its new state, one or a list", Required: true, Value: config.At(&i.at, config.OneOrMore(&i.is, word))},
-		{Name: "for", Doc: "with idle: it sent no event for this time; with active: it was idle for at least this time", Value: config.Duration(&i.span)},
-	}, i.compile
+	}, fields...), i.compile
 }
 
 func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	timed := slices.Contains(i.is, idle) || slices.Contains(i.is, active)
 	switch {
 	case len(i.is) == 0:
-	case timed && i.span < time.Millisecond:
+	case timed && i.For < time.Millisecond:
 		ps.Errorf(i.at, "idle and active need a time: for: 10m")
-	case !timed && i.span > 0:
-		ps.Errorf(i.at, "for goes with idle and active")
+	case timed && slices.ContainsFunc(i.is, func(s string) bool { return s == present || s == absent }):
+		ps.Errorf(i.at, "for has another meaning with idle and active than with present and absent: write two triggers")
+	case timed:
+		i.CheckForOnly("idle and active", ps)
+	default:
+		i.LastingSpec.Compile(t, true, "", ps)
 	}
 	if !timed {
 		t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool { return name == idleMS })
@@ -66,10 +71,7 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "input", Name: input.name, State: state})
 		}
 		if timed {
-			i.plan.watchFor(input.name, i.span)
-		}
-		if slices.Contains(i.is, present) || slices.Contains(i.is, absent) {
-			i.plan.comings = append(i.plan.comings, input.name)
+			i.plan.watchFor(input.name, i.For)
 		}
 	}
 	if timed {
@@ -83,9 +85,9 @@ func (i *inputTrigger) idleLongEnough(e *sources.Event) bool {
 	v, _ := e.Lookup(idleMS)
 	ms, timed := v.Int()
 	if e.Topic.State == idle {
-		return ms == i.span.Milliseconds()
+		return ms == i.For.Milliseconds()
 	}
-	return e.Topic.State != active || timed && ms >= i.span.Milliseconds()
+	return e.Topic.State != active || timed && ms >= i.For.Milliseconds()
 }
 
 // watchFor has the input of that name watched for being idle for span.
@@ -121,6 +123,11 @@ func (s *source) expect() {
 		p.input = in
 		s.presences[name] = p
 	}
+	for name, p := range old {
+		if s.presences[name] != p {
+			s.host.Emit(&sources.Event{Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "input", Name: name}, Source: "input:" + name, Standing: sources.Vanishes})
+		}
+	}
 }
 
 // same reports whether two declarations mean the same devices.
@@ -139,27 +146,26 @@ func (s *source) notice() {
 		if !here && busy || p.known && here == p.here {
 			continue
 		}
-		news := p.known
+		standing := sources.Begins
+		if !p.known {
+			standing = sources.Found
+		}
 		p.known, p.here = true, here
 		if here {
 			p.path, p.device = n.path, n.id.name
 		}
-		if news {
-			s.emitPresence(name, p)
-		}
+		s.emitPresence(name, p, standing)
 	}
 }
 
-func (s *source) emitPresence(name string, p *presence) {
+func (s *source) emitPresence(name string, p *presence, standing sources.Standing) {
 	now := s.host.Loop.Now()
 	state := absent
 	if p.here {
 		state = present
 	}
-	if slices.Contains(s.plan.comings, name) {
-		s.emitInput(now, name, state, -1)
-	}
-	if v := s.idleWatches[name]; v != nil && p.here {
+	s.emitInput(now, name, state, standing, -1)
+	if v := s.idleWatches[name]; v != nil && p.here && standing == sources.Begins {
 		v.life(now, now)
 	}
 }
@@ -174,19 +180,9 @@ func (s *source) bearer(name string) *node {
 	return nil
 }
 
-// isPresent reports whether the declared device is there; it is not ok before
-// that is known. A nil source knows nothing.
-func (s *source) isPresent(name string) (here, ok bool) {
-	if s == nil {
-		return false, false
-	}
-	p := s.presences[name]
-	return p != nil && p.here, p != nil && p.known
-}
-
 // emitInput emits that the input came to a state. silent is for how long
 // nothing had come of it; negative where that does not matter.
-func (s *source) emitInput(at time.Duration, name, state string, silent time.Duration) {
+func (s *source) emitInput(at time.Duration, name, state string, standing sources.Standing, silent time.Duration) {
 	fields := [...]sources.Field{
 		{Name: "INPUT", Value: sources.Text(name)},
 		{Name: "DEVICE", Value: sources.Text(s.presences[name].path)},
@@ -195,6 +191,7 @@ func (s *source) emitInput(at time.Duration, name, state string, silent time.Dur
 	}
 	e := sources.Event{
 		Time: at, Topic: sources.Topic{Kind: "input", Name: name, State: state}, Source: "input:" + name, Fields: fields[:],
+		Standing: standing,
 	}
 	if silent < 0 {
 		e.Fields = fields[:3]

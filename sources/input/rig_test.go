@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/state"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -38,6 +39,7 @@ type rig struct {
 
 	mu      sync.Mutex
 	events  []*sources.Event
+	table   *state.Table // of the events so far
 	log     strings.Builder
 	devices map[string]*fake // by path
 	byFD    map[int]*fake
@@ -78,7 +80,8 @@ func bareRig(t *testing.T, dev string) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{
-		t: t, dev: dev, loop: l,
+		table: state.New(),
+		t:     t, dev: dev, loop: l,
 		devices: map[string]*fake{}, byFD: map[int]*fake{}, opens: map[string]int{},
 	}
 	host := sources.Host{
@@ -120,6 +123,10 @@ func (w lockedLog) Write(b []byte) (int, error) {
 func (r *rig) emit(e *sources.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.table.Take(e)
+	if e.Standing > sources.Begins && e.Press == sources.NoPress {
+		return
+	}
 	r.events = append(r.events, e.Clone())
 }
 

@@ -37,6 +37,8 @@ type source struct {
 	virtuals    map[string]*virtualDevice // by name
 	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
 
+	simulated *simulated // nil unless there is no kernel
+
 	buf [batch * eventSize]byte // for reading
 }
 
@@ -50,13 +52,12 @@ func open(host sources.Host, k kernel) *source {
 // Apply implements sources.Source.
 func (s *source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
-	s.plan.source = s
 	s.applyVirtual()
 	if s.plan.idle() {
 		s.closeNodes()
 		return
 	}
-	if s.folders == nil {
+	if s.folders == nil && s.simulated == nil {
 		f, err := inotify.Watch(&s.host, inotify.Spec{
 			For: "input devices", Changed: s.changed, Afresh: func(bool) { s.rescan() },
 		})
@@ -78,11 +79,6 @@ func (s *source) Apply(plan sources.Plan) {
 	s.rematch()
 	s.scan()
 	s.notice()
-	for _, n := range s.nodes {
-		if n.device != nil {
-			n.device.shown = n.device.levels.keys
-		}
-	}
 }
 
 // Started implements sources.StartWaiter.
@@ -178,15 +174,15 @@ func (s *source) rescan() {
 
 // scan compares the folder with what is known of it.
 func (s *source) scan() {
-	found := map[string]bool{}
-	entries, err := os.ReadDir(s.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := s.list()
+	if err != nil {
 		s.host.Log.Warn("cannot list input devices", "error", err)
 		return
 	}
-	for _, e := range entries {
-		if isNode(e.Name()) {
-			found[filepath.Join(s.dir, e.Name())] = true
+	found := map[string]bool{}
+	for _, name := range names {
+		if isNode(name) {
+			found[filepath.Join(s.dir, name)] = true
 		}
 	}
 	for _, path := range s.paths() {
@@ -199,6 +195,22 @@ func (s *source) scan() {
 			s.visit(path)
 		}
 	}
+}
+
+// list returns the names in the folder of the nodes.
+func (s *source) list() ([]string, error) {
+	if s.simulated != nil {
+		return slices.Collect(maps.Keys(s.simulated.inputs)), nil
+	}
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }
 
 // paths returns the paths of the nodes, in the order of their numbers.

@@ -286,7 +286,7 @@ func TestLink(t *testing.T) {
 	})
 	r.apply("inputs: {desk: {path: $DEV/input/event0}}\nrules: [{key: KEY_A, is: pressed, from: desk}]")
 	r.send(f, ev(t, 1, "KEY_A", 1), report)
-	r.expect("key KEY_A down")
+	r.expect("input desk present", "key KEY_A down")
 }
 
 func TestList(t *testing.T) {

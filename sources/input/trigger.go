@@ -145,7 +145,10 @@ func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Probl
 		{Name: "is", Doc: "what happened", Required: true, Value: config.OneOf(&is, "on", "off", "changed")},
 		from.field(),
 	}
+	var lasting sources.LastingSpec
+	fields = append(fields, lasting.Fields("on and off")...)
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
+		lasting.Compile(t, is != "changed", "on` or `is: off", ps)
 		for _, state := range onOff {
 			if is == state || is == "changed" {
 				t.Topics = append(t.Topics, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: state})

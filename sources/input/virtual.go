@@ -73,6 +73,8 @@ func isOwn(phys string) bool {
 func (s *source) Strike(device string, stroke Stroke, done func(error)) {
 	v := s.virtuals[device]
 	switch {
+	case s.simulated != nil:
+		done(nil)
 	case v == nil:
 		done(fmt.Errorf("press keys: no virtual device %q", device))
 	case v.fd >= 0:
@@ -107,7 +109,7 @@ func (s *source) applyVirtual() {
 			v.releaseAll()
 		}
 		s.virtuals[name] = v
-		if v.fd < 0 && !s.host.DryRun {
+		if v.fd < 0 && !s.host.DryRun && s.simulated == nil {
 			v.make()
 		}
 	}

@@ -19,6 +19,8 @@ var Kind = sources.Kind{
 	Name: "link",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+
+	Simulates: true,
 }
 
 // What can happen to a link, as Topic.State.
@@ -67,6 +69,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	var (
 		names, states []string
 		at            config.Pos
+		lasting       sources.LastingSpec
 	)
 	name := func(s *string) config.Value { return config.Word(s, "the name of a link") }
 	state := func(s *string) config.Value {
@@ -78,7 +81,9 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 		{Name: "is", Required: true, Value: config.OneOrMore(&states, state),
 			Doc: "`up`: it has a carrier and can be used; `changed`: its MAC address, MTU or bridge"},
 	}
+	yaml = append(yaml, lasting.Fields("up and down")...)
 	return yaml, func(t *sources.Trigger, ps *config.Problems) {
+		lasting.Compile(t, !slices.ContainsFunc(states, func(s string) bool { return s != up && s != down }), up+"` or `is: "+down, ps)
 		for _, n := range names {
 			checkName(n, at, ps)
 		}
@@ -88,6 +93,31 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 		t.Restrict(func(e *sources.Event) bool { return hears(names, e) })
 		p.names = append(p.names, names...)
 	}
+}
+
+// Conditions implements sources.Conditional.
+func (p *Plan) Conditions() []sources.ConditionKind {
+	return []sources.ConditionKind{{
+		Key: "link", Doc: "whether a network link has a carrier and can be used; one that does not exist is down",
+		New: func() ([]config.Field, func(*config.Problems) sources.Question) {
+			var name, is string
+			var at config.Pos
+			q := sources.Question{Kind: "link"}
+			return []config.Field{
+					{Name: "link", Required: true, Value: config.At(&at, config.Word(&name, "the name of a link")),
+						Doc: "the name, such as eth0, or a glob: one of them is up, or all are down"},
+					{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, up, down)},
+					q.ForField(),
+				}, func(ps *config.Problems) sources.Question {
+					checkName(name, at, ps)
+					p.names = append(p.names, name)
+					q.Among = func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
+					q.IsOneOf(is)
+					q.All = is == down
+					return q
+				}
+		},
+	}}
 }
 
 // hears reports whether e is of a link that one of the globs names; one that

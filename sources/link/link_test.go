@@ -81,6 +81,9 @@ func (r *rig) take(e *sources.Event) {
 	if e.Topic.Kind == "loss" {
 		r.losses++
 	}
+	if e.Standing > sources.Begins {
+		return
+	}
 	for i, t := range r.triggers {
 		for _, topic := range t.Topics {
 			if topic.Kind == e.Topic.Kind && topic.State == e.Topic.State && t.Accepts(e) {

@@ -45,6 +45,7 @@ type Source struct {
 	receiver nl.Receiver
 	events   []event
 	event    sources.Event
+	found    event
 	fields   []sources.Field
 	text     []byte
 }
@@ -58,11 +59,50 @@ func Open(host sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
 	switch {
+	case s.host.Simulated:
+		s.known = true
+		s.emitFound()
 	case !s.plan.wanted():
 		s.Close()
 	case s.socket.FD < 0 && s.retry == nil:
 		s.open()
+	case s.known:
+		s.emitFound()
 	}
+}
+
+// emitFound emits the states of all links as they are, and those of links that
+// rules name and that do not exist: these are down.
+func (s *Source) emitFound() {
+	s.events = s.events[:0]
+	names := map[string]bool{}
+	for _, index := range s.table.sortedIndices() {
+		l := s.table.links[index]
+		names[l.name.String()] = true
+		s.events = append(s.events, event{state: stateOf(&l), link: l})
+	}
+	s.emit(s.events, sources.Found, false)
+	for _, name := range s.plan.names {
+		if !isGlob(name) && !names[name] {
+			s.emitMissing(name)
+		}
+	}
+}
+
+// emitMissing emits that a link that rules name does not exist, and so is down.
+func (s *Source) emitMissing(name string) {
+	s.host.Emit(&sources.Event{
+		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "link", Name: name, State: down}, Source: "link:" + name,
+		Fields:   []sources.Field{{Name: "IFNAME", Value: sources.Text(name)}, {Name: "STATE", Value: sources.Text(down)}},
+		Standing: sources.Found,
+	})
+}
+
+func stateOf(l *link) string {
+	if l.up {
+		return up
+	}
+	return down
 }
 
 // Close implements sources.Source.
@@ -70,7 +110,21 @@ func (s *Source) Close() {
 	s.shut()
 	sources.StopTimer(&s.retry)
 	s.retry, s.err = nil, nil
+	for _, l := range s.table.links {
+		s.vanish(&l.name)
+	}
 	s.table, s.known = newTable(), false
+}
+
+// vanish emits that nothing is known any more of the link with the name, unless
+// rules name it: that it does not exist is down then.
+func (s *Source) vanish(name *name) {
+	if slices.Contains(s.plan.names, sources.Borrow(name.bytes())) {
+		s.emitMissing(name.String())
+		return
+	}
+	s.text, s.fields = s.text[:0], s.fields[:0]
+	s.send(name, "", sources.Vanishes)
 }
 
 func (s *Source) shut() {
@@ -180,7 +234,9 @@ func (s *Source) answered(there table, err error) {
 	}
 	events := s.table.become(there)
 	if s.known { // what was there at start is no news
-		s.emit(events, true)
+		s.emit(events, sources.Begins, true)
+	} else {
+		s.emitFound()
 	}
 	s.known = true
 	if err := s.watch.Events(unix.EPOLLIN); err != nil {
@@ -230,40 +286,69 @@ func (s *Source) take(b []byte) {
 			s.count.malformed++
 			s.host.Log.Debug("malformed rtnetlink message", "error", err, "length", len(b))
 		}
-		s.emit(s.events, false)
+		s.emit(s.events, sources.Begins, false)
 	}
 }
 
 // emit emits events; rescan marks those that stand for messages that were
-// lost. The kernel's messages bear no stamp.
-func (s *Source) emit(events []event, rescan bool) {
-	now := s.host.Loop.Now()
+// lost. The kernel's messages bear no stamp. standing is that of up and down: a
+// link that is new is found down, and one that is removed or renamed has no
+// state any more under its old name.
+func (s *Source) emit(events []event, standing sources.Standing, rescan bool) {
 	for i := range events {
 		e := &events[i]
-		s.text = s.text[:0]
-		s.fill(e)
-		if rescan {
-			s.field("RESCAN", sources.Text("1"))
-			s.field("SYNTHETIC", sources.Int(1))
+		s.emitOne(e, standing, rescan)
+		switch e.state {
+		case added, renamed:
+			s.emitNew(e)
+		case removed:
+			s.vanish(&e.link.name)
 		}
-		name := e.link.name.bytes()
-		s.event = sources.Event{
-			Time:     now,
-			Topic:    sources.Topic{Kind: "link", Name: sources.Borrow(name), State: e.state},
-			Source:   s.written(append(append(s.text, "link:"...), name...)),
-			Fields:   s.fields,
-			Borrowed: true,
-		}
-		s.host.Emit(&s.event)
 	}
+}
+
+func (s *Source) emitOne(e *event, standing sources.Standing, rescan bool) {
+	s.text = s.text[:0]
+	s.fill(e)
+	if rescan {
+		s.field("RESCAN", sources.Text("1"))
+		s.field("SYNTHETIC", sources.Int(1))
+	}
+	if e.state != up && e.state != down {
+		standing = sources.NoState
+	}
+	s.send(&e.link.name, e.state, standing)
+}
+
+// send emits an event with the fields in s.fields.
+func (s *Source) send(name *name, state string, standing sources.Standing) {
+	b := name.bytes()
+	s.event = sources.Event{
+		Time:     s.host.Loop.Now(),
+		Topic:    sources.Topic{Kind: "link", Name: sources.Borrow(b), State: state},
+		Source:   s.written(append(append(s.text, "link:"...), b...)),
+		Fields:   s.fields,
+		Borrowed: true,
+		Standing: standing,
+	}
+	s.host.Emit(&s.event)
+}
+
+// emitNew emits how a link was found that is new, or new under its name. That
+// a new one is up has an event of its own.
+func (s *Source) emitNew(e *event) {
+	if e.state == renamed {
+		s.vanish(&e.previous)
+	} else if e.link.up {
+		return
+	}
+	s.found = event{state: stateOf(&e.link), link: e.link}
+	s.emitOne(&s.found, sources.Found, false)
 }
 
 // fill makes s.fields those of e.
 func (s *Source) fill(e *event) {
-	state := down
-	if e.link.up {
-		state = up
-	}
+	state := stateOf(&e.link)
 	s.fields = s.fields[:0]
 	s.field("IFNAME", sources.Text(sources.Borrow(e.link.name.bytes())))
 	s.field("INDEX", sources.Int(int64(e.link.index)))

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+
+// Watches: triggers and conditions that ask for how long a state has lasted,
+// and triggers that ask for what is there at start.
+
+package state
+
+import (
+	"slices"
+	"time"
+
+	"reflexd/sources"
+)
+
+// Watch is what a rule asks of states.
+type Watch struct {
+	// ID tells it from all others, and is the same in the next configuration
+	// if the rule is: what was counted goes on.
+	ID string
+	// Rule is the number of the rule whose trigger it is.
+	Rule    int
+	Trigger *sources.Trigger
+	// Question is set, and Trigger is not, for a condition.
+	Question *sources.Question
+}
+
+// watch is a Watch with what is known of the subjects that it is about.
+type watch struct {
+	Watch
+	records map[*subject]*record
+}
+
+// record is for how long a watch's state of a subject has lasted.
+type record struct {
+	watch   *watch
+	subject *subject
+	holds   bool
+	state   string        // while it holds
+	since   time.Duration // likewise
+	found   bool          // likewise: nobody saw it begin
+	next    time.Duration // when the trigger fires; 0 if it does not
+}
+
+// Follow makes all the watches that count. What those with the same ID have
+// counted goes on; of the others, a state that is there counts as found, at
+// the time now. Next must follow.
+func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
+	if t.began == 0 {
+		t.began = now
+	}
+	before := map[string]*watch{}
+	for _, list := range t.watches {
+		for _, w := range list {
+			before[w.ID] = w
+		}
+	}
+	t.watches, t.counting, t.derived = map[name][]*watch{}, nil, map[sources.Topic]bool{}
+	for _, topic := range topics {
+		t.derived[topic] = true
+	}
+	for _, w := range t.waits {
+		t.attach(w.watch)
+	}
+	for i := range all {
+		w := &watch{Watch: all[i]}
+		t.attach(w)
+		if old := before[w.ID]; old != nil {
+			t.goOn(w, old)
+			continue
+		}
+		t.find(w, now)
+	}
+}
+
+// find has a new watch look at what is there.
+func (t *Table) find(w *watch, now time.Duration) {
+	w.records = map[*subject]*record{}
+	for _, n := range w.names() {
+		for _, s := range t.named[n] {
+			if s.known {
+				t.look(w, s, &s.event, s.since, now, true)
+			}
+		}
+	}
+}
+
+// names returns the names that w is about, each once.
+func (w *watch) names() []name {
+	if q := w.Question; q != nil {
+		return []name{{q.Kind, q.Name}}
+	}
+	var all []name
+	for _, topic := range w.Trigger.Topics {
+		if n := (name{topic.Kind, topic.Name}); !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// goOn makes what old has counted w's.
+func (t *Table) goOn(w, old *watch) {
+	w.records = old.records
+	for _, r := range w.records {
+		if r.watch = w; r.next > 0 {
+			t.counting = append(t.counting, r)
+		}
+	}
+}
+
+// update has all watches look at the state of s that e reports.
+func (t *Table) update(s *subject, e *sources.Event, found bool) {
+	for n := range s.name.each {
+		for _, w := range t.watches[n] {
+			t.look(w, s, &s.event, e.Time, e.Time, found)
+		}
+	}
+}
+
+// look notes whether the state of s, which began at since, is the one that w
+// asks for. found says that it was there before somebody looked.
+func (t *Table) look(w *watch, s *subject, e *sources.Event, since, now time.Duration, found bool) {
+	r := w.records[s]
+	if !w.accepts(e) {
+		if r != nil {
+			t.end(r)
+		}
+		return
+	}
+	if r == nil {
+		r = &record{watch: w, subject: s}
+		w.records[s] = r
+	}
+	if r.holds && r.state == e.Topic.State {
+		return
+	}
+	t.end(r)
+	r.holds, r.state, r.since, r.found = true, e.Topic.State, since, found
+	switch l := w.lasting(); {
+	case w.Question != nil || found && !l.AtStart:
+	case l.For == 0 && found:
+		t.ready = append(t.ready, firing{r, now})
+	case l.For > 0:
+		r.next = max(now, since+l.For)
+		t.counting = append(t.counting, r)
+	}
+}
+
+// end ends the state of r.
+func (t *Table) end(r *record) {
+	if r.holds = false; r.next > 0 {
+		r.next = 0
+		t.counting = slices.DeleteFunc(t.counting, func(other *record) bool { return other == r })
+	}
+}
+
+func (w *watch) lasting() sources.Lasting {
+	if w.Trigger == nil {
+		return sources.Lasting{}
+	}
+	return w.Trigger.Lasting
+}
+
+// accepts reports whether e is what w asks for.
+func (w *watch) accepts(e *sources.Event) bool {
+	if q := w.Question; q != nil {
+		return (q.Among == nil || q.Among(e)) && q.Is(e)
+	}
+	for i := range w.Trigger.Topics {
+		topic := &w.Trigger.Topics[i]
+		if topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State) {
+			return w.Trigger.Accepts(e)
+		}
+	}
+	return false
+}
+
+// Fire is shown a firing of the trigger of the rule with that number. e is good
+// until it returns.
+type Fire func(rule int, e *sources.Event)
+
+// Next does what follows from the event taken last, when rules were shown it:
+// it shows the event of a state that no source sends itself, and the firings
+// that it has made.
+func (t *Table) Next(show func(*sources.Event), fire Fire) {
+	if s := t.news; s != nil {
+		t.news = nil
+		show(t.eventOf(s, s.event.Time, -1, t.unseen))
+	}
+	if t.changed && len(t.waits) > 0 {
+		t.release(t.taken)
+	}
+	if t.changed = false; len(t.ready) == 0 {
+		return
+	}
+	ready := t.ready
+	t.ready = nil
+	slices.SortStableFunc(ready, func(a, b firing) int { return a.watch.Rule - b.watch.Rule })
+	for i, f := range ready {
+		if i == 0 || f.watch.Rule != ready[i-1].watch.Rule || f.subject != ready[i-1].subject {
+			fire(f.watch.Rule, t.eventOf(f.subject, f.at, f.at-f.since, f.found))
+		}
+	}
+}
+
+// eventOf returns the event that the state of s has lasted so long, which is
+// not mentioned where it is negative. It is good until the next call.
+func (t *Table) eventOf(s *subject, at, lasted time.Duration, found bool) *sources.Event {
+	t.fields = append(t.fields[:0], s.fields...)
+	if lasted >= 0 {
+		t.fields = append(t.fields, sources.Field{Name: sources.LastedMS, Value: sources.Int(lasted.Milliseconds())})
+	}
+	if _, marked := s.event.Lookup("SYNTHETIC"); found && !marked {
+		t.fields = append(t.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
+	}
+	t.event = s.event
+	t.event.Time, t.event.Fields = at, t.fields
+	return &t.event
+}
+
+// Due returns when Advance has something to find unless an event comes first.
+func (t *Table) Due() (at time.Duration, ok bool) {
+	for _, r := range t.counting {
+		if !ok || r.next < at {
+			at, ok = r.next, true
+		}
+	}
+	for _, w := range t.waits {
+		if due, is := w.due(); is && (!ok || due < at) {
+			at, ok = due, true
+		}
+	}
+	return at, ok
+}
+
+// Advance fires what is due by the time until, in its order and, at the same
+// time, in that of the rules. Repetitions that would be past at the time now,
+// which may be later, are left out.
+func (t *Table) Advance(until, now time.Duration, fire Fire) {
+	for {
+		first := -1
+		for i, r := range t.counting {
+			if r.next <= until && (first < 0 || r.before(t.counting[first])) {
+				first = i
+			}
+		}
+		if first < 0 {
+			break
+		}
+		r := t.counting[first]
+		at := r.next
+		if repeat := r.watch.Trigger.Lasting.Repeat; repeat > 0 {
+			r.next += ((now-at)/repeat + 1) * repeat
+		} else {
+			r.next = 0
+			t.counting = slices.Delete(t.counting, first, first+1)
+		}
+		fire(r.watch.Rule, t.eventOf(r.subject, at, at-r.since, r.found))
+	}
+	if len(t.waits) > 0 {
+		t.release(until)
+	}
+}
+
+func (r *record) before(other *record) bool {
+	if r.next != other.next {
+		return r.next < other.next
+	}
+	return r.watch.Rule < other.watch.Rule
+}
+
+// Ask answers q at the time now.
+func (t *Table) Ask(q *sources.Question, now time.Duration) sources.Truth {
+	truth := q.Absent
+	if now-t.began < q.For {
+		truth = min(truth, sources.Unknown)
+	}
+	for _, s := range t.named[name{q.Kind, q.Name}] {
+		if !s.known || q.Among != nil && !q.Among(&s.event) {
+			continue
+		}
+		is := sources.Whether(q.Is(&s.event) && (q.For == 0 || t.lasted(q, s, now) >= q.For))
+		if truth = is; (is == sources.Yes) != q.All {
+			break
+		}
+	}
+	return truth
+}
+
+// lasted returns for how long q has been answered with s, 0 if it was not.
+func (t *Table) lasted(q *sources.Question, s *subject, now time.Duration) time.Duration {
+	for _, w := range t.watches[name{q.Kind, q.Name}] {
+		if w.Question == q {
+			if r := w.records[s]; r != nil && r.holds {
+				return now - r.since
+			}
+		}
+	}
+	return 0
+}
+
+// State returns the state of what has that kind and name, and since when; ""
+// if it is not known.
+func (t *Table) State(kind, of string) (state string, since time.Duration) {
+	for _, s := range t.named[name{kind, of}] {
+		if s.known {
+			return s.event.Topic.State, s.since
+		}
+	}
+	return "", 0
+}
