@@ -27,6 +27,7 @@ import (
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/sources"
+	"reflexd/sources/clock"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -54,7 +55,8 @@ type Options struct {
 	// Ready is called once, on the loop's thread, when what is there is being
 	// listened to; nil for nobody.
 	Ready func()
-	// Wall is the board's clock in its zone; nil for time.Now.
+	// Wall is the board's clock in its zone; nil for the machine's, whose zone
+	// is followed.
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
@@ -75,6 +77,7 @@ type Agent struct {
 	netlink *netlink.Source
 	vars    *vars.Source
 	mount   *mount.Source
+	clock   *clock.Source
 	keys    action.Keys
 	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
@@ -108,9 +111,6 @@ type Agent struct {
 // what c asks.
 func New(c *Configuration, opts Options) (*Agent, error) {
 	opts.Dev, opts.Sys, opts.Proc = or(opts.Dev, "/dev"), or(opts.Sys, "/sys"), or(opts.Proc, "/proc")
-	if opts.Wall == nil {
-		opts.Wall = time.Now
-	}
 	l, err := loop.New()
 	if err != nil {
 		return nil, err
@@ -153,9 +153,9 @@ func (a *Agent) open(c *Configuration) (err error) {
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Act: opts.act,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log, States: a.states}, opts.DryRun)
+	a.runner = rule.NewRunner(env, &rule.World{States: a.states}, opts.DryRun)
 	return nil
 }
 
@@ -175,7 +175,7 @@ func (a *Agent) openSources() error {
 		s, err := k.Open(sources.Host{
 			Simulated: a.opts.simulated, State: a.stateOf,
 			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
-			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
+			Wall: a.opts.Wall, Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
 			return fmt.Errorf("open source %s: %w", k.Name, err)
@@ -201,6 +201,8 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *clock.Source:
+		a.clock = s
 	case action.Keys:
 		a.keys = s
 		a.input, _ = s.(input.Simulator)

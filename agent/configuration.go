@@ -19,6 +19,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/clock"
 	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
@@ -39,6 +40,7 @@ var kinds = []sources.Kind{
 	signal.Kind,
 	file.Kind,
 	timer.Kind,
+	clock.Kind,
 	vars.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	builtinKind,

@@ -105,7 +105,10 @@ func (s *Simulation) Now() time.Duration { return s.agent.loop.Now() - simulatio
 func (s *Simulation) Wall() time.Time { return s.wall.Add(s.Now()) }
 
 // SetWall sets the wall clock, now.
-func (s *Simulation) SetWall(to time.Time) { s.wall = to.Add(-s.Now()) }
+func (s *Simulation) SetWall(to time.Time) {
+	s.wall = to.Add(-s.Now())
+	s.agent.clock.ClockSet()
+}
 
 // Advance lets d pass.
 func (s *Simulation) Advance(d time.Duration) {

@@ -200,6 +200,9 @@ type Host struct {
 	// DryRun leaves the machine as it is: nothing is requested, written or
 	// mounted that would change it.
 	DryRun bool
+	// Wall is the board's clock in its zone, if the agent has its own notion of
+	// time; nil for the machine's.
+	Wall func() time.Time
 	// Simulated has the source open nothing: what the plan asks for is there,
 	// and does what it is told to by the methods that begin with Simulate.
 	Simulated bool

@@ -109,6 +109,9 @@ type Env struct {
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
+	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
+	// people write it; "" while the clock is not set. nil for no clock.
+	Wall func(time.Duration) string
 }
 
 // Check is what actions are checked against while they are built.
@@ -157,7 +160,7 @@ type Uses struct {
 }
 
 // everyEvent are the fields that every event has.
-var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME"}
+var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME", "REFLEXD_WALL"}
 
 // failureFields are those that only the actions of on_failure see.
 var failureFields = []string{"ERROR"}
@@ -354,6 +357,14 @@ func (r *Run) announce() {
 	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
 }
 
+// shown is Wall, and "" without a clock.
+func (env *Env) shown(at time.Duration) string {
+	if env.Wall == nil {
+		return ""
+	}
+	return env.Wall(at)
+}
+
 // describe adds the fields that every event has.
 func (r *Run) describe() {
 	e := r.Event
@@ -361,7 +372,8 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(r.Rule)},
 		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
 		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
-		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
+		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))},
+		sources.Field{Name: "REFLEXD_WALL", Value: sources.Text(r.Env.shown(e.Time))})
 }
 
 // Chain implements sources.Cause.

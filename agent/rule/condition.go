@@ -6,10 +6,19 @@ package rule
 
 import (
 	"slices"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
 )
+
+// World is what conditions look at beside the event and the sources.
+type World struct {
+	// States answers what is asked of states.
+	States interface {
+		Ask(q *sources.Question, now time.Duration) sources.Truth
+	}
+}
 
 // condition is one `if`. Asking it allocates nothing.
 type condition interface {
@@ -98,13 +107,6 @@ func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 			return where{w}
 		}
 		return whereFields(&w)
-	case "time":
-		h := &hours{}
-		s.compile = func(*Compiler, []sources.Trigger) condition {
-			h.check()
-			return h
-		}
-		return h.fields()
 	case "any", "not":
 		return s.nested(key, kinds)
 	}

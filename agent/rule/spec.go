@@ -271,7 +271,6 @@ type Kinds struct {
 func NewKinds(triggers []sources.TriggerKind, questions []sources.ConditionKind) *Kinds {
 	k := &Kinds{triggers: triggers, questions: questions, conditions: []config.Variant{
 		{Key: "where", Doc: "conditions on the event's fields", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
-		{Key: "time", Doc: "time of day, by the board's clock and time zone", Fields: new(hours).fields},
 		{Key: "any", Doc: "one of several conditions must hold", Fields: func() []config.Field { return nestedFields("any", nil) }},
 		{Key: "not", Doc: "a condition must not hold; if its state is unknown, `not` fails too", Fields: func() []config.Field { return nestedFields("not", nil) }},
 	}}

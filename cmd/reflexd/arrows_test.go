@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	"reflexd/agent/scenario": {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
 	"reflexd/agent/state":    {"reflexd/sources"},
 	"reflexd/agent/diagram":  {},
-	"reflexd/agent/lint":     {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/lint":     {"reflexd/agent/rule", "reflexd/config", "reflexd/sources", "reflexd/sources/clock"},
 	"reflexd/sources":        {"reflexd/config"},
 	"reflexd/sources/...":    {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},
 	"reflexd/sources/nl":     {},
@@ -66,6 +66,9 @@ var arrows = map[string][]string{
 	"reflexd/config":         {"reflexd/regular"},
 	"reflexd/regular":        {},
 	"reflexd/board":          {},
+
+	"reflexd/sources/clock":     {"reflexd/sources", "reflexd/sources/clock/sun", "reflexd/config", "reflexd/regular", "reflexd/sources/inotify"},
+	"reflexd/sources/clock/...": {},
 
 	"reflexd/blkid":              {},
 	"reflexd/agent/mount/fstype": {},
