@@ -73,6 +73,10 @@ type Agent struct {
 	outputs *output.Outputs
 	runner  *rule.Runner
 	control *control.Server
+	env     *action.Env
+
+	notices  notices                       // for those who watch
+	encoding map[string][]func(any, error) // who waits for the next answer of a kind, while one is encoded
 
 	config      *Configuration
 	index       *rule.Index
@@ -107,7 +111,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
+	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now(), encoding: map[string][]func(any, error){}}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -130,13 +134,16 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		}
 	}
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
-	env := &action.Env{
+	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
+	a.runner = rule.NewRunner(a.env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
+	if a.control != nil {
+		a.runner.Observe = a.outcome
+	}
 	return a, nil
 }
 
@@ -253,6 +260,9 @@ func (a *Agent) apply(c *Configuration) {
 		s.Apply(c.plans[i])
 	}
 	a.config, a.read = c, a.loop.Now()
+	if a.control != nil {
+		a.control.Use(&c.control)
+	}
 }
 
 // subscribe returns who wants to hear what kinds of other sources' events.
@@ -372,7 +382,9 @@ func (a *Agent) show(e *sources.Event) {
 	}
 	a.hearing = a.hearing[:0]
 	a.index.Find(e, a.hear)
+	a.notices.hold = true
 	a.runner.Fire(a.hearing, e)
+	a.publish(e)
 }
 
 // close lets go of everything, outputs as their on_exit says.

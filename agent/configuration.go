@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"reflexd/agent/action"
+	"reflexd/agent/control"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
@@ -61,6 +62,9 @@ type Configuration struct {
 	mount   *mount.Plan
 	builtin *builtinPlan
 	gesture gestures
+	control control.Policy
+	known   action.Known    // what actions may name, of rules and of clients
+	keys    map[string]bool // that rules name
 	uses    action.Uses
 	version int
 	specs   []*rule.Spec
@@ -132,7 +136,7 @@ func (c *Configuration) root() config.Value {
 	}
 	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
 		Value: config.OneOf(&c.priority, normalPriority, highPriority)})
-	fields = append(fields, c.gesture.section())
+	fields = append(fields, c.gesture.section(), c.control.Section())
 	var triggers []sources.TriggerKind
 	var conditions []sources.ConditionKind
 	for _, p := range c.plans {
@@ -165,11 +169,13 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, p := range c.plans {
 		p.Resolve(ps)
 	}
+	c.control.Resolve(ps)
 	lines := c.gpio
-	compiler := rule.Compiler{Problems: ps, Known: action.Known{
+	c.known = action.Known{
 		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
 		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
-	}}
+	}
+	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
@@ -183,6 +189,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts
+	c.keys = namedKeys(c.Rules)
 }
 
 // keeps reports whether c declares o as old did, so that what plays there may

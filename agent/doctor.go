@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/action"
-	"reflexd/agent/control"
 	"reflexd/agent/spawn"
+	"reflexd/client"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -111,7 +111,7 @@ func examineKernel(x *sources.Report) {
 func (m Machine) ask(x *sources.Report) *Status {
 	const subject = "running agent"
 	s := &Status{}
-	if err := control.Call(m.Socket, control.Request{Verb: "status"}, s, askedWithin); err != nil {
+	if err := client.Call(m.Socket, client.Request{Verb: "status"}, s, askedWithin); err != nil {
 		advice := ""
 		for _, p := range x.Processes() {
 			if p.Comm == "reflexd" && p.Pid != strconv.Itoa(os.Getpid()) {

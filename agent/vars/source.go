@@ -74,6 +74,15 @@ func (s *Source) Allows(name, value string) error {
 	return nil
 }
 
+// Value returns the value of a variable.
+func (s *Source) Value(name string) (string, error) {
+	value, ok := s.values[name]
+	if !ok {
+		return "", undeclared{s.plan, name}
+	}
+	return value, nil
+}
+
 // Set gives a variable its value. Where that is another one it emits an event,
 // with cause as its Chain.
 func (s *Source) Set(name, value string, cause *sources.Chain) error {

@@ -41,9 +41,9 @@ func list(t *testing.T, args ...string) []pkg {
 // The arrows of the house: who may import whom within the module. A pattern
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
-	"reflexd/cmd/...":       {"reflexd/agent", "reflexd/agent/control", "reflexd/config", "reflexd/learn", "reflexd/sources/...", "reflexd/board"},
+	"reflexd/cmd/...":       {"reflexd/agent", "reflexd/client", "reflexd/config", "reflexd/learn", "reflexd/sources/...", "reflexd/board"},
 	"reflexd/learn":         {"reflexd/blkid", "reflexd/board", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
-	"reflexd/agent":         {"reflexd/agent/...", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
+	"reflexd/agent":         {"reflexd/agent/...", "reflexd/client", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
 	"reflexd/agent/loop":    {"reflexd/sources"},
 	"reflexd/agent/gesture": {"reflexd/sources"},
 	"reflexd/agent/rule":    {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
@@ -53,7 +53,8 @@ var arrows = map[string][]string{
 	"reflexd/agent/spawn":   {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/account": {"reflexd/config"},
 	"reflexd/agent/expand":  {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/control": {"reflexd/sources"},
+	"reflexd/agent/control": {"reflexd/agent/account", "reflexd/client", "reflexd/config", "reflexd/sources"},
+	"reflexd/client":        {},
 	"reflexd/agent/lint":    {"reflexd/agent/rule", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources":       {"reflexd/config"},
 	"reflexd/sources/...":   {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},
@@ -70,7 +71,7 @@ var arrows = map[string][]string{
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
-	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/learn") {
+	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/learn", "reflexd/client") {
 		allowed, ok := arrows[p.ImportPath]
 		if !ok {
 			allowed, ok = arrows[parent(p.ImportPath)]

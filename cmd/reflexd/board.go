@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
 	"reflexd/board"
+	"reflexd/client"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 )
@@ -148,7 +148,7 @@ func (l *look) look() (boardReport, error) {
 	chips, err := gpio.List("/dev", "/sys")
 	r.Chips = append([]gpio.Chip{}, chips...)
 	var s agent.Status
-	r.Agent = control.Call(l.socket, control.Request{Verb: "status"}, &s, patience) == nil
+	r.Agent = client.Call(l.socket, client.Request{Verb: "status"}, &s, patience) == nil
 	levels, probeErr := l.probe.Levels()
 	if err == nil {
 		err = probeErr

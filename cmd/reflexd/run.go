@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/config"
 	"reflexd/sources/signal"
 )
@@ -159,7 +159,7 @@ func (c *command) printJSON(v any, code int) int {
 }
 
 func (c *command) socketFlag() *string {
-	return c.flags.String("socket", control.DefaultPath(), "`path` of the control socket")
+	return c.flags.String("socket", client.DefaultPath(), "`path` of the control socket")
 }
 
 // patience is how long the running agent may take to answer.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 func statusVerb(c *command) func([]string) int {
@@ -21,7 +21,7 @@ func statusVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print it as JSON")
 	return func([]string) int {
 		var s agent.Status
-		if err := control.Call(*socket, control.Request{Verb: "status"}, &s, patience); err != nil {
+		if err := client.Call(*socket, client.Request{Verb: "status"}, &s, patience); err != nil {
 			return c.fail(err)
 		}
 		if *asJSON {
@@ -35,9 +35,9 @@ func statusVerb(c *command) func([]string) int {
 func reloadVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	return func([]string) int {
-		if err := control.Call(*socket, control.Request{Verb: "reload"}, nil, patience); err != nil {
+		if err := client.Call(*socket, client.Request{Verb: "reload"}, nil, patience); err != nil {
 			c.fail(err)
-			if errors.Is(err, control.ErrConfiguration) {
+			if errors.Is(err, client.ErrConfiguration) {
 				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent keeps its configuration")
 				return wrong
 			}
