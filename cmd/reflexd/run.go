@@ -24,7 +24,7 @@ import (
 func runVerb(c *command) func([]string) int {
 	paths := c.pathsFlag()
 	dryRun := c.flags.Bool("dry-run", false, "log which actions would run, but run none")
-	socket := c.socketFlag()
+	socket := c.flags.String("socket", client.OwnPath(), "`path` of the control socket; empty for none")
 	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
