@@ -99,7 +99,18 @@ var errVersion = errors.New("unknown version of the protocol")
 // wait gives the client its time to say something, or to read its answer.
 func (c *conn) wait() {
 	sources.StopTimer(&c.idle)
-	c.idle = c.server.loop.After(c.server.silence, c.hangUp)
+	c.idle = c.server.loop.After(c.server.silence, c.silent)
+}
+
+// silent sends the client away, unless its request is there and waits for its
+// turn.
+func (c *conn) silent() {
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, 0); c.text == nil && err == nil && n > 0 && fds[0].Revents == unix.POLLIN {
+		c.wait()
+		return
+	}
+	c.hangUp()
 }
 
 func (c *conn) close() {
