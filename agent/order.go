@@ -62,7 +62,11 @@ func (c *Configuration) find(name string) (kind, rest string, err error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", "", fmt.Errorf("no line or variable %q is declared%s; an LED is led/NAME", name, config.Suggest(name, known))
+		hint := config.Suggest(name, known)
+		if hint == "" {
+			hint = "; an LED is led/NAME"
+		}
+		return "", "", fmt.Errorf("no line or variable %q is declared%s", name, hint)
 	case 1:
 		return found[0].kind, name, nil
 	}

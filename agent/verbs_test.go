@@ -26,6 +26,9 @@ import (
 // folder of the test.
 func withOutputs(t testing.TB, leds ...string) func(*Options) {
 	sys := t.TempDir()
+	if err := os.Mkdir(filepath.Join(sys, "devices"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, led := range leds {
 		dir := filepath.Join(sys, "class/leds", led)
 		if err := os.MkdirAll(dir, 0o755); err != nil {

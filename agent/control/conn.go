@@ -59,7 +59,7 @@ func encode(result any, failure error) *Encoded {
 	if failure != nil {
 		a.Error, a.Code, a.Wrong = failure.Error(), codeOf(failure), errors.Is(failure, client.ErrConfiguration)
 	}
-	if result != nil {
+	if result != nil && failure == nil {
 		a.Result, err = marshal(result)
 	}
 	if err != nil {
