@@ -130,15 +130,16 @@ func (v verb) run(args []string, stdout, stderr io.Writer) int {
 	return act(rest)
 }
 
-// parse reads flags wherever they stand among the arguments.
+// parse reads flags wherever they stand among the arguments, up to "--".
 func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}
+		read := args[:len(args)-flags.NArg()]
 		args = flags.Args()
-		if len(args) == 0 {
-			return rest, nil
+		if len(args) == 0 || len(read) > 0 && read[len(read)-1] == "--" {
+			return append(rest, args...), nil
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}
