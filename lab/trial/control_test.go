@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What scripts set and ask is what the pins are; orders of scripts and rules
@@ -63,4 +64,45 @@ rules:
 			a.finish()
 		}
 	})
+}
+
+// A line that another program holds is requested when that releases it, long
+// before the next try.
+func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		const tries = 3 // now and then an emulated board stands still
+		for try := range tries {
+			holder := b.start(t, "lines: {x: {input: GPIO22}}\n")
+			waiting := b.start(t, "lines: {x: {input: GPIO22}}\n")
+			if log := waiting.log(); !strings.Contains(log, `held by \"reflexd\"`) {
+				t.Fatal("it is not held:", log)
+			}
+			holder.finish()
+			open := logTime(t, waiting.expect("line is open"))
+			released := logTime(t, regexp.MustCompile("time=.*msg=stopping.*").FindString(holder.log()))
+			waiting.finish()
+			took := open.Sub(released)
+			t.Log(took)
+			if took < 400*ms {
+				return
+			}
+			if try == tries-1 {
+				t.Error("it was requested", took, "after it was released")
+			}
+		}
+	})
+}
+
+// logTime returns the time of a line of the log.
+func logTime(t *testing.T, line string) time.Time {
+	t.Helper()
+	m := regexp.MustCompile(`time=(\S+)`).FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("no time in %q", line)
+	}
+	at, err := time.Parse(time.RFC3339, m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
