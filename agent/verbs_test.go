@@ -96,7 +96,7 @@ func TestSetAndGet(t *testing.T) {
 		{"var/mode", "nigth", "", `"nigth" is not one of its values; did you mean "night"?`},
 		{"lamp", "40%", "", `expected on, off or toggle, found "40%"`},
 		{"lamp", "onn", "", `expected on, off or toggle, found "onn"`},
-		{"door", "on", "", `"door" is not an output line`},
+		{"door", "on", "", `no output line "door" is declared`},
 		{"door", "", "", `line door is not open: `},
 		{"knob", "", "", `knob is an encoder, which is neither on nor off`},
 		{"led/ACTT", "on", "", `LED ACTT is not in`},
@@ -190,7 +190,7 @@ func TestRulesAndCancel(t *testing.T) {
 		t.Fatal(rules, err)
 	}
 	slow := rules[0]
-	if slow.Name != "slow" || slow.Fired != 3 || !slow.Enabled || slow.Ago == nil || slow.LastFired == "" || !slices.Equal(slow.When, []string{"event slow sent"}) {
+	if slow.Name != "slow" || slow.Fired != 3 || !slow.Enabled || slow.Ago == nil || slow.LastFired == "" || !slices.Equal(slow.When, []string{"event: slow"}) {
 		t.Errorf("%+v", slow)
 	}
 	if rules[1].Fired != 0 || rules[1].Ago != nil || rules[1].At == "" {
