@@ -24,6 +24,7 @@ type Table struct {
 	derived  map[sources.Topic]bool
 	counting []*record // whose firing is due at some time
 	ready    []firing  // that the event taken last has made
+	fired    []firing  // of one rule at one time, last
 	news     *subject  // whose state an event is to be made of, nil for none
 	unseen   bool      // nobody saw that state begin
 	began    time.Duration
@@ -179,9 +180,8 @@ func (s *subject) remember(e *sources.Event) {
 	s.event.Fields = s.fields
 	s.event.Press, s.event.Standing = sources.NoPress, sources.NoState
 	s.event.Topic.State = state
-	if e.Borrowed {
+	if e.Borrowed { // and it stays so: the next one is copied to the same place
 		s.text = s.event.CopyStrings(s.text[:0])
-		s.event.Borrowed = false
 	}
 	s.event.Topic.Name, s.event.Source = s.key.name.name, s.source
 }
