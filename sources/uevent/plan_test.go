@@ -36,7 +36,7 @@ func TestComplaints(t *testing.T) {
 		"uevent: {DEVNAME: 'sd*'}":                            `f:1:19: DEVNAME is absolute: did you mean "/dev/sd*"?`,
 		"uevent: {action: add}":                               `f:1:10: "action" is not an event field: write it in upper case, ACTION`,
 		"{uevent: {ACTION: remove}, at_start: on}":            `f:1:38: at_start sends ACTION=add, which this trigger does not match`,
-		"{uevent: {ACTION: add}, coldplug: on, at_start: on}": `f:1:50: coldplug is the old name of at_start: write at_start alone`,
+		"{uevent: {ACTION: add}, coldplug: on, at_start: on}": `f:1:49: coldplug is the old name of at_start: write at_start alone`,
 		"coldplug: true":                                      `f:1:1: the key "uevent" is missing: conditions on the event's fields; DEVNAME is absolute: /dev/sda1`,
 	} {
 		var ps config.Problems
