@@ -56,6 +56,7 @@ func TestContactsAtStart(t *testing.T) {
 			b.pull(t, 22, true)
 			b.pull(t, 23, false)
 			b.pull(t, 24, false)
+			b.pull(t, 25, false)
 			a := b.startProgram(t, program, `
 lines: {open: {contact: GPIO22}, closed: {contact: GPIO23}, bell: {button: GPIO24, bias: as-is}, tank: {input: GPIO25, active: low}}
 rules:
@@ -262,7 +263,7 @@ func TestExamplePowerFail(t *testing.T) {
 		b.noCalls(t)
 		b.pull(t, battery, false)
 		a = b.start(t, yaml)
-		b.awaitCalls(t, "logger -t ups power failed", "poweroff ")
+		b.awaitCalls(t, "logger -t ups power failed", "poweroff")
 		if d := a.between("msg=started", "msg=fired rule=shutdown"); d < 1900*time.Millisecond {
 			t.Errorf("it shut down %v after the start", d)
 		}
