@@ -146,7 +146,7 @@ func TestForOfAnAgentThatIsKilled(t *testing.T) {
 			const rules = `
 lines: {door: {contact: GPIO22}}
 rules:
-  - {name: open, when: {line: door, is: on, for: 3s}, do: {log: "open for ${LASTED_MS}, ${SYNTHETIC:-seen}"}}
+  - {name: open, when: {line: door, is: on, for: 5s}, do: {log: "open for ${LASTED_MS}, ${SYNTHETIC:-seen}"}}
   - {name: soon, when: {line: door, is: on, for: 1500ms}, do: {log: "open a while"}}
   - {name: opened, when: {line: door, is: on}, do: {log: opened}}
 `
@@ -158,8 +158,8 @@ rules:
 			a.kill()
 			a.never("open for")
 			a = b.startProgram(t, program, rules)
-			a.expect(`msg="open for 3000, 1"`)
-			if d := a.between("msg=started", `msg="open for`); d < 2900*time.Millisecond {
+			a.expect(`msg="open for 5000, 1"`)
+			if d := a.between("msg=started", `msg="open for`); d < 4900*time.Millisecond {
 				t.Errorf("it fired %v after the start", d)
 			}
 			a.never("msg=opened")
@@ -221,8 +221,8 @@ rules:
   - {name: went, when: {link: eth0, is: down}, do: {log: "went down"}}
   - {name: came, when: {link: eth0, is: up}, do: {log: "came up"}}
   - {name: there, when: {link: eth0, is: up, at_start: true}, do: {log: "is up ${SYNTHETIC:-now}"}}
-  - {name: late, when: {link: eth0, is: down, for: 2s}, do: {log: "down for ${LASTED_MS} ${SYNTHETIC:-seen}"}}
-  - {name: reboot, when: {link: eth0, is: down, for: 1s, at_start: false}, do: {log: "would reboot"}}
+  - {name: late, when: {link: eth0, is: down, for: 5s}, do: {log: "down for ${LASTED_MS} ${SYNTHETIC:-seen}"}}
+  - {name: reboot, when: {link: eth0, is: down, for: 4s, at_start: false}, do: {log: "would reboot"}}
   - {name: nothing, when: {link: eth7, is: down, for: 1s}, do: {log: "no ${IFNAME}"}}
 `
 	a := b.start(t, rules)
@@ -237,10 +237,10 @@ rules:
 	a.never("down for", "would reboot")
 	cable(false)
 	a.expect("would reboot")
-	a.expect(`msg="down for 2000 seen"`)
+	a.expect(`msg="down for 5000 seen"`)
 	a.finish()
 	a = b.start(t, rules)
-	a.expect(`msg="down for 2000 1"`)
+	a.expect(`msg="down for 5000 1"`)
 	a.never("would reboot", "went down")
 }
 
@@ -250,21 +250,21 @@ func TestExamplePowerFail(t *testing.T) {
 	const battery = 24
 	everywhere(t, func(t *testing.T, b *board) {
 		// The simulated chip's pull is the one that is asked for, not what is outside.
-		yaml := strings.NewReplacer("for: 2m", "for: 2s", "bias: pull-up, ", "").Replace(example(t, "power-fail.yaml"))
+		yaml := strings.NewReplacer("for: 2m", "for: 5s", "bias: pull-up, ", "").Replace(example(t, "power-fail.yaml"))
 		b.noCalls(t)
 		b.pull(t, battery, false)
 		a := b.start(t, yaml)
 		b.awaitCalls(t, "logger -t ups power failed")
 		b.pull(t, battery, true)
 		b.awaitCalls(t, "logger -t ups power failed", "logger -t ups power is back")
-		b.shell(t, "sleep 2.2")
+		b.shell(t, "sleep 5.2")
 		b.awaitCalls(t, "logger -t ups power failed", "logger -t ups power is back")
 		a.finish()
 		b.noCalls(t)
 		b.pull(t, battery, false)
 		a = b.start(t, yaml)
 		b.awaitCalls(t, "logger -t ups power failed", "poweroff")
-		if d := a.between("msg=started", "msg=fired rule=shutdown"); d < 1900*time.Millisecond {
+		if d := a.between("msg=started", "msg=fired rule=shutdown"); d < 4900*time.Millisecond {
 			t.Errorf("it shut down %v after the start", d)
 		}
 	})
@@ -278,12 +278,11 @@ func TestExampleMotionLight(t *testing.T) {
 		b.pull(t, motion, true)
 		a := b.start(t, strings.Replace(example(t, "motion-light.yaml"), "5m", "1s", 1))
 		b.awaitLine(t, light, true)
+		var pulls []lab.Pull
 		for range 2 {
-			b.pull(t, motion, false)
-			b.shell(t, "sleep 0.4")
-			b.pull(t, motion, true)
-			b.shell(t, "sleep 0.8")
+			pulls = append(pulls, lab.Pull{After: 800 * time.Millisecond, Offset: motion}, lab.Pull{After: 400 * time.Millisecond, Offset: motion, Up: true})
 		}
+		b.play(t, pulls, []lab.Pull{{After: 1200 * time.Millisecond, Offset: motion, Up: true}})
 		a.never("light off")
 		b.pull(t, motion, false)
 		a.expect(`msg=fired rule="light off"`)
