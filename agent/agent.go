@@ -28,6 +28,8 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -56,6 +58,9 @@ type Options struct {
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
+
+	simulated bool // see Simulation
+	act       func(*action.Run, *action.Step) (action.Pending, error, bool)
 }
 
 // Agent is a running reflexd.
@@ -64,12 +69,14 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next five are among them
+	gpio    *gpio.Source     // this and the next six are among them
+	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	keys    action.Keys
+	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
 	outputs *output.Outputs
 	runner  *rule.Runner
@@ -109,21 +116,31 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now(), states: state.New()}
+	a := &Agent{opts: opts, loop: l}
+	if err := a.open(c); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// open makes the parts of a, which has its options and its loop.
+func (a *Agent) open(c *Configuration) (err error) {
+	opts, l := &a.opts, a.loop
+	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
 			l.Close()
-			return nil, err
+			return err
 		}
 	}
 	if err := a.openSources(); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	if a.spawn, err = spawn.New(l, opts.Log); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	a.spawn.GiveBack(opts.Before)
 	if opts.Cgroups {
@@ -135,11 +152,11 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
-		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
+		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Act: opts.act,
 	}
 	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log, States: a.states}, opts.DryRun)
-	return a, nil
+	return nil
 }
 
 func or(s, fallback string) string {
@@ -151,7 +168,12 @@ func or(s, fallback string) string {
 
 func (a *Agent) openSources() error {
 	for _, k := range kinds {
+		if a.opts.simulated && !k.Simulates {
+			a.sources = append(a.sources, absent{})
+			continue
+		}
 		s, err := k.Open(sources.Host{
+			Simulated: a.opts.simulated, State: a.stateOf,
 			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
 			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
@@ -169,6 +191,8 @@ func (a *Agent) know(s sources.Source) {
 	switch s := s.(type) {
 	case *gpio.Source:
 		a.gpio = s
+	case *link.Source:
+		a.link = s
 	case *uevent.Source:
 		a.uevent = s
 	case *netlink.Source:
@@ -179,6 +203,7 @@ func (a *Agent) know(s sources.Source) {
 		a.mount = s
 	case action.Keys:
 		a.keys = s
+		a.input, _ = s.(input.Simulator)
 	}
 }
 
@@ -235,7 +260,7 @@ func (a *Agent) prepare(c *Configuration, pidFile string) (string, error) {
 
 // ready tells whoever waits for the start.
 func (a *Agent) ready() {
-	a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
+	a.log.Info("started", "version", a.opts.Version, "pid", a.pid(), "rules", len(a.config.Rules),
 		"files", strings.Join(a.config.Files, " "))
 	a.notify("READY=1")
 	if a.opts.Ready != nil {
@@ -245,7 +270,9 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	a.usePriority(c)
+	if !a.opts.simulated {
+		a.usePriority(c)
+	}
 	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.subscribers = a.subscribe(c)
@@ -266,8 +293,11 @@ func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
 		if !ok {
 			continue
 		}
+		s, ok := a.sources[i].(sources.Subscriber)
 		for _, kind := range o.Subscribes() {
-			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Subscriber))
+			if ok {
+				hearers[kind] = append(hearers[kind], s)
+			}
 		}
 	}
 	c.uevent.Subscribed = len(hearers["uevent"]) > 0
@@ -292,8 +322,27 @@ func (a *Agent) recognise(c *Configuration) {
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
 
+// until has an action go on when something has come to a state.
+func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
+	return a.states.Until(q, a.loop.Now(), done)
+}
+
+// stateOf returns a state as rules have seen it.
+func (a *Agent) stateOf(kind, name string) string {
+	state, _ := a.states.State(kind, name)
+	return state
+}
+
 // enableRule has a rule fire, or not.
 func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
+
+// pid is our PID. Two simulations of the same never differ.
+func (a *Agent) pid() int {
+	if a.opts.simulated {
+		return 1
+	}
+	return os.Getpid()
+}
 
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
@@ -307,7 +356,7 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 		Source:   "agent",
 		Standing: standing,
 		Fields: []sources.Field{
-			{Name: "PID", Value: sources.Int(int64(os.Getpid()))},
+			{Name: "PID", Value: sources.Int(int64(a.pid()))},
 			{Name: "VERSION", Value: sources.Text(a.opts.Version)},
 		},
 	}
@@ -437,7 +486,7 @@ func (a *Agent) close() {
 // notify tells a service manager that asked for it: sd_notify(3).
 func (a *Agent) notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
-	if path == "" {
+	if path == "" || a.opts.simulated {
 		return
 	}
 	if path[0] == '@' {

@@ -18,6 +18,8 @@ var builtinKind = sources.Kind{
 	Name: "agent",
 	Plan: func() sources.Plan { return &builtinPlan{} },
 	Open: func(sources.Host) (sources.Source, error) { return builtinSource{}, nil },
+
+	Simulates: true,
 }
 
 type builtinSource struct{}

@@ -329,7 +329,7 @@ func TestCheckOfVariablesAndConditions(t *testing.T) {
 		{"rules: [{when: {mount: \"*\", is: failed, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: mounted` or `is: unmounted` only"},
 		{"rules: [{when: {agent: stopping, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `agent: started` only"},
 		{"rules: [{when: {switch: SW_LID, is: changed, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: on` or `is: off` only"},
-		{"vars: {n: {}}\nrules: [{when: {var: n, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: VALUE` only"},
+		{"vars: {n: {}}\nrules: [{when: {var: n, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: VALUE` or `above: N` only"},
 		{"lines: {b: {button: X}}\nrules: [{when: {line: b, is: pressed, for: 1m}, do: {log: x}}]", "write `is: held` for a button that is held down, `is: on` or `is: off` for a line that stays so"},
 		{"lines: {b: {button: X}}\nrules: [{when: {line: b, is: pressed, at_start: on}, do: {log: x}}]", "a button that is down at the start must be released first"},
 		{"lines: {b: {input: X, edges: rising}}\nrules: [{when: {line: b, is: on}, do: {log: x}}]", "on needs both edges"},

@@ -68,7 +68,10 @@ type Configuration struct {
 	watches []state.Watch   // what rules ask of how long states last
 	derived []sources.Topic // states of which no source sends events
 	version int
-	specs   []*rule.Spec
+	// keepsText has actions keep how they were written.
+	keepsText  bool
+	references *action.References
+	specs      []*rule.Spec
 }
 
 // Load reads and checks the files that paths stand for (see config.Files).
@@ -77,17 +80,24 @@ type Configuration struct {
 func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c := newConfiguration()
 	ps := &config.Problems{}
-	files, err := config.Files(paths)
-	if err != nil {
+	if err := c.load(paths, ps); err != nil {
 		return nil, nil, err
 	}
-	c.Paths, c.Files = paths, files
-	config.ReadFiles(files, c.root(), ps)
-	c.compile(ps)
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
 	}
 	return c, ps, nil
+}
+
+func (c *Configuration) load(paths []string, ps *config.Problems) error {
+	files, err := config.Files(paths)
+	if err != nil {
+		return err
+	}
+	c.Paths, c.Files = paths, files
+	config.ReadFiles(files, c.root(), ps)
+	c.compile(ps)
+	return nil
 }
 
 func newConfiguration() *Configuration {
@@ -172,9 +182,18 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
+		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
+		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}}
+	c.references = compiler.Known.References
+	for _, p := range c.plans {
+		if n, ok := p.(sources.Namespaced); ok {
+			compiler.Known.References.Add(n.Namespaces()...)
+		}
+		if r, ok := p.(sources.Referrer); ok {
+			r.Refer(compiler.Known.Resolver([]string{}, nil, ps))
+		}
+	}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
@@ -225,11 +244,20 @@ func watchesOf(rules []*rule.Rule) (watches []state.Watch, derived []sources.Top
 	return watches, derived
 }
 
+// outputsOf returns what the actions on outputs may name.
+func outputsOf(lines *gpio.Plan) *action.Outputs {
+	d := &action.Outputs{What: "output line", ByName: map[string]*struct{}{}, Example: "lines: {%s: {output: …}}"}
+	for _, name := range lines.Outputs() {
+		d.ByName[name] = nil
+	}
+	return d
+}
+
 // keeps reports whether c declares o as old did, so that what plays there may
 // go on. A LED, which nothing declares, must be one that some rule names.
 func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
 	if o.Line == "" {
-		return slices.Contains(c.uses.LEDs, o.LED)
+		return c.uses.AnyLED || slices.Contains(c.uses.LEDs, o.LED)
 	}
 	lines, before := c.gpio, old.gpio
 	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)

@@ -95,7 +95,7 @@ func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 			continue
 		}
 		for _, r := range c.Rules {
-			if name := hearsOneOf(r, g); name != "" {
+			if name := matchesOneOf(r, g); name != "" {
 				ps.Warnf(t.Pos, "a press of %s is delayed by %v, in case it becomes the chord, and rule %q waits for it: use a shorter within, or members: heard",
 					name, window, r.Name)
 				return
@@ -104,8 +104,8 @@ func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 	}
 }
 
-// hearsOneOf returns a member of g that r hears on its own, or "".
-func hearsOneOf(r *rule.Rule, g *sources.Group) string {
+// matchesOneOf returns a member of g that r matches on its own, or "".
+func matchesOneOf(r *rule.Rule, g *sources.Group) string {
 	for i := range r.Triggers {
 		for _, w := range r.Triggers[i].Wants {
 			if w.Group == nil && w.Kind == g.Kind && slices.Contains(g.Members, w.Name) {

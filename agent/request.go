@@ -132,10 +132,10 @@ type TriggerRequest struct {
 
 // Triggered is the answer.
 type Triggered struct {
-	Devices int `json:"devices"` // how many the rules are told of
+	Devices int `json:"devices"` // how many reach the rules
 }
 
-// TriggerActions are the actions that a device which is there can be told
+// TriggerActions are the actions that can be sent for a device which is there
 // with.
 var TriggerActions = []string{"add", "change"}
 

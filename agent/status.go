@@ -37,6 +37,13 @@ type SourceStatus struct {
 	States []sources.State `json:"states"`
 }
 
+// AskStatus returns the state of the agent that runs at a socket, if it answers
+// within a time.
+func AskStatus(socket string, within time.Duration) (*Status, error) {
+	s := &Status{}
+	return s, control.Call(socket, control.Request{Verb: "status"}, s, within)
+}
+
 // Status returns the agent's state.
 func (a *Agent) Status() Status {
 	s := Status{

@@ -97,7 +97,7 @@ type Hold struct {
 	Repeat time.Duration // then again and again after so long; 0 for once
 }
 
-// State returns the state that the stage is told under: "held", "held 3s",
+// State returns the state that the stage is emitted under: "held", "held 3s",
 // "held 1s every 200ms".
 func (h Hold) State() string {
 	s := Held
@@ -113,7 +113,7 @@ func (h Hold) State() string {
 // Want is what a trigger asks of the recogniser beyond presses and releases.
 type Want struct {
 	// Button is the Topic.Kind and Topic.Name of the button, or what Group is
-	// told under.
+	// emitted under.
 	Kind, Name string
 	// From is the name of the device that it must belong to; "" for any.
 	From string
@@ -135,7 +135,7 @@ type Group struct {
 	// Within is how far apart the first and the last press may be; 0: as the
 	// Timing has it.
 	Within time.Duration
-	// Heard lets the members of a chord be heard on their own too.
+	// Heard lets the members of a chord match on their own too.
 	Heard bool
 }
 
@@ -291,14 +291,14 @@ func (t *Trigger) Restrict(more func(*Event) bool) {
 
 // FromField returns the YAML field `from`: the name of the declared device
 // that an event must come from.
-func FromField(from *string, at *config.Pos) config.Field {
+func FromField(from *Ref) config.Field {
 	return config.Field{
 		Name: "from", Doc: "the declared device that it must come from; default: any",
-		Value: config.At(at, config.Word(from, "a name")),
+		Value: RefValue("a name")(from),
 	}
 }
 
-// RestrictFrom makes t hear only events of the device declared as from; ""
+// RestrictFrom makes t match only events of the device declared as from; ""
 // is any.
 func (t *Trigger) RestrictFrom(from string) {
 	if from != "" {

@@ -26,7 +26,10 @@ func (l List) Sends() []*sources.Event {
 		case *setVars:
 			for _, name := range a.names {
 				e := &sources.Event{Topic: sources.Topic{Kind: "var", Name: name, State: "changed"}}
-				addKnown(e, map[string]*variable{"VAR": {value: expand.Literal(name)}, "VALUE": a.values[name]})
+				addKnown(e, map[string]*variable{"VAR": {value: expand.Literal(name)}})
+				if v := a.values[name]; !v.long {
+					addKnown(e, map[string]*variable{"VALUE": &v.variable})
+				}
 				sent = append(sent, e)
 			}
 		}
@@ -43,6 +46,20 @@ func addKnown(e *sources.Event, fields map[string]*variable) {
 			e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(v.value.Expand(e))})
 		}
 	}
+}
+
+// Alters reports whether l, as soon as it is begun, makes the variable another one
+// whatever it is: adds to it without a limit, or toggles it.
+func (l List) Alters(name string) bool {
+	for _, step := range l {
+		if a, ok := step.Action.(*setVars); ok && a.values[name] != nil && a.values[name].goesOn() {
+			return true
+		}
+		if !step.atOnce() {
+			return false
+		}
+	}
+	return false
 }
 
 // atOnce reports whether the step is over as soon as it is begun.

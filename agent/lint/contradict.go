@@ -113,7 +113,8 @@ func valueAt(n config.Node, key string) config.Node {
 }
 
 // literals returns the plain texts of a value or a list, numbers in one
-// spelling; nil if it is something else, or holds something else.
+// spelling; nil if it is something else, or holds something else, such as a
+// reference.
 func literals(n config.Node) []string {
 	items := []config.Node{n}
 	if n.Kind == config.List {
@@ -122,7 +123,7 @@ func literals(n config.Node) []string {
 	var texts []string
 	for _, item := range items {
 		text := item.Text
-		if item.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") {
+		if item.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") || strings.Contains(text, "${") {
 			return nil
 		}
 		if number, err := strconv.ParseInt(text, 0, 64); err == nil {

@@ -40,7 +40,7 @@ func (o Output) String() string {
 type Lines interface {
 	Set(name string, on bool, cause sources.Cause) error
 	Toggle(name string, cause sources.Cause) error
-	// Level returns the level that was set last; ok tells that the line is
+	// Level returns the level that was set last; ok says that the line is
 	// open.
 	Level(name string) (on, ok bool)
 }
@@ -127,7 +127,7 @@ func (p *Outputs) Rest() bool {
 	return all
 }
 
-// Status tells what plays.
+// Status returns what plays.
 func (p *Outputs) Status() []sources.State {
 	var states []sources.State
 	for _, s := range p.stages {

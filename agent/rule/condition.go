@@ -89,9 +89,11 @@ func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 	case "where":
 		var w sources.Where
 		s.compile = func(c *Compiler, triggers []sources.Trigger) condition {
-			checkFields(c.Problems, s.pos, w, fieldsOf(triggers))
+			fields, named := fieldsOf(triggers), namedBy(triggers)
+			checkFields(c.Problems, s.pos, w, fields)
+			w.Bind(c.Known.Resolver(fields, named, c.Problems))
 			for _, name := range w.Fields() {
-				namedBy(triggers)(name)
+				named(name)
 			}
 			return where{w}
 		}
@@ -162,7 +164,7 @@ func nestedFields(key string, read func(config.Node, *config.Problems)) []config
 }
 
 func whereFields(w *sources.Where) []config.Field {
-	return []config.Field{{Name: "where", Doc: "conditions on fields, as in `when`", Required: true, Value: sources.WhereValue(w)}}
+	return []config.Field{{Name: "where", Doc: "conditions on fields, as in `when`", Required: true, Value: sources.ReferringWhere(w)}}
 }
 
 // compileAll makes the conditions of specs, all of which must hold.

@@ -389,3 +389,51 @@ func TestForIsAWait(t *testing.T) {
 		t.Errorf("%+v, %+v", chain, cause)
 	}
 }
+
+func TestUntil(t *testing.T) {
+	r := newRig(t)
+	off := func(l time.Duration) *sources.Question {
+		q := &sources.Question{Kind: "line", Name: "door", For: l}
+		q.IsOneOf("off")
+		return q
+	}
+	var over []string
+	wait := func(name string, q *sources.Question, now time.Duration) func() {
+		stop, waits := r.table.Until(q, now, func() { over = append(over, name) })
+		if !waits {
+			over = append(over, name+" at once")
+		}
+		return stop
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		if !slices.Equal(over, want) {
+			t.Errorf("over are %q, want %q", over, want)
+		}
+		over = nil
+	}
+	wait("unknown", off(0), 0)
+	r.play("1s found line door on")
+	expect()
+	stop := wait("stopped", off(0), time.Second)
+	wait("long", off(time.Minute), time.Second)
+	stop()
+	r.play("2s begins line door off")
+	expect("unknown")
+	wait("is so", off(0), 3*time.Second)
+	expect("is so at once")
+	r.play("1m begins line door on", "2m begins line door off")
+	r.reload(2 * time.Minute) // what waits goes on
+	r.play("2m59s")
+	expect()
+	if at, ok := r.table.Due(); !ok || at != 3*time.Minute {
+		t.Errorf("due at %v", at)
+	}
+	r.play("3m")
+	expect("long")
+	wait("has lasted", off(time.Minute), 4*time.Minute)
+	expect("has lasted at once")
+	if len(r.table.waits) != 0 || len(r.table.watches) != 0 && len(r.table.watches[name{"line", "door"}]) != 0 {
+		t.Errorf("%d waits are left, %v", len(r.table.waits), r.table.watches)
+	}
+}

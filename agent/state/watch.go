@@ -50,7 +50,7 @@ type record struct {
 // counted goes on; of the others, a state that is there counts as found, at
 // the time now. Next must follow.
 func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
-	if t.watches == nil {
+	if t.began == 0 {
 		t.began = now
 	}
 	before := map[string]*watch{}
@@ -63,20 +63,29 @@ func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	for _, topic := range topics {
 		t.derived[topic] = true
 	}
+	for _, w := range t.waits {
+		t.attach(w.watch)
+	}
 	for i := range all {
 		w := &watch{Watch: all[i]}
-		for _, n := range w.names() {
-			t.watches[n] = append(t.watches[n], w)
-		}
 		if w.Trigger != nil {
 			w.where = w.Trigger.Where.Without(sources.LastedMS, synthetic)
 		}
+		t.attach(w)
 		t.goOn(w, before[w.ID])
-		for _, n := range w.names() {
-			for _, s := range t.named[n] {
-				if s.known {
-					t.look(w, s, &s.event, s.since, now, true)
-				}
+		t.find(w, now)
+	}
+}
+
+// find has a watch look at what is there, but for what it holds already.
+func (t *Table) find(w *watch, now time.Duration) {
+	if w.records == nil {
+		w.records = map[*subject]*record{}
+	}
+	for _, n := range w.names() {
+		for _, s := range t.named[n] {
+			if r := w.records[s]; s.known && (r == nil || !r.holds) {
+				t.look(w, s, &s.event, s.since, now, true)
 			}
 		}
 	}
@@ -176,7 +185,7 @@ func (w *watch) accepts(e *sources.Event) bool {
 	for i := range w.Trigger.Topics {
 		topic := &w.Trigger.Topics[i]
 		if topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State) {
-			return (w.Trigger.Match == nil || w.Trigger.Match(e)) && w.where.Match(e)
+			return w.Trigger.Lasts(e) && w.where.Match(e)
 		}
 	}
 	return false
@@ -194,7 +203,10 @@ func (t *Table) Next(show func(*sources.Event), fire Fire) {
 		t.news = nil
 		show(t.eventOf(s, s.event.Time, -1, t.unseen))
 	}
-	if len(t.ready) == 0 {
+	if t.changed && len(t.waits) > 0 {
+		t.release(t.taken)
+	}
+	if t.changed = false; len(t.ready) == 0 {
 		return
 	}
 	ready := t.ready
@@ -248,6 +260,11 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 			at, ok = r.next, true
 		}
 	}
+	for _, w := range t.waits {
+		if due, is := w.due(); is && (!ok || due < at) {
+			at, ok = due, true
+		}
+	}
 	return at, ok
 }
 
@@ -264,7 +281,7 @@ func (t *Table) Advance(until, now time.Duration, fire Fire) {
 			}
 		}
 		if first < 0 {
-			return
+			break
 		}
 		r := t.counting[first]
 		at := r.next
@@ -275,6 +292,9 @@ func (t *Table) Advance(until, now time.Duration, fire Fire) {
 			t.counting = slices.Delete(t.counting, first, first+1)
 		}
 		t.fire(firing{r, at}, fire)
+	}
+	if len(t.waits) > 0 {
+		t.release(until)
 	}
 }
 

@@ -33,6 +33,7 @@ func open(host sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
+	p.adoptLatches(s.plan)
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
@@ -63,7 +64,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	if before == nil && !replaced {
 		s.keeper.agrees(s.kept())
 	}
-	s.keep()
+	s.keep(true)
 	for _, name := range p.Names() {
 		if _, known := before[name]; !known {
 			s.emit(name, "", sources.Found, nil)
@@ -97,7 +98,7 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 	s.values[name] = value
 	s.emit(name, previous, sources.Begins, cause)
 	if s.plan.vars[name].keep {
-		s.keep()
+		s.keep(!s.keeper.often(name))
 	}
 	return nil
 }
@@ -116,6 +117,12 @@ func (s *Source) emit(name, previous string, standing sources.Standing, cause *s
 	})
 }
 
+// Value returns the value of a variable, and whether there is one of that name.
+func (s *Source) Value(name string) (string, bool) {
+	value, ok := s.values[name]
+	return value, ok
+}
+
 // kept returns the text of the file that holds what is to be kept.
 func (s *Source) kept() string {
 	values := maps.Clone(s.values)
@@ -123,10 +130,10 @@ func (s *Source) kept() string {
 	return format(values)
 }
 
-// keep has the file say what the variables are.
-func (s *Source) keep() {
-	if s.plan.keeps() && !s.host.DryRun {
-		s.keeper.put(s.kept())
+// keep has the file say what the variables are, soon or within a minute.
+func (s *Source) keep(soon bool) {
+	if s.plan.keeps() && !s.host.DryRun && !s.host.Simulated {
+		s.keeper.put(s.kept(), soon)
 	}
 }
 

@@ -25,7 +25,7 @@ func versionVerb(c *command) func([]string) int {
 	}
 }
 
-// versionString is what the linker was told, else what Go knows of the
+// versionString is what the linker was given, else what Go knows of the
 // checkout that it was built from.
 func versionString() string {
 	if version != "" {

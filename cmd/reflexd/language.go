@@ -60,8 +60,12 @@ func writeVariants(w io.Writer, f config.Field) {
 		fields := v.Fields()
 		writeFields(w, fields)
 		for _, inner := range fields {
-			if long := longForm(inner.Value.Shape()); len(long) > 0 {
-				fmt.Fprintf(w, "\nKeys of `%s`:\n", inner.Name)
+			shape, of := inner.Value.Shape(), ""
+			if shape.Or == nil && shape.Elem != nil {
+				shape, of = *shape.Elem, "an entry of "
+			}
+			if long := longForm(shape); len(long) > 0 {
+				fmt.Fprintf(w, "\nKeys of %s`%s`:\n", of, inner.Name)
 				writeFields(w, long)
 			}
 		}

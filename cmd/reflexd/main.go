@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// reflexd reacts to what the kernel tells: GPIO lines, input devices, uevents
+// reflexd reacts to what the kernel reports: GPIO lines, input devices, uevents
 // and signals, with the actions that a YAML file asks for.
 //
 // Here is the table of verbs; each verb has a file of its own.
@@ -40,6 +40,7 @@ func verbs() []verb {
 	return []verb{
 		{"run", "", "react to events as the configuration defines", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "report the mistakes in the configuration", checkVerb},
+		{"test", "[FILE-or-FOLDER ...]", "play tests of rules, without hardware and in virtual time", testVerb},
 		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},

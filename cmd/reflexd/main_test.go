@@ -52,7 +52,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no match for %q in %s:\n%s", args[1], args[0], text)
 }
 
-// send FILE SIGNAL... sends signals to the process whose pid the file tells.
+// send FILE SIGNAL... sends signals to the process whose pid the file has.
 func send(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: send file signal...")

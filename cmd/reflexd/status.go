@@ -20,14 +20,14 @@ func statusVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	asJSON := c.flags.Bool("json", false, "print it as JSON")
 	return func([]string) int {
-		var s agent.Status
-		if err := control.Call(*socket, control.Request{Verb: "status"}, &s, patience); err != nil {
+		s, err := agent.AskStatus(*socket, patience)
+		if err != nil {
 			return c.fail(err)
 		}
 		if *asJSON {
 			return c.printJSON(s, done)
 		}
-		writeStatus(c.stdout, s)
+		writeStatus(c.stdout, *s)
 		return done
 	}
 }

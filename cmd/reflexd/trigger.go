@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The verb trigger: devices that are there, told again.
+// The verb trigger: devices that are there, announced again.
 
 package main
 

@@ -45,7 +45,7 @@ func TestEdgeRunsAProgramAndSetsAnOutput(t *testing.T) {
 	})
 }
 
-// The bell is held when the agent starts: no rule may hear of it before it
+// The bell is held when the agent starts: no rule may fire before it
 // was let go. (No pull-up: a simulated line goes where its bias says.)
 func TestButtonHeldAtStartFiresNothing(t *testing.T) {
 	b := on(t, lab.Virt)

@@ -74,6 +74,10 @@ func newBench(t *testing.T) *bench {
 		chips: map[string]*fakeChip{}, opened: map[int]*fakeChip{}, lines: map[int]*fakeLine{},
 	}
 	host := sources.Host{
+		State: func(kind, name string) string {
+			state, _ := b.table.State(kind, name)
+			return state
+		},
 		Loop: l, Dev: b.dev, Sys: b.sys, Proc: t.TempDir(),
 		Emit: func(e *sources.Event) {
 			b.table.Take(e)

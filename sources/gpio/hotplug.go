@@ -26,7 +26,7 @@ const (
 // watchDevices begins to watch for chips when there is a line to open. Without
 // inotify, which the log then says, chips are looked for by the timer.
 func (s *Source) watchDevices() {
-	if s.folders != nil || !s.anyWaiting() {
+	if s.folders != nil || s.levels != nil || !s.anyWaiting() {
 		return
 	}
 	folders, err := inotify.Watch(&s.host, inotify.Spec{

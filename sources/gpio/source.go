@@ -33,6 +33,8 @@ var Kind = sources.Kind{
 	Name: "gpio",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+
+	Simulates: true,
 }
 
 // batch is the number of edges that one wake-up reads of one request.
@@ -55,11 +57,20 @@ type Source struct {
 	retry   sources.Timer    // nil if none is set
 	backoff time.Duration
 
+	levels simulated // nil unless there is no kernel
+
 	buffer [batch * recordSize]byte // what a wake-up read
 }
 
 // Open returns a source that does nothing until a plan is applied.
-func Open(h sources.Host) *Source { return open(h, &cdev) }
+func Open(h sources.Host) *Source {
+	if h.Simulated {
+		s := open(h, &noKernel)
+		s.levels = simulated{}
+		return s
+	}
+	return open(h, &cdev)
+}
 
 func open(h sources.Host, k *kernel) *Source {
 	return &Source{host: h, kernel: k}
@@ -137,6 +148,9 @@ func (s *Source) add(r *request) {
 
 // survey opens all chips, whose lines are called as this board has them.
 func (s *Source) survey() *survey {
+	if s.levels != nil {
+		return &survey{kernel: s.kernel, board: s.thisBoard}
+	}
 	chips := s.kernel.survey(s.host.Dev, s.host.Sys)
 	chips.board = s.thisBoard
 	return chips

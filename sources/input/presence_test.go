@@ -121,7 +121,7 @@ rules:
 	if accepted != [3]int{2, 1, 1} {
 		t.Errorf("accepted %v", accepted)
 	}
-	// Life goes on: nothing is told, and no timer is set for each event.
+	// Life goes on: nothing is emitted, and no timer is set for each event.
 	before := wakeups()
 	var sent uint64
 	for end := time.Now().Add(600 * time.Millisecond); time.Now().Before(end); sent++ {

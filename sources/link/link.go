@@ -19,6 +19,8 @@ var Kind = sources.Kind{
 	Name: "link",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+
+	Simulates: true,
 }
 
 // What can happen to a link, as Topic.State.

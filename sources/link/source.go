@@ -61,6 +61,9 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.plan = plan.(*Plan)
 	s.forget(before)
 	switch {
+	case s.host.Simulated:
+		s.known = true
+		s.emitFound()
 	case !s.plan.wanted():
 		s.Close()
 	case s.socket.FD < 0 && s.retry == nil:

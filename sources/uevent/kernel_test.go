@@ -112,7 +112,7 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// A socket that overflows while the loop is held up: the loss is told once,
+// A socket that overflows while the loop is held up: the loss is reported once,
 // and then what came and went meanwhile.
 func TestOverflowRepaired(t *testing.T) {
 	needEvents(t)

@@ -2,7 +2,7 @@
 
 // Package uevent is the source of the kernel's device events: what udev's
 // monitor prints as KERNEL. It also knows which devices there are, so as to
-// tell at start of those that came before us, and to find out what it missed.
+// announce at start those that were there before us, and to find out what it missed.
 package uevent
 
 import (
@@ -24,7 +24,7 @@ var Kind = sources.Kind{
 type Plan struct {
 	// Everything asks for all events, triggers or not.
 	Everything bool
-	// Subscribed asks for the kernel's messages, because others hear them, and
+	// Subscribed asks for the kernel's messages, because others subscribe to them, and
 	// for no knowledge of devices.
 	Subscribed bool
 
@@ -100,7 +100,7 @@ func atStart(at *places, on *bool) config.Value {
 	})
 }
 
-// wanted reports whether there is anything to hear of the kernel.
+// wanted reports whether there is anything to receive from the kernel.
 func (p *Plan) wanted() bool { return p.Everything || p.Subscribed || len(p.triggers) > 0 }
 
 // scope returns the subsystems that p is about.
@@ -186,4 +186,39 @@ func (p *Plan) serves(e *sources.Event) bool {
 	return slices.ContainsFunc(p.triggers, func(tr *trigger) bool {
 		return tr.coldplug && tr.service == serving && tr.match.Match(e)
 	})
+}
+
+// scope is a set of subsystems.
+type scope struct {
+	all   bool
+	names map[string]bool
+}
+
+func (sc scope) has(subsystem string) bool { return sc.all || sc.names[subsystem] }
+
+// covers reports whether all that is in other is in sc.
+func (sc scope) covers(other scope) bool {
+	if sc.all || other.all {
+		return sc.all
+	}
+	for name := range other.names {
+		if !sc.names[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// both returns what is in sc and in other.
+func (sc scope) both(other scope) scope {
+	if sc.all {
+		return other
+	}
+	names := map[string]bool{}
+	for name := range sc.names {
+		if other.has(name) {
+			names[name] = true
+		}
+	}
+	return scope{names: names}
 }

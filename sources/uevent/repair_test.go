@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What is told of devices that are found rather than announced, and of those
+// What is emitted of devices that are found rather than announced, and of those
 // that come and go while they are looked for.
 
 package uevent
@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/sources"
 	"reflexd/sources/nl"
 )
 
@@ -41,7 +40,7 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 	r.quiet()
 	r.expect(want...)
 	r.on(func() {
-		if r.turnMost > tellAtOnce {
+		if r.turnMost > emitAtOnce {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
 	})
@@ -70,7 +69,7 @@ func TestColdplugOfNewTriggerOnly(t *testing.T) {
 }
 
 // The trigger that comes while another one waits for the end of a walk is
-// served too, each with what it did not hear of.
+// served too, each with what it has missed.
 func TestColdplugOfTriggerDuringWalk(t *testing.T) {
 	sys := fakeSys(t, "/devices/a")
 	r := newRig(t, sys, defaultBuffer)
@@ -227,7 +226,7 @@ func TestAddAfterLoss(t *testing.T) {
 }
 
 // What lies in the socket when a walk ends is read before its findings are
-// told.
+// emitted.
 func TestAnnouncedAtEndOfWalk(t *testing.T) {
 	needEvents(t)
 	sys := fakeSys(t)
@@ -313,7 +312,7 @@ func TestRenamed(t *testing.T) {
 	r.expect("0 remove /devices/net/lan/below RESCAN=1 SYNTHETIC=1")
 }
 
-// The remembered properties of what went unheard are told.
+// The remembered properties of what was missed are emitted.
 func TestRemoveTellsProperties(t *testing.T) {
 	sys := fakeSys(t)
 	plug(t, sys, "/devices/a", "DEVNAME=bus/a\nDRIVER=x\n")
@@ -375,7 +374,7 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
-// A broken socket is a state, and what it missed is told when it is back.
+// A broken socket is a state, and what it missed is emitted when it is back.
 func TestSocketFails(t *testing.T) {
 	sys := fakeSys(t)
 	r := newRig(t, sys, defaultBuffer)
@@ -394,12 +393,9 @@ func TestSocketFails(t *testing.T) {
 			t.Errorf("status is %+v", states)
 		}
 		plug(t, sys, "/devices/a", "")
-		// What the timer does.
-		sources.StopTimer(&s.retry)
-		s.retry = nil
-		s.open()
-		s.proceed()
 	})
+	r.await("end of the storm", func() bool { return r.source.storm == nil })
+	r.on(r.source.opener.Visit) // rather than wait
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }

@@ -18,7 +18,7 @@ func (r *rig) tell(sel Selection, action string, want int) {
 	}
 }
 
-// Triggers hear what was asked for whether they have coldplug or not, each
+// Triggers match what was asked for whether they have coldplug or not, each
 // once, parents first.
 func TestTell(t *testing.T) {
 	sys := fakeSys(t, "/devices/a/zzz", "/devices/a", "/devices/b")
@@ -42,18 +42,18 @@ func TestTell(t *testing.T) {
 // to be looked up.
 func TestTellDuringDelivery(t *testing.T) {
 	sys := fakeSys(t)
-	for i := range 2 * tellAtOnce {
+	for i := range 2 * emitAtOnce {
 		plug(t, sys, fmt.Sprintf("/devices/%03d", i), "")
 	}
 	plugUSB(t, sys, "/devices/usb1/a", "A1")
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(cold, sandisk)
 	r.tell(Selection{Match: []Match{{"ID_VENDOR_ID", "0781"}}}, "change", 2)
-	r.tell(Selection{Subsystem: "fake"}, "change", 2*tellAtOnce+1)
-	r.await("events", func() bool { return len(r.heard) == 2*tellAtOnce+1+2 })
+	r.tell(Selection{Subsystem: "fake"}, "change", 2*emitAtOnce+1)
+	r.await("events", func() bool { return len(r.heard) == 2*emitAtOnce+1+2 })
 	r.on(func() {
 		const lookedUp = 2 // come when their lookup ends, perhaps in the same turn
-		if r.turnMost > tellAtOnce+lookedUp {
+		if r.turnMost > emitAtOnce+lookedUp {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
 	})
