@@ -215,3 +215,18 @@ rules:
 		t.Errorf("a circle that takes its time was stopped:\n%s", r.log)
 	}
 }
+
+// What lasts within the hysteresis of a limit goes on over a reload.
+func TestForWithHysteresisOverAReload(t *testing.T) {
+	const rules = `
+vars: {n: {initial: "0"}}
+rules:
+  - {name: set, when: {event: set}, do: {var: {n: "${N}"}}}
+  - {name: high, when: {var: n, above: 80, hysteresis: 5, for: 500ms}, do: {log: "high for ${LASTED_MS}"}}` + barrier
+	r := start(t, rules)
+	r.send("set", "N=82")
+	r.barrier()
+	r.reload()
+	r.send("set", "N=78")
+	r.expect(`msg="high for 500"`)
+}
