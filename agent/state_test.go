@@ -230,3 +230,27 @@ rules:
 	r.send("set", "N=78")
 	r.expect(`msg="high for 500"`)
 }
+
+// A rule on a state that is found at the start sees the other states that are
+// found with it, in whatever order, and comes before what happens afterwards.
+func TestConditionsOnWhatIsFoundTogether(t *testing.T) {
+	r := start(t, `
+lines: {door: {contact: nowhere}, window: {contact: neither}}
+rules:
+  - {name: both, when: {line: door, is: on, at_start: true}, if: {line: window, is: on}, do: {log: both are open}}
+  - {name: door, when: {line: door, is: on, at_start: true}, do: {log: door}}
+  - {name: closed, when: {line: door, is: "off"}, do: {log: closed}}`+barrier)
+	r.do(func() {
+		for i, name := range []string{"door", "window"} {
+			r.agent.emit(&sources.Event{Time: r.agent.loop.Now() + time.Duration(i), Topic: sources.Topic{Kind: "line", Name: name}, Source: "gpio:" + name,
+				Press: sources.StartsOn, Standing: sources.Found})
+		}
+		r.agent.emit(&sources.Event{Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "line", Name: "door", State: "falling"}, Source: "gpio:door",
+			Press: sources.Up, Standing: sources.Begins})
+	})
+	r.expect(`msg="both are open"`)
+	r.barrier()
+	if log := r.log.String(); strings.Index(log, "msg=closed") < strings.Index(log, "msg=door") {
+		t.Errorf("the end of a state came before its being found:\n%s", log)
+	}
+}

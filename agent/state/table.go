@@ -84,6 +84,9 @@ func (t *Table) Take(e *sources.Event) {
 	}
 	t.taken, t.changed = e.Time, true
 	k := key{name{e.Topic.Kind, e.Topic.Name}, e.Source}
+	if e.Topic.Kind == "mount" {
+		k.source = "" // it is the state of the mount point, whichever drive is there
+	}
 	s := t.subjects[k]
 	switch e.Standing {
 	case sources.Lapses, sources.Vanishes:
@@ -187,5 +190,5 @@ func (s *subject) remember(e *sources.Event) {
 	if e.Borrowed { // and it stays so: the next one is copied to the same place
 		s.text = s.event.CopyStrings(s.text[:0])
 	}
-	s.event.Topic.Name, s.event.Source = s.key.name.name, s.source
+	s.event.Topic.Name = s.key.name.name
 }

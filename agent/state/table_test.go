@@ -47,7 +47,13 @@ func (r *rig) reload(at time.Duration, rules ...*sources.Trigger) {
 	}
 	r.rules = rules
 	r.table.Follow(watches, derived, at)
-	r.table.Next(r.show(at), r.fire)
+	r.next(at)
+}
+
+// next does what follows from an event.
+func (r *rig) next(at time.Duration) {
+	r.table.Next(r.show(at))
+	r.table.Found(r.fire)
 }
 
 // show has rules without Lasting.For fire, as the index of rules does.
@@ -112,7 +118,7 @@ func (r *rig) event(at time.Duration, words []string) {
 	if e.Standing <= sources.Begins {
 		r.show(at)(e)
 	}
-	r.table.Next(r.show(at), r.fire)
+	r.next(at)
 }
 
 func (r *rig) expect(want ...string) {
@@ -241,6 +247,16 @@ func TestAsk(t *testing.T) {
 	anyUp.IsOneOf("up")
 	allDown := &sources.Question{Kind: "link", All: true}
 	allDown.IsOneOf("down")
+	noWLAN := &sources.Question{Kind: "link", Among: func(e *sources.Event) bool { return e.Topic.Name == "wlan7" }, Absent: sources.Yes, OnceKnown: true}
+	noWLAN.IsOneOf("down")
+	if got := table.Ask(noWLAN, 0); got != sources.Unknown {
+		t.Errorf("before any link is known, the answer is %d", got)
+	}
+	defer func() {
+		if got := table.Ask(noWLAN, 0); got != sources.Yes {
+			t.Errorf("when links are known and none is meant, the answer is %d", got)
+		}
+	}()
 	none := &sources.Question{Kind: "mount", Absent: sources.Yes, For: time.Minute}
 	none.IsOneOf("unmounted")
 	table.Follow([]Watch{{ID: "long", Question: long}}, nil, 0)
@@ -284,7 +300,8 @@ func TestTakingAllocatesNothing(t *testing.T) {
 	edge := func(p sources.Press) {
 		e.Time, e.Press = e.Time+1, p
 		r.table.Take(e)
-		r.table.Next(func(*sources.Event) {}, r.fire)
+		r.table.Next(func(*sources.Event) {})
+		r.table.Found(r.fire)
 	}
 	edge(sources.Down)
 	edge(sources.Up)
@@ -329,7 +346,7 @@ func TestTwoTriggersOfARule(t *testing.T) {
 	follow := func(at time.Duration, l sources.Lasting, id string) {
 		r.rules = nil
 		r.table.Follow([]Watch{{ID: id + "1", Trigger: doors(l, "a", "b")}, {ID: id + "2", Trigger: doors(l, "a", "b")}}, nil, at)
-		r.table.Next(r.show(at), r.fire)
+		r.next(at)
 	}
 	follow(0, for5m, "long")
 	r.play("0s begins line a on", "0s begins line b on", "1h")
@@ -358,6 +375,24 @@ func TestWhereAsksHowLong(t *testing.T) {
 	r.expect("0s 2 on LASTED_MS=0 SYNTHETIC=1", "7m0s 0 on LASTED_MS=420000 SYNTHETIC=1")
 }
 
+// Two drives that take turns at a mount point are one state.
+func TestMountPointOfTwoDrives(t *testing.T) {
+	r := newRig(t, on("mount", "", for5m, "unmounted"), on("mount", "", for5m, "mounted"))
+	mount := func(at time.Duration, drive, state string) {
+		r.play(fmt.Sprint(at))
+		r.table.Take(&sources.Event{Time: at, Topic: sources.Topic{Kind: "mount", Name: "/backup", State: state}, Source: "mount:" + drive, Standing: sources.Begins})
+		r.next(at)
+	}
+	mount(0, "/dev/sda1", "mounted")
+	mount(time.Minute, "/dev/sda1", "unmounted")
+	mount(2*time.Minute, "/dev/sdb1", "mounted")
+	source := ""
+	r.table.Advance(time.Hour, time.Hour, func(rule int, e *sources.Event) { r.fire(rule, e); source = e.Source })
+	if r.expect("7m0s 1 mounted LASTED_MS=300000"); source != "mount:/dev/sdb1" {
+		t.Errorf("it is of %q", source)
+	}
+}
+
 // What is kept of a firing is not what the next event of the same thing says.
 func TestFiringsOfBorrowedEvents(t *testing.T) {
 	r := newRig(t, on("link", "eth0", for5m, "down"))
@@ -368,7 +403,7 @@ func TestFiringsOfBorrowedEvents(t *testing.T) {
 		r.table.Take(&sources.Event{Time: at, Topic: sources.Topic{Kind: "link", Name: name, State: s}, Source: name, Standing: sources.Begins,
 			Fields: []sources.Field{{Name: "STATE", Value: sources.Text(s)}}, Borrowed: true})
 		clear(text)
-		r.table.Next(r.show(at), r.fire)
+		r.next(at)
 	}
 	link(0, "down")
 	r.table.Advance(5*time.Minute, 5*time.Minute, func(_ int, e *sources.Event) { kept = e.Clone() })

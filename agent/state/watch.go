@@ -48,7 +48,7 @@ type record struct {
 
 // Follow makes all the watches that count. What those with the same ID have
 // counted goes on; of the others, a state that is there counts as found, at
-// the time now. Next must follow.
+// the time now. Found must follow.
 func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	if t.began == 0 {
 		t.began = now
@@ -196,9 +196,9 @@ func (w *watch) accepts(e *sources.Event) bool {
 type Fire func(rule int, e *sources.Event)
 
 // Next does what follows from the event taken last, when rules were shown it:
-// it shows the event of a state that no source sends itself, and the firings
-// that it has made.
-func (t *Table) Next(show func(*sources.Event), fire Fire) {
+// it shows the event of a state that no source sends itself, and lets those go
+// on who wait for a state.
+func (t *Table) Next(show func(*sources.Event)) {
 	if s := t.news; s != nil {
 		t.news = nil
 		show(t.eventOf(s, s.event.Time, -1, t.unseen))
@@ -206,14 +206,24 @@ func (t *Table) Next(show func(*sources.Event), fire Fire) {
 	if t.changed && len(t.waits) > 0 {
 		t.release(t.taken)
 	}
-	if t.changed = false; len(t.ready) == 0 {
+	t.changed = false
+}
+
+// Found fires the triggers that ask for what was there at start and has been
+// found since it was last called. It must be called before an event is taken
+// that is not Found itself: conditions then know what was found together,
+// whatever its order, and nothing that was found is over yet.
+func (t *Table) Found(fire Fire) {
+	if len(t.ready) == 0 {
 		return
 	}
 	ready := t.ready
 	t.ready, t.fired = nil, t.fired[:0]
 	slices.SortStableFunc(ready, func(a, b firing) int { return a.watch.Rule - b.watch.Rule })
 	for _, f := range ready {
-		t.fire(f, fire)
+		if f.holds {
+			t.fire(f, fire)
+		}
 	}
 }
 
@@ -308,7 +318,7 @@ func (r *record) before(other *record) bool {
 // Ask answers q at the time now.
 func (t *Table) Ask(q *sources.Question, now time.Duration) sources.Truth {
 	truth := q.Absent
-	if now-t.began < q.For {
+	if now-t.began < q.For || q.OnceKnown && len(t.named[name{kind: q.Kind}]) == 0 {
 		truth = min(truth, sources.Unknown)
 	}
 	for _, s := range t.named[name{q.Kind, q.Name}] {
