@@ -380,7 +380,6 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 // other off cannot keep the sources from being read.
 func (a *Agent) turn() {
 	a.loop.WakeBy(0)
-	a.states.Next(a.show, a.fire) // what a reload has found
 	if len(a.incoming.events) > 0 {
 		a.current, a.incoming = a.incoming, a.current
 		a.current.sort()
@@ -389,6 +388,7 @@ func (a *Agent) turn() {
 		}
 		a.current.clear()
 	}
+	a.states.Found(a.fire) // by a reload, too
 	if a.stopping {
 		return
 	}
@@ -429,6 +429,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 		return
 	}
 	a.advance(min(e.Time, a.loop.Woke()))
+	if e.Standing != sources.Found {
+		a.states.Found(a.fire)
+	}
 	a.states.Take(e)
 	for _, h := range a.subscribers[e.Topic.Kind] {
 		h.Notify(e)
@@ -440,7 +443,7 @@ func (a *Agent) dispatch(e *sources.Event) {
 		a.show(e)
 	}
 	a.gestures.Next(e)
-	a.states.Next(a.show, a.fire)
+	a.states.Next(a.show)
 }
 
 // stopFor stops what rules do because a device was mounted that is now gone.

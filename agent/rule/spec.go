@@ -69,15 +69,14 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 func (t *triggerSpec) value(kinds *Kinds) config.Value {
 	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.ReferringWhere(&t.where)}
 	choice := config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
-		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
-		t.pos, t.kind = at, &kinds.triggers[i]
+		t.pos, t.kind = at, &kinds.triggers[kinds.trigger(key)]
 		var fields []config.Field
 		fields, t.compile = t.kind.New()
 		return fields
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
 		t.node = n
-		choice.Read(n, ps)
+		choice.Read(kinds.withoutLasting(n, ps), ps)
 	})
 }
 
