@@ -144,8 +144,8 @@ func (c *Conn) receive() ([]byte, error) {
 		if err := json.Unmarshal(packet, &a); err != nil {
 			return nil, fmt.Errorf("decode the answer of the agent at %s: %w", c.path, err)
 		}
-		if a.Part == "" && whole.Len() == 0 {
-			return packet, nil
+		if a.Part == "" {
+			return packet, nil // whole, or the error that ends the parts
 		}
 		if whole.WriteString(a.Part); a.Last {
 			return []byte(whole.String()), nil

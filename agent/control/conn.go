@@ -126,7 +126,7 @@ func (c *conn) close() {
 	c.watch.Close()
 	unix.Close(c.fd)
 	delete(c.server.conns, c)
-	c.server.countUser(c.peer.Uid, -1)
+	c.server.countUser(&c.peer, -1)
 }
 
 func (c *conn) hangUp() {
