@@ -23,7 +23,8 @@ const Patience = 10 * time.Second
 // Conn is a connection to the agent. It serves one request at a time; only
 // Close may be called while another method runs.
 type Conn struct {
-	// Patience is how long the agent may take for an answer.
+	// Patience is how long the agent may take for an answer, or the next part
+	// of one.
 	Patience time.Duration
 
 	path string
@@ -106,7 +107,7 @@ func (c *Conn) Do(r Request, result any) error {
 	if err != nil {
 		return err
 	}
-	if err := c.file.SetDeadline(time.Now().Add(c.Patience)); err != nil {
+	if err := c.file.SetWriteDeadline(time.Now().Add(c.Patience)); err != nil {
 		return fmt.Errorf("ask the agent at %s: %w", c.path, err)
 	}
 	if _, err := c.file.Write(packet); err != nil && !errors.Is(err, unix.EPIPE) { // rejected: the answer says why
@@ -136,6 +137,9 @@ func (c *Conn) ask(verb, name string, arguments, result any) error {
 func (c *Conn) receive() ([]byte, error) {
 	var whole strings.Builder
 	for {
+		if err := c.file.SetReadDeadline(time.Now().Add(c.Patience)); err != nil {
+			return nil, err
+		}
 		packet, err := c.packet()
 		if err != nil {
 			return nil, err

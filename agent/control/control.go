@@ -19,9 +19,12 @@ import (
 )
 
 const (
-	// sendBuffer is the buffer of a client's socket: what the kernel holds of
-	// answers that it does not read is at most twice this, and a packet.
-	sendBuffer = client.MaxPacket
+	// answerBuffer and streamBuffer are the buffers of the sockets of clients
+	// that ask and of those that watch: what the kernel holds of what they do
+	// not read is at most twice this, and a packet. Those that ask are soon sent
+	// away.
+	answerBuffer = 4 * client.MaxPacket
+	streamBuffer = client.MaxPacket
 	// maxClients may be connected at a time; the next one waits in the
 	// kernel's backlog. Users other than root and our own can have a quarter of
 	// the places each, and three quarters together.
@@ -203,10 +206,8 @@ func (s *Server) admit(fd int, peer Peer) error {
 	if most := s.most / 4; !trusted(&peer) && (s.users[peer.Uid] >= most || s.others >= 3*most) {
 		return fmt.Errorf("%w: user %d has %d connections, and others %d", client.ErrBusy, peer.Uid, s.users[peer.Uid], len(s.conns)-s.users[peer.Uid])
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer); err != nil {
-		s.log.Debug("control socket: send buffer", "error", err)
-	}
 	c := &conn{server: s, fd: fd, peer: peer, role: role}
+	c.limitBuffer(answerBuffer)
 	var err error
 	if c.watch, err = s.loop.Watch(fd, unix.EPOLLIN, c.ready); err != nil {
 		s.log.Error("control socket", "error", err)
