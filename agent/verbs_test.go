@@ -396,6 +396,11 @@ func TestRolesFollowAReload(t *testing.T) {
 	})
 	access("control: {allow: [{gid: 54322, may: read}, {gid: 54323, may: read}]}\n", 0o666, os.Getegid())
 	access("rules: []\n", 0o600, os.Getegid())
+	as(t, 54321, 54321, nil, func() {
+		if _, err := client.Dial(r.agent.opts.Socket); !errors.Is(err, client.ErrDenied) || !strings.Contains(err.Error(), "`control: allow`") {
+			t.Error(err)
+		}
+	})
 }
 
 // key sends a key event as an input device whose events all reach the agent.

@@ -68,6 +68,8 @@ func dial(path string, patience time.Duration) (*Conn, error) {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
 		return nil, fmt.Errorf("no agent is running (nothing listens on %s)", path)
+	case errors.Is(err, unix.EACCES):
+		return nil, fmt.Errorf("%w: the agent at %s gives this user no role; `control: allow` in its configuration does", ErrDenied, path)
 	case errors.Is(err, unix.EAGAIN):
 		return nil, fmt.Errorf("the agent at %s does not answer: too many other clients are waiting", path)
 	}

@@ -201,7 +201,7 @@ func (s *Server) admit(fd int, peer Peer) error {
 	role := s.policy.Of(&peer)
 	if role == None {
 		s.logRefusal(&peer, "connect", Read, role)
-		return fmt.Errorf("%w: the control socket is for users with a role (control: allow); user %d has none", client.ErrDenied, peer.Uid)
+		return fmt.Errorf("%w: the control socket needs the role read, and user %d has no role (control: allow)", client.ErrDenied, peer.Uid)
 	}
 	if most := s.most / 4; !trusted(&peer) && (s.users[peer.Uid] >= most || s.others >= 3*most) {
 		return fmt.Errorf("%w: user %d has %d connections, and others %d", client.ErrBusy, peer.Uid, s.users[peer.Uid], len(s.conns)-s.users[peer.Uid])

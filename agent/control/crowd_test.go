@@ -115,6 +115,10 @@ func (s *server) leavesNothing(t *testing.T) {
 // lost, and nothing is left of anybody.
 func TestAThousandWatchers(t *testing.T) {
 	const watchers, notices = 1000, 700
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*watchers+100 {
+		t.Skip("the limit of open files is", limit.Cur, err)
+	}
 	s := serveWith(t, obey, anyPlaces)
 	before := descriptors(t)
 	results := make(chan error, watchers)
