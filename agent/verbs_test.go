@@ -196,8 +196,17 @@ func TestRulesAndCancel(t *testing.T) {
 	if rules[1].Fired != 0 || rules[1].Ago != nil || rules[1].At == "" {
 		t.Errorf("%+v", rules[1])
 	}
+	w := r.dial()
+	if err := w.Watch(client.Filter{Rules: []string{"slow"}}); err != nil {
+		t.Fatal(err)
+	}
 	if n, err := c.Cancel("slow"); err != nil || n.Runs != 3 {
 		t.Error(n, err)
+	}
+	for range 3 {
+		if n, err := w.Next(); err != nil || n.Outcome != "stopped" {
+			t.Error(n, err)
+		}
 	}
 	if n, err := c.Cancel("slow"); err != nil || n.Runs != 0 {
 		t.Error(n, err)
