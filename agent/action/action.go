@@ -400,6 +400,9 @@ func (r *Run) Stop() {
 	}
 }
 
+// Stopped reports whether r was stopped before its end.
+func (r *Run) Stopped() bool { return r.stopped }
+
 // Doing returns the action that is under way, or "".
 func (r *Run) Doing() string {
 	if r.pending == nil {
