@@ -15,7 +15,7 @@ import (
 func Duration(p *time.Duration) Value { return Parsed(p, "duration", ParseDuration) }
 
 // ParseDuration understands what time.ParseDuration does, but for negative
-// spans, and tells of a missing or unknown unit.
+// spans, and complains of a missing or unknown unit.
 func ParseDuration(s string) (time.Duration, error) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" && s[0] != '-' {
 		return 0, fmt.Errorf("%q has no unit: write %sms, %ss or %sm", s, s, s, s)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Event: what a source tells the rest of the house, one form for all kernel
+// Event: what a source emits, one form for all kernel
 // interfaces.
 
 package sources
@@ -24,9 +24,9 @@ type Topic struct {
 // Press is what an event means to the button that it comes from.
 type Press uint8
 
-// The meanings of Press. The Starts values tell the recogniser of a level that
+// The meanings of Press. The Starts values give the recogniser a level that
 // was found, when a device was opened or its state read afresh, rather than
-// seen to change; no rule hears of them. Ended is a release that nobody saw:
+// seen to change; they fire no rule. Ended is a release that nobody saw:
 // the device went away, or was found released after a loss.
 const (
 	NoPress Press = iota
@@ -205,16 +205,21 @@ func (v Value) Int() (int64, bool) {
 
 // Describe returns the event in a few words, for the log: "line bell pressed".
 func (e *Event) Describe() string {
-	s, name := e.Topic.Kind, e.Topic.Name
-	if e.Private {
-		name = hidden
-	}
-	for _, word := range []string{name, e.Topic.State} {
+	s := e.Topic.Kind
+	for _, word := range []string{e.ShownName(), e.Topic.State} {
 		if word != "" {
 			s += " " + word
 		}
 	}
 	return s
+}
+
+// ShownName returns Topic.Name as people may see it.
+func (e *Event) ShownName() string {
+	if e.Private {
+		return hidden
+	}
+	return e.Topic.Name
 }
 
 // Conceal returns text, which was made from e's fields, without those that are

@@ -13,7 +13,7 @@ import (
 
 // logWriter hands lines to a goroutine that writes them, so that a terminal
 // that was stopped or a pipe that nobody reads never holds up the loop. What
-// does not fit into its memory is dropped, and that is told as soon as there
+// does not fit into its memory is dropped, and that is logged as soon as there
 // is room again.
 type logWriter struct {
 	out    io.Writer
@@ -75,7 +75,7 @@ func (w *logWriter) write() {
 		if len(batch) == 0 {
 			return
 		}
-		// A log that cannot be written leaves nobody to tell.
+		// A log that cannot be written leaves nowhere to report it.
 		_, _ = w.out.Write(batch)
 	}
 }

@@ -48,7 +48,7 @@ type codes struct {
 	scans                bool // MSC_SCAN
 }
 
-// everyCode is the set of all codes: what a descriptor without a mask hears.
+// everyCode is the set of all codes: what a descriptor without a mask receives.
 var everyCode = func() (c codes) {
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := c.of(typ)

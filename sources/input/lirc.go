@@ -272,7 +272,7 @@ func (r *receiver) close() {
 // closes those that are gone or that nobody wants.
 func (s *source) scanReceivers() {
 	found := map[string]bool{}
-	if s.plan.receives() {
+	if s.plan.receives() && s.simulated == nil {
 		entries, _ := os.ReadDir(s.host.Dev) // it is there, or there are none
 		for _, e := range entries {
 			if isLirc(e.Name()) {

@@ -128,7 +128,7 @@ func (p *passer) made(t *twin, err error) {
 		d.grab.err = fmt.Errorf("not grabbed: its keys cannot be passed on: %w", explainUinput(d.id.name, err))
 		d.host.Log.Warn("cannot grab input device", "device", d.path, "name", d.id.name, "error", d.grab.err)
 	}
-	d.settleGrab()
+	d.adjustGrab()
 }
 
 // discard closes a twin that nobody wants. The kernel releases its keys.

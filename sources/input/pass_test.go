@@ -256,7 +256,7 @@ func FuzzPass(f *testing.F) {
 		defer unix.Close(p[1])
 		d, _ := quietDevice()
 		d.kernel = &kernel{levels: func(_ int, _ *codes, l *levels) error { l.keys[0] = 0xf0; return nil }, close: unix.Close}
-		d.heard, d.grab = everyCode, grab{mode: GrabAuto, held: true}
+		d.received, d.grab = everyCode, grab{mode: GrabAuto, held: true}
 		d.id.has.keys[0] = 0xff
 		d.pass = &passer{device: d, twin: &twin{fd: p[0], back: -1}}
 		d.pass.takes.add(evKey, 2)

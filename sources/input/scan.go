@@ -68,6 +68,7 @@ func (d *device) wantScans(wanted map[scancode]string, all bool) {
 			d.emitScan(d.host.Loop.Now(), name, k.scan, k.code, 0, true)
 		}
 	}
+	d.emitScansGone(wanted)
 	d.scans.wanted, d.scans.all = wanted, all
 	d.scans.alone.loop, d.scans.alone.tell = d.host.Loop, d.tellAlone
 }
@@ -174,6 +175,16 @@ func (d *device) emitScansFound() {
 		if d.id.has.scans && scan.protocol == scanned && !down {
 			d.event.Press, d.event.Standing, d.event.Private = sources.StartsUp, sources.Found, false
 			d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: d.scans.wanted[scan]}, "KEY", int64(scan.code), 0, true)
+		}
+	}
+}
+
+// emitScansGone reports that nobody knows the states of keys any more that rules
+// asked for and that are not among stay.
+func (d *device) emitScansGone(stay map[scancode]string) {
+	for _, scan := range sortedScans(d.scans.wanted) {
+		if name := d.scans.wanted[scan]; d.id.has.scans && scan.protocol == scanned && stay[scan] == "" {
+			d.host.Emit(&sources.Event{Time: d.host.Loop.Now(), Topic: sources.Topic{Kind: "key", Name: name}, Source: d.source, Names: d.names, Standing: sources.Vanishes})
 		}
 	}
 }

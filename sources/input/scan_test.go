@@ -304,7 +304,7 @@ func FuzzScans(f *testing.F) {
 				down[name] = e.Press == sources.Repeat
 			}
 		}}
-		d := &device{host: host, kernel: &kernel{}, id: &identity{}, heard: everyCode}
+		d := &device{host: host, kernel: &kernel{}, id: &identity{}, received: everyCode}
 		d.scans.byLirc = func() bool { return false }
 		d.wantScans(nil, true)
 		for ; len(script) >= 2; script = script[2:] {
