@@ -59,7 +59,7 @@ func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems
 	var exact exact
 	var from sources.Ref
 	fields := []config.Field{{
-		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT, or the scancode of a remote control, such as nec:0x40bf12; one or a list", Required: true,
+		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT, or the scancode of a remote control, such as nec:0x4012; one or a list", Required: true,
 		Value: config.OneOrMore(&keys, anyKeyValue),
 	}}
 	fields = append(fields, button.Fields(append(slices.Clone(sources.ButtonStates), sources.Repeated)...)...)
