@@ -51,8 +51,9 @@ func (b *Board) PlugSerial(ctx context.Context, id string) (net.Conn, error) {
 		return nil, fmt.Errorf("plug %s: %w", id, err)
 	}
 	defer listener.Close()
+	far := filepath.Base(dir) // which outlives the adapter
 	address := arguments{"type": "unix", "data": arguments{"path": socket}}
-	err = b.execute(ctx, "chardev-add", arguments{"id": id, "backend": arguments{
+	err = b.execute(ctx, "chardev-add", arguments{"id": far, "backend": arguments{
 		"type": "socket", "data": arguments{"addr": address, "server": false},
 	}})
 	if err != nil {
@@ -62,7 +63,7 @@ func (b *Board) PlugSerial(ctx context.Context, id string) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plug %s: %w", id, err)
 	}
-	return line, b.plug(ctx, id, arguments{"driver": "usb-serial", "chardev": id})
+	return line, b.plug(ctx, id, arguments{"driver": "usb-serial", "chardev": far})
 }
 
 func (b *Board) plugStick(ctx context.Context, id, image string, locked bool) error {

@@ -175,7 +175,8 @@ rules:
 		}
 		t.Cleanup(func() { line.Close() })
 		a.expect("file opened")
-		out := b.shell(t, "stty -a -F /dev/ttyUSB0")
+		// The shell must not become stty: the leader of a session hangs up its terminal when it ends.
+		out := b.shell(t, "stty -a -F /dev/ttyUSB0; true")
 		for _, want := range []string{"speed 4800 baud", " cs7 ", "\nparenb -parodd", " -hupcl ", " -icanon ", " inpck "} {
 			if !strings.Contains(out, want) {
 				t.Errorf("it is not set as asked: %q is missing in\n%s", want, out)
