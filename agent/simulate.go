@@ -20,7 +20,6 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/input"
 	"reflexd/sources/signal"
-	"reflexd/sources/uevent"
 )
 
 // simulationStart is what CLOCK_MONOTONIC reads when a simulation begins: not 0,
@@ -136,6 +135,12 @@ func (s *Simulation) Reload(c *Configuration) {
 	s.Advance(0)
 }
 
+// Stop stops the agent as SIGTERM does. Nothing happens after it.
+func (s *Simulation) Stop() {
+	s.agent.stop("requested")
+	s.Advance(stopLatest)
+}
+
 // Emit has the rules see an event, now.
 func (s *Simulation) Emit(e *sources.Event) {
 	e.Time = s.agent.loop.Now()
@@ -212,10 +217,49 @@ func (s *Simulation) Netlink(name, text, data string, more []sources.Field) erro
 	return s.emitted(s.agent.config.netlink.Simulated(name, text, data, more))
 }
 
-// Uevent announces a device as the kernel does.
+// Uevent announces a device as the kernel does, or with STAGE=udev as udevd.
 func (s *Simulation) Uevent(properties map[string]string) error {
-	return s.emitted(uevent.Simulated(properties))
+	err := s.agent.uevent.Simulate(properties)
+	s.Advance(0)
+	return err
 }
+
+// GiveDevice has a device with these properties be there at the start. It must
+// be called from Given.
+func (s *Simulation) GiveDevice(properties map[string]string) error {
+	if properties["SUBSYSTEM"] == "block" && properties["DEVNAME"] != "" {
+		announced, err := s.agent.mount.SimulatePlug(properties)
+		if err != nil {
+			return err
+		}
+		properties = announced
+	}
+	return s.agent.uevent.SimulatePresent(properties)
+}
+
+// Plug plugs in a drive or a part of one: the kernel announces it, and
+// automount does what its policies say.
+func (s *Simulation) Plug(properties map[string]string) error {
+	announced, err := s.agent.mount.SimulatePlug(properties)
+	if err != nil {
+		return err
+	}
+	return s.Uevent(announced)
+}
+
+// Pull pulls it, and of a drive its partitions with it.
+func (s *Simulation) Pull(device string) error {
+	gone, err := s.agent.mount.SimulatePull(device)
+	for _, announced := range gone {
+		if err == nil {
+			err = s.Uevent(announced)
+		}
+	}
+	return err
+}
+
+// Mounts reports whether a device or mount point is known to automount.
+func (s *Simulation) Mounts(target string) bool { return s.agent.mount.Simulates(target) }
 
 // Mount makes something happen to what is mounted at point.
 func (s *Simulation) Mount(point, is string, fields map[string]string) error {
@@ -225,13 +269,7 @@ func (s *Simulation) Mount(point, is string, fields map[string]string) error {
 // GiveMount says that something is mounted at the start. It must be called from
 // Given.
 func (s *Simulation) GiveMount(point string, fields map[string]string) error {
-	e, err := mount.Simulated(point, mount.Mounted, fields)
-	if err == nil {
-		e.Standing = sources.Found
-		e.Time = s.agent.loop.Now()
-		s.agent.emit(e)
-	}
-	return err
+	return s.agent.mount.SimulateMounted(point, fields)
 }
 
 // Event sends an event as emit does.

@@ -19,7 +19,7 @@ func NewVirtual(at time.Duration) *Loop {
 // Advance lets time pass until the clock reads to. What is due before is done at
 // its time, and turn is called as Run calls it.
 func (l *Loop) Advance(to time.Duration, turn func()) {
-	for {
+	for !l.stopped {
 		l.round(turn)
 		due, ok := l.Due()
 		if len(l.posted) == 0 && (!ok || due > to) {
@@ -29,7 +29,7 @@ func (l *Loop) Advance(to time.Duration, turn func()) {
 			l.now = max(l.now, due)
 		}
 	}
-	if to > l.now {
+	if to > l.now && !l.stopped {
 		l.now = to
 		l.round(turn)
 	}

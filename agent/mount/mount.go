@@ -29,6 +29,8 @@ var Kind = sources.Kind{
 	Name: "mount",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return newSource(h), nil },
+
+	Simulates: true,
 }
 
 // The states of a mount, as Topic.State bears them and `is` asks for them.

@@ -100,7 +100,12 @@ func (p *play) give(s *agent.Simulation) error {
 			}
 			return err
 		}},
-		{g.inputs, func(name, is string) error { return s.GiveInput(name, is == "present") }},
+		{g.inputs, func(name, is string) error {
+			if is != "present" && is != "absent" {
+				return fmt.Errorf("expected present or absent, found %q", is)
+			}
+			return s.GiveInput(name, is == "present")
+		}},
 		{g.links, s.Link},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.words)) {
@@ -112,6 +117,11 @@ func (p *play) give(s *agent.Simulation) error {
 	for _, point := range slices.Sorted(maps.Keys(g.mounts)) {
 		if err := s.GiveMount(point, textsOf(g.mounts[point].fields)); err != nil {
 			return fmt.Errorf("%s: %w", g.mounts[point].at, err)
+		}
+	}
+	for _, device := range g.uevents {
+		if err := s.GiveDevice(textsOf(device.values)); err != nil {
+			return fmt.Errorf("%s: %w", device.at, err)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ rules:
   - {name: tick, when: {timer: 1h}, if: {time: "13:30-14:30"}, do: {log: tick}}
 `
 
-// Each kind of step fires what it would fire on a board.
+// Each kind of step fires, those of drives and answers in plug_test.go, what it would fire on a board.
 const everyStep = `
 config: c.yaml
 tests:
@@ -127,7 +127,7 @@ func TestEveryStep(t *testing.T) {
 		t.Errorf("%s: %s\n%s", o.At, o.Failure, o.Trace)
 	}
 	for _, k := range stepKinds() {
-		if !strings.Contains(everyStep, k.key+":") && !strings.Contains("press release click triple-click wait reload", k.key) {
+		if !strings.Contains(everyStep, k.key+":") && !strings.Contains("press release click triple-click wait reload plug pull answer agent", k.key) {
 			t.Errorf("the step %s is not tried", k.key)
 		}
 	}
