@@ -84,6 +84,10 @@ type Agent struct {
 	outputs *output.Outputs
 	runner  *rule.Runner
 	control *control.Server
+	env     *action.Env
+
+	notices  notices                       // for those who watch
+	encoding map[string][]func(any, error) // who waits for the next answer of a kind, while one is encoded
 
 	config      *Configuration
 	index       *rule.Index
@@ -127,6 +131,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 func (a *Agent) open(c *Configuration) (err error) {
 	opts, l := &a.opts, a.loop
 	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
+	a.encoding = map[string][]func(any, error){}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -149,13 +154,16 @@ func (a *Agent) open(c *Configuration) (err error) {
 		}
 	}
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
-	env := &action.Env{
+	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{States: a.states}, opts.DryRun)
+	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states}, opts.DryRun)
+	if a.control != nil {
+		a.runner.Observe = a.outcome
+	}
 	return nil
 }
 
@@ -285,6 +293,9 @@ func (a *Agent) apply(c *Configuration) {
 		s.Apply(c.plans[i])
 	}
 	a.config, a.read = c, a.loop.Now()
+	if a.control != nil {
+		a.control.Use(&c.control)
+	}
 }
 
 // subscribe returns who wants to hear what kinds of other sources' events.
@@ -453,7 +464,9 @@ func (a *Agent) show(e *sources.Event) {
 	}
 	a.hearing = a.hearing[:0]
 	a.index.Find(e, a.hear)
+	a.notices.hold = true
 	a.runner.Fire(a.hearing, e)
+	a.publish(e)
 }
 
 // fire has the rule with that number fire upon e, which its trigger found in

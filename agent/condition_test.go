@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 // barrier sends an event and waits until its rule, which every configuration
@@ -104,7 +104,7 @@ rules:
 
 func (r *rig) reload() {
 	r.t.Helper()
-	if err := control.Call(filepath.Join(r.dir, "socket"), control.Request{Verb: "reload"}, nil, patience); err != nil {
+	if err := client.Call(filepath.Join(r.dir, "socket"), client.Request{Verb: "reload"}, nil, patience); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -185,11 +185,11 @@ rules:
 	r.reload()
 	works(true, "after the file changed its mind")
 	socket := filepath.Join(r.dir, "socket")
-	if err := control.Call(socket, control.Request{Verb: "disable", Name: "worker"}, nil, patience); err != nil {
+	if err := client.Call(socket, client.Request{Verb: "disable", Name: "worker"}, nil, patience); err != nil {
 		t.Fatal(err)
 	}
 	works(false, "disabled by the verb")
-	err := control.Call(socket, control.Request{Verb: "enable", Name: "worke"}, nil, patience)
+	err := client.Call(socket, client.Request{Verb: "enable", Name: "worke"}, nil, patience)
 	if err == nil || !strings.Contains(err.Error(), `did you mean "worker"?`) {
 		t.Error(err)
 	}

@@ -325,8 +325,8 @@ func (s *Simulation) Fill(text string, e *sources.Event) string {
 // known.
 func (s *Simulation) LineState(name string) (on, known bool) { return s.agent.gpio.Level(name) }
 
-// VarValue returns the value of a variable, and whether there is one.
-func (s *Simulation) VarValue(name string) (string, bool) { return s.agent.vars.Value(name) }
+// VarValue returns the value of a variable.
+func (s *Simulation) VarValue(name string) (string, error) { return s.agent.vars.Value(name) }
 
 // State returns the state of anything that has states, "" if it is not known.
 func (s *Simulation) State(kind, name string) string {

@@ -5,6 +5,7 @@
 package action
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -309,7 +310,7 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 // thread.
 type Run struct {
 	Env     *Env
-	Rule    string
+	Rule    string // "" for the order of a client, which learns of its failure itself
 	Event   *sources.Event
 	Started time.Duration // CLOCK_MONOTONIC
 	// Fresh is set for an event that is its sender's as long as Start does not
@@ -481,7 +482,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
+	level := slog.LevelWarn
+	if r.Rule == "" {
+		level = slog.LevelDebug
+	}
+	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

@@ -125,9 +125,9 @@ func (p *play) stateIs(kind, name, want string) (string, error) {
 		}
 		is = map[bool]string{true: "on", false: "off"}[on]
 	case "var":
-		value, known := p.sim.VarValue(name)
-		if !known {
-			return "", fmt.Errorf("no variable %q is declared", name)
+		value, err := p.sim.VarValue(name)
+		if err != nil {
+			return "", err
 		}
 		is = value
 	}

@@ -48,6 +48,13 @@ func verbs() []verb {
 		{"inputs", "[NAME, PATH or ID ...]", "list the input devices of this board", inputsVerb},
 		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that reacts to it", learnVerb},
 		{"status", "", "print the state of the running agent", statusVerb},
+		{"get", "NAME", "print the state of a line, variable or LED of the running agent: door, line/door, var/mode, led/ACT", getVerb},
+		{"set", "NAME VALUE", "set an output line or LED to on, off, toggle or, an LED, 40%; or a variable to a value", setVerb},
+		{"pulse", "NAME", "switch an output line or LED for a limited time", pulseVerb},
+		{"blink", "NAME", "blink an output line or LED until the next action on it", blinkVerb},
+		{"watch", "[NAME ...]", "show events of the running agent, and what its rules do, as they happen", watchVerb},
+		{"rules", "", "list the rules of the running agent: what fires them, how often and when they last fired", rulesVerb},
+		{"cancel", "RULE", "end what a rule of the running agent is doing, and drop its waiting firings", cancelVerb},
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
 		{"enable", "RULE ...", "enable rules of the running agent", enableVerb},
 		{"disable", "RULE ...", "disable rules of the running agent, until they are enabled or it restarts", disableVerb},
@@ -124,15 +131,16 @@ func (v verb) run(args []string, stdout, stderr io.Writer) int {
 	return act(rest)
 }
 
-// parse reads flags wherever they stand among the arguments.
+// parse reads flags wherever they stand among the arguments, up to "--".
 func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}
+		read := args[:len(args)-flags.NArg()]
 		args = flags.Args()
-		if len(args) == 0 {
-			return rest, nil
+		if len(args) == 0 || len(read) > 0 && read[len(read)-1] == "--" {
+			return append(rest, args...), nil
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}

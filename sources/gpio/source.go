@@ -56,6 +56,8 @@ type Source struct {
 	folders *inotify.Folders // nil unless devices are watched
 	retry   sources.Timer    // nil if none is set
 	backoff time.Duration
+	triedAt time.Duration        // when waiting requests were tried last
+	held    map[string]*heldChip // by the paths of their devices
 
 	levels simulated // nil unless there is no kernel
 
@@ -145,9 +147,11 @@ func (s *Source) thisBoard() *board.Board {
 // openWaiting tries to open all requests that are waited for.
 func (s *Source) openWaiting() {
 	sources.StopTimer(&s.retry)
+	defer s.watchHeld()
 	if !s.anyWaiting() {
 		return
 	}
+	s.triedAt = s.host.Loop.Now()
 	chips := s.survey()
 	defer chips.close()
 	for _, r := range s.requests {
@@ -229,4 +233,5 @@ func (s *Source) Close() {
 		r.close()
 	}
 	s.requests, s.lines = nil, nil
+	s.watchHeld()
 }
