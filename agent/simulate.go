@@ -41,6 +41,8 @@ type SimulationOptions struct {
 	Wall time.Time
 	// Observe is shown every event that rules are shown, at its time.
 	Observe func(*sources.Event)
+	// Outcome is shown what rules make of events.
+	Outcome func(rule string, e *sources.Event, o rule.Outcome, why string)
 	// Act is asked to carry out an action: if it is handled, nothing else is
 	// done.
 	Act func(r *action.Run, step *action.Step) (p action.Pending, err error, handled bool)
@@ -64,6 +66,7 @@ func NewSimulation(c *Configuration, opts SimulationOptions) (*Simulation, error
 	if err := a.open(c); err != nil {
 		return nil, err
 	}
+	a.runner.Observe = opts.Outcome
 	if opts.Given != nil {
 		if err := opts.Given(s); err != nil {
 			s.Close()
@@ -343,6 +346,9 @@ func (s *Simulation) Rule(name string) (rule.Status, error) {
 	}
 	return rule.Status{}, fmt.Errorf("no rule is called %q", name)
 }
+
+// Configured returns the rules as they are now.
+func (s *Simulation) Configured() []*rule.Rule { return s.agent.config.Rules }
 
 // Rules returns what happened to all rules so far.
 func (s *Simulation) Rules() []rule.Status { return s.agent.runner.Status(s.agent.config.Rules) }

@@ -14,7 +14,7 @@ func playAll(t *testing.T, yaml, tests string) {
 	t.Helper()
 	f := load(t, yaml, "config: c.yaml\ntests:\n"+tests)
 	for _, one := range f.Tests {
-		o, err := f.Play(one)
+		o, err := f.Play(one, NewCoverage())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,11 +148,11 @@ rules:
       - expect: [{send: {netlink: talk, text: hello}}, {log: you 1}]
 `)
 	for steps, want := range map[string]string{
-		"{answer: {netlink: talk, text: x}}": "nothing was sent on talk",
+		"{answer: {netlink: talk, text: x}}":                                 "nothing was sent on talk",
 		"{event: ask}, {answer: {netlink: talk}}, {answer: {netlink: talk}}": "is answered already",
 	} {
 		f := load(t, rules, "tests: [{name: x, steps: ["+steps+"]}]")
-		if o, err := f.Play(f.Tests[0]); err != nil || !strings.Contains(o.Failure, want) {
+		if o, err := f.Play(f.Tests[0], NewCoverage()); err != nil || !strings.Contains(o.Failure, want) {
 			t.Errorf("%s: %v, failed with %q, want %q", steps, err, o.Failure, want)
 		}
 	}
@@ -181,13 +181,13 @@ rules:
 // Parameters that stand for nothing are mistakes.
 func TestEach(t *testing.T) {
 	for text, want := range map[string]string{
-		"tests: [{name: a, each: [], steps: [{expect: nothing}]}]":                                   "c.test.yaml:1:19: `each` is empty",
-		"tests: [{name: a, each: [{x: 1}], steps: [{expect: nothing}]}]":                             "c.test.yaml:1:27: the parameter x is not used: write ${x} in the test",
-		"tests: [{name: a, each: [{span: 1s}, {spam: 1s}], steps: [{wait: \"${span}\"}]}]":           `c.test.yaml:1:66: no parameter "span" is in ` + "`each`; did you mean \"spam\"?",
-		"tests: [{name: a, each: [{X: 1}], steps: [{wait: \"${X}\"}]}]":                              `"X" is no parameter`,
-		"tests: [{name: a, each: [{x: [1]}], steps: [{wait: \"${x}\"}]}]":                            "expected",
-		"tests: [{name: a, each: 5, steps: [{wait: \"${x}\"}]}]":                                     "expected a list",
-		"tests: [{name: a, each: [{x: 1s}, {x: 1s}], steps: [{wait: \"${x}\"}]}]":                    "a test named \"a (x=1s)\" is already there",
+		"tests: [{name: a, each: [], steps: [{expect: nothing}]}]":                                    "c.test.yaml:1:19: `each` is empty",
+		"tests: [{name: a, each: [{x: 1}], steps: [{expect: nothing}]}]":                              "c.test.yaml:1:27: the parameter x is not used: write ${x} in the test",
+		"tests: [{name: a, each: [{span: 1s}, {spam: 1s}], steps: [{wait: \"${span}\"}]}]":            `c.test.yaml:1:66: no parameter "span" is in ` + "`each`; did you mean \"spam\"?",
+		"tests: [{name: a, each: [{X: 1}], steps: [{wait: \"${X}\"}]}]":                               `"X" is no parameter`,
+		"tests: [{name: a, each: [{x: [1]}], steps: [{wait: \"${x}\"}]}]":                             "expected",
+		"tests: [{name: a, each: 5, steps: [{wait: \"${x}\"}]}]":                                      "expected a list",
+		"tests: [{name: a, each: [{x: 1s}, {x: 1s}], steps: [{wait: \"${x}\"}]}]":                     "a test named \"a (x=1s)\" is already there",
 		"tests: [{name: a, given: {inputs: {a: there}}, steps: []}]\nconfig: c.yaml\nstrict: perhaps": "unknown key \"strict\"",
 	} {
 		dir := write(t, map[string]string{"c.yaml": "rules: []", "c.test.yaml": text})
