@@ -163,6 +163,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states}, opts.DryRun)
 	if a.control != nil {
 		a.runner.Observe = a.outcome
+		a.env.Ended = a.acted
 	}
 	return nil
 }

@@ -130,6 +130,15 @@ func (s *Simulation) AdvanceToNext(to time.Duration) {
 	s.agent.loop.Advance(next, s.agent.turn)
 }
 
+// Err returns why the simulation does no more, nil if it does: it has taken too
+// many wake-ups.
+func (s *Simulation) Err() error {
+	if s.agent.loop.Exhausted() {
+		return fmt.Errorf("too much happens in so long a time: stopped at %v", s.Now())
+	}
+	return nil
+}
+
 // Reload swaps in another configuration, now.
 func (s *Simulation) Reload(c *Configuration) {
 	s.agent.apply(c)
@@ -302,11 +311,27 @@ func (s *Simulation) GiveVar(name, value string) error { return s.agent.config.v
 
 // Line makes an input on or off, now, if it is not.
 func (s *Simulation) Line(name string, on bool) error {
-	if _, err := s.agent.gpio.SimulateEdge(name, on); err != nil {
-		return err
-	}
+	err := s.agent.gpio.SimulateEdge(name, on)
 	s.Advance(0)
-	return nil
+	return err
+}
+
+// Level makes an input high or low, now, if it is not.
+func (s *Simulation) Level(name string, high bool) error {
+	err := s.agent.gpio.SimulateLevel(name, high)
+	s.Advance(0)
+	return err
+}
+
+// LineOf returns the name under which the line called name is declared, if it is
+// by that name or as that line; else name.
+func (s *Simulation) LineOf(name string) string { return s.agent.config.gpio.Declared(name) }
+
+// InputsOf returns the names of declared inputs that a device has: those of
+// names that are declared or, for none, those by which a device with that path
+// and name is known. What else it is, is not looked at.
+func (s *Simulation) InputsOf(path, name string, names []string) []string {
+	return s.agent.config.input.Known(path, name, names)
 }
 
 // Turn turns an encoder by so many events, negative counter-clockwise.

@@ -85,19 +85,20 @@ type verb struct {
 }
 
 var verbs = map[string]verb{
-	"status":  {control.Read, (*Agent).answerStatus},
-	"get":     {control.Read, (*Agent).get},
-	"rules":   {control.Read, (*Agent).listRules},
-	"watch":   {control.Read, (*Agent).watch},
-	"set":     {control.Act, (*Agent).order},
-	"pulse":   {control.Act, (*Agent).order},
-	"blink":   {control.Act, (*Agent).order},
-	"emit":    {control.Act, (*Agent).emitOnRequest},
-	"enable":  {control.Act, (*Agent).switchRule},
-	"disable": {control.Act, (*Agent).switchRule},
-	"trigger": {control.Act, (*Agent).trigger},
-	"cancel":  {control.Act, (*Agent).cancel},
-	"reload":  {control.Admin, (*Agent).reloadOnRequest},
+	"status":   {control.Read, (*Agent).answerStatus},
+	"get":      {control.Read, (*Agent).get},
+	"rules":    {control.Read, (*Agent).listRules},
+	"watch":    {control.Read, (*Agent).watch},
+	"snapshot": {control.Read, (*Agent).answerSnapshot},
+	"set":      {control.Act, (*Agent).order},
+	"pulse":    {control.Act, (*Agent).order},
+	"blink":    {control.Act, (*Agent).order},
+	"emit":     {control.Act, (*Agent).emitOnRequest},
+	"enable":   {control.Act, (*Agent).switchRule},
+	"disable":  {control.Act, (*Agent).switchRule},
+	"trigger":  {control.Act, (*Agent).trigger},
+	"cancel":   {control.Act, (*Agent).cancel},
+	"reload":   {control.Admin, (*Agent).reloadOnRequest},
 }
 
 // answer implements control.Handler.

@@ -107,6 +107,9 @@ type Env struct {
 	// Act, if not nil, is asked to carry out each action: if it is handled,
 	// nothing else is done.
 	Act func(*Run, *Step) (p Pending, err error, handled bool)
+	// Ended, if not nil, is shown each action that is over: how long it took, and
+	// its failure.
+	Ended func(r *Run, step *Step, took time.Duration, err error)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
@@ -326,7 +329,8 @@ type Run struct {
 	step      int
 	pending   Pending
 	stopped   bool
-	waited    bool // for an action
+	waited    bool          // for an action
+	began     time.Duration // when the pending action did
 	failure   error
 	done      func(error)
 }
@@ -415,10 +419,18 @@ func (r *Run) Finish(err error) {
 		r.end()
 		return
 	}
+	r.ended(err, r.Env.Loop.Now()-r.began)
 	if r.endStep(err) {
 		r.step++
 	}
 	r.advance()
+}
+
+// ended shows that the current action is over.
+func (r *Run) ended(err error, took time.Duration) {
+	if r.Env.Ended != nil {
+		r.Env.Ended(r, &r.list[r.step], took, err)
+	}
 }
 
 // await turns a call that tells what came of it now or later into what Start
@@ -453,10 +465,11 @@ func (r *Run) advance() {
 		}
 		pending, err := r.start(&step)
 		if pending != nil {
-			r.pending, r.waited = pending, true
+			r.pending, r.waited, r.began = pending, true, r.Env.Loop.Now()
 			r.own()
 			return
 		}
+		r.ended(err, 0)
 		if r.endStep(err) {
 			r.step++
 		}

@@ -27,6 +27,9 @@ type File struct {
 	Path   string
 	Config []string // the configuration that it tests
 	Tests  []*Test
+	// Each, if not nil, is called after each step of a test, with the actions
+	// that were done since the last one.
+	Each func(step int, done []string)
 }
 
 // Test is one test.

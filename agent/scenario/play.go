@@ -59,15 +59,31 @@ func (f *File) Play(t *Test, shown *Coverage) (*Outcome, error) {
 		return o, nil
 	}
 	defer p.sim.Close()
-	for _, s := range t.steps {
+	for i, s := range t.steps {
+		before := len(p.done)
 		p.tracef("step", "%s", s.text)
-		if err := s.do(p); err != nil {
+		err := s.do(p)
+		if err == nil {
+			err = p.sim.Err()
+		}
+		if err != nil {
 			o.At, o.Failure = s.pos, err.Error()
 			break
+		}
+		if f.Each != nil {
+			f.Each(i, textsSince(p.done[before:]))
 		}
 	}
 	p.end(o)
 	return o, nil
+}
+
+func textsSince(done []*deed) []string {
+	var all []string
+	for _, d := range done {
+		all = append(all, d.text.String())
+	}
+	return all
 }
 
 func (p *play) begin(c *agent.Configuration) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"reflexd/agent"
 	"reflexd/agent/action"
 	"reflexd/config"
 	"reflexd/sources"
@@ -62,9 +63,15 @@ type deed struct {
 	answered  bool        // a send, by a step
 }
 
-// inside reports whether an action only changes what is inside of the
-// simulation, and so is really done in a test.
-func (p *play) inside(kind string, text config.Node) bool {
+// Inside reports whether an action, of which text is how it is written, only
+// changes what is inside of the simulation, and so is really done.
+func Inside(sim *agent.Simulation, kind string, text config.Node) bool {
+	if text.Kind == config.Map && len(text.Entries) > 1 {
+		text = only(kind, text)
+	}
+	if len(text.Entries) == 0 {
+		return false
+	}
 	value := text.Entries[0].Value
 	switch kind {
 	case "set", "pulse", "blink":
@@ -74,7 +81,7 @@ func (p *play) inside(kind string, text config.Node) bool {
 	case "mount", "unmount", "eject":
 		long := longForm(kind, value)
 		i := slices.IndexFunc(long.Entries, func(e config.Entry) bool { return e.Key == mainKeys[kind] })
-		return i >= 0 && p.sim.Mounts(long.Entries[i].Value.Text)
+		return i >= 0 && sim.Mounts(long.Entries[i].Value.Text)
 	}
 	return false
 }
@@ -88,12 +95,12 @@ func (p *play) act(r *action.Run, step *action.Step) (action.Pending, error, boo
 	if i >= 0 {
 		return p.comeTo(p.test.results[i], r, step, d)
 	}
-	return nil, nil, !p.inside(step.Kind, d.text)
+	return nil, nil, !Inside(p.sim, step.Kind, d.text)
 }
 
 // only leaves the telling key of an action alone.
 func only(kind string, n config.Node) config.Node {
-	n.Entries = slices.DeleteFunc(n.Entries, func(e config.Entry) bool { return e.Key != kind })
+	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool { return e.Key != kind })
 	return n
 }
 
@@ -112,7 +119,7 @@ func (p *play) comeTo(x *result, r *action.Run, step *action.Step, d *deed) (act
 			p.log.Info("output", "rule", r.Rule, "line", strings.TrimSuffix(line, "\n"))
 		}
 	}
-	inside := err == nil && p.inside(step.Kind, d.text)
+	inside := err == nil && Inside(p.sim, step.Kind, d.text)
 	if after == 0 {
 		say()
 		return nil, err, !inside

@@ -207,7 +207,7 @@ func (r *testRun) summary(took time.Duration, covered float64) {
 		verdict = fmt.Sprintf("%d of %s failed", r.failed, counted(len(r.outcomes), "test"))
 	}
 	fmt.Fprintf(r.stdout, "%s in %v; %.0f%% of the rules fired\n", verdict, took.Round(time.Millisecond), covered)
-	if r.more > 0 && !r.trace {
+	if r.more > 0 && r.failed == 0 && !r.trace {
 		fmt.Fprintf(r.stdout, "no `expect` mentions %s; --trace lists them\n", counted(r.more, "action"))
 	}
 }
