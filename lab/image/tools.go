@@ -36,6 +36,10 @@ var Tools = []Tool{
 	{"gcc", "gcc"}, // for the race detector
 	{"/usr/include/stdlib.h", "libc6-dev"},
 	{"genisoimage", "genisoimage"},
+	{"gpg", "gpg"},
+	{"gpg-agent", "gpg-agent"},
+	{"gpgconf", "gpgconf"},
+	{"lintian", "lintian"},
 	{"make", "make"},
 	{"mcopy", "mtools"},
 	{"mke2fs", "e2fsprogs"},
