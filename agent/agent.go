@@ -205,6 +205,7 @@ func (a *Agent) Run() error {
 	a.apply(a.config)
 	a.emit(a.lifeEvent("started"))
 	a.awaitStart(a.ready)
+	a.feedWatchdog()
 	return a.loop.Run(a.turn)
 }
 

@@ -120,7 +120,9 @@ func TestPackageInChroot(t *testing.T) {
 	if said := in(t, root, "reflexd", "check"); !strings.Contains(said, "/etc/reflexd/reflexd.yaml: 0 rules, nothing wrong") {
 		t.Errorf("check of what was installed prints:\n%s", said)
 	}
-	version := func() string { return in(t, root, "dpkg-query", "--show", "--showformat", "${Version} ${Status}", "reflexd") }
+	version := func() string {
+		return in(t, root, "dpkg-query", "--show", "--showformat", "${Version} ${Status}", "reflexd")
+	}
 	if got := version(); got != "1.0.0-1 install ok installed" {
 		t.Errorf("installed is %s", got)
 	}
