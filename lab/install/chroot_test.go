@@ -38,19 +38,25 @@ func debianRoot(t *testing.T, arch string) string {
 	return root
 }
 
-// packages makes the packages of two versions for an architecture, both of the program as it is, and returns their
-// paths.
-func packages(t *testing.T, arch string) (before, after string) {
+// pack makes the files of versions for a target, all of the program as it is, and returns the folder with them.
+func pack(t *testing.T, target string, versions ...string) string {
 	t.Helper()
-	build := exec.Command("make", "-s", "build/"+arch+"/reflexd")
+	build := exec.Command("make", "-s", "build/"+target+"/reflexd")
 	build.Dir = "../.."
 	run(t, build)
 	out := t.TempDir()
-	for _, version := range []string{"v1.0.0", "v1.1.0"} {
-		pack := exec.Command("go", "run", "./packaging/pack", "-version", version, "-date", "1767225600", "-o", out, arch)
-		pack.Dir = "../.."
-		run(t, pack)
+	for _, version := range versions {
+		c := exec.Command("go", "run", "./packaging/pack", "-version", version, "-date", "1767225600", "-o", out, target)
+		c.Dir = "../.."
+		run(t, c)
 	}
+	return out
+}
+
+// packages makes the packages of two versions for an architecture and returns their paths.
+func packages(t *testing.T, arch string) (before, after string) {
+	t.Helper()
+	out := pack(t, arch, "v1.0.0", "v1.1.0")
 	return filepath.Join(out, "reflexd_1.0.0-1_"+arch+".deb"), filepath.Join(out, "reflexd_1.1.0-1_"+arch+".deb")
 }
 
