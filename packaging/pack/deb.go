@@ -34,6 +34,7 @@ func (r *release) installed(p *program) (*tree, error) {
 	t.copy(conffile, 0o644, "packaging/reflexd.yaml")
 	t.copyAll("usr/lib/systemd/system", "packaging/reflexd.service", installedUnit)
 	t.documents(doc)
+	t.copy("usr/share/reflexd/"+schemaName, 0o644, "docs/reference/"+schemaName)
 	t.add(path.Join(doc, "copyright"), 0o644, copyright)
 	t.add(path.Join(doc, "sbom.cdx.json"), 0o644, p.sbom)
 	t.copyAll(doc, "CHANGELOG.md", nil)
@@ -42,6 +43,9 @@ func (r *release) installed(p *program) (*tree, error) {
 	t.copy("usr/share/lintian/overrides/reflexd", 0o644, "packaging/debian/lintian-overrides")
 	return t, t.err
 }
+
+// schemaName is the file with the schema of the configuration, in docs/reference.
+const schemaName = "reflexd.schema.json"
 
 // installedUnit has the unit run the package's program.
 func installedUnit(unit []byte) []byte {

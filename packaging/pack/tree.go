@@ -69,7 +69,7 @@ func (t *tree) fail(err error) {
 // documents adds the documentation, as the checkout has it: its links hold.
 func (t *tree) documents(to string) {
 	t.copy(path.Join(to, "README.md"), 0o644, "README.md")
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "docs/*/*.svg"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "docs/*/*.svg", "docs/*/*.json"} {
 		found, err := filepath.Glob(filepath.Join(t.root, pattern))
 		t.fail(err)
 		for _, from := range found {
