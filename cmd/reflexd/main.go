@@ -53,6 +53,7 @@ func verbs() []verb {
 		{"emit", "NAME [FIELD=VALUE ...]", "send an event of at most 4096 bytes to the running agent's rules with `event: NAME`", emitVerb},
 		{"trigger", "", "fire rules for devices that are present, as if they had just been plugged in", triggerVerb},
 		{"schema", "", "print a JSON Schema of the configuration, for editors", schemaVerb},
+		{"completion", "bash|zsh|fish", "print a script with which the shell completes verbs, flags and declared names", completionVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the configuration language", helpVerb},
 	}

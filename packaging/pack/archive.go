@@ -19,6 +19,7 @@ func (r *release) archive(p *program) (*tree, error) {
 	t.add("sbom.cdx.json", 0o644, p.sbom)
 	t.copy("LICENSE", 0o644, "LICENSE")
 	t.copy("CHANGELOG.md", 0o644, "CHANGELOG.md")
+	t.copyAll("completion", "cmd/reflexd/completion/*", nil)
 	t.documents(".")
 	return t, t.err
 }

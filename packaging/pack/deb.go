@@ -8,11 +8,13 @@ import (
 	"bytes"
 	"crypto/md5"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -40,8 +42,20 @@ func (r *release) installed(p *program) (*tree, error) {
 	t.copyAll(doc, "CHANGELOG.md", nil)
 	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(t.files[len(t.files)-1].data))
 	t.add(path.Join(doc, "changelog.Debian.gz"), 0o644, gzipped(r.debianChangelog()))
+	t.completions(map[string]string{
+		"reflexd.bash": "usr/share/bash-completion/completions/reflexd",
+		"_reflexd":     "usr/share/zsh/vendor-completions/_reflexd",
+		"reflexd.fish": "usr/share/fish/vendor_completions.d/reflexd.fish",
+	})
 	t.copy("usr/share/lintian/overrides/reflexd", 0o644, "packaging/debian/lintian-overrides")
 	return t, t.err
+}
+
+// completions adds the scripts for shells, each under the name that it has in to.
+func (t *tree) completions(to map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(to)) {
+		t.copy(to[name], 0o644, "cmd/reflexd/completion/"+name)
+	}
 }
 
 // schemaName is the file with the schema of the configuration, in docs/reference.
