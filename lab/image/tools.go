@@ -41,6 +41,7 @@ var Tools = []Tool{
 	{"gpgconf", "gpgconf"},
 	{"lintian", "lintian"},
 	{"make", "make"},
+	{"mandoc", "mandoc"},
 	{"mcopy", "mtools"},
 	{"mke2fs", "e2fsprogs"},
 	{"mkfs.btrfs", "btrfs-progs"},

@@ -20,6 +20,7 @@ func (r *release) archive(p *program) (*tree, error) {
 	t.copy("LICENSE", 0o644, "LICENSE")
 	t.copy("CHANGELOG.md", 0o644, "CHANGELOG.md")
 	t.copyAll("completion", "cmd/reflexd/completion/*", nil)
+	t.copyAll("man", "docs/man/*", nil)
 	t.documents(".")
 	return t, t.err
 }

@@ -42,6 +42,7 @@ func (r *release) installed(p *program) (*tree, error) {
 	t.copyAll(doc, "CHANGELOG.md", nil)
 	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(t.files[len(t.files)-1].data))
 	t.add(path.Join(doc, "changelog.Debian.gz"), 0o644, gzipped(r.debianChangelog()))
+	t.manPages("usr/share/man")
 	t.completions(map[string]string{
 		"reflexd.bash": "usr/share/bash-completion/completions/reflexd",
 		"_reflexd":     "usr/share/zsh/vendor-completions/_reflexd",
@@ -49,6 +50,17 @@ func (r *release) installed(p *program) (*tree, error) {
 	})
 	t.copy("usr/share/lintian/overrides/reflexd", 0o644, "packaging/debian/lintian-overrides")
 	return t, t.err
+}
+
+// manPages adds the manual pages, compressed, in a folder a section.
+func (t *tree) manPages(to string) {
+	for _, section := range []string{"5", "8"} {
+		before := len(t.files)
+		t.copyAll(path.Join(to, "man"+section), "docs/man/*."+section, gzipped)
+		for i := range t.files[before:] {
+			t.files[before+i].path += ".gz"
+		}
+	}
 }
 
 // completions adds the scripts for shells, each under the name that it has in to.

@@ -69,7 +69,7 @@ func checkout(t *testing.T, at time.Time) string {
 func packed(t *testing.T, at time.Time) string {
 	t.Helper()
 	dir := checkout(t, at)
-	output(t, dir, exec.Command("make", "-s", "packages", "TARGETS=amd64 armv6", "VERSION=v1.2.3", fmt.Sprint("DATE=", date)))
+	output(t, dir, exec.Command("make", "-s", "packages", "TARGETS=armv6", "VERSION=v1.2.3", fmt.Sprint("DATE=", date)))
 	return filepath.Join(dir, "dist")
 }
 
@@ -91,12 +91,12 @@ func files(t *testing.T, dir string) map[string][]byte {
 // TestPackages makes the packages twice, in two folders and from files of different times.
 func TestPackages(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the program four times")
+		t.Skip("builds the program twice")
 	}
 	first, second := packed(t, time.Unix(1e9, 0)), packed(t, time.Now())
 	made, again := files(t, first), files(t, second)
-	const deb = "reflexd_1.2.3-1_amd64.deb"
-	for _, name := range []string{deb, "reflexd_1.2.3-1_armhf.deb", "reflexd-v1.2.3-linux-armv6.tar.gz", "reflexd-v1.2.3-linux-amd64.cdx.json", "reflexd-v1.2.3-SHA256SUMS"} {
+	const deb = "reflexd_1.2.3-1_armhf.deb"
+	for _, name := range []string{deb, "reflexd-v1.2.3-linux-armv6.tar.gz", "reflexd-v1.2.3-linux-armv6.cdx.json", "reflexd-v1.2.3-SHA256SUMS"} {
 		if made[name] == nil {
 			t.Errorf("%s was not made", name)
 		}
@@ -116,17 +116,17 @@ func TestPackages(t *testing.T) {
 		}
 	})
 	t.Run("repository", func(t *testing.T) { checkRepository(t, first) })
-	t.Run("bill of materials", func(t *testing.T) { checkBill(t, made["reflexd-v1.2.3-linux-amd64.cdx.json"]) })
+	t.Run("bill of materials", func(t *testing.T) { checkBill(t, made["reflexd-v1.2.3-linux-armv6.cdx.json"]) })
 }
 
 func checkControl(t *testing.T, deb string) {
-	for field, want := range map[string]string{"Depends": "\n", "Pre-Depends": "\n", "Recommends": "\n", "Architecture": "amd64\n", "Version": "1.2.3-1\n"} {
+	for field, want := range map[string]string{"Depends": "\n", "Pre-Depends": "\n", "Recommends": "\n", "Architecture": "armhf\n", "Version": "1.2.3-1\n"} {
 		if got := output(t, ".", exec.Command("dpkg-deb", "--field", deb, field)); got != want {
 			t.Errorf("%s is %q, want %q", field, got, want)
 		}
 	}
 	list := output(t, ".", exec.Command("dpkg-deb", "--contents", deb))
-	for _, path := range []string{"/usr/bin/reflexd", "/usr/lib/systemd/system/reflexd.service", "/etc/reflexd/reflexd.yaml", "/usr/share/doc/reflexd/copyright", "/usr/share/reflexd/reflexd.schema.json", "/usr/share/bash-completion/completions/reflexd", "/usr/share/doc/reflexd/examples/usb-drives-and-signals.yaml"} {
+	for _, path := range []string{"/usr/bin/reflexd", "/usr/lib/systemd/system/reflexd.service", "/etc/reflexd/reflexd.yaml", "/usr/share/doc/reflexd/copyright", "/usr/share/reflexd/reflexd.schema.json", "/usr/share/man/man5/reflexd.yaml.5.gz", "/usr/share/man/man8/reflexd-run.8.gz", "/usr/share/bash-completion/completions/reflexd", "/usr/share/doc/reflexd/examples/usb-drives-and-signals.yaml"} {
 		if !strings.Contains(list, " ."+path+"\n") {
 			t.Errorf("%s is not in the package", path)
 		}
@@ -192,9 +192,9 @@ func checkRepository(t *testing.T, dist string) {
 	if err := run(append(args, "-key", "tests of reflexd")); err != nil {
 		t.Fatal(err)
 	}
-	apt := aptReading(t, fmt.Sprintf("deb [arch=amd64 signed-by=%s/reflexd.gpg] file:%[1]s stable main\n", repository))
+	apt := aptReading(t, fmt.Sprintf("deb [arch=armhf signed-by=%s/reflexd.gpg] file:%[1]s stable main\n", repository))
 	output(t, ".", apt("update"))
-	if got := output(t, ".", apt("install", "--simulate", "reflexd")); !strings.Contains(got, "Inst reflexd (1.2.3-1 reflexd:stable [amd64])") {
+	if got := output(t, ".", apt("install", "--simulate", "reflexd")); !strings.Contains(got, "Inst reflexd (1.2.3-1 reflexd:stable [armhf])") {
 		t.Errorf("apt would do:\n%s", got)
 	}
 	tampered := filepath.Join(repository, "dists/stable/InRelease")
@@ -225,7 +225,7 @@ func aptReading(t *testing.T, source string) func(args ...string) *exec.Cmd {
 	}
 	options := []string{"-q", "-o", "Dir::State=" + dir, "-o", "Dir::State::status=" + dir + "/status", "-o", "Dir::Cache=" + dir + "/cache",
 		"-o", "Dir::Etc::SourceList=" + dir + "/sources.list", "-o", "Dir::Etc::SourceParts=" + dir + "/parts", "-o", "APT::Sandbox::User=",
-		"-o", "APT::Architecture=amd64", "-o", "APT::Architectures=amd64", "-o", "APT::Update::Error-Mode=any"}
+		"-o", "APT::Architecture=armhf", "-o", "APT::Architectures=armhf", "-o", "APT::Update::Error-Mode=any"}
 	return func(args ...string) *exec.Cmd {
 		return exec.Command("apt-get", append(slices.Clone(options), args...)...)
 	}
