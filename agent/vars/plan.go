@@ -44,6 +44,14 @@ type Plan struct {
 	source  *Source           // that serves it, once it is applied
 }
 
+// StateFile returns the file of the variables that are kept, "" if there is none.
+func (p *Plan) StateFile() string {
+	if !p.keeps() {
+		return ""
+	}
+	return p.file
+}
+
 // Prepare implements sources.Preparer.
 func (p *Plan) Prepare() {
 	if p.keeps() {
