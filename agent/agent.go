@@ -84,9 +84,12 @@ type Agent struct {
 	hear              func(*rule.Rule)
 
 	priority  priority
-	pidFile   string        // that we have; "" for none
-	started   time.Duration // CLOCK_MONOTONIC
-	read      time.Duration // when the configuration was, likewise
+	metrics   metrics
+	losses    map[string]Loss  // by source
+	durations action.Durations // of what was waited for
+	pidFile   string           // that we have; "" for none
+	started   time.Duration    // CLOCK_MONOTONIC
+	read      time.Duration    // when the configuration was, likewise
 	events    uint64
 	startup   startup
 	stopping  bool
@@ -107,7 +110,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now()}
+	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now(), durations: action.Durations{}}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -134,7 +137,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
 		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Durations: a.durations,
 	}
 	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log}, opts.DryRun)
 	return a, nil
@@ -253,6 +256,7 @@ func (a *Agent) apply(c *Configuration) {
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
+	a.applyMetrics(c)
 	a.config, a.read = c, a.loop.Now()
 }
 
@@ -288,7 +292,12 @@ func (a *Agent) recognise(c *Configuration) {
 }
 
 // emit takes an event from a source or an action.
-func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
+func (a *Agent) emit(e *sources.Event) {
+	if e.Topic.Kind == "loss" {
+		a.countLoss(e)
+	}
+	a.incoming.push(e)
+}
 
 // enableRule has a rule fire, or not.
 func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
@@ -390,6 +399,7 @@ func (a *Agent) close() {
 	if a.control != nil {
 		a.control.Close()
 	}
+	a.removeMetrics()
 	a.leavePidFile()
 	a.loop.Close()
 }

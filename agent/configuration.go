@@ -61,6 +61,7 @@ type Configuration struct {
 	mount   *mount.Plan
 	builtin *builtinPlan
 	gesture gestures
+	metrics metricsSection
 	uses    action.Uses
 	version int
 	specs   []*rule.Spec
@@ -132,7 +133,7 @@ func (c *Configuration) root() config.Value {
 	}
 	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
 		Value: config.OneOf(&c.priority, normalPriority, highPriority)})
-	fields = append(fields, c.gesture.section())
+	fields = append(fields, c.gesture.section(), c.metrics.section())
 	var triggers []sources.TriggerKind
 	var conditions []sources.ConditionKind
 	for _, p := range c.plans {

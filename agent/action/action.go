@@ -91,6 +91,8 @@ type Env struct {
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
+	// Durations counts how long actions took that were waited for; nil for nobody.
+	Durations Durations
 }
 
 // Check is what actions are checked against while they are built.
@@ -265,7 +267,8 @@ type Run struct {
 	step      int
 	pending   Pending
 	stopped   bool
-	waited    bool // for an action
+	waited    bool          // for an action
+	waiting   time.Duration // CLOCK_MONOTONIC when the wait for the pending one began
 	failure   error
 	done      func(error)
 }
@@ -345,6 +348,9 @@ func (r *Run) Finish(err error) {
 		r.end()
 		return
 	}
+	if r.Env.Durations != nil {
+		r.Env.Durations.Add(r.list[r.step].Kind, r.Env.Loop.Now()-r.waiting)
+	}
 	if r.endStep(err) {
 		r.step++
 	}
@@ -383,7 +389,7 @@ func (r *Run) advance() {
 		}
 		pending, err := step.Start(r)
 		if pending != nil {
-			r.pending, r.waited = pending, true
+			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
 			r.own()
 			return
 		}

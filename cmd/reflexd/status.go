@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,15 +20,24 @@ import (
 func statusVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	asJSON := c.flags.Bool("json", false, "print it as JSON")
+	format := c.flags.String("format", "text", "print it in this `format`: text, json, prometheus")
 	return func([]string) int {
+		if !slices.Contains([]string{"text", "json", "prometheus"}, *format) {
+			fmt.Fprintf(c.stderr, "reflexd status: --format: expected text, json or prometheus, found %q\n", *format)
+			return wrong
+		}
 		var s agent.Status
 		if err := control.Call(*socket, control.Request{Verb: "status"}, &s, patience); err != nil {
 			return c.fail(err)
 		}
-		if *asJSON {
+		switch {
+		case *asJSON || *format == "json":
 			return c.printJSON(s, done)
+		case *format == "prometheus":
+			fmt.Fprint(c.stdout, s.Prometheus())
+		default:
+			writeStatus(c.stdout, s)
 		}
-		writeStatus(c.stdout, s)
 		return done
 	}
 }

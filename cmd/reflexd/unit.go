@@ -116,7 +116,6 @@ var survived = []limit{
 	{setting: "LockPersonality=yes", why: "no program changes how the kernel runs it"},
 	{setting: "ProtectHostname=yes", why: "the host name stays"},
 	{setting: "KeyringMode=private", why: "no keys of the kernel's are shared"},
-	{setting: "RestrictNamespaces=user net pid", why: "only the namespaces that browsers make"},
 	{setting: "SystemCallArchitectures=native", why: "no system calls of another architecture"},
 	{setting: "SystemCallFilter=~@obsolete @cpu-emulation @raw-io @debug @swap", why: "system calls that usual programs do without"},
 }
@@ -134,6 +133,7 @@ var refused = []limit{
 	{"CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_TIME CAP_SYS_BOOT", "modprobe, date -s and poweroff -f would not work", true},
 	{"ProtectKernelTunables=yes", "sysctl would not work, and what they mount would be invisible to others", true},
 	{"RestrictSUIDSGID=yes", "apt and dpkg would not work", true},
+	{"RestrictNamespaces=yes", "it refuses clone3(2), and they would not get a cgroup each", true},
 	{"RestrictRealtime=yes", "players with real-time priority would not work", true},
 }
 
@@ -152,6 +152,7 @@ func (u *unit) alone() {
 	if u.needs.Priority {
 		u.set("LimitNICE=-10", "the priority of the thread that handles events")
 	}
+	u.set("LimitSIGPENDING=32768", "bursts of signals")
 	u.set("Delegate=no", "no rule runs a program that would need a cgroup")
 	u.set("TasksMax=64", "the threads of reflexd alone")
 	u.devices()
@@ -382,8 +383,10 @@ func (u *unit) writable() []string {
 func (u *unit) kernel() {
 	u.lines = append(u.lines, needless...)
 	if u.needs.Mounts {
+		u.off("RestrictSUIDSGID=yes", "it refuses openat2(2), by which mount points are made")
 		u.set("SystemCallFilter=@system-service @mount", "what services need, and mounts")
 	} else {
+		u.set("RestrictSUIDSGID=yes", "no setuid files")
 		u.set("SystemCallFilter=@system-service\nSystemCallFilter=~@privileged", "what services need, without privileges")
 	}
 }
@@ -394,7 +397,6 @@ var needless = []limit{
 	{setting: "IPAddressDeny=any", why: "no network"},
 	{setting: "RestrictNamespaces=yes", why: "no namespaces"},
 	{setting: "RestrictRealtime=yes", why: "no real-time scheduling"},
-	{setting: "RestrictSUIDSGID=yes", why: "no setuid files"},
 	{setting: "LockPersonality=yes", why: "no change of how the kernel runs it"},
 	{setting: "MemoryDenyWriteExecute=yes", why: "no code is made while it runs"},
 	{setting: "ProtectHostname=yes", why: "the host name stays"},
