@@ -28,13 +28,14 @@ type Needs struct {
 	Mounts   bool
 	State    string // the state file, if a variable is kept
 	PidFile  string
-	Priority bool // high, where that is allowed
+	Metrics  string // the file of metrics
+	Priority bool   // high, where that is allowed
 }
 
 // Needs returns what c uses.
 func (c *Configuration) Needs() Needs {
 	n := Needs{Files: c.file.Paths(), LEDs: len(c.uses.LEDs) > 0, Mounts: c.mount.Wanted(), State: c.vars.StateFile(),
-		PidFile: c.PidFile, Priority: c.priority != normalPriority}
+		PidFile: c.PidFile, Metrics: c.metrics.file, Priority: c.priority != normalPriority}
 	n.addSources(c)
 	for _, r := range c.Rules {
 		for _, list := range []action.List{r.Do, r.OnFailure} {

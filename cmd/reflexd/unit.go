@@ -178,6 +178,10 @@ func (u *unit) whyRoot() string {
 		return "only root may send signals to others' processes"
 	case u.does("send"), u.has("netlink"):
 		return "netlink sockets may be for root alone"
+	case u.unknown() != "":
+		return fmt.Sprintf("%q may need root", u.unknown())
+	case n.Metrics != "":
+		return "the file of metrics is in a folder of another user"
 	case n.PidFile != "":
 		return "pid_file is in a folder of root"
 	case n.State != "" && n.State != agent.DefaultState:
@@ -193,6 +197,20 @@ func (u *unit) whyRoot() string {
 			return err.Error()
 		} else if group == "root" {
 			return d.glob + " belongs to root alone"
+		}
+	}
+	return ""
+}
+
+// considered are the sources and actions that this verb knows the needs of.
+var considered = strings.Fields(`gpio input uevent link netlink signal file timer vars mount agent
+	set pulse blink key log write emit wait signal var rule source mount unmount eject send run shell`)
+
+// unknown returns a source or action whose needs are not known, "" if there is none.
+func (u *unit) unknown() string {
+	for _, name := range slices.Concat(u.needs.Sources, u.needs.Actions) {
+		if !slices.Contains(considered, name) {
+			return name
 		}
 	}
 	return ""
@@ -365,6 +383,9 @@ func (u *unit) writable() []string {
 	}
 	if u.needs.PidFile != "" {
 		dirs = append(dirs, filepath.Dir(u.needs.PidFile))
+	}
+	if u.needs.Metrics != "" {
+		dirs = append(dirs, filepath.Dir(u.needs.Metrics))
 	}
 	for _, path := range u.needs.Writes {
 		switch {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,6 +69,7 @@ func TestUnit(t *testing.T) {
 		{"writes", "rules: [{when: {event: a}, do: {write: {path: /srv/x/y, text: z}}, on_failure: {write: {path: \"/sys/class/*/z\", text: z}}}]", "ReadWritePaths=-/srv/x/y|#ProtectKernelTunables=yes", "DynamicUser=yes"},
 		{"signals", "rules: [{when: {event: a}, do: {signal: {to: mpd, signal: SIGUSR1}}}]", "CapabilityBoundingSet=CAP_KILL|#ProtectProc=invisible", "DynamicUser=yes"},
 		{"a device file", "files: {s: {path: /dev/sensor}}\nrules: [{when: {file: s, is: readable}, do: {log: x}}]", "DeviceAllow=/dev/sensor rw|#DynamicUser=yes", ""},
+		{"metrics", "metrics: {file: /var/lib/node/x.prom}\nrules: []", "ReadWritePaths=-/var/lib/node|#DynamicUser=yes", ""},
 		{"programs", "rules: [{name: one, when: {event: a}, do: {run: [x]}}, {name: two, when: {event: a}, do: {log: x}, on_failure: {shell: x}}]",
 			"LockPersonality=yes|#NoNewPrivileges=yes|#RestrictAddressFamilies=AF_UNIX AF_NETLINK|#DevicePolicy=closed|# 2 rules, such as \"one\", run programs: sudo, su and ping would not work",
 			"NoNewPrivileges=yes|DevicePolicy=closed|PrivateTmp=yes|ProtectSystem=strict|RestrictAddressFamilies=AF_UNIX AF_NETLINK"},
@@ -95,6 +97,32 @@ func TestUnit(t *testing.T) {
 			if strings.Contains(l, "=") && !strings.HasPrefix(l, "# ") && !strings.HasPrefix(lines[i-1], "# ") && !strings.Contains(lines[i-1], "=") {
 				t.Errorf("%s: %s has no comment", c.name, l)
 			}
+		}
+	}
+}
+
+// TestUnitConsidersAll fails for a new source or action until somebody has said in unit.go what it needs: files,
+// devices, capabilities.
+func TestUnitConsidersAll(t *testing.T) {
+	names := agent.SourceNames()
+	for _, f := range agent.Language().Fields {
+		if f.Name != "rules" {
+			continue
+		}
+		for _, inner := range f.Value.Shape().Elem.Fields {
+			if inner.Name == "do" {
+				for _, v := range inner.Value.Shape().Elem.Variants {
+					names = append(names, v.Key)
+				}
+			}
+		}
+	}
+	if len(names) < 25 {
+		t.Errorf("there are only %s", names)
+	}
+	for _, name := range names {
+		if !slices.Contains(considered, name) {
+			t.Errorf("`reflexd unit` does not know what %q needs", name)
 		}
 	}
 }

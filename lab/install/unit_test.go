@@ -98,6 +98,7 @@ func TestUnitUnderSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.until("grep /media/ /proc/mounts", "/media/PHOTOS vfat")
+	g.sh("systemctl stop reflexd; umount /media/PHOTOS") // else it is found mounted
 	g.confine(drives, "s/CAP_SYS_ADMIN//")
 	g.until("reflexd status", "operation not permitted")
 
