@@ -242,6 +242,25 @@ func TestSchemaFile(t *testing.T) {
 	}
 }
 
+// TestExamplesNameTheSchema follows the first line of each example to the schema, as an editor does.
+func TestExamplesNameTheSchema(t *testing.T) {
+	examples, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(examples) == 0 {
+		t.Fatal("no examples", err)
+	}
+	for _, example := range examples {
+		text, err := os.ReadFile(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		path, ok := strings.CutPrefix(first, "# yaml-language-server: $schema=")
+		if _, err := os.Stat(filepath.Join(filepath.Dir(example), path)); !ok || err != nil {
+			t.Errorf("%s begins with %q: %v", example, first, err)
+		}
+	}
+}
+
 // TestSchemaTypes fails if the schema knows a type that the language has no more.
 func TestSchemaTypes(t *testing.T) {
 	text := string(printedSchema(t))

@@ -257,7 +257,7 @@ func (u *unit) dynamic() {
 			groups = append(groups, group)
 		}
 	}
-	if len(groups) > 0 {
+	if groups = slices.Compact(groups); len(groups) > 0 {
 		u.set("SupplementaryGroups="+strings.Join(groups, " "), "who may use the devices")
 	}
 	u.set("RuntimeDirectory=reflexd", "the folder of the control socket")

@@ -88,7 +88,8 @@ func (g guest) pid() string { return g.sh("systemctl show --property MainPID --v
 func TestPackageUnderSystemd(t *testing.T) {
 	before, after := packages(t, "arm64")
 	g := boot(t, map[string]string{"root/1.deb": before, "root/2.deb": after})
-	if _, err := g.Chip(t.Context(), lab.Header("header")); err != nil {
+	chip, err := g.Chip(t.Context(), lab.Header("header"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	g.sh("dpkg --install /root/1.deb")
@@ -101,12 +102,19 @@ rules:
   - {name: on, when: {event: light}, do: {set: {line: lamp, to: on}}}
 END
 reflexd reload && reflexd emit light`)
+	if err := chip.AwaitValue(t.Context(), 17, true); err != nil {
+		t.Fatal(err)
+	}
 	first := g.pid()
 
 	g.sh("dpkg --install /root/2.deb </dev/null")
 	second := g.pid()
 	if second == first || second == "0" {
 		t.Errorf("the upgrade left the process %s, now %s", first, second)
+	}
+	// As the documentation says: the line was released, and has its initial level again.
+	if err := chip.AwaitValue(t.Context(), 17, false); err != nil {
+		t.Error(err)
 	}
 	if said := g.sh("reflexd status"); !strings.Contains(said, "lamp") {
 		t.Errorf("after the upgrade:\n%s", said)
