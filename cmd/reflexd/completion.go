@@ -72,18 +72,21 @@ func answer(shell, line string) []string {
 		return nil
 	}
 	last := typed[len(typed)-1]
-	before := typed[1 : len(typed)-1]
+	before, start := typed[1:len(typed)-1], last
 	if shell == "bash" {
 		for i := range before {
 			before[i] = unquote(before[i])
 		}
 	}
+	if shell != "zsh" { // which does it itself
+		start = unquote(last)
+	}
 	var lines []string
-	for _, w := range following(before, unquote(last)) {
+	for _, w := range following(before, start) {
 		switch {
 		case w.text == files:
 			lines = append(lines, files)
-		case !strings.HasPrefix(w.text, unquote(last)):
+		case !strings.HasPrefix(w.text, start):
 		case shell == "bash":
 			lines = append(lines, quoteLike(last, w.text))
 		case shell == "zsh":
@@ -98,14 +101,10 @@ func answer(shell, line string) []string {
 // following returns what may come after the words before, where the word that
 // begins with start is being typed.
 func following(before []string, start string) []word {
-	if len(before) == 0 {
-		var all []word
-		for _, v := range verbs() {
-			all = append(all, word{v.name, v.summary})
-		}
-		return all
-	}
 	all := verbs()
+	if len(before) == 0 {
+		return verbWords(all)
+	}
 	i := slices.IndexFunc(all, func(v verb) bool { return v.name == before[0] })
 	if i < 0 {
 		return nil
@@ -121,6 +120,14 @@ func following(before []string, start string) []word {
 		return flagsOf(c.flags)
 	}
 	return argumentsOf(all[i], before)
+}
+
+func verbWords(all []verb) []word {
+	var words []word
+	for _, v := range all {
+		words = append(words, word{v.name, v.summary})
+	}
+	return words
 }
 
 // isSwitch reports whether a flag has no value.
@@ -179,7 +186,7 @@ func argumentsOf(v verb, before []string) []word {
 		case "SOURCE":
 			all = append(all, plainWords(agent.SourceNames())...)
 		case "VERB":
-			all = append(all, following(nil, "")...)
+			all = append(all, verbWords(verbs())...)
 		case "NAME":
 			if v.name == "emit" {
 				all = append(all, plainWords(declared(before).events)...)

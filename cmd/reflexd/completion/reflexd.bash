@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # bash completion for reflexd                              -*- shell-script -*-
 # What can follow is the program's own answer.
 

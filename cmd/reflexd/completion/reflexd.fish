@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # fish completion for reflexd: what can follow is the program's own answer.
 
 function __reflexd_answers
