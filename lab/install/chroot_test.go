@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/lab/image"
+	"reflexd/regular"
 )
 
 // debianRoot unpacks a Debian for an architecture into a folder.
@@ -154,6 +155,11 @@ func TestPackageInChroot(t *testing.T) {
 		t.Errorf("the upgrade made of the configuration: %s (error %v)", text, err)
 	}
 
+	for _, file := range []string{"var/lib/reflexd/state", "etc/systemd/system/reflexd.service.d/reflexd-unit.conf", "etc/reflexd/conf.d/more.yaml"} {
+		if err := regular.Replace(filepath.Join(root, file), "", 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	in(t, root, "dpkg", "--remove", "reflexd")
 	if exists(root, "usr/bin/reflexd") || !exists(root, "etc/reflexd/reflexd.yaml") {
 		t.Error("a removal must leave the configuration, and nothing else")
