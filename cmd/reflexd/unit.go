@@ -264,8 +264,13 @@ func (u *unit) dynamic() {
 	if u.needs.State != "" {
 		u.set("StateDirectory=reflexd", "variables with `keep`")
 	}
-	u.execStart("/run/reflexd/reflexd.sock")
+	const socket = "/run/reflexd/reflexd.sock"
+	u.execStart(socket)
+	u.set("ExecStartPost=+/bin/ln -sfT "+socket+" "+rootSocket+"\nExecStopPost=+/bin/rm -f "+rootSocket, "where root's clients look for the socket")
 }
+
+// rootSocket is where clients of root look for the agent.
+const rootSocket = "/run/reflexd.sock"
 
 // execStart changes how the agent is started, if it must be.
 func (u *unit) execStart(socket string) {
@@ -278,7 +283,7 @@ func (u *unit) execStart(socket string) {
 	}
 	if socket != "" {
 		args += " --socket " + socket
-		why = "clients need `--socket " + socket + "` then"
+		why = "a socket where its user may make one"
 	}
 	if args != "" {
 		u.set("ExecStart=\nExecStart="+u.program+" run"+args, why)

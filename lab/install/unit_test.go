@@ -83,9 +83,11 @@ func TestUnitUnderSystemd(t *testing.T) {
 	}
 	g.until("cat /var/lib/reflexd/state", `"n" "x"`)
 	g.confine(buttons, "/char-gpiochip/d")
-	g.until("reflexd status --socket /run/reflexd/reflexd.sock", "that can be opened: open GPIO chip /dev/gpiochip0: operation not permitted")
+	g.until("reflexd status", "that can be opened: open GPIO chip /dev/gpiochip0: operation not permitted")
 	g.confine(buttons, "/SupplementaryGroups/d")
-	g.until("reflexd status --socket /run/reflexd/reflexd.sock", "permission denied")
+	g.until("reflexd status", "permission denied")
+
+	g.sh("systemctl stop reflexd; test ! -L /run/reflexd.sock")
 
 	const drives = "automount: true\nrules: []\n"
 	atMost(g.confine(drives, ""), "4.0")
