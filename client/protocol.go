@@ -172,7 +172,7 @@ type Notice struct {
 	Cut    []string `json:"cut,omitempty"`
 	// Rule, Outcome and Why are set in notices of type rule: fired, unmet (Why
 	// is the place of the condition), dropped (Why is the reason), done, failed
-	// (Why is the error).
+	// (Why is the error), stopped.
 	Rule    string `json:"rule,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	Why     string `json:"why,omitempty"`

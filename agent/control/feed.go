@@ -190,7 +190,7 @@ func (f *feed) leave(c *conn) {
 type watching struct {
 	filter *client.Filter // nil for a client that does not watch
 	next   uint64         // the entry that comes next
-	lost   uint64         // entries that it was not told of
+	lost   uint64         // entries that it missed, and whose number was not sent yet
 	full   bool           // its socket is
 }
 

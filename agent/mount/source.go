@@ -81,7 +81,7 @@ func newSource(h sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	s.plan = p
-	if !p.wanted() {
+	if !p.Wanted() {
 		s.abandon()
 		return
 	}

@@ -63,6 +63,9 @@ func verbs() []verb {
 		{"disable", "RULE ...", "disable rules of the running agent, until they are enabled or it restarts", disableVerb},
 		{"emit", "NAME [FIELD=VALUE ...]", "send an event of at most 4096 bytes to the running agent's rules with `event: NAME`", emitVerb},
 		{"trigger", "", "fire rules for devices that are present, as if they had just been plugged in", triggerVerb},
+		{"unit", "", "print the limits that systemd can put on the agent without breaking this configuration", unitVerb},
+		{"schema", "", "print a JSON Schema of the configuration, for editors", schemaVerb},
+		{"completion", "bash|zsh|fish", "print a script with which the shell completes verbs, flags and declared names", completionVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the configuration language", helpVerb},
 	}

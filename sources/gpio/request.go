@@ -64,10 +64,8 @@ type user interface {
 	missed(levels)
 	// edge is given an edge of the i-th line.
 	edge(t time.Duration, i int, high bool)
-	// end ends what lasts, since the chip went away; vanish, since the
-	// configuration does not have it any more.
+	// end ends what lasts, since the chip went away.
 	end()
-	vanish()
 	// status says what the user is, and which levels it knows: "button, off".
 	status() (text string, known []string)
 }

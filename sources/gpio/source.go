@@ -91,6 +91,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	moved := s.goBy(p.board)
 	declared := p.all()
 	from, left := s.heirs(declared)
+	before := s.lines
 	s.requests, s.lines = nil, map[string]*line{}
 	for i, d := range declared {
 		r := from[i]
@@ -103,15 +104,41 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 	for _, r := range left {
 		r.close()
-		r.user.vanish()
+	}
+	for _, l := range s.lines {
+		l.followed = p.followed[l.name]
 	}
 	s.watchDevices()
 	s.backoff = firstRetry
 	s.openWaiting()
-	for _, l := range s.lines {
-		l.followed = p.followed[l.name]
-		l.announceOutput()
+	s.announce(before)
+}
+
+// announce emits what the plan has changed of the states of lines, which are
+// in a table by their names: before are the lines of the plan before.
+func (s *Source) announce(before map[string]*line) {
+	for name, old := range before {
+		switch l := s.lines[name]; {
+		case l == nil || !l.output && !l.stateful():
+			s.vanish(name)
+		case l.waiting() && l != old && old.name == name:
+			old.end()
+		case l.waiting() && l != old:
+			s.vanish(name)
+		}
 	}
+	for _, l := range s.lines {
+		if l.output || l.renamed {
+			l.announce()
+		}
+	}
+}
+
+// vanish emits that no line of that name has a state any more.
+func (s *Source) vanish(name string) {
+	s.host.Emit(&sources.Event{
+		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "line", Name: name}, Source: "gpio:" + name, Standing: sources.Vanishes,
+	})
 }
 
 func (s *Source) add(r *request) {

@@ -202,9 +202,8 @@ func (s *Source) emitItem(it item) {
 		sources.Field{Name: "ACTION", Value: sources.Text(it.action)},
 		sources.Field{Name: it.mark, Value: sources.Text("1")})
 	s.fields = append(s.fields, d.known()...)
+	s.fields = append(s.fields, sources.Field{Name: syntheticField, Value: sources.Int(1)})
 	switch it.mark {
-	case rescanField:
-		s.fields = append(s.fields, sources.Field{Name: syntheticField, Value: sources.Int(1)})
 	case requestedField:
 		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: sources.Text("1")})
 	case coldplugField:
