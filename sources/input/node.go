@@ -185,7 +185,7 @@ func (s *source) worth(n *node, duty *duties) bool {
 	if n.id.phys == ownPhys() {
 		return false
 	}
-	return s.plan.Everything || duty.grab != GrabOff || duty.wanted.meets(&n.id.has) || len(duty.texts) > 0 || s.plan.watches(n.names)
+	return s.plan.Everything || duty.grab != GrabOff || duty.wanted.meets(&n.id.has) || len(duty.texts) > 0 || s.simulated != nil && len(duty.scans) > 0 || s.plan.watches(n.names)
 }
 
 // logAbout logs about a device: loudly if it is a declared one.
