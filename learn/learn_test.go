@@ -145,7 +145,7 @@ var scripts = map[string]func(s *script){
 		s.key(1, 0, 80, "KEY_A")
 		s.key(1, 150, 230, "KEY_B")
 	},
-	"twin":     func(s *script) { s.key(2, 0, 80, "BTN_0") },
+	"twin": func(s *script) { s.key(2, 0, 80, "BTN_0") },
 	"remote": func(s *script) {
 		for at, state := range []string{"pressed", "released"} {
 			s.add(360*float64(at), "key", "nec:0x40bf12", state, "DEVICE", "/dev/lirc0", "NAME", "gpio_ir_recv")
