@@ -245,6 +245,14 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 	return s.Build(&with)
 }
 
+// Journal is what a rule's runs log, each call a line or less: what repeats is
+// counted instead.
+type Journal interface {
+	Fired(e *sources.Event)
+	// Failed logs that an action of that kind, declared at that place, failed.
+	Failed(kind string, err error, at string)
+}
+
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
@@ -259,6 +267,8 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Journal logs the firing and what fails.
+	Journal Journal
 
 	list      List
 	onFailure List
@@ -294,7 +304,7 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+	r.Journal.Fired(r.Event)
 }
 
 // describe adds the fields that every event has.
@@ -402,7 +412,7 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
+	r.Journal.Failed(step.Kind, err, step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	ossignal "os/signal"
 	"strings"
@@ -173,12 +174,16 @@ func newLogger(w *logWriter, level, format string) (*slog.Logger, error) {
 	if !ok {
 		return nil, fmt.Errorf("--log-level: expected error, warn, info or debug, found %q", level)
 	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	if format != "text" && format != "json" {
+		return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
 	}
-	return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
+	return slog.New(logHandler(w, format, &slog.HandlerOptions{Level: l})), nil
+}
+
+// logHandler returns what writes the log's lines in that format.
+func logHandler(w io.Writer, format string, opts *slog.HandlerOptions) slog.Handler {
+	if format == "json" {
+		return slog.NewJSONHandler(w, opts)
+	}
+	return slog.NewTextHandler(w, opts)
 }
