@@ -5,6 +5,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -76,12 +77,7 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 	case "status":
 		reply(a.Status(), nil)
 	case "reload":
-		a.reload("control socket", func(err error) {
-			if ps, ok := err.(*config.Problems); ok {
-				err = fmt.Errorf("%w\n%s", control.ErrConfiguration, ps.Summary(mostComplaints))
-			}
-			reply(nil, err)
-		})
+		a.reloadOnRequest(r.Arguments, reply)
 	case "enable", "disable":
 		reply(nil, a.enableRule(r.Name, r.Verb == "enable"))
 	case "trigger":
@@ -91,4 +87,21 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 	default:
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, verbs)))
 	}
+}
+
+// reloadOnRequest reloads for a client.
+func (a *Agent) reloadOnRequest(arguments json.RawMessage, reply func(any, error)) {
+	var asked ReloadRequest
+	if len(arguments) > 0 {
+		if err := json.Unmarshal(arguments, &asked); err != nil {
+			reply(nil, fmt.Errorf("arguments of reload: %w", err))
+			return
+		}
+	}
+	a.reload("control socket", asked.Force, func(err error) {
+		if ps, ok := err.(*config.Problems); ok {
+			err = fmt.Errorf("%w\n%s", control.ErrConfiguration, ps.Summary(mostComplaints))
+		}
+		reply(nil, err)
+	})
 }

@@ -128,6 +128,9 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 // read.
 func (p *Plan) Resolve(*config.Problems) {}
 
+// Automounts reports whether there is a policy, which needs no rule.
+func (p *Plan) Automounts() bool { return len(p.policies) > 0 }
+
 // wanted reports whether there is anything to do.
 func (p *Plan) wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }
 

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +35,13 @@ func statusVerb(c *command) func([]string) int {
 
 func reloadVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
+	force := c.flags.Bool("force", false, "accept a configuration without rules in place of one with rules")
 	return func([]string) int {
-		if err := control.Call(*socket, control.Request{Verb: "reload"}, nil, patience); err != nil {
+		asked, err := json.Marshal(agent.ReloadRequest{Force: *force})
+		if err == nil {
+			err = control.Call(*socket, control.Request{Verb: "reload", Arguments: asked}, nil, patience)
+		}
+		if err != nil {
 			c.fail(err)
 			if errors.Is(err, control.ErrConfiguration) {
 				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent keeps its configuration")
