@@ -173,3 +173,29 @@ func TestNoRulesIsAWarning(t *testing.T) {
 		}
 	}
 }
+
+// The longest time is one that does not come.
+func TestLongestDurations(t *testing.T) {
+	r := start(t, strings.ReplaceAll(`
+lines: {}
+gestures: {hold: LONG, click_gap: LONG}
+rules:
+  - {name: timer, when: {timer: LONG}, do: {log: EARLY}}
+  - {name: wait, when: {event: e}, do: [{wait: LONG}, {log: EARLY}]}
+  - {name: program, when: {event: e}, do: {run: {command: [sleep, "0.2"], timeout: LONG}}, on_failure: {log: EARLY}}
+  - {name: lasting, when: {var: v, is: a, for: LONG, repeat: LONG}, do: {log: EARLY}}
+  - {name: condition, when: {event: e}, if: {var: v, is: a, for: LONG}, do: {log: EARLY}}
+  - {name: cooldown, when: {event: f}, cooldown: LONG, do: {log: once}}
+  - {name: limit, when: {event: f}, limit: 1/LONG, do: {log: once too}}
+vars: {v: {initial: a}}
+`, "LONG", "876000h"))
+	r.send("e")
+	r.send("f")
+	r.send("f")
+	r.expect("msg=once ")
+	r.expect(`msg="once too"`)
+	time.Sleep(500 * time.Millisecond) // for what must not happen
+	if r.count("EARLY") > 0 || r.count("msg=once ") != 1 || r.count(`msg="once too"`) != 1 {
+		t.Error(r.log)
+	}
+}
