@@ -93,7 +93,7 @@ func (c *command) load(paths []string, insecure bool) (*agent.Configuration, int
 		configuration.RefuseWriters(ps)
 	}
 	for _, p := range ps.All() {
-		fmt.Fprintln(c.stderr, p)
+		fmt.Fprintln(c.stderr, oneLine(p.String()))
 	}
 	if ps.Failed() {
 		return nil, wrong
@@ -119,14 +119,14 @@ func checkVerb(c *command) func([]string) int {
 			return c.printJSON(complaints(ps), code)
 		}
 		for _, p := range ps.All() {
-			fmt.Fprintln(c.stdout, p)
+			fmt.Fprintln(c.stdout, oneLine(p.String()))
 		}
 		if code == done {
 			verdict := "nothing wrong"
 			if n := len(ps.All()); n > 0 {
 				verdict = counted(n, "warning")
 			}
-			fmt.Fprintf(c.stdout, "%s: %s, %s\n", strings.Join(configuration.Files, ", "), counted(len(configuration.Rules), "rule"), verdict)
+			fmt.Fprintf(c.stdout, "%s: %s, %s\n", oneLine(strings.Join(configuration.Files, ", ")), counted(len(configuration.Rules), "rule"), verdict)
 		}
 		return code
 	}

@@ -57,7 +57,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 	uptime := time.Duration(s.Uptime * float64(time.Second)).Round(time.Second)
 	fmt.Fprintf(w, "reflexd %s, pid %d, up %v, %s in %s, %s\n", s.Version, s.Pid, uptime,
 		counted(s.Events, "event"), counted(s.Wakeups, "wake-up"), counted(s.Reloads, "reload"))
-	fmt.Fprintf(w, "configuration: %s\n", strings.Join(s.Files, " "))
+	fmt.Fprintf(w, "configuration: %s\n", oneLine(strings.Join(s.Files, " ")))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	fmt.Fprintln(table, "\nSOURCE\tNAME\tSTATE\t")
@@ -67,7 +67,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 			if !state.OK {
 				detail = "waiting: " + strings.Trim(detail+": "+state.Error, ": ")
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t\n", source.Source, state.Name, detail)
+			row(table, source.Source, state.Name, detail)
 		}
 	}
 	fmt.Fprintln(table, "\nRULE\tFIRED\tDROPPED\tUNMET\tFAILED\tNOW\t")
@@ -82,6 +82,6 @@ func writeStatus(w io.Writer, s agent.Status) {
 		if r.Braked > 0 {
 			now += fmt.Sprintf(" (stopped %d times in the cycle %s)", r.Braked, r.Circle)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
+		row(table, r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
 	}
 }
