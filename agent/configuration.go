@@ -17,6 +17,7 @@ import (
 	"reflexd/agent/rule"
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/file"
@@ -86,6 +87,8 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c.compile(ps)
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
+		machine := board.Read("/proc", "/sys")
+		c.gpio.Lint(machine.Board(), ps)
 	}
 	return c, ps, nil
 }
