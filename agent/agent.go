@@ -27,7 +27,10 @@ import (
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
 	"reflexd/sources"
+	"reflexd/sources/clock"
 	"reflexd/sources/gpio"
+	"reflexd/sources/input"
+	"reflexd/sources/link"
 	"reflexd/sources/netlink"
 	"reflexd/sources/uevent"
 )
@@ -52,10 +55,14 @@ type Options struct {
 	// Ready is called once, on the loop's thread, when what is there is being
 	// listened to; nil for nobody.
 	Ready func()
-	// Wall is the board's clock in its zone; nil for time.Now.
+	// Wall is the board's clock in its zone; nil for the machine's, whose zone
+	// is followed.
 	Wall func() time.Time
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
+
+	simulated bool // see Simulation
+	act       func(*action.Run, *action.Step) (action.Pending, error, bool)
 }
 
 // Agent is a running reflexd.
@@ -64,16 +71,23 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next five are among them
+	gpio    *gpio.Source     // this and the next six are among them
+	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	vars    *vars.Source
 	mount   *mount.Source
+	clock   *clock.Source
 	keys    action.Keys
+	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
 	outputs *output.Outputs
 	runner  *rule.Runner
 	control *control.Server
+	env     *action.Env
+
+	notices  notices                       // for those who watch
+	encoding map[string][]func(any, error) // who waits for the next answer of a kind, while one is encoded
 
 	config      *Configuration
 	index       *rule.Index
@@ -101,29 +115,37 @@ type Agent struct {
 // what c asks.
 func New(c *Configuration, opts Options) (*Agent, error) {
 	opts.Dev, opts.Sys, opts.Proc = or(opts.Dev, "/dev"), or(opts.Sys, "/sys"), or(opts.Proc, "/proc")
-	if opts.Wall == nil {
-		opts.Wall = time.Now
-	}
 	l, err := loop.New()
 	if err != nil {
 		return nil, err
 	}
 	l.Room = hasRoom
-	a := &Agent{opts: opts, log: opts.Log, loop: l, config: c, started: l.Now(), states: state.New()}
+	a := &Agent{opts: opts, loop: l}
+	if err := a.open(c); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// open makes the parts of a, which has its options and its loop.
+func (a *Agent) open(c *Configuration) (err error) {
+	opts, l := &a.opts, a.loop
+	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
+	a.encoding = map[string][]func(any, error){}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
 			l.Close()
-			return nil, err
+			return err
 		}
 	}
 	if err := a.openSources(); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	if a.spawn, err = spawn.New(l, opts.Log); err != nil {
 		a.close()
-		return nil, err
+		return err
 	}
 	a.spawn.GiveBack(opts.Before)
 	if opts.Cgroups {
@@ -132,14 +154,17 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 		}
 	}
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
-	env := &action.Env{
+	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
-		Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc,
+		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{Wall: opts.Wall, Log: opts.Log, States: a.states}, opts.DryRun)
-	return a, nil
+	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states}, opts.DryRun)
+	if a.control != nil {
+		a.runner.Observe = a.outcome
+	}
+	return nil
 }
 
 func or(s, fallback string) string {
@@ -151,9 +176,14 @@ func or(s, fallback string) string {
 
 func (a *Agent) openSources() error {
 	for _, k := range kinds {
+		if a.opts.simulated && !k.Simulates {
+			a.sources = append(a.sources, absent{})
+			continue
+		}
 		s, err := k.Open(sources.Host{
+			Simulated: a.opts.simulated, State: a.stateOf,
 			Loop: a.loop, Emit: a.emit, Log: a.log.With("source", k.Name), DryRun: a.opts.DryRun,
-			Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
+			Wall: a.opts.Wall, Dev: a.opts.Dev, Sys: a.opts.Sys, Proc: a.opts.Proc,
 		})
 		if err != nil {
 			return fmt.Errorf("open source %s: %w", k.Name, err)
@@ -169,6 +199,8 @@ func (a *Agent) know(s sources.Source) {
 	switch s := s.(type) {
 	case *gpio.Source:
 		a.gpio = s
+	case *link.Source:
+		a.link = s
 	case *uevent.Source:
 		a.uevent = s
 	case *netlink.Source:
@@ -177,8 +209,11 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *clock.Source:
+		a.clock = s
 	case action.Keys:
 		a.keys = s
+		a.input, _ = s.(input.Simulator)
 	}
 }
 
@@ -235,7 +270,7 @@ func (a *Agent) prepare(c *Configuration, pidFile string) (string, error) {
 
 // ready tells whoever waits for the start.
 func (a *Agent) ready() {
-	a.log.Info("started", "version", a.opts.Version, "pid", os.Getpid(), "rules", len(a.config.Rules),
+	a.log.Info("started", "version", a.opts.Version, "pid", a.pid(), "rules", len(a.config.Rules),
 		"files", strings.Join(a.config.Files, " "))
 	a.notify("READY=1")
 	if a.opts.Ready != nil {
@@ -245,7 +280,9 @@ func (a *Agent) ready() {
 
 // apply makes c what the agent does, between two turns.
 func (a *Agent) apply(c *Configuration) {
-	a.usePriority(c)
+	if !a.opts.simulated {
+		a.usePriority(c)
+	}
 	a.index = rule.NewIndex(c.Rules)
 	a.runner.Adopt(c.Rules)
 	a.subscribers = a.subscribe(c)
@@ -256,6 +293,9 @@ func (a *Agent) apply(c *Configuration) {
 		s.Apply(c.plans[i])
 	}
 	a.config, a.read = c, a.loop.Now()
+	if a.control != nil {
+		a.control.Use(&c.control)
+	}
 }
 
 // subscribe returns who wants to hear what kinds of other sources' events.
@@ -266,8 +306,11 @@ func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
 		if !ok {
 			continue
 		}
+		s, ok := a.sources[i].(sources.Subscriber)
 		for _, kind := range o.Subscribes() {
-			hearers[kind] = append(hearers[kind], a.sources[i].(sources.Subscriber))
+			if ok {
+				hearers[kind] = append(hearers[kind], s)
+			}
 		}
 	}
 	c.uevent.Subscribed = len(hearers["uevent"]) > 0
@@ -292,8 +335,27 @@ func (a *Agent) recognise(c *Configuration) {
 // emit takes an event from a source or an action.
 func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
 
+// until has an action go on when something has come to a state.
+func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
+	return a.states.Until(q, a.loop.Now(), done)
+}
+
+// stateOf returns a state as rules have seen it.
+func (a *Agent) stateOf(kind, name string) string {
+	state, _ := a.states.State(kind, name)
+	return state
+}
+
 // enableRule has a rule fire, or not.
 func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
+
+// pid is our PID. Two simulations of the same never differ.
+func (a *Agent) pid() int {
+	if a.opts.simulated {
+		return 1
+	}
+	return os.Getpid()
+}
 
 // lifeEvent returns the event that something happened to the agent.
 func (a *Agent) lifeEvent(state string) *sources.Event {
@@ -307,7 +369,7 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 		Source:   "agent",
 		Standing: standing,
 		Fields: []sources.Field{
-			{Name: "PID", Value: sources.Int(int64(os.Getpid()))},
+			{Name: "PID", Value: sources.Int(int64(a.pid()))},
 			{Name: "VERSION", Value: sources.Text(a.opts.Version)},
 		},
 	}
@@ -318,7 +380,6 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 // other off cannot keep the sources from being read.
 func (a *Agent) turn() {
 	a.loop.WakeBy(0)
-	a.states.Next(a.show, a.fire) // what a reload has found
 	if len(a.incoming.events) > 0 {
 		a.current, a.incoming = a.incoming, a.current
 		a.current.sort()
@@ -327,6 +388,7 @@ func (a *Agent) turn() {
 		}
 		a.current.clear()
 	}
+	a.states.Found(a.fire) // by a reload, too
 	if a.stopping {
 		return
 	}
@@ -367,6 +429,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 		return
 	}
 	a.advance(min(e.Time, a.loop.Woke()))
+	if e.Standing != sources.Found {
+		a.states.Found(a.fire)
+	}
 	a.states.Take(e)
 	for _, h := range a.subscribers[e.Topic.Kind] {
 		h.Notify(e)
@@ -378,7 +443,7 @@ func (a *Agent) dispatch(e *sources.Event) {
 		a.show(e)
 	}
 	a.gestures.Next(e)
-	a.states.Next(a.show, a.fire)
+	a.states.Next(a.show)
 }
 
 // stopFor stops what rules do because a device was mounted that is now gone.
@@ -402,7 +467,9 @@ func (a *Agent) show(e *sources.Event) {
 	}
 	a.hearing = a.hearing[:0]
 	a.index.Find(e, a.hear)
+	a.notices.hold = true
 	a.runner.Fire(a.hearing, e)
+	a.publish(e)
 }
 
 // fire has the rule with that number fire upon e, which its trigger found in
@@ -437,7 +504,7 @@ func (a *Agent) close() {
 // notify tells a service manager that asked for it: sd_notify(3).
 func (a *Agent) notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
-	if path == "" {
+	if path == "" || a.opts.simulated {
 		return
 	}
 	if path[0] == '@' {

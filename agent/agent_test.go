@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/sources"
 )
 
@@ -160,6 +160,34 @@ rules:
 	}
 }
 
+func TestWriteAppends(t *testing.T) {
+	r := start(t, `
+vars: {n: {initial: 0}}
+rules:
+  - name: log
+    when: {event: go}
+    do: [{var: {n: {add: 1}}}, {write: {path: DIR/log, text: "${var.n}\n", append: true}}, {log: "logged ${var.n}"}]
+  - {name: link, when: {event: go}, do: {write: {path: DIR/link, text: "x", append: true}}}
+  - {name: folder, when: {event: go}, do: {write: {path: DIR/none/log, text: "x", append: true}}}
+`)
+	if err := os.Symlink("elsewhere", filepath.Join(r.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	r.send("go")
+	r.expect("logged 1")
+	r.send("go")
+	r.expect("logged 2")
+	r.expect("rule=link", "DIR/link: expected a regular file, found a symbolic link"[len("DIR"):])
+	r.expect("rule=folder", "none/log: no such file or directory")
+	if text, err := os.ReadFile(filepath.Join(r.dir, "log")); err != nil || string(text) != "1\n2\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	found := r.diagnose(r.file)
+	if !strings.Contains(found, "file "+filepath.Join(r.dir, "log")+": can be written") || !strings.Contains(found, "none/log: write") {
+		t.Error(found)
+	}
+}
+
 func TestSignalAction(t *testing.T) {
 	r := start(t, `
 rules:
@@ -222,7 +250,7 @@ rules:
 func TestBadReloadChangesNothingAndIsTold(t *testing.T) {
 	r := start(t, `rules: [{name: a, when: {event: go}, do: {log: "first"}}]`)
 	r.write(`rules: [{name: a, when: {event: go}, do: {lgo: "second"}}]`)
-	err := control.Call(filepath.Join(r.dir, "socket"), control.Request{Verb: "reload"}, nil, patience)
+	err := client.Call(filepath.Join(r.dir, "socket"), client.Request{Verb: "reload"}, nil, patience)
 	if err == nil || !strings.Contains(err.Error(), `reflexd.yaml:1:43: unknown action "lgo"; did you mean "log"?`) {
 		t.Errorf("told: %v", err)
 	}
@@ -323,7 +351,7 @@ func TestStatusOverTheSocket(t *testing.T) {
 	r.send("go")
 	r.expect("msg=x")
 	var s Status
-	if err := control.Call(filepath.Join(r.dir, "socket"), control.Request{Verb: "status"}, &s, patience); err != nil {
+	if err := client.Call(filepath.Join(r.dir, "socket"), client.Request{Verb: "status"}, &s, patience); err != nil {
 		t.Fatal(err)
 	}
 	if s.Pid != os.Getpid() || len(s.Rules) != 1 || s.Rules[0].Fired != 1 {
@@ -371,7 +399,7 @@ rules:
 	})
 }
 
-// What a rule on `agent: stopping` emits or sets is still heard.
+// What a rule on `agent: stopping` emits or sets still reaches rules.
 func TestRulesHearEachOtherAtTheEnd(t *testing.T) {
 	r := start(t, `
 vars: {mode: {values: [day, night]}}

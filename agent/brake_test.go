@@ -23,7 +23,7 @@ func (r *rig) statusOf(name string) rule.Status {
 	return found
 }
 
-// Circles of all makes are stopped after a hundred rounds, told once with
+// Circles of all makes are stopped after a hundred rounds, logged once with
 // their way, and everything else goes on.
 func TestCirclesAreStopped(t *testing.T) {
 	for name, c := range map[string]struct{ rules, way string }{

@@ -16,7 +16,7 @@ import (
 	"reflexd/sources"
 )
 
-// compare adds what the running agent knows of c that looking does not tell.
+// compare adds what the running agent knows of c that looking does not show.
 func (c *Configuration) compare(running *Status, x *sources.Report) {
 	if !slices.Equal(running.Files, c.Files) {
 		x.Note(nil, "running agent", "it runs with another configuration: "+strings.Join(running.Files, " "), "")

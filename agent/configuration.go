@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflexd/agent/action"
+	"reflexd/agent/control"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
@@ -20,6 +21,7 @@ import (
 	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/clock"
 	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
@@ -40,6 +42,7 @@ var kinds = []sources.Kind{
 	signal.Kind,
 	file.Kind,
 	timer.Kind,
+	clock.Kind,
 	vars.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
@@ -65,11 +68,17 @@ type Configuration struct {
 	mount   *mount.Plan
 	builtin *builtinPlan
 	gesture gestures
+	control control.Policy
+	known   action.Known    // what actions may name, of rules and of clients
+	keys    map[string]bool // that rules name
 	uses    action.Uses
 	watches []state.Watch   // what rules ask of how long states last
 	derived []sources.Topic // states of which no source sends events
 	version int
-	specs   []*rule.Spec
+	// keepsText has actions keep how they were written.
+	keepsText  bool
+	references *action.References
+	specs      []*rule.Spec
 }
 
 // Load reads and checks the files that paths stand for (see config.Files).
@@ -78,19 +87,26 @@ type Configuration struct {
 func Load(paths []string) (*Configuration, *config.Problems, error) {
 	c := newConfiguration()
 	ps := &config.Problems{}
-	files, err := config.Files(paths)
-	if err != nil {
+	if err := c.load(paths, ps); err != nil {
 		return nil, nil, err
 	}
-	c.Paths, c.Files = paths, files
-	config.ReadFiles(files, c.root(), ps)
-	c.compile(ps)
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
 		machine := board.Read("/proc", "/sys")
 		c.gpio.Lint(machine.Board(), ps)
 	}
 	return c, ps, nil
+}
+
+func (c *Configuration) load(paths []string, ps *config.Problems) error {
+	files, err := config.Files(paths)
+	if err != nil {
+		return err
+	}
+	c.Paths, c.Files = paths, files
+	config.ReadFiles(files, c.root(), ps)
+	c.compile(ps)
+	return nil
 }
 
 func newConfiguration() *Configuration {
@@ -140,7 +156,7 @@ func (c *Configuration) root() config.Value {
 	}
 	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
 		Value: config.OneOf(&c.priority, normalPriority, highPriority)})
-	fields = append(fields, c.gesture.section())
+	fields = append(fields, c.gesture.section(), c.control.Section())
 	var triggers []sources.TriggerKind
 	var conditions []sources.ConditionKind
 	for _, p := range c.plans {
@@ -173,11 +189,22 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, p := range c.plans {
 		p.Resolve(ps)
 	}
+	c.control.Resolve(ps)
 	lines := c.gpio
-	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Output: lines.Output, Outputs: lines.Outputs(), Vars: c.vars,
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses,
-	}}
+	c.known = action.Known{
+		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
+		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
+	}
+	compiler := rule.Compiler{Problems: ps, Known: c.known}
+	c.references = c.known.References
+	for _, p := range c.plans {
+		if n, ok := p.(sources.Namespaced); ok {
+			c.references.Add(n.Namespaces()...)
+		}
+		if r, ok := p.(sources.Referrer); ok {
+			r.Refer(c.known.Resolver([]string{}, nil, ps))
+		}
+	}
 	var triggers [][]sources.Trigger
 	for _, s := range c.specs {
 		triggers = append(triggers, compiler.Triggers(s))
@@ -191,6 +218,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts
+	c.keys = namedKeys(c.Rules)
 	c.watches, c.derived = watchesOf(c.Rules)
 }
 
@@ -228,11 +256,20 @@ func watchesOf(rules []*rule.Rule) (watches []state.Watch, derived []sources.Top
 	return watches, derived
 }
 
+// outputsOf returns what the actions on outputs may name.
+func outputsOf(lines *gpio.Plan) *action.Outputs {
+	d := &action.Outputs{What: "output line", ByName: map[string]*struct{}{}, Example: "lines: {%s: {output: …}}"}
+	for _, name := range lines.Outputs() {
+		d.ByName[name] = nil
+	}
+	return d
+}
+
 // keeps reports whether c declares o as old did, so that what plays there may
 // go on. A LED, which nothing declares, must be one that some rule names.
 func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
 	if o.Line == "" {
-		return slices.Contains(c.uses.LEDs, o.LED)
+		return c.uses.AnyLED || slices.Contains(c.uses.LEDs, o.LED)
 	}
 	lines, before := c.gpio, old.gpio
 	return lines.Output(o.Line) && lines.Spec(o.Line) == before.Spec(o.Line)

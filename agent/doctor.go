@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/action"
-	"reflexd/agent/control"
 	"reflexd/agent/spawn"
 	"reflexd/config"
 	"reflexd/sources"
@@ -25,7 +24,7 @@ import (
 
 // Machine is where a configuration is to run.
 type Machine struct {
-	Root   string // where / is: "" but for tests
+	sources.Machine
 	Socket string // of the running agent
 }
 
@@ -37,7 +36,7 @@ const askedWithin = 5 * time.Second
 // opened is closed again. The findings of the machine come first, and then
 // those of c by place.
 func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.Finding {
-	x := &sources.Report{Root: m.Root, Configured: c != nil, Uid: os.Geteuid(), Environ: action.Inherited(os.Environ())}
+	x := &sources.Report{Machine: m.Machine, Configured: c != nil, Uid: os.Geteuid(), Environ: action.Inherited(os.Environ())}
 	if c == nil {
 		c = newConfiguration()
 	}
@@ -110,8 +109,8 @@ func examineKernel(x *sources.Report) {
 // ask asks the running agent what it has open. It returns nil without one.
 func (m Machine) ask(x *sources.Report) *Status {
 	const subject = "running agent"
-	s := &Status{}
-	if err := control.Call(m.Socket, control.Request{Verb: "status"}, s, askedWithin); err != nil {
+	s, err := AskStatus(m.Socket, askedWithin)
+	if err != nil {
 		advice := ""
 		for _, p := range x.Processes() {
 			if p.Comm == "reflexd" && p.Pid != strconv.Itoa(os.Getpid()) {
@@ -141,7 +140,7 @@ func (m Machine) ask(x *sources.Report) *Status {
 	return s
 }
 
-// examineCgroup tells how far the programs of the running agent can be followed.
+// examineCgroup adds how far the programs of the running agent can be followed.
 func examineCgroup(x *sources.Report) {
 	if x.Pid == 0 {
 		return
@@ -155,7 +154,7 @@ func examineCgroup(x *sources.Report) {
 	x.Good(nil, subject, "each has its own cgroup")
 }
 
-// examineUser tells where somebody else than the agent is looking.
+// examineUser adds where somebody else than the agent is looking.
 func examineUser(x *sources.Report) {
 	const subject = "user"
 	us := os.Geteuid()

@@ -64,7 +64,7 @@ func TestDoctorAsksTheRunningAgent(t *testing.T) {
 	}
 }
 
-// What only opening a file can tell, the running agent knows.
+// What only opening a file can show, the running agent knows.
 func TestDoctorTellsWhatTheAgentWaitsFor(t *testing.T) {
 	r := start(t, strings.Replace(observed, "DIR/plain", "/dev/null", 1))
 	r.expect("cannot use file", "file=plain")

@@ -106,13 +106,14 @@ func TestDeclaredFieldsAreInTheReference(t *testing.T) {
 // seems to want besides.
 func TestDoctorTellsWhatAScriptWillNotFind(t *testing.T) {
 	r := start(t, `
+vars: {mode: {}}
 rules:
   - when: {event: backup}
-    do: {run: {command: [DIR/report], env: {HOST: "${HOST:-}"}}}
+    do: {run: {command: [DIR/report], env: {HOST: "${HOST:-}", VAR_MODE: "${var.mode}"}}}
   - when: {timer: 1h}
     do: {run: [DIR/report]}
 `)
-	script := "#!/bin/sh -e\nwhile read LINE; do TOTAL=$((TOTAL + 1)); done\necho $HOST $LINE $TOTAL $REFLEXD_RULE $PATH ${STATUS:-0} $1 $STATUS_OF $?\n"
+	script := "#!/bin/sh -e\nwhile read LINE; do TOTAL=$((TOTAL + 1)); done\necho $HOST $LINE $TOTAL $REFLEXD_RULE $PATH ${STATUS:-0} $1 $STATUS_OF $VAR_MODE $?\n"
 	if err := os.WriteFile(filepath.Join(r.dir, "report"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,10 @@ rules:
 			t.Errorf("no %q, or more than one, in\n%s", want, found)
 		}
 	}
-	if n := strings.Count(found, "the script uses"); n != 2 {
+	if want := "the script uses $VAR_MODE, which its environment does not have; env: {VAR_MODE: \"${var.mode}\"} adds it\n"; strings.Count(found, want) != 1 {
+		t.Errorf("no %q, or more than one, in\n%s", want, found)
+	}
+	if n := strings.Count(found, "the script uses"); n != 3 {
 		t.Errorf("%d hints:\n%s", n, found)
 	}
 }

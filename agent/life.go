@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/config"
 	kernel "reflexd/sources/signal"
 )
@@ -84,7 +84,7 @@ type reloadRequest struct {
 }
 
 // reload reads the configuration again and swaps it in if nothing is wrong
-// with it. done is called with what was, when the sources have settled. What
+// with it. done is called with what was, when the sources have started. What
 // is asked for while a reload is under way is done after it, and in one go:
 // the file may have been read before it was changed.
 func (a *Agent) reload(why string, force bool, done func(error)) {
@@ -98,7 +98,7 @@ func (a *Agent) reload(why string, force bool, done func(error)) {
 	}
 }
 
-// reread serves the requests: it reads the configuration beside the loop.
+// reread serves the requests: it reads the configuration in the background.
 func (a *Agent) reread() {
 	a.reloading, a.demands = a.demands, nil
 	a.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", a.loop.Now().Microseconds()))
@@ -121,7 +121,7 @@ func (a *Agent) reread() {
 			err = ps
 		}
 		if err == nil && rules > 0 && len(fresh.Rules) == 0 {
-			err = fmt.Errorf("%w: it has no rules, and the running one has %d: `reflexd reload --force` accepts that", control.ErrConfiguration, rules)
+			err = fmt.Errorf("%w: it has no rules, and the running one has %d: `reflexd reload --force` accepts that", client.ErrConfiguration, rules)
 		}
 		if err == nil {
 			pidFile, err = a.prepare(fresh, pidFile)
@@ -139,7 +139,7 @@ func (a *Agent) reread() {
 	})
 }
 
-// reloaded tells everybody how a reload ended.
+// reloaded reports to everybody how a reload ended.
 func (a *Agent) reloaded(err error) {
 	if len(a.reloading) == 0 { // all were rejected
 		return
@@ -215,7 +215,7 @@ func (a *Agent) stop(why string) {
 	a.spawn.StopAll()
 	a.turn()
 	a.show(a.lifeEvent("stopping"))
-	a.turn() // for what those rules tell others
+	a.turn() // for what those rules caused
 	a.stopping = true
 	a.loop.After(stopGrace, a.spawn.KillAll)
 	a.loop.After(stopLatest, a.loop.Stop)

@@ -42,6 +42,7 @@ func (c *Configuration) lint(logind bool, ps *config.Problems) {
 	}
 	lint.Circles(c.Rules, ps)
 	lint.Events(c.Rules, ps)
+	lint.Waits(c.Rules, c.whens(), c.gpio.State, ps)
 	for i, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -54,6 +55,16 @@ func (c *Configuration) lint(logind bool, ps *config.Problems) {
 			lintOrder(r, later, ps)
 		}
 	}
+}
+
+// whens returns the triggers of each rule as they are written.
+func (c *Configuration) whens() [][]config.Node {
+	var all [][]config.Node
+	for _, s := range c.specs {
+		whens, _ := s.Words()
+		all = append(all, whens)
+	}
+	return all
 }
 
 // lintKeys warns of keys that logind acts on as well, unless their device is
@@ -87,7 +98,7 @@ func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 			continue
 		}
 		for _, r := range c.Rules {
-			if name := hearsOneOf(r, g); name != "" {
+			if name := matchesOneOf(r, g); name != "" {
 				ps.Warnf(t.Pos, "a press of %s is delayed by %v, in case it becomes the chord, and rule %q waits for it: use a shorter within, or members: heard",
 					name, window, r.Name)
 				return
@@ -96,8 +107,8 @@ func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 	}
 }
 
-// hearsOneOf returns a member of g that r hears on its own, or "".
-func hearsOneOf(r *rule.Rule, g *sources.Group) string {
+// matchesOneOf returns a member of g that r matches on its own, or "".
+func matchesOneOf(r *rule.Rule, g *sources.Group) string {
 	for i := range r.Triggers {
 		for _, w := range r.Triggers[i].Wants {
 			if w.Group == nil && w.Kind == g.Kind && slices.Contains(g.Members, w.Name) {
@@ -128,7 +139,7 @@ func shareEvent(a, b *rule.Rule) bool {
 	for i := range a.Triggers {
 		for j := range b.Triggers {
 			one, other := &a.Triggers[i], &b.Triggers[j]
-			if plain(one) && plain(other) && slices.ContainsFunc(one.Topics, func(t sources.Topic) bool { return slices.Contains(other.Topics, t) }) {
+			if plain(one) && plain(other) && one.Lasting == other.Lasting && slices.ContainsFunc(one.Topics, func(t sources.Topic) bool { return slices.Contains(other.Topics, t) }) {
 				return true
 			}
 		}

@@ -9,13 +9,13 @@ import (
 	"reflexd/sources"
 )
 
-// hearer is shown what a source is that overhears.
-type hearer struct {
+// subscriber is shown what a source is that subscribes.
+type subscriber struct {
 	sources.Source
 	hear func(*sources.Event)
 }
 
-func (h hearer) Notify(e *sources.Event) { h.hear(e) }
+func (h subscriber) Notify(e *sources.Event) { h.hear(e) }
 
 // A hold that was complete before the release was read finds the world as it
 // was before the release: its rule's conditions ask the sources that subscribe.
@@ -23,7 +23,7 @@ func TestGesturesComeBeforeTheEdgeThatEndsThem(t *testing.T) {
 	r := start(t, bellRules)
 	early := 0
 	r.do(func() {
-		r.agent.subscribers["line"] = append(r.agent.subscribers["line"], hearer{hear: func(e *sources.Event) {
+		r.agent.subscribers["line"] = append(r.agent.subscribers["line"], subscriber{hear: func(e *sources.Event) {
 			if e.Press == sources.Up {
 				early = r.count(`msg="held 30"`)
 			}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/sources"
 )
 
@@ -116,15 +116,15 @@ func TestReloadToNoRules(t *testing.T) {
 	for _, none := range []string{"", "rules: []\n", "automount: true\n", "# rules: …\n"} {
 		r := start(t, "rules: [{name: a, when: {event: e}, do: {log: here}}]\n")
 		r.write(none)
-		if err := r.tryReload(); !errors.Is(err, control.ErrConfiguration) || !strings.Contains(err.Error(), "no rules") {
+		if err := r.tryReload(); !errors.Is(err, client.ErrConfiguration) || !strings.Contains(err.Error(), "no rules") {
 			t.Errorf("%q: %v", none, err)
 		}
 		r.agent.loop.Post(func() { r.agent.reload("SIGHUP", false, func(error) {}) })
 		r.expect("level=ERROR", "not reloaded", "why=SIGHUP", "no rules")
 		r.send("e")
 		r.expect("msg=here")
-		force := control.Request{Verb: "reload", Arguments: []byte(`{"force":true}`)}
-		if err := control.Call(r.agent.opts.Socket, force, nil, patience); err != nil {
+		force := client.Request{Verb: "reload", Arguments: []byte(`{"force":true}`)}
+		if err := client.Call(r.agent.opts.Socket, force, nil, patience); err != nil {
 			t.Errorf("%q, forced: %v", none, err)
 		}
 		if err := r.tryReload(); err != nil {
@@ -155,7 +155,7 @@ func TestReloadWhileTheFileIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		var s Status
-		if err := control.Call(r.agent.opts.Socket, control.Request{Verb: "status"}, &s, patience); err != nil || len(s.Rules) != 2 {
+		if err := client.Call(r.agent.opts.Socket, client.Request{Verb: "status"}, &s, patience); err != nil || len(s.Rules) != 2 {
 			t.Fatalf("%d rules, want 2: %v", len(s.Rules), err)
 		}
 	}

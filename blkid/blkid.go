@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Package blkid tells what a block device holds: the type, label and UUID of
+// Package blkid reports what a block device holds: the type, label and UUID of
 // a filesystem, or that it holds something that is not to be mounted, like a
 // RAID member, an encrypted volume or a partition table. It follows libblkid,
 // whose names and notations udev and fstab use: a Label or UUID from here can
@@ -38,7 +38,7 @@ type Content struct {
 	Label string
 	UUID  string // in the notation of the type: 8 or 4-4 hexadecimal digits too
 	// Size is how many bytes the filesystem takes up, as far as its
-	// superblock tells, else 0. More than the device has means that the
+	// superblock says so, else 0. More than the device has means that the
 	// device was cut off.
 	Size int64
 	// Dirty says that a filesystem was not unmounted, or has errors that a

@@ -85,7 +85,7 @@ func (d *disk) keep(p piece) {
 	d.next = (d.next + 1) % maxKept
 }
 
-// has tells whether the disk has text at offset.
+// has reports whether the disk has text at offset.
 func (d *disk) has(offset int64, text string) bool {
 	return string(d.at(offset, len(text))) == text
 }

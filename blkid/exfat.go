@@ -47,7 +47,7 @@ func probeExfat(d *disk) (Content, bool) {
 	}, true
 }
 
-// isExfat tells whether the numbers in a boot sector are possible ones.
+// isExfat reports whether the numbers in a boot sector are possible ones.
 func isExfat(boot []byte) bool {
 	sectorShift, clusterShift, tables := boot[exfatSectorShift], boot[exfatClusterShift], boot[exfatTables]
 	table, heap := uint64(le.Uint32(boot[exfatTable:])), uint64(le.Uint32(boot[exfatHeap:]))

@@ -78,7 +78,7 @@ func f2fsChecks(sb []byte, offset uint32) bool {
 		crc32(ethernet, f2fsSeed, sb[:offset]) == le.Uint32(sb[offset:])
 }
 
-// f2fsIsDirty tells whether the newest checkpoint was written by other than
+// f2fsIsDirty reports whether the newest checkpoint was written by other than
 // umount. There are two, a segment apart, which are written in turn.
 func f2fsIsDirty(d *disk, sb []byte, shift uint32) bool {
 	segment := le.Uint32(sb[f2fsSegmentShift:])

@@ -77,7 +77,7 @@ func probeFAT(d *disk) (Content, bool) {
 	return c, true
 }
 
-// isFATBoot tells whether a sector starts a FAT filesystem, whether by the
+// isFATBoot reports whether a sector starts a FAT filesystem, whether by the
 // names that formatters write or, as old ones wrote none, by the sector's
 // signature, which a master boot record bears too: the geometry decides.
 func isFATBoot(boot []byte) bool {
@@ -148,7 +148,7 @@ func (g *fatGeometry) version() string {
 	return ""
 }
 
-// fatInfoFits tells whether the sector with the number of free clusters has
+// fatInfoFits reports whether the sector with the number of free clusters has
 // its signatures; some formatters leave them zero.
 func fatInfoFits(d *disk, boot []byte, g fatGeometry) bool {
 	sector := int64(le.Uint16(boot[fatInfoSector:]))

@@ -74,7 +74,7 @@ func (g *fatGeometry) label(d *disk, boot []byte) (text string) {
 	return text
 }
 
-// isFATLabel tells a volume label from a deleted entry, a file, a directory,
+// isFATLabel distinguishes a volume label from a deleted entry, a file, a directory,
 // and a part of a long name, which has all attributes.
 func isFATLabel(entry []byte) bool {
 	const volume, directory, long, all = 0x08, 0x10, 0x0f, 0x3f

@@ -63,7 +63,7 @@ func (m *image) ReadAt(b []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// has tells whether the image has text at offset.
+// has reports whether the image has text at offset.
 func (m *image) has(offset int64, text string) bool {
 	b := make([]byte, len(text))
 	_, err := m.ReadAt(b, offset)

@@ -83,7 +83,7 @@ func isoJoliet(d *disk) []byte {
 	return nil
 }
 
-// isoSameLabel tells whether a label is that of the first descriptor, which
+// isoSameLabel reports whether a label is that of the first descriptor, which
 // may be longer: then that one counts.
 func isoSameLabel(narrow, wide []byte) bool {
 	for i := 0; i < len(wide); i += 2 {

@@ -126,7 +126,7 @@ func probeZFS(d *disk) (Content, bool) {
 	return Content{Type: "zfs_member", Usage: RAID, Version: fmt.Sprint(version)}, found >= want
 }
 
-// countUberblocks counts those in a part of a label, and tells the pool's
+// countUberblocks counts those in a part of a label, and returns the pool's
 // version by them. They are in the byte order of the machine that wrote them.
 func countUberblocks(area []byte) (n int, version uint64) {
 	const size, magic = 1024, uint64(0x00bab10c)

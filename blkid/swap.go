@@ -48,7 +48,7 @@ func probeSwap(d *disk) (Content, bool) {
 }
 
 // swapSignature finds the signature; a hibernated system's is the version
-// that is told.
+// that is reported.
 func swapSignature(d *disk) string {
 	for _, pageSize := range [...]int64{4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10} {
 		switch signature := string(d.at(pageSize-10, 10)); signature {

@@ -40,7 +40,7 @@ func (c *Content) table(d *disk) {
 	}
 }
 
-// hasBootSector tells whether the disk begins with a boot sector, which has
+// hasBootSector reports whether the disk begins with a boot sector, which has
 // the signature of a master boot record, and code where that has its table. A
 // FAT that is otherwise broken has one too.
 func (c *Content) hasBootSector(boot []byte) bool {
@@ -48,7 +48,7 @@ func (c *Content) hasBootSector(boot []byte) bool {
 	return fat || c.Type == "exfat" || c.Type == "ntfs" || c.Type == "BitLocker"
 }
 
-// isMBR tells a table from what else could stand there: a partition is marked
+// isMBR distinguishes a table from what else could stand there: a partition is marked
 // as active, or it is not.
 func isMBR(boot []byte) bool {
 	for i := range 4 {
@@ -59,7 +59,7 @@ func isMBR(boot []byte) bool {
 	return true
 }
 
-// mbrProtects tells whether the table is there to protect a GPT from those
+// mbrProtects reports whether the table is there to protect a GPT from those
 // who know none.
 func mbrProtects(boot []byte) bool {
 	for i := range 4 {

@@ -101,7 +101,7 @@ func isUDF(d *disk, step int64) bool {
 	return false
 }
 
-// A udfVolume gathers what the descriptors tell.
+// A udfVolume gathers what the descriptors say.
 type udfVolume struct {
 	content   *Content
 	block     int64
@@ -109,7 +109,7 @@ type udfVolume struct {
 	integrity int64 // block of the integrity descriptor
 }
 
-// read reads a descriptor and tells whether another may follow.
+// read reads a descriptor and reports whether another may follow.
 func (v *udfVolume) read(descriptor []byte, place int64) bool {
 	if descriptor == nil || int64(le.Uint32(descriptor[udfPlace:])) != place {
 		return false
@@ -157,7 +157,7 @@ func (v *udfVolume) readIntegrity(d *disk) {
 	}
 }
 
-// isUDFText tells whether the character set is the one that UDF uses.
+// isUDFText reports whether the character set is the one that UDF uses.
 func isUDFText(charset []byte) bool {
 	return charset[0] == 0 && untilNUL(charset[1:64]) == "OSTA Compressed Unicode"
 }

@@ -60,7 +60,7 @@ func probeXFS(d *disk) (Content, bool) {
 	return c, valid
 }
 
-// isXFS tells whether the numbers of a superblock are possible ones.
+// isXFS reports whether the numbers of a superblock are possible ones.
 func isXFS(sb []byte) bool {
 	blockSize, blockShift := be.Uint32(sb[xfsBlockSize:]), sb[xfsBlockShift]
 	sectorSize, sectorShift := be.Uint16(sb[xfsSectorSize:]), sb[xfsSectorShift]

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Board is what the tables tell of one model.
+// Board is what the tables have about one model.
 type Board struct {
 	Name    string // by which a configuration may name it: "rpi-4b"
 	Title   string // "Raspberry Pi 4 Model B"
@@ -35,7 +35,7 @@ type Board struct {
 type Chip struct {
 	Name string // in the tables: "main"
 	// Known are the words by which the kernel may know it: its driver's label
-	// or the name of its device in sysfs, whichever tells.
+	// or the name of its device in sysfs, whichever identifies it.
 	Known []string
 }
 

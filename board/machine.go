@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Machine is what a machine tells about itself. What it does not tell is
+// Machine is what a machine reports about itself. What it does not report is
 // empty.
 type Machine struct {
 	// Model is the device tree's, or of a PC the maker's and product's names.
@@ -27,7 +27,7 @@ type Machine struct {
 }
 
 // Read asks the machine whose /proc and /sys are there. What cannot be read is
-// as if it were not told.
+// as if it were not reported.
 func Read(proc, sys string) Machine {
 	tree := filepath.Join(proc, "device-tree")
 	m := Machine{Model: text(filepath.Join(tree, "model"))}
@@ -47,7 +47,7 @@ func Read(proc, sys string) Machine {
 // text returns what a file holds, without the zeros and the white space at
 // its end.
 func text(path string) string {
-	b, _ := os.ReadFile(path) // what is not there is not told
+	b, _ := os.ReadFile(path) // what is not there is not reported
 	return strings.ToValidUTF8(strings.TrimRight(string(b), "\x00\n "), "\uFFFD")
 }
 

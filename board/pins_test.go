@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Pins as others tell them than those whom the tables follow: a wrong pin can destroy what is wired to it.
+// Pins by other sources than those that the tables follow: a wrong pin can destroy what is wired to it.
 
 package board
 
@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// told are some pins of each board whose device tree does not tell them, each with its chip in the table and its offset
+// published are some pins of each board whose device tree does not name them, each with its chip in the table and its offset
 // or, where the kernel names it, its name. They are those that differ from the like of the board, or that a slip of the
 // pen is easiest for.
 var told = []struct{ by, board, pins string }{

@@ -229,7 +229,7 @@ func TestNamesAreUniqueOverFiles(t *testing.T) {
 	ps := &Problems{}
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"10-a.yaml": "named: {x: {text: a}}\n", "20-b.yaml": "named: {x: {text: b}}\n", "30-c.txt": "nonsense", ".hidden.yaml": "[",
+		"10-a.yaml": "named: {x: {text: a}}\n", "20-b.yaml": "named: {x: {text: b}}\n", "30-c.txt": "nonsense", ".hidden.yaml": "[", "10-a.test.yaml": "[",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

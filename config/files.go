@@ -23,8 +23,12 @@ const (
 // ErrNone says that there is no configuration at all.
 var ErrNone = errors.New("no configuration")
 
+// TestSuffix is how the names of files with tests of a configuration end.
+const TestSuffix = ".test.yaml"
+
 // Files returns the files that paths stand for, in the order in which they
-// are to be read: a file is itself, a folder the *.yaml files in it by name.
+// are to be read: a file is itself, a folder the *.yaml files in it by name,
+// but for files of tests.
 // Without paths it is the default file and then the default folder, those
 // that exist; ErrNone is returned if neither does.
 func Files(paths []string) ([]string, error) {
@@ -74,6 +78,9 @@ func expand(path string) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), TestSuffix) {
+			continue
+		}
 		if strings.HasSuffix(e.Name(), ".yaml") && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
 			files = append(files, filepath.Join(path, e.Name()))
 		}

@@ -57,7 +57,7 @@ func (p Problem) String() string {
 // but mistakes to be answered at once.
 const mostProblems = 200
 
-// Problems collects complaints, so that all of them are told at once, or the
+// Problems collects complaints, so that all of them are reported at once, or the
 // first of very many. The zero value is ready for use.
 type Problems struct {
 	list     []Problem

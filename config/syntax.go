@@ -45,7 +45,7 @@ func syntaxProblem(file string, text []byte, err error) Problem {
 }
 
 // culprit returns the line without which, and without all that follow it, the
-// text is in order; 0 if that takes too long to find out. The library tells
+// text is in order; 0 if that takes too long to find out. The library shows
 // where the construct began that it could not finish, which may be far above.
 func culprit(lines [][]byte) int {
 	effort := 2 << 20 // bytes to be parsed

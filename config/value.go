@@ -451,9 +451,9 @@ func (v twoForms) Read(n Node, ps *Problems) {
 // that only this kind has: `line:` among the triggers, `run:` among the
 // actions.
 type Variant struct {
-	Key string // the telling key
+	Key string // the key that says the kind
 	Doc string
-	// Fields returns the keys of this kind of mapping, the telling one among
+	// Fields returns the keys of this kind of mapping, Key among
 	// them, for what describes the language and for complaints. Nothing that is
 	// read without complaint calls it.
 	Fields func() []Field
@@ -461,7 +461,7 @@ type Variant struct {
 
 // Choice returns a Value for a mapping that is one of the variants; common
 // are keys that every variant has beside its own. begin is called with the
-// telling key and the mapping's place, and returns the variant's fields, bound
+// key of the kind and the mapping's place, and returns the variant's fields, bound
 // to the variables that this mapping is to be read into.
 func Choice(what string, variants []Variant, common []Field, begin func(key string, at Pos) []Field) Value {
 	return choice{what, variants, common, begin}
@@ -488,7 +488,7 @@ func (c choice) Read(n Node, ps *Problems) {
 	readFields(n, append(c.begin(v.Key, n.Pos), c.common...), ps)
 }
 
-// pick finds the one variant whose telling key the mapping has.
+// pick finds the one variant whose Key the mapping has.
 func pick(n Node, what string, variants []Variant, common []Field, ps *Problems) (Variant, bool) {
 	var found []Variant
 	for _, e := range n.Entries {
@@ -509,19 +509,19 @@ func pick(n Node, what string, variants []Variant, common []Field, ps *Problems)
 }
 
 func unknownVariant(n Node, what string, variants []Variant, common []Field, ps *Problems) {
-	var telling, all []Field
+	var kindKeys, all []Field
 	for _, v := range variants {
 		fields := v.Fields()
 		for _, f := range fields {
 			if f.Name == v.Key {
-				telling = append(telling, f)
+				kindKeys = append(kindKeys, f)
 			}
 		}
 		all = append(all, fields...)
 	}
 	all = append(all, common...)
 	for _, e := range n.Entries {
-		if hint, meant := suggestField(e.Key, telling); meant != "" {
+		if hint, meant := suggestField(e.Key, kindKeys); meant != "" {
 			ps.Errorf(e.At, "unknown %s %q%s", what, e.Key, hint)
 			return
 		}

@@ -113,7 +113,7 @@ func TestBoardRun(t *testing.T) {
 		if _, err := b.Output(t.Context(), "ls", "/none"); err == nil || !strings.Contains(err.Error(), "No such file") {
 			t.Errorf("ls of nothing: error %v", err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // enough for the first word on a busy host
 		defer cancel()
 		result, err = b.Run(ctx, Command{Args: []string{"sh", "-c", "echo begun; sleep 1000"}})
 		if err == nil || result.Stdout != "begun\n" || result.Signal != syscall.SIGKILL {

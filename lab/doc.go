@@ -49,6 +49,6 @@
 //
 // [Board.PlugKeyboard], [Board.PlugMouse], [Board.PlugStick] and [Board.Unplug] work the USB ports, [Board.Key],
 // [Board.Type], [Board.Click] and [Board.Move] what is plugged in; [StickImage] and [VolumeImage] make sticks.
-// [Board.AwaitInput] tells when the guest has seen a keyboard. On Virt, [Board.PressPower] presses the power button and
+// [Board.AwaitInput] returns when the guest has seen a keyboard. On Virt, [Board.PressPower] presses the power button and
 // [Board.SetLink] pulls the network cable.
 package lab

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Of the dwc2's registers: each of its channels has eight words, the first of which tells whether a transfer is on.
+// Of the dwc2's registers: each of its channels has eight words, the first of which says whether a transfer is on.
 const (
 	dwc2Channels   = 0x500
 	dwc2Words      = 8 * 8
@@ -49,7 +49,7 @@ func (b *Board) removeBetweenTransfers(ctx context.Context, id string) error {
 	}
 }
 
-// transferring tells whether the controller is within a transfer, as its registers say.
+// transferring reports whether the controller is within a transfer, as its registers say.
 func (b *Board) transferring(ctx context.Context) (bool, error) {
 	dump, err := b.qmp.monitor(ctx, fmt.Sprintf("xp /%dwx %#x", dwc2Words, b.machine.dwc2+dwc2Channels))
 	if err != nil {

@@ -102,10 +102,10 @@ func (l *link) awaitHello(ctx context.Context) (wire.Hello, error) {
 	}
 }
 
-// cancelPatience is how long a guest that was told to give up may take to say how far it had come.
+// cancelPatience is how long a guest that was asked to give up may take to say how far it had come.
 const cancelPatience = 10 * time.Second
 
-// call sends a request and waits for its reply. When ctx ends first, the guest is told to give up and its reply
+// call sends a request and waits for its reply. When ctx ends first, the guest is asked to give up and its reply
 // comes together with ctx's error.
 func (l *link) call(ctx context.Context, r wire.Request) (wire.Reply, error) {
 	if err := ctx.Err(); err != nil {

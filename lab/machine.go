@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The machines: what QEMU is told to build, and where the guest finds the line to us.
+// The machines: what QEMU is to build, and where the guest finds the line to us.
 
 package lab
 

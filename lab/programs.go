@@ -21,7 +21,7 @@ type Command struct {
 	Stdin []byte // 24 KiB at most
 }
 
-// A Result tells how a program ended.
+// A Result is how a program ended.
 type Result struct {
 	Stdout, Stderr string
 	Code           int            // -1 where a signal ended it

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// QMP: the protocol by which QEMU is told to plug, unplug and press.
+// QMP: the protocol by which we have QEMU plug, unplug and press.
 
 package lab
 

@@ -228,7 +228,7 @@ func openState(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	now := time.Now()
-	_ = os.Chtimes(path, now, now) // only tells pruneStates that it is in use
+	_ = os.Chtimes(path, now, now) // only shows pruneStates that it is in use
 	return f, nil
 }
 

@@ -10,22 +10,21 @@ import (
 	"io"
 	"strings"
 
-	"reflexd/board"
+	"reflexd/machine"
 	"reflexd/sources/gpio"
 )
 
-// Ask lists the free lines of each chip of the board on out and reads from in, by lines,
-// which of them to watch: those of a chip all together or one by one. No answer
+// Ask lists the free lines of each chip on out and reads from in, by lines, which of them to watch: those of a chip all together or one by one. No answer
 // is no. It fails where there is nothing to ask for, or nobody answers.
-func Ask(in io.Reader, out io.Writer, chips []gpio.Chip, b *board.Board) ([]string, error) {
+func Ask(in io.Reader, out io.Writer, all *machine.Lines) ([]string, error) {
 	a := asker{in: in, out: out}
 	fmt.Fprintln(out, "Watching a line requests it, which can take the pin away from a peripheral,")
 	fmt.Fprintln(out, "such as a serial port or a bus, until that is set up again. Choose lines that you wired yourself.")
 	var chosen []string
 	free := 0
-	for i := range chips {
-		c := &chips[i]
-		specs, taken := Free(chips, b, c)
+	for i := range all.Chips {
+		c := &all.Chips[i]
+		specs, taken := Free(all, c)
 		free += len(specs)
 		if len(specs) > 0 {
 			chosen = append(chosen, a.chip(c, specs, taken)...)

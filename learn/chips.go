@@ -10,16 +10,15 @@ import (
 	"slices"
 	"strings"
 
-	"reflexd/board"
+	"reflexd/machine"
 	"reflexd/sources/gpio"
 )
 
-// lineSpec returns the LINE that finds l of c among all chips of the board b,
-// which is nil if nobody knows which one it is: the first of its names that a
-// configuration may use.
-func lineSpec(all []gpio.Chip, b *board.Board, c *gpio.Chip, l *gpio.LineInfo) string {
-	i := slices.IndexFunc(all, func(o gpio.Chip) bool { return o.Name == c.Name })
-	for _, name := range gpio.Names(all, b, i, l.Offset) {
+// lineSpec returns the LINE that finds l of c among all lines: the first of its
+// names that a configuration may use.
+func lineSpec(all *machine.Lines, c *gpio.Chip, l *gpio.LineInfo) string {
+	i := slices.IndexFunc(all.Chips, func(o gpio.Chip) bool { return o.Name == c.Name })
+	for _, name := range all.Names(i, l.Offset) {
 		if usable(name) {
 			return name
 		}
@@ -33,9 +32,8 @@ func usable(spec string) bool {
 }
 
 // WriteLines writes the section `lines` with the lines of chips, those that
-// are used as comments. all are all chips that there are, b is the board, nil
-// if nobody knows which one it is.
-func WriteLines(out io.Writer, chips, all []gpio.Chip, b *board.Board) {
+// are used as comments. all are all lines that there are.
+func WriteLines(out io.Writer, chips []gpio.Chip, all *machine.Lines) {
 	used := map[string]bool{}
 	var text strings.Builder
 	for i := range chips {
@@ -43,7 +41,7 @@ func WriteLines(out io.Writer, chips, all []gpio.Chip, b *board.Board) {
 		fmt.Fprintf(&text, "  # %s [%s]\n", Printable(c.Name), Printable(c.Label))
 		for j := range c.Lines {
 			l := &c.Lines[j]
-			spec := lineSpec(all, b, c, l)
+			spec := lineSpec(all, c, l)
 			name := distinct(slug(spec, "line"), used)
 			mark, reason := "", ""
 			if l.Used {
@@ -66,10 +64,10 @@ func anyFree(c gpio.Chip) bool {
 // Free returns the lines that nobody uses and whose names do not say that they
 // are for something, as LINEs; taken are those that are free by the kernel's
 // word, and left out for their names.
-func Free(all []gpio.Chip, b *board.Board, c *gpio.Chip) (specs, taken []string) {
+func Free(all *machine.Lines, c *gpio.Chip) (specs, taken []string) {
 	for i := range c.Lines {
 		l := &c.Lines[i]
-		switch spec := lineSpec(all, b, c, l); {
+		switch spec := lineSpec(all, c, l); {
 		case l.Used:
 		case hasFunction(l.Name):
 			taken = append(taken, spec)

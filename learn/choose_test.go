@@ -10,6 +10,7 @@ import (
 
 	"reflexd/config"
 	"reflexd/learn"
+	"reflexd/machine"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
@@ -45,7 +46,7 @@ func TestAskTakesOnlyAYes(t *testing.T) {
 		{"y\n", ""},
 	} {
 		var out bytes.Buffer
-		chosen, err := learn.Ask(strings.NewReader(test.answers), &out, chips(), nil)
+		chosen, err := learn.Ask(strings.NewReader(test.answers), &out, &machine.Lines{Chips: chips()})
 		if got := strings.Join(chosen, " "); got != test.want || (err != nil) != (test.want == "") {
 			t.Errorf("%q: chosen %q, %v, want %q\n%s", test.answers, got, err, test.want, out.String())
 		}
@@ -54,14 +55,14 @@ func TestAskTakesOnlyAYes(t *testing.T) {
 			t.Errorf("asked\n%s", text)
 		}
 	}
-	if _, err := learn.Ask(strings.NewReader("y\n"), new(bytes.Buffer), nil, nil); err == nil {
+	if _, err := learn.Ask(strings.NewReader("y\n"), new(bytes.Buffer), &machine.Lines{}); err == nil {
 		t.Error("no line to ask for, and no error")
 	}
 }
 
 func TestLinesAndInputsAsConfiguration(t *testing.T) {
 	var lines bytes.Buffer
-	learn.WriteLines(&lines, chips(), chips(), nil)
+	learn.WriteLines(&lines, chips(), &machine.Lines{Chips: chips()})
 	check(t, lines.String())
 	for _, want := range []string{
 		"  gpio17: {input: GPIO17}\n", "  # gpio4: {input: GPIO4}   # used by '\"LED \\u2028x: y\"'\n", "  soc-3: {input: \"soc:3\"}\n",
@@ -87,7 +88,7 @@ func TestLinesAndInputsAsConfiguration(t *testing.T) {
 	}
 	var none bytes.Buffer
 	learn.WriteInputs(&none, nil, nil)
-	learn.WriteLines(&none, nil, nil, nil)
+	learn.WriteLines(&none, nil, &machine.Lines{})
 	check(t, none.String())
 }
 

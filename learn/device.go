@@ -15,12 +15,12 @@ import (
 	"reflexd/sources/input"
 )
 
-// unasked are subsystems whose devices are a part of others that are told of
-// too. What can be said of a network card its link tells better.
+// unasked are subsystems whose devices are a part of others that are announced
+// too. What can be said of a network card its link says better.
 var unasked = []string{"bdi", "bsg", "drivers", "net", "queues", "slab", "workqueue"}
 
 // placeDevice has all that hangs on one USB device, or else on whatever was
-// told of first, in one burst.
+// announced first, in one burst.
 func (l *Learner) placeDevice(e *sources.Event) (kind, of string, ok bool) {
 	path := text(e, "DEVPATH")
 	switch {
@@ -118,7 +118,7 @@ func (b *Burst) fate() string {
 	return cmp.Or(fate, b.events[len(b.events)-1].Topic.State)
 }
 
-// rank says how much an event tells of what a device is for, the least first.
+// rank says how much an event says about what a device is for, the least first.
 func rank(e *sources.Event) int {
 	device := strings.TrimLeft(text(e, "DEVNAME"), "/")
 	switch text(e, "SUBSYSTEM") {
@@ -141,7 +141,7 @@ func rank(e *sources.Event) int {
 	return 5
 }
 
-// telling returns the event that tells most of those with the action, and of
+// latest returns the event that says most of those with the action, and of
 // those with the DEVTYPE if that is not "".
 func (b *Burst) latest(action, devtype string) *sources.Event {
 	var best *sources.Event
@@ -222,7 +222,7 @@ func devices(e *sources.Event) string {
 	return choices + kind + "\tany such device"
 }
 
-// identity returns which fields tell the make of the device of e.
+// identity returns which fields have the make of the device of e.
 func identity(e *sources.Event) []string {
 	for _, fields := range [][]string{makeFields, otherFields} {
 		if text(e, fields[len(fields)-1]) != "" {

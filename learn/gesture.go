@@ -117,7 +117,7 @@ const mostKeys = 12
 // keys concludes what was done with the keys of a device.
 func (b *Burst) keys(w *World) []*fragment {
 	strokes := b.strokes()
-	if len(strokes) == 0 { // the release of what was told of already
+	if len(strokes) == 0 { // the release of what was printed already
 		return nil
 	}
 	d := w.device(b.of, text(b.events[0], "NAME"))

@@ -117,7 +117,7 @@ func inputName(d *input.Device) string {
 }
 
 // WriteInputs writes the section `inputs` with the devices, each declared so
-// that it is told from all that there are.
+// that it is distinct from all that there are.
 func WriteInputs(out io.Writer, devices, all []input.Device) {
 	used := map[string]bool{}
 	var b strings.Builder

@@ -2,7 +2,7 @@
 
 // Package learn concludes from events what was done to a board: a button
 // pressed, a knob turned, a stick plugged in. It returns the configuration that
-// hears of it when it is done again.
+// reacts when it is done again.
 //
 // A Learner sorts events into bursts, one for each thing that happens, and
 // says when a burst is over. What it means is then a pure function of its
@@ -23,25 +23,25 @@ type Finding struct {
 	Kind string `json:"kind"`
 	// What says in plain words what happened.
 	What string `json:"what"`
-	// YAML is a whole configuration that hears of it, with What as a comment.
+	// YAML is a whole configuration that reacts to it, with What as a comment.
 	YAML string `json:"yaml"`
 }
 
 // How long something must be quiet before it counts as over.
 const (
-	// settle is for what people do by hand; it outlasts the pause within a
+	// handPause is for what people do by hand; it outlasts the pause within a
 	// double click.
-	settle = 400 * time.Millisecond
-	// deviceSettle is for devices that are plugged in: a driver has a moment
+	handPause = 400 * time.Millisecond
+	// devicePause is for devices that are plugged in: a driver has a moment
 	// of its own between one message and the next.
-	deviceSettle = 800 * time.Millisecond
-	// sideSettle has what comes along with a device be quiet later than that.
-	sideSettle = 2 * time.Second
-	// driveSettle is for USB devices that are not ready yet. For a drive the
+	devicePause = 800 * time.Millisecond
+	// sidePause has what comes along with a device be quiet later than that.
+	sidePause = 2 * time.Second
+	// drivePause is for USB devices that are not ready yet. For a drive the
 	// kernel waits for a second (usb-storage.delay_use), and it has to spin up.
-	driveSettle = 10 * time.Second
-	// holdSettle is for what is held down, or stays as it is.
-	holdSettle = 5 * time.Second
+	drivePause = 10 * time.Second
+	// holdPause is for what is held down, or stays as it is.
+	holdPause = 5 * time.Second
 	// longest bounds a burst that does not end.
 	longest = 15 * time.Second
 	// longestMotion bounds one of an axis, of which more is not to be learnt.
@@ -75,14 +75,14 @@ const (
 // Learner sorts events into bursts. The zero value is ready.
 type Learner struct {
 	bursts []*Burst
-	// plugged is when the last burst of a device was heard of.
+	// plugged is when the last burst of a device began.
 	plugged time.Duration
 	told    map[string]bool
 }
 
-// Hear takes an event, which belongs to the caller and came at now: events of
+// Observe takes an event, which belongs to the caller and came at now: events of
 // devices are held until it is known what these are.
-func (l *Learner) Hear(e *sources.Event, now time.Duration) {
+func (l *Learner) Observe(e *sources.Event, now time.Duration) {
 	e = e.Clone()
 	kind, of, ok := l.place(e)
 	if !ok {
@@ -162,8 +162,8 @@ func (l *Learner) Next() (at time.Duration, any bool) {
 	return at, any
 }
 
-// Settled returns the bursts that are over by now, and forgets them.
-func (l *Learner) Settled(now time.Duration) []*Burst {
+// Over returns the bursts that are over by now, and forgets them.
+func (l *Learner) Over(now time.Duration) []*Burst {
 	var over, rest []*Burst
 	for _, b := range l.bursts {
 		if b.due() > now {
@@ -177,42 +177,42 @@ func (l *Learner) Settled(now time.Duration) []*Burst {
 }
 
 // Rest returns all bursts, over or not, and forgets them.
-func (l *Learner) Rest() []*Burst { return l.Settled(1<<63 - 1) }
+func (l *Learner) Rest() []*Burst { return l.Over(1<<63 - 1) }
 
-// comesAlong reports whether b only tells of what a device brought with it.
+// comesAlong reports whether b is only about what a device brought with it.
 func (l *Learner) comesAlong(b *Burst) bool {
-	near := func(at time.Duration) bool { return at != 0 && b.first-sideSettle < at && at < b.last+sideSettle }
+	near := func(at time.Duration) bool { return at != 0 && b.first-sidePause < at && at < b.last+sidePause }
 	return b.kind == sideBurst && near(l.plugged)
 }
 
 // due returns when b is over, unless more of it comes.
 func (b *Burst) due() time.Duration {
-	quiet, most := settle, longest
+	quiet, most := handPause, longest
 	switch b.kind {
 	case keysBurst:
 		if len(b.keysDown()) > 0 {
-			quiet = holdSettle
+			quiet = holdPause
 		}
 	case linesBurst:
 		if !b.linesRest() {
-			quiet = holdSettle
+			quiet = holdPause
 		}
 	case axisBurst, wheelBurst:
 		most = longestMotion
 	case sideBurst:
-		quiet = sideSettle
+		quiet = sidePause
 	case linkBurst:
-		quiet = deviceSettle
+		quiet = devicePause
 	case deviceBurst:
-		quiet = deviceSettle
+		quiet = devicePause
 		if b.unfinished() {
-			quiet = driveSettle
+			quiet = drivePause
 		}
 	}
 	return min(b.last+quiet, b.first+most)
 }
 
-// Conclude returns what is to be learnt of b that was not told before.
+// Conclude returns what is to be learnt of b that was not returned before.
 func (l *Learner) Conclude(b *Burst, w *World) []Finding {
 	var fresh []Finding
 	for _, f := range b.conclude(w) {

@@ -17,6 +17,7 @@ import (
 	"reflexd/agent"
 	"reflexd/blkid"
 	"reflexd/learn"
+	"reflexd/machine"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
@@ -36,7 +37,7 @@ func board() *learn.World {
 			{Path: "/dev/input/event5", Name: "Mouse", ID: "046d:c077", Types: []string{"key", "wheel"}, Keys: []string{"BTN_LEFT"}},
 			{Path: "/dev/input/event6", Name: "a: \"${B}\" * [x] \\ \x1b[31m\u202e\u0085# \xff é", ID: "6666:0001"},
 		},
-		Chips: []gpio.Chip{{Name: "gpiochip0", Label: "header", Lines: []gpio.LineInfo{{Offset: 0, Name: "GPIO0"}, {Offset: 1}}}},
+		Lines: &machine.Lines{Chips: []gpio.Chip{{Name: "gpiochip0", Label: "header", Lines: []gpio.LineInfo{{Offset: 0, Name: "GPIO0"}, {Offset: 1}}}}},
 		Contents: map[string]blkid.Content{
 			"/dev/sda1": {Type: "vfat", Usage: blkid.Filesystem, Label: "PHO\nTOS"},
 		},
@@ -247,7 +248,7 @@ var scripts = map[string]func(s *script){
 	},
 }
 
-// play has a Learner hear events and returns what it learns, as it does with
+// play gives a Learner events and returns what it learns, as it does with
 // timers.
 func play(events script, w *learn.World) []learn.Finding {
 	var l learn.Learner
@@ -259,16 +260,16 @@ func play(events script, w *learn.World) []learn.Finding {
 	}
 	for _, e := range sorted(events) {
 		for at, any := l.Next(); any && at <= e.Time; at, any = l.Next() {
-			settle(l.Settled(at))
+			settle(l.Over(at))
 		}
 		lent := e.Clone()
 		lent.Borrowed = true
 		text := lent.CopyStrings(nil)
-		l.Hear(lent, e.Time)
+		l.Observe(lent, e.Time)
 		clear(text) // as the agent's queue does
 	}
 	for at, any := l.Next(); any; at, any = l.Next() {
-		settle(l.Settled(at))
+		settle(l.Over(at))
 	}
 	return found
 }

@@ -78,18 +78,18 @@ func length(train []edge) time.Duration { return train[len(train)-1].at - train[
 // strokes returns what is left without the bounce, as presses of a button
 // that is at rest where the line began; bounce is how long it bounced at most.
 func (w *wire) strokes() (strokes []stroke, bounce time.Duration) {
-	settled := w.restsHigh()
+	rest := w.restsHigh()
 	for _, train := range w.trains() {
 		bounce = max(bounce, length(train))
 		end := train[len(train)-1].high
 		switch {
-		case end == settled: // it only flickered
+		case end == rest: // it only flickered
 		case end != w.restsHigh():
 			strokes = append(strokes, stroke{button: w.name, down: train[0].at})
 		default:
 			strokes[len(strokes)-1].up = train[0].at
 		}
-		settled = end
+		rest = end
 	}
 	return strokes, bounce
 }
@@ -225,7 +225,7 @@ func (world *World) spec(w *wire) string {
 	}
 	for i := range world.Chips {
 		if c := &world.Chips[i]; c.Label == w.chip && w.offset < len(c.Lines) {
-			return lineSpec(world.Chips, world.Board, c, &c.Lines[w.offset])
+			return lineSpec(world.Lines, c, &c.Lines[w.offset])
 		}
 	}
 	return w.name

@@ -30,7 +30,7 @@ func When(e *sources.Event) string {
 	return fmt.Sprintf("%s: %s, is: %s", e.Topic.Kind, name, e.Topic.State)
 }
 
-// identifying are the fields by which one device can be told from another
+// identifying are the fields by which one device can be distinguished from another
 // again: not where it was plugged in this time.
 var identifying = []string{
 	"ACTION", "SUBSYSTEM", "DEVTYPE", "DRIVER", "PRODUCT", "INTERFACE", "ID_BUS", "ID_VENDOR_ID", "ID_MODEL_ID", "ID_SERIAL_SHORT",
@@ -47,7 +47,7 @@ func conditions(e *sources.Event, names ...string) string {
 	return strings.Join(list, ", ")
 }
 
-// linkStates are the states of links in pairs, the most telling first.
+// linkStates are the states of links in pairs, the most informative first.
 var linkStates = [][]string{
 	{"up", "down"}, {"added", "removed"}, {"renamed"}, {"address-added", "address-removed"}, {"changed"},
 }

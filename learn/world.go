@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/blkid"
-	"reflexd/board"
-	"reflexd/sources/gpio"
+	"reflexd/machine"
+	"reflexd/sources"
 	"reflexd/sources/input"
 )
 
@@ -24,8 +24,7 @@ import (
 type World struct {
 	Inputs []input.Device // that are there
 	Gone   []input.Device // that were there
-	Chips  []gpio.Chip
-	Board  *board.Board // nil if nobody knows which one it is
+	*machine.Lines
 	// Bias is the one that lines were watched with, "" for as they are.
 	Bias string
 	// Contents are what is on block devices, by their DEVNAME.
@@ -33,19 +32,17 @@ type World struct {
 }
 
 // Look returns the World as it is now, with what is on the block devices that
-// the bursts tell of; before is the one of the last look, nil for none. It
+// the bursts are about; before is the one of the last look, nil for none. It
 // requests no GPIO line and writes nowhere, but it may block.
-func Look(dev, sys, proc string, before *World, bursts []*Burst) (*World, error) {
+func Look(m sources.Machine, before *World, bursts []*Burst) (*World, error) {
 	w := &World{Contents: map[string]blkid.Content{}}
 	var inputErr, chipErr error
-	w.Inputs, inputErr = input.List(dev)
+	w.Inputs, inputErr = input.List(m.Path("/dev"))
 	if before != nil {
-		w.Bias, w.Chips, w.Board = before.Bias, before.Chips, before.Board
+		w.Bias, w.Lines = before.Bias, before.Lines
 		w.remember(before)
 	} else {
-		w.Chips, chipErr = gpio.List(dev, sys)
-		machine := board.Read(proc, sys)
-		w.Board = machine.Board()
+		w.Lines, chipErr = machine.Look(m)
 	}
 	var err error
 	for _, b := range bursts {

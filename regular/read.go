@@ -62,30 +62,35 @@ func read(path string, most int64) ([]byte, error) {
 	return text, err
 }
 
-// open looks at the file by a descriptor that opens nothing (O_PATH), and then
-// opens that very file, whatever path has come to name meanwhile.
 func open(path string, onDisk bool) (*os.File, error) {
-	there, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0) })
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(there)
-	var st unix.Stat_t
-	if err := unix.Fstat(there, &st); err != nil {
-		return nil, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || onDisk && isMadeUp(there) {
-		return nil, ErrIrregular
-	}
-	const how = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(fmt.Sprintf("/proc/self/fd/%d", there), how, 0) })
-	if err == unix.ENOENT { // no /proc here
-		fd, err = ignoringEINTR(func() (int, error) { return unix.Open(path, how, 0) })
-	}
+	fd, err := reopen(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, onDisk)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path), nil
+}
+
+// reopen looks at the file by a descriptor that opens nothing (O_PATH), and then
+// opens that very file, whatever path has come to name meanwhile. With O_NOFOLLOW a
+// symbolic link at path is refused.
+func reopen(path string, how int, onDisk bool) (int, error) {
+	there, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|how&unix.O_NOFOLLOW, 0) })
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(there)
+	var st unix.Stat_t
+	if err := unix.Fstat(there, &st); err != nil {
+		return -1, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || onDisk && isMadeUp(there) {
+		return -1, kindError(st.Mode)
+	}
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(fmt.Sprintf("/proc/self/fd/%d", there), how&^unix.O_NOFOLLOW, 0) })
+	if err == unix.ENOENT { // no /proc here
+		fd, err = ignoringEINTR(func() (int, error) { return unix.Open(path, how, 0) })
+	}
+	return fd, err
 }
 
 func ignoringEINTR(open func() (int, error)) (int, error) {

@@ -97,7 +97,7 @@ type Hold struct {
 	Repeat time.Duration // then again and again after so long; 0 for once
 }
 
-// State returns the state that the stage is told under: "held", "held 3s",
+// State returns the state that the stage is emitted under: "held", "held 3s",
 // "held 1s every 200ms".
 func (h Hold) State() string {
 	s := Held
@@ -113,7 +113,7 @@ func (h Hold) State() string {
 // Want is what a trigger asks of the recogniser beyond presses and releases.
 type Want struct {
 	// Button is the Topic.Kind and Topic.Name of the button, or what Group is
-	// told under.
+	// emitted under.
 	Kind, Name string
 	// From is the name of the device that it must belong to; "" for any.
 	From string
@@ -135,7 +135,7 @@ type Group struct {
 	// Within is how far apart the first and the last press may be; 0: as the
 	// Timing has it.
 	Within time.Duration
-	// Heard lets the members of a chord be heard on their own too.
+	// Heard lets the members of a chord match on their own too.
 	Heard bool
 }
 
@@ -251,9 +251,10 @@ func (b *Button) check(ps *config.Problems) {
 	case b.IsState() && b.hold.Repeat != 0 && b.hold.For == 0:
 		ps.Errorf(b.is, "repeat goes with for")
 	case b.hold != Hold{} && !b.only(Held) && !b.IsState() && b.onOff:
-		ps.Errorf(b.is, "for and repeat go with `is: held` only, or with on and off: for how long a line is pressed or released, ask for its state, on or off")
+		ps.Errorf(b.is, "for and repeat go with held, and with the states on and off: "+
+			"write `is: held` for a button that is held down, `is: on` or `is: off` for a line that stays so")
 	case b.hold != Hold{} && !b.only(Held) && !b.IsState():
-		ps.Errorf(b.is, "for and repeat go with `is: held` only")
+		ps.Errorf(b.is, "for and repeat go with held: write `is: held` for a key that is held down")
 	case b.lasting.atStartAt.Line != 0 && !b.IsState():
 		ps.Errorf(b.lasting.atStartAt, "at_start goes with `is: on` and off only: a button that is down at the start must be released first")
 	case b.times != 0 && !b.only(Clicked):
@@ -290,14 +291,14 @@ func (t *Trigger) Restrict(more func(*Event) bool) {
 
 // FromField returns the YAML field `from`: the name of the declared device
 // that an event must come from.
-func FromField(from *string, at *config.Pos) config.Field {
+func FromField(from *Ref) config.Field {
 	return config.Field{
 		Name: "from", Doc: "the declared device that it must come from; default: any",
-		Value: config.At(at, config.Word(from, "a name")),
+		Value: RefValue("a name")(from),
 	}
 }
 
-// RestrictFrom makes t hear only events of the device declared as from; ""
+// RestrictFrom makes t match only events of the device declared as from; ""
 // is any.
 func (t *Trigger) RestrictFrom(from string) {
 	if from != "" {

@@ -42,7 +42,7 @@ type Conditional interface {
 
 // ConditionKind declares one kind of `if`.
 type ConditionKind struct {
-	Key string // the telling key: "line", "var"
+	Key string // the key that says the kind: "line", "var"
 	Doc string
 	// New returns the YAML fields of one condition, and what makes the
 	// question of them when all files are read, after Plan.Resolve. Its
@@ -62,14 +62,16 @@ type Question struct {
 	// all: those of a device, or whose names match a pattern.
 	Among func(*Event) bool
 	// Is says whether the state is the one asked for, as the event that
-	// reported it has it.
+	// reported it has it. It is nil if no events report it, and only Ask knows.
 	Is func(*Event) bool
 	// All says that all that are meant must have the state, rather than one.
 	All bool
 	// For is how long it must have lasted.
 	For time.Duration
-	// Absent is the answer if none is meant.
-	Absent Truth
+	// Absent is the answer if none is meant; with OnceKnown, not before some
+	// state of the kind is known.
+	Absent    Truth
+	OnceKnown bool
 }
 
 // ForField returns the YAML field `for` of a condition on a state.
@@ -86,15 +88,16 @@ func (q *Question) IsOneOf(states ...string) {
 // field. The zero value never holds.
 type Test struct{ test test }
 
-// TestValue returns the Value that reads a Test.
+// TestValue returns the Value that reads a Test, which may refer to other values:
+// Bind is to be called on it.
 func TestValue(t *Test) config.Value {
 	return config.Func(config.Shape{Type: "value, pattern, list or comparison"}, func(n config.Node, ps *config.Problems) {
-		t.test = readTest(n, ps)
+		t.test = testReader{ps, true}.read(n)
 	})
 }
 
 // Holds reports whether the text passes. It allocates nothing.
-func (t Test) Holds(text string) bool { return t.test != nil && t.test.holds(Text(text), true) }
+func (t Test) Holds(text string) bool { return t.test != nil && t.test.holds(Text(text), true, nil) }
 
 // Literals returns the plain texts that t names, be it to exclude them.
 func (t Test) Literals() []string { return literals(t.test) }

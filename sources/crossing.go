@@ -4,58 +4,131 @@
 
 package sources
 
-import (
-	"fmt"
-	"strconv"
-
-	"reflexd/config"
-)
+import "reflexd/config"
 
 // Crossing is a range of values. A trigger with one fires when a value enters
 // the range, and not as long as it stays there. The zero value is everything.
-type Crossing struct{ above, below *int64 }
+type Crossing struct {
+	// Integers is set if the values have no places after the point.
+	Integers     bool
+	above, below *Number
+	hysteresis   *Number
+}
+
+// Latch is what a Crossing with a hysteresis remembers: whether it fired, and the
+// value was not yet back by the hysteresis. The zero value knows nothing.
+type Latch int8
+
+const (
+	armed Latch = 1 + iota
+	fired
+)
 
 // Fields returns the YAML fields `above` and `below`.
 func (c *Crossing) Fields() []config.Field {
 	return []config.Field{
-		{Name: "above", Doc: "only when the value rises above this", Value: limit(&c.above)},
-		{Name: "below", Doc: "only when the value falls below this", Value: limit(&c.below)},
+		{Name: "above", Doc: "only when the value rises above this", Value: c.limit(&c.above)},
+		{Name: "below", Doc: "only when the value falls below this", Value: c.limit(&c.below)},
 	}
 }
 
-func limit(p **int64) config.Value {
-	return config.Parsed(p, "an integer", func(text string) (*int64, error) {
-		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("expected an integer, found %q", text)
-		}
-		return &n, nil
-	})
+// Hysteresis returns the YAML field `hysteresis`, for whoever keeps a Latch.
+func (c *Crossing) Hysteresis() config.Field {
+	return config.Field{Name: "hysteresis", Doc: "with above or below: once fired, not again until the value was back beyond the limit by this much",
+		Default: "0", Value: c.limit(&c.hysteresis)}
 }
+
+func (c *Crossing) limit(p **Number) config.Value { return NumberValue(p, c.Integers) }
 
 // Limited reports whether the range has a limit.
 func (c *Crossing) Limited() bool { return c.above != nil || c.below != nil }
 
 // Holds reports whether n is in the range.
-func (c *Crossing) Holds(n int64) bool {
-	return (c.above == nil || n > *c.above) && (c.below == nil || n < *c.below)
+func (c *Crossing) Holds(n Number) bool {
+	return (c.above == nil || n.Compare(*c.above) > 0) && (c.below == nil || n.Compare(*c.below) < 0)
+}
+
+// Check complains, at the place at, of a range that no number is in, and of a
+// hysteresis that cannot be one.
+func (c *Crossing) Check(at config.Pos, ps *config.Problems) {
+	least := Number{} // that is between the limits at least
+	if c.Integers {
+		least = Integer(1)
+	}
+	if c.above != nil && c.below != nil {
+		if sum, err := c.above.Add(least); err != nil || sum.Compare(*c.below) >= 0 {
+			ps.Errorf(at, "no number is above %s and below %s: this can never fire", c.above, c.below)
+		}
+	}
+	switch {
+	case c.hysteresis == nil:
+	case !c.Limited():
+		ps.Errorf(at, "hysteresis goes with above or below")
+	case c.hysteresis.Compare(Number{}) < 0:
+		ps.Errorf(at, "hysteresis: %s is less than 0", c.hysteresis)
+	}
 }
 
 // Restrict makes t match only events whose VALUE is in the range while their
-// PREVIOUS is not. It complains, at the place at, of a range that no integer is
-// in.
+// PREVIOUS is not, and complains as Check does. It is for ranges without a
+// hysteresis.
 func (c *Crossing) Restrict(t *Trigger, at config.Pos, ps *config.Problems) {
 	if !c.Limited() {
 		return
 	}
-	if c.above != nil && c.below != nil && *c.below-*c.above < 2 {
-		ps.Errorf(at, "no number is above %d and below %d: this can never fire", *c.above, *c.below)
+	c.Check(at, ps)
+	t.Restrict(func(e *Event) bool { return c.Enters(e, new(Latch)) })
+}
+
+// Enters reports whether a value enters the range by the event, whose fields
+// VALUE and PREVIOUS say what it is and was. l remembers that until the next
+// event; without a hysteresis it is not needed. What is no number is outside,
+// but not back. It allocates nothing.
+func (c *Crossing) Enters(e *Event, l *Latch) bool {
+	value, _ := e.Lookup("VALUE")
+	previous, _ := e.Lookup("PREVIOUS")
+	is, ok := value.Number()
+	was, known := previous.Number()
+	before := known && c.Holds(was)
+	if c.hysteresis != nil {
+		before = *l == fired || *l != armed && before
 	}
-	t.Restrict(func(e *Event) bool {
-		value, _ := e.Lookup("VALUE")
-		previous, _ := e.Lookup("PREVIOUS")
-		is, _ := value.Int()
-		was, _ := previous.Int()
-		return c.Holds(is) && !c.Holds(was)
-	})
+	now := ok && c.Holds(is)
+	*l = armed
+	if now || before && !(ok && c.isBack(is)) {
+		*l = fired
+	}
+	return now && !before
+}
+
+// Stays reports whether the value of e is in the range or, once it was, not back
+// from it by the hysteresis. l is as for Enters.
+func (c *Crossing) Stays(e *Event, l *Latch) bool {
+	c.Enters(e, l)
+	return *l == fired
+}
+
+// isBack reports whether n is outside of the range by the hysteresis.
+func (c *Crossing) isBack(n Number) bool {
+	back := Number{}
+	if c.hysteresis != nil {
+		back = *c.hysteresis
+	}
+	if c.above != nil {
+		if sum, err := n.Add(back); err == nil && sum.Compare(*c.above) <= 0 {
+			return true
+		}
+	}
+	if c.below != nil {
+		if sum, err := c.below.Add(back); err == nil && n.Compare(sum) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Equal reports whether c and other have the same limits and hysteresis.
+func (c *Crossing) Equal(other *Crossing) bool {
+	same := func(a, b *Number) bool { return a == b || a != nil && b != nil && *a == *b }
+	return same(c.above, other.above) && same(c.below, other.below) && same(c.hysteresis, other.hysteresis)
 }

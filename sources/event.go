@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Event: what a source tells the rest of the house, one form for all kernel
+// Event: what a source emits, one form for all kernel
 // interfaces.
 
 package sources
@@ -23,9 +23,9 @@ type Topic struct {
 // Press is what an event means to the button that it comes from.
 type Press uint8
 
-// The meanings of Press. The Starts values tell the recogniser of a level that
+// The meanings of Press. The Starts values give the recogniser a level that
 // was found, when a device was opened or its state read afresh, rather than
-// seen to change; no rule hears of them. Ended is a release that nobody saw:
+// seen to change; they fire no rule. Ended is a release that nobody saw:
 // the device went away, or was found released after a loss.
 const (
 	NoPress Press = iota

@@ -10,9 +10,9 @@ import "time"
 // for the loop's thread. Its fields are set before the first Visit. It is
 //
 //   - closed at first and after Stop, until Visit;
-//   - opening while Open runs beside the loop, one call at a time. A Visit
+//   - opening while Open runs in the background, one call at a time. A Visit
 //     meanwhile has a failure followed by another try at once. After a Stop,
-//     what Open returns is discarded;
+//     what Open returns is discarded, and then a Visit since is followed;
 //   - waiting after a failure of Open or Use, or after Lost: until the pause is
 //     over or, without one, until Visit;
 //   - open once Use has taken the thing, until Lost or Stop.
@@ -22,13 +22,14 @@ import "time"
 // as soon as it is open runs out of patience too.
 type Opener[T any] struct {
 	Loop Loop
-	// Open runs beside the loop, and may block.
+	// Open runs in the background, and may block. Only VisitNow calls it on the
+	// loop's thread.
 	Open func() (T, error)
 	// Use takes the thing into use. If it fails, the thing is discarded. It may
 	// call Lost, or Stop if the thing is not wanted; it lets go of it itself
 	// then. Err is still that of the last failure.
 	Use func(T) error
-	// Discard closes a thing that Use did not take. It runs beside the loop.
+	// Discard closes a thing that Use did not take. It runs in the background.
 	Discard func(T)
 	// Pause returns how long to wait after so many failures, the last of which
 	// is err, and whether to try again at all. It is called once a failure.
@@ -73,38 +74,66 @@ func (o *Opener[T]) Visit() {
 	o.try()
 }
 
+// VisitNow is Visit, except that the first try is made on the loop's thread:
+// for what opens without blocking, and must be open before the caller goes on.
+func (o *Opener[T]) VisitNow() {
+	o.failures = 0
+	if o.begin() {
+		o.end(o.Open())
+	}
+}
+
 func (o *Opener[T]) try() {
-	StopTimer(&o.retry)
-	if o.open || o.opening {
-		o.again = o.opening
+	if !o.begin() {
 		return
 	}
-	o.opening, o.again, o.stopped = true, false, false
 	open := o.Open
 	var thing T
 	var err error
-	o.Loop.Beside(func() { thing, err = open() }, func() {
-		o.opening = false
-		o.returned(thing, err)
-		if o.Ended != nil {
-			o.Ended()
-		}
-	})
+	o.Loop.Beside(func() { thing, err = open() }, func() { o.end(thing, err) })
 }
 
-// returned deals with what Open returned.
-func (o *Opener[T]) returned(thing T, err error) {
+// begin reports whether Open is to be called. If so, it is under way from now.
+func (o *Opener[T]) begin() bool {
+	StopTimer(&o.retry)
+	if o.open || o.opening {
+		o.again = o.opening
+		return false
+	}
+	o.opening, o.again, o.stopped = true, false, false
+	return true
+}
+
+// end deals with what Open returned. Another try waits until a thing that is
+// not wanted is discarded: it may have an address, or a device, to itself.
+func (o *Opener[T]) end(thing T, err error) {
 	switch {
-	case err == nil && !o.stopped:
+	case err != nil:
+		o.over(err)
+	case o.stopped:
+		o.discard(thing, func() { o.over(nil) })
+	default:
+		o.opening = false
 		o.use(thing)
-		return
-	case err == nil:
-		o.discard(thing)
-	case !o.stopped && !o.again:
+		o.ended()
+	}
+}
+
+// over ends a call of Open of which nothing is left.
+func (o *Opener[T]) over(err error) {
+	o.opening = false
+	switch {
+	case o.again:
+		o.try()
+	case !o.stopped:
 		o.failed(err)
 	}
-	if o.again {
-		o.try()
+	o.ended()
+}
+
+func (o *Opener[T]) ended() {
+	if o.Ended != nil {
+		o.Ended()
 	}
 }
 
@@ -112,7 +141,7 @@ func (o *Opener[T]) use(thing T) {
 	o.open, o.since = true, o.Loop.Now()
 	if err := o.Use(thing); err != nil {
 		o.open = false
-		o.discard(thing)
+		o.discard(thing, func() {})
 		o.failed(err)
 		return
 	}
@@ -122,9 +151,9 @@ func (o *Opener[T]) use(thing T) {
 	}
 }
 
-func (o *Opener[T]) discard(thing T) {
+func (o *Opener[T]) discard(thing T, done func()) {
 	discard := o.Discard
-	o.Loop.Beside(func() { discard(thing) }, func() {})
+	o.Loop.Beside(func() { discard(thing) }, done)
 }
 
 func (o *Opener[T]) failed(err error) {

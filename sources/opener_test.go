@@ -17,7 +17,7 @@ type stand struct {
 	t      *testing.T
 	now    time.Duration
 	timers []*standTimer
-	work   []func() // what is beside the loop
+	work   []func() // what is in the background
 
 	next   int   // what Open returns,
 	fails  error // unless it fails,
@@ -73,7 +73,7 @@ func (s *stand) Beside(work, done func()) {
 	s.work = append(s.work, func() { work(); done() })
 }
 
-// run does what is beside the loop.
+// run does what is in the background.
 func (s *stand) run() {
 	for len(s.work) > 0 {
 		work := s.work[0]
@@ -159,6 +159,53 @@ func TestOpenerStoppedWhileOpening(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is discarded is out of the way before the next try.
+func TestOpenerDiscardsBeforeItOpensAgain(t *testing.T) {
+	s := newStand(t)
+	open := s.Open
+	s.Open = func() (int, error) { s.say("open"); return open() }
+	s.Visit()
+	s.Stop()
+	s.Visit()
+	opened := s.work[0]
+	s.work = nil
+	opened()
+	if len(s.work) != 1 {
+		t.Fatalf("%d calls at a time", len(s.work))
+	}
+	s.run()
+	s.did("open", "discard 1", "open", "use 2")
+	if s.Opening() {
+		t.Error("it is still opening")
+	}
+}
+
+func TestOpenerVisitedNow(t *testing.T) {
+	s := newStand(t)
+	s.VisitNow()
+	s.did("use 1")
+	s.VisitNow()
+	if s.Opening() || len(s.work) > 0 {
+		t.Error("what is open is opened")
+	}
+	s.Lost(errAway)
+	s.fails = errBusy
+	s.VisitNow()
+	s.did("report busy")
+	s.fails = nil
+	if fired := s.pass(time.Second); fired != 1 {
+		t.Errorf("%d tries", fired)
+	}
+	s.did("use 2")
+	// While it is being opened in the background there is no second call.
+	s.Lost(errAway)
+	s.Visit()
+	s.VisitNow()
+	s.did()
+	s.run()
+	s.did("use 3")
 }
 
 func TestOpenerVisitedWhileOpening(t *testing.T) {

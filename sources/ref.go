@@ -52,8 +52,7 @@ func (d *Declared[T]) One(r Ref, ps *config.Problems) (t T, ok bool) {
 		return t, false
 	}
 	if t, ok = d.ByName[r.Name]; !ok {
-		names := func() []string { return d.matching("*") }
-		ps.Errorf(r.At, "no %s %q is declared%s", d.What, r.Name, config.Unknown(r.Name, names, fmt.Sprintf(d.Example, r.Name)))
+		ps.Errorf(r.At, "no %s %q is declared%s", d.What, r.Name, config.Unknown(r.Name, d.Names, fmt.Sprintf(d.Example, r.Name)))
 	}
 	return t, ok
 }
@@ -69,7 +68,7 @@ func (d *Declared[T]) Find(r Ref, ps *config.Problems) []string {
 		return []string{r.Name}
 	}
 	names := d.matching(r.Name)
-	if all := d.matching("*"); len(names) == 0 && len(all) > 0 {
+	if all := d.Names(); len(names) == 0 && len(all) > 0 {
 		ps.Errorf(r.At, "no declared %s matches %q%s", cmp.Or(d.Eligibles, d.What), r.Name, config.Unknown(r.Name, func() []string { return all }, ""))
 	} else if len(names) == 0 {
 		ps.Errorf(r.At, "no declared %s matches %q", cmp.Or(d.Eligibles, d.What), r.Name)
@@ -90,6 +89,9 @@ func (d *Declared[T]) FindAll(refs []Ref, ps *config.Problems) []string {
 	}
 	return names
 }
+
+// Names returns the names of all that is eligible, sorted.
+func (d *Declared[T]) Names() []string { return d.matching("*") }
 
 // matching returns the names, sorted, of what is eligible and matches pattern.
 func (d *Declared[T]) matching(pattern string) []string {

@@ -7,7 +7,6 @@ package sources
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ import (
 	"reflexd/config"
 )
 
-// Examiner is a Plan that can tell whether the machine has what it needs. Its
+// Examiner is a Plan that can find out whether the machine has what it needs. Its
 // words are those that its source logs when it finds the same out.
 type Examiner interface {
 	Plan
@@ -51,9 +50,8 @@ type Finding struct {
 
 // Report is one comparison.
 type Report struct {
-	// Root is where / is: "" but for tests.
-	Root string
-	// Configured tells that there is a configuration. Without one, the
+	Machine
+	// Configured says that there is a configuration. Without one, the
 	// machine alone is looked at.
 	Configured bool
 	// Pid is the running agent's; 0 if none runs. Uid is its user, or ours.
@@ -66,14 +64,6 @@ type Report struct {
 	Triggers []*Trigger
 
 	Findings []Finding
-}
-
-// Path returns where the path, which begins with a slash, is.
-func (x *Report) Path(path string) string { return x.Root + path }
-
-// Host returns what a source needs to look at the machine, and no loop.
-func (x *Report) Host() Host {
-	return Host{Dev: x.Path("/dev"), Sys: x.Path("/sys"), Proc: x.Path("/proc")}
 }
 
 // Good adds that something is as it should be. Here as below, at is where the
@@ -128,7 +118,7 @@ func (x *Report) HeldAs(source, name string) bool {
 	return x.Held(source, func(s State) bool { return s.Name == name })
 }
 
-// At returns where the first trigger stands that hears of the topic's kind and
+// At returns where the first trigger stands that matches the topic's kind and
 // name, alone or as a member of a group; nil without one.
 func (x *Report) At(kind, name string) *config.Pos {
 	for _, t := range x.Triggers {
@@ -177,45 +167,12 @@ func PathError(op, path string, err error) error {
 	return fmt.Errorf("%s %s: %w", op, path, err)
 }
 
-// Process is a process that runs.
-type Process struct {
-	Pid  string
-	Comm string // of which the kernel keeps 15 bytes
-}
-
-// Processes returns the processes that run.
-func (x *Report) Processes() []Process {
-	entries, _ := os.ReadDir(x.Path("/proc"))
-	var all []Process
-	for _, e := range entries {
-		if e.Name()[0] < '0' || e.Name()[0] > '9' {
-			continue
-		}
-		comm, err := os.ReadFile(filepath.Join(x.Path("/proc"), e.Name(), "comm"))
-		if err == nil {
-			all = append(all, Process{e.Name(), strings.TrimSpace(string(comm))})
-		}
-	}
-	return all
-}
-
-// StatusField returns a field of a status file of proc(5), or "".
-func StatusField(file, name string) string {
-	text, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.TrimSpace(rest)
-		}
-	}
-	return ""
-}
-
 // Conflict is a program that may act on what rules act on, too. It is known by
 // its process, or by a file of its package.
 type Conflict struct {
 	Comm string // the process's name, of which the kernel keeps 15 bytes
 	File string // a glob
-	// Acts is set if it does so by itself, whatever it is told: that is in
+	// Acts is set if it does so by itself, however it is configured: that is in
 	// the way. Others are worth knowing of.
 	Acts   bool
 	What   string // it does

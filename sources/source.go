@@ -26,6 +26,9 @@ type Kind struct {
 	// Open returns a source that does nothing until a plan is applied. It
 	// fails only if the kernel lacks the interface altogether.
 	Open func(Host) (Source, error)
+	// Simulates says that its source can be Simulated, see Host. Of others, a
+	// simulation makes the events itself.
+	Simulates bool
 }
 
 // Plan is what one configuration asks of one source. Reading and checking it
@@ -51,7 +54,7 @@ type Preparer interface {
 
 // TriggerKind declares one kind of `when`.
 type TriggerKind struct {
-	Key string // the telling key: "line", "uevent"
+	Key string // the key that says the kind: "line", "uevent"
 	Doc string
 	// Fields are the event fields that a rule may name; nil if any name may
 	// occur. The fields that every event has are not among them.
@@ -70,11 +73,11 @@ type TriggerKind struct {
 type Trigger struct {
 	Pos    config.Pos
 	Text   string   // as it was written, in one line
-	Kind   string   // the telling key
+	Kind   string   // the key that says the kind
 	Fields []string // as TriggerKind.Fields
 	// Environ is as TriggerKind.Environ; nil for all of Fields.
 	Environ []string
-	// Topics are the events that it hears.
+	// Topics are the events that it matches.
 	Topics []Topic
 	// Match further restricts them; nil for no restriction. It is called on
 	// the loop's thread and allocates nothing.
@@ -85,7 +88,10 @@ type Trigger struct {
 	// Lasting is what it asks of a state; the zero value of a trigger on what
 	// does not last.
 	Lasting Lasting
-	// Named, if not nil, is told of each field that the texts of the rule's
+	// Stays is Match for whether a state goes on, if that is something else than
+	// what fires a trigger without a Lasting; else nil.
+	Stays func(*Event) bool
+	// Named, if not nil, is called with each field that the texts of the rule's
 	// actions name: what is costly to find out need not be found otherwise.
 	Named func(field string)
 }
@@ -93,6 +99,15 @@ type Trigger struct {
 // Accepts reports whether e, which has one of the trigger's topics, fires it.
 func (t *Trigger) Accepts(e *Event) bool {
 	return (t.Match == nil || t.Match(e)) && t.Where.Match(e)
+}
+
+// Lasts reports whether e, which has one of the trigger's topics, is of the
+// state that the trigger waits for, whatever its Where asks.
+func (t *Trigger) Lasts(e *Event) bool {
+	if t.Stays != nil {
+		return t.Stays(e)
+	}
+	return t.Match == nil || t.Match(e)
 }
 
 // Source serves one kernel interface. All its methods are called on the
@@ -103,7 +118,7 @@ type Source interface {
 	// line moves, no device is closed. What cannot be had now is logged,
 	// shown by Status, and waited for.
 	Apply(plan Plan)
-	// Status tells the state of everything the plan asked for.
+	// Status returns the state of everything the plan asked for.
 	Status() []State
 	// Close lets go of everything, leaving outputs as their on_exit says.
 	Close()
@@ -118,7 +133,7 @@ type StartWaiter interface {
 	Started() bool
 }
 
-// SubscriberPlan is a Plan whose source wants to hear what other sources emit: a
+// SubscriberPlan is a Plan whose source wants to receive what other sources emit: a
 // module's uevent, the signal by which a file announces itself. Its source is
 // a Subscriber.
 type SubscriberPlan interface {
@@ -128,10 +143,10 @@ type SubscriberPlan interface {
 	Subscribes() []string
 }
 
-// Subscriber is a Source that hears what other sources emit.
+// Subscriber is a Source that receives what other sources emit.
 type Subscriber interface {
 	Source
-	// Notify is shown each event of the kinds that the plan overhears, on the
+	// Notify is shown each event of the kinds that the plan subscribes to, on the
 	// loop's thread, in the event's turn and before the rules. e belongs to the
 	// caller, and so do its strings if it is Borrowed.
 	Notify(e *Event)
@@ -156,7 +171,7 @@ type SwitchPlan interface {
 	Switchable() []string
 }
 
-// State is the state of one line, device or socket, as `reflexd status` tells
+// State is the state of one line, device or socket, as `reflexd status` shows
 // it.
 type State struct {
 	Name   string `json:"name"`   // "power"
@@ -185,11 +200,20 @@ type Host struct {
 	// DryRun leaves the machine as it is: nothing is requested, written or
 	// mounted that would change it.
 	DryRun bool
+	// Wall is the board's clock in its zone, if the agent has its own notion of
+	// time; nil for the machine's.
+	Wall func() time.Time
+	// Simulated has the source open nothing: what the plan asks for is there,
+	// and does what it is told to by the methods that begin with Simulate.
+	Simulated bool
+	// State returns the state of what has that kind and name as rules have seen
+	// it, "" if it is not known; nil where nobody keeps it.
+	State func(kind, name string) string
 	// Dev, Sys and Proc are where /dev, /sys and /proc are.
 	Dev, Sys, Proc string
 }
 
-// Lost tells rules and the log that count events of the source were lost
+// Lost emits and logs that count events of the source were lost
 // (0: nobody knows how many). hint says what would help, in the words of
 // whoever can turn it.
 func (h *Host) Lost(kind, name string, count int, hint string) {

@@ -2,11 +2,12 @@
 
 // Where: conditions on event fields, the same form wherever the language
 // has them: a value, a glob, a list of them, {not: …}, {above: N}, {below: N}.
+// What a value is compared with may be a reference: see operand.go.
 
 package sources
 
 import (
-	"reflect"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,9 +24,10 @@ type condition struct {
 	test  test
 }
 
-// test is what is asked of one field. It allocates nothing.
+// test is what is asked of one field of e, which is nil where no event is
+// looked at. It allocates nothing.
 type test interface {
-	holds(v Value, present bool) bool
+	holds(v Value, present bool, e *Event) bool
 }
 
 // Match reports whether all conditions hold for e.
@@ -33,7 +35,7 @@ func (w Where) Match(e *Event) bool {
 	for i := range w {
 		v, ok := e.Lookup(w[i].field)
 		v.quoted = isQuoted(v.text) && (e.Topic.Kind == "uevent" || e.Topic.Kind == "udev")
-		if !w[i].test.holds(v, ok) {
+		if !w[i].test.holds(v, ok, e) {
 			return false
 		}
 	}
@@ -56,7 +58,32 @@ func (v Value) asked(pattern string) string {
 }
 
 // Equal reports whether w and other ask for the same, in the same order.
-func (w Where) Equal(other Where) bool { return reflect.DeepEqual(w, other) }
+func (w Where) Equal(other Where) bool {
+	return slices.EqualFunc(w, other, func(a, b condition) bool { return a.field == b.field && equalTests(a.test, b.test) })
+}
+
+// equalTests reports whether a and b ask for the same.
+func equalTests(a, b test) bool {
+	switch a := a.(type) {
+	case anyOf:
+		b, ok := b.(anyOf)
+		return ok && slices.EqualFunc(a, b, equalTests)
+	case allOf:
+		b, ok := b.(allOf)
+		return ok && slices.EqualFunc(a, b, equalTests)
+	case not:
+		b, ok := b.(not)
+		return ok && equalTests(a.test, b.test)
+	case *referring:
+		b, ok := b.(*referring)
+		return ok && a.text == b.text && a.order == b.order
+	}
+	switch b.(type) {
+	case anyOf, allOf, not:
+		return false // not comparable
+	}
+	return a == b
+}
 
 // Fields returns the names of the fields that w asks for.
 func (w Where) Fields() []string {
@@ -65,6 +92,11 @@ func (w Where) Fields() []string {
 		names = append(names, c.field)
 	}
 	return names
+}
+
+// Without returns w but for what it asks of the fields.
+func (w Where) Without(fields ...string) Where {
+	return slices.DeleteFunc(slices.Clone(w), func(c condition) bool { return slices.Contains(fields, c.field) })
 }
 
 // Exact returns the texts one of which the field must have, if w asks for
@@ -98,7 +130,13 @@ func exactTexts(t test) []string {
 
 // WhereValue returns the Value that reads a Where. Conditions are added to
 // what *w holds.
-func WhereValue(w *Where) config.Value {
+func WhereValue(w *Where) config.Value { return whereValue(w, false) }
+
+// ReferringWhere is WhereValue for a Where that may refer to other values, and on
+// which Bind is called.
+func ReferringWhere(w *Where) config.Value { return whereValue(w, true) }
+
+func whereValue(w *Where, refers bool) config.Value {
 	shape := config.Shape{Type: "mapping of event fields to conditions"}
 	return config.Func(shape, func(n config.Node, ps *config.Problems) {
 		if n.Kind != config.Map {
@@ -106,19 +144,19 @@ func WhereValue(w *Where) config.Value {
 			return
 		}
 		for _, e := range n.Entries {
-			w.read(e, ps)
+			w.read(e, refers, ps)
 		}
 	})
 }
 
-func (w *Where) read(e config.Entry, ps *config.Problems) {
+func (w *Where) read(e config.Entry, refers bool, ps *config.Problems) {
 	switch {
 	case !ValidField(e.Key):
 		ps.Errorf(e.At, "%q is not an event field: write it in upper case%s", e.Key, upper(e.Key))
 	case slices.ContainsFunc(*w, func(c condition) bool { return c.field == e.Key }):
 		ps.Errorf(e.At, "duplicate field %s", e.Key)
 	default:
-		if t := readTest(e.Value, ps); t != nil {
+		if t := (testReader{ps, refers}).read(e.Value); t != nil {
 			*w = append(*w, condition{e.Key, t})
 		}
 	}
@@ -143,27 +181,35 @@ func ValidField(name string) bool {
 	return name != ""
 }
 
-func readTest(n config.Node, ps *config.Problems) test {
+// testReader reads what is asked of a value.
+type testReader struct {
+	ps     *config.Problems
+	refers bool // ${…} is a reference
+}
+
+func (r testReader) read(n config.Node) test {
 	switch {
 	case n.Kind == config.List:
 		var any anyOf
 		for _, item := range n.Items {
-			if t := readTest(item, ps); t != nil {
+			if t := r.read(item); t != nil {
 				any = append(any, t)
 			}
 		}
 		if len(n.Items) == 0 {
-			ps.Errorf(n.Pos, "the list is empty: nothing matches it")
+			r.ps.Errorf(n.Pos, "the list is empty: nothing matches it")
 		}
 		return any
 	case n.Kind == config.Map:
-		return readComparison(n, ps)
+		return r.comparison(n)
 	case n.Null && n.Text == "":
-		ps.Errorf(n.Pos, "expected a value; an empty one is written \"\"")
+		r.ps.Errorf(n.Pos, "expected a value; an empty one is written \"\"")
 		return nil
+	case r.isReference(n):
+		return &referring{text: n.Text, at: n.Pos}
 	case strings.ContainsAny(n.Text, `*?[`):
 		if !ValidGlob(n.Text) {
-			ps.Errorf(n.Pos, "%q is not a pattern: a [ is not closed", n.Text)
+			r.ps.Errorf(n.Pos, "%q is not a pattern: a [ is not closed", n.Text)
 			return nil
 		}
 		return glob{n.Text}
@@ -171,30 +217,41 @@ func readTest(n config.Node, ps *config.Problems) test {
 	return newEqual(n.Text)
 }
 
-func readComparison(n config.Node, ps *config.Problems) test {
+func (r testReader) isReference(n config.Node) bool {
+	return r.refers && n.Kind == config.Scalar && strings.Contains(n.Text, "${")
+}
+
+func (r testReader) comparison(n config.Node) test {
 	var all allOf
 	for _, e := range n.Entries {
 		switch e.Key {
 		case "not":
-			if t := readTest(e.Value, ps); t != nil {
+			if t := r.read(e.Value); t != nil {
 				all = append(all, not{t})
 			}
 		case "above", "below":
-			number, err := strconv.ParseInt(e.Value.Text, 10, 64)
-			if err != nil || e.Value.Kind != config.Scalar {
-				ps.Errorf(e.Value.Pos, "%s: expected an integer, found %s", e.Key, e.Value.Found())
-				continue
+			order := +1
+			if e.Key == "below" {
+				order = -1
 			}
-			all = append(all, compare{number, e.Key == "above"})
+			number, ok := ParseNumber(e.Value.Text)
+			switch {
+			case r.isReference(e.Value):
+				all = append(all, &referring{text: e.Value.Text, at: e.Value.Pos, order: order})
+			case !ok || e.Value.Kind != config.Scalar:
+				r.ps.Errorf(e.Value.Pos, "%s: expected a number, found %s", e.Key, e.Value.Found())
+			default:
+				all = append(all, compare{number, order})
+			}
 		default:
-			ps.Errorf(e.At, "unknown comparison %q%s", e.Key, config.Known(e.Key, []string{"not", "above", "below"}))
+			r.ps.Errorf(e.At, "unknown comparison %q%s", e.Key, config.Known(e.Key, []string{"not", "above", "below"}))
 		}
 	}
 	if len(n.Entries) == 0 {
-		ps.Errorf(n.Pos, "expected one of not, above, below")
+		r.ps.Errorf(n.Pos, "expected one of not, above, below")
 	}
 	if all.impossible() {
-		ps.Errorf(n.Pos, "no integer is both above the one and below the other: this can never hold")
+		r.ps.Errorf(n.Pos, "no number is both above the one and below the other: this can never hold")
 	}
 	return all
 }
@@ -211,7 +268,7 @@ func newEqual(text string) equal {
 	return equal{text, n, err == nil}
 }
 
-func (t equal) holds(v Value, present bool) bool {
+func (t equal) holds(v Value, present bool, _ *Event) bool {
 	if v.isText || !present {
 		return present && v.asked(t.text) == t.text
 	}
@@ -222,15 +279,15 @@ func (t equal) holds(v Value, present bool) bool {
 // values such as DEVPATH are full of them.
 type glob struct{ pattern string }
 
-func (t glob) holds(v Value, present bool) bool {
+func (t glob) holds(v Value, present bool, _ *Event) bool {
 	return present && v.isText && Glob(t.pattern, v.asked(t.pattern)) || present && !v.isText && Glob(t.pattern, v.String())
 }
 
 type anyOf []test
 
-func (t anyOf) holds(v Value, present bool) bool {
+func (t anyOf) holds(v Value, present bool, e *Event) bool {
 	for _, inner := range t {
-		if inner.holds(v, present) {
+		if inner.holds(v, present, e) {
 			return true
 		}
 	}
@@ -245,7 +302,7 @@ func (t allOf) impossible() bool {
 		for _, high := range t {
 			a, ok := low.(compare)
 			b, too := high.(compare)
-			if ok && too && a.above && !b.above && b.limit-1 <= a.limit {
+			if ok && too && a.order > 0 && b.order < 0 && b.limit.Compare(a.limit) <= 0 {
 				return true
 			}
 		}
@@ -253,9 +310,9 @@ func (t allOf) impossible() bool {
 	return false
 }
 
-func (t allOf) holds(v Value, present bool) bool {
+func (t allOf) holds(v Value, present bool, e *Event) bool {
 	for _, inner := range t {
-		if !inner.holds(v, present) {
+		if !inner.holds(v, present, e) {
 			return false
 		}
 	}
@@ -264,14 +321,18 @@ func (t allOf) holds(v Value, present bool) bool {
 
 type not struct{ test }
 
-func (t not) holds(v Value, present bool) bool { return !t.test.holds(v, present) }
+func (t not) holds(v Value, present bool, e *Event) bool { return !t.test.holds(v, present, e) }
 
+// compare asks for a number above the limit, or below it.
 type compare struct {
-	limit int64
-	above bool
+	limit Number
+	order int // of the value compared with the limit: +1 or -1
 }
 
-func (t compare) holds(v Value, present bool) bool {
-	n, ok := v.Int()
-	return present && ok && (t.above && n > t.limit || !t.above && n < t.limit)
+func (t compare) holds(v Value, present bool, _ *Event) bool {
+	if !v.isText && t.limit.places == 0 { // most are
+		return present && cmp.Compare(v.number, t.limit.n) == t.order
+	}
+	n, ok := v.Number()
+	return present && ok && n.Compare(t.limit) == t.order
 }

@@ -49,10 +49,22 @@ type Kind struct {
 	// New returns the YAML field that the key is, and what makes the action
 	// of it when all files are read.
 	New func() (value config.Value, build func(*Check) Action)
+	// NewAsking is set instead of New for an action that asks for states, of
+	// which there are these kinds of questions.
+	NewAsking func(questions []sources.ConditionKind) (value config.Value, build func(*Check) Action)
 	// Plain is set if the action does not look at the event.
 	Plain bool
 	// Also are words that people write for Key.
 	Also string
+}
+
+// Kinds returns the telling keys of all actions.
+func Kinds() []string {
+	var keys []string
+	for _, k := range kinds {
+		keys = append(keys, k.Key)
+	}
+	return keys
 }
 
 // Action is one thing to do, as the configuration asks for it. It is not
@@ -88,9 +100,18 @@ type Env struct {
 	EnableRule func(name string, on bool) error
 	// Switch opens or closes a file or socket of that name.
 	Switch func(name string, open bool) error
+	// Until calls done when q is answered with Yes, unless it is so now, and
+	// then reports false: see state.Table.
+	Until func(q *sources.Question, done func()) (stop func(), waits bool)
+	// Act, if not nil, is asked to carry out each action: if it is handled,
+	// nothing else is done.
+	Act func(*Run, *Step) (p Pending, err error, handled bool)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
+	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
+	// people write it; "" while the clock is not set. nil for no clock.
+	Wall func(time.Duration) string
 }
 
 // Check is what actions are checked against while they are built.
@@ -109,35 +130,45 @@ type Check struct {
 
 // Known is what a configuration declares, by the names that actions use.
 type Known struct {
-	// Output reports whether there is an output line of that name; Outputs
-	// are all of them.
-	Output  func(name string) bool
-	Outputs []string
+	// Outputs are the output lines.
+	Outputs *Outputs
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
-	Rules   []string      // the names that rules were given
+	// References are the values that texts may refer to.
+	References *References
+	Rules      []string // the names that rules were given
 	// Switchable are the names of files and sockets that can be closed.
 	Switchable []string
 	// Uses is what is noted for those who must know beforehand.
 	Uses *Uses
+	// KeepsText has actions keep how they were written.
+	KeepsText bool
 }
+
+// Outputs are the declared output lines, of which only the names count here.
+type Outputs = sources.Declared[*struct{}]
 
 // Uses is what the actions of a configuration will use that nothing declares.
 type Uses struct {
-	LEDs []string            // names and patterns
-	Keys map[string][]uint16 // the keys that each virtual device must have
+	LEDs []string // names and patterns
+	// AnyLED is set if an event may name a LED.
+	AnyLED bool
+	Keys   map[string][]uint16 // the keys that each virtual device must have
 	// Mounts is set if something is mounted, and so may be pulled.
-	Mounts bool
+	Mounts  bool
+	targets int // that actions on outputs have, counting what patterns match
 }
 
 // everyEvent are the fields that every event has.
-var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME"}
+var everyEvent = []string{"REFLEXD_RULE", "REFLEXD_SOURCE", "REFLEXD_EVENT", "REFLEXD_TIME", "REFLEXD_WALL"}
 
 // failureFields are those that only the actions of on_failure see.
 var failureFields = []string{"ERROR"}
 
-// Text complains of fields that no event of the rule has.
+// Text complains of fields that no event of the rule has, and of values that
+// nothing declares. The others t reads from then on.
 func (c *Check) Text(t expand.Text) {
+	c.bind(t, c.Problems, func(r reference, read expand.Reader) { c.Passed.refer(r, read, t.Pos) })
 	t.Each(func(name string, hasDefault bool) {
 		c.name(name)
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
@@ -147,9 +178,11 @@ func (c *Check) Text(t expand.Text) {
 }
 
 func (c *Check) suggestField(name string) string {
-	switch {
+	switch refs := c.References.inEnviron(name); {
 	case slices.Contains(failureFields, name):
 		return "; only on_failure has it"
+	case len(refs) > 0:
+		return fmt.Sprintf("; did you mean %s?", refs[0])
 	case config.Suggest(name, everyEvent) != "":
 		return config.Suggest(name, everyEvent)
 	}
@@ -164,8 +197,15 @@ func (c *Check) name(field string) {
 	c.Passed.name(field)
 }
 
-// script tells of the fields that a shell's script seems to name.
-func (c *Check) script(script string) { eachVariable(script, c.name) }
+// script tells of the fields and values that a shell's script seems to name.
+func (c *Check) script(script string, at config.Pos) {
+	eachVariable(script, func(name string) {
+		c.name(name)
+		for _, r := range c.References.inEnviron(name) {
+			c.Passed.refer(r, r.use(), at)
+		}
+	})
+}
 
 // Step is one action of a list.
 type Step struct {
@@ -174,6 +214,8 @@ type Step struct {
 	Pos           config.Pos
 	IgnoreFailure bool
 	Plain         bool // as Kind.Plain
+	// Text is the action as it was written, where Known.KeepsText.
+	Text config.Node
 }
 
 // List is what is done in order.
@@ -189,15 +231,25 @@ type stepSpec struct {
 	pos           config.Pos
 	ignoreFailure bool
 	plain         bool
+	text          config.Node
 	build         func(*Check) Action
 }
 
 // Value returns the Value that reads s: one action or a list of them.
-func (s *Spec) Value() config.Value {
+// questions are those that actions may ask.
+func (s *Spec) Value(questions []sources.ConditionKind) config.Value {
 	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
 		*p = &stepSpec{}
-		return (*p).value()
+		return (*p).value(questions)
 	})
+}
+
+// begin returns a new action of the kind.
+func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Check) Action) {
+	if k.NewAsking != nil {
+		return k.NewAsking(questions)
+	}
+	return k.New()
 }
 
 // variants are the kinds as the language knows them.
@@ -205,21 +257,25 @@ var variants = sync.OnceValue(func() []config.Variant {
 	var all []config.Variant
 	for _, k := range kinds {
 		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
-			value, _ := k.New()
+			value, _ := k.begin(nil)
 			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
 		}})
 	}
 	return all
 })
 
-func (s *stepSpec) value() config.Value {
+func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	return config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
-		value, build := kinds[i].New()
+		value, build := kinds[i].begin(questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
+	})
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+		s.text = n
+		choice.Read(n, ps)
 	})
 }
 
@@ -230,7 +286,11 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		list = append(list, Step{step.build(c), step.kind, step.pos, step.ignoreFailure, step.plain})
+		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.plain}
+		if c.KeepsText {
+			s.Text = step.text
+		}
+		list = append(list, s)
 	}
 	return list
 }
@@ -257,7 +317,7 @@ type Journal interface {
 // thread.
 type Run struct {
 	Env     *Env
-	Rule    string
+	Rule    string // "" for the order of a client, which learns of its failure itself
 	Event   *sources.Event
 	Started time.Duration // CLOCK_MONOTONIC
 	// Fresh is set for an event that is its sender's as long as Start does not
@@ -267,7 +327,7 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
-	// Journal logs the firing and what fails.
+	// Journal logs the firing and what fails; nil if the run is of no rule.
 	Journal Journal
 
 	list      List
@@ -304,7 +364,17 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Journal.Fired(r.Event)
+	if r.Journal != nil {
+		r.Journal.Fired(r.Event)
+	}
+}
+
+// shown is Wall, and "" without a clock.
+func (env *Env) shown(at time.Duration) string {
+	if env.Wall == nil {
+		return ""
+	}
+	return env.Wall(at)
 }
 
 // describe adds the fields that every event has.
@@ -314,7 +384,8 @@ func (r *Run) describe() {
 		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(r.Rule)},
 		sources.Field{Name: "REFLEXD_SOURCE", Value: sources.Text(e.Source)},
 		sources.Field{Name: "REFLEXD_EVENT", Value: sources.Text(e.Describe())},
-		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))})
+		sources.Field{Name: "REFLEXD_TIME", Value: sources.Text(seconds(e.Time))},
+		sources.Field{Name: "REFLEXD_WALL", Value: sources.Text(r.Env.shown(e.Time))})
 }
 
 // Chain implements sources.Cause.
@@ -383,7 +454,7 @@ func (r *Run) await(call func(done func(error))) (Pending, error) {
 func (r *Run) advance() {
 	for r.step < len(r.list) {
 		step := r.list[r.step]
-		if !step.Plain || r.DryRun {
+		if !step.Plain || r.DryRun || r.Env.Act != nil {
 			r.own()
 		}
 		if r.DryRun {
@@ -391,7 +462,7 @@ func (r *Run) advance() {
 			r.step++
 			continue
 		}
-		pending, err := step.Start(r)
+		pending, err := r.start(&step)
 		if pending != nil {
 			r.pending, r.waited = pending, true
 			r.own()
@@ -404,6 +475,16 @@ func (r *Run) advance() {
 	r.end()
 }
 
+// start begins one action.
+func (r *Run) start(step *Step) (Pending, error) {
+	if r.Env.Act != nil {
+		if p, err, handled := r.Env.Act(r, step); handled {
+			return p, err
+		}
+	}
+	return step.Start(r)
+}
+
 // endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
 func (r *Run) endStep(err error) bool {
@@ -412,7 +493,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	r.Journal.Failed(step.Kind, err, step.Pos.String())
+	if r.Journal == nil { // of no rule: whoever asked is told
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", err, "at", step.Pos.String())
+	} else {
+		r.Journal.Failed(step.Kind, err, step.Pos.String())
+	}
 	if step.IgnoreFailure {
 		return true
 	}

@@ -17,7 +17,7 @@ import (
 
 var pulseKind = Kind{
 	Key:   "pulse",
-	Doc:   "switch an output line or LED for a limited time",
+	Doc:   "switch output lines or LEDs for a limited time",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &pulse{to: true}
@@ -38,20 +38,20 @@ type pulse struct {
 }
 
 // Describe implements Action.
-func (a *pulse) Describe(*sources.Event) string {
-	return fmt.Sprintf("pulse %s for %v", a.target.String(), a.span)
+func (a *pulse) Describe(e *sources.Event) string {
+	return fmt.Sprintf("pulse %s for %v", a.describe(e), a.span)
 }
 
 // Start implements Action.
 func (a *pulse) Start(r *Run) (Pending, error) {
 	once := output.Rhythm{Spans: []time.Duration{a.span}, Times: 1}
-	return r.await(func(done func(error)) { r.Env.Outputs.Pulse(a.output(), a.to, once, r, done) })
+	return a.each(r, func(o output.Output, done func(error)) { r.Env.Outputs.Pulse(o, a.to, once, r, done) })
 }
 
 var blinkKind = Kind{
 	Key:   "blink",
 	Also:  "flash",
-	Doc:   "blink an output line or LED until the next action on it",
+	Doc:   "blink output lines or LEDs until the next action on them",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &blink{duty: defaultDuty}
@@ -153,12 +153,12 @@ func (a *blink) checkPattern(c *Check) {
 func (a *blink) rhythm() output.Rhythm { return output.Rhythm{Spans: a.pattern, Times: a.times} }
 
 // Describe implements Action.
-func (a *blink) Describe(*sources.Event) string {
+func (a *blink) Describe(e *sources.Event) string {
 	r := a.rhythm()
-	return fmt.Sprintf("blink %s: %s", a.target.String(), r.String())
+	return fmt.Sprintf("blink %s: %s", a.describe(e), r.String())
 }
 
 // Start implements Action.
 func (a *blink) Start(r *Run) (Pending, error) {
-	return r.await(func(done func(error)) { r.Env.Outputs.Blink(a.output(), a.rhythm(), r, done) })
+	return a.each(r, func(o output.Output, done func(error)) { r.Env.Outputs.Blink(o, a.rhythm(), r, done) })
 }

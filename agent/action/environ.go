@@ -43,10 +43,16 @@ func Inherited(environ []string) []string {
 // lists them, and those that the rule's texts and scripts name. All others have
 // names that somebody outside chose (a driver, an udev rule, whoever may send
 // events), and no list of names that change what programs do is ever complete.
+//
+// Of the values of sources, such as variables, they find those that the rule
+// names. Nobody outside chooses their names, but a program under another user
+// need not see them all, and reading a line may cost a millisecond.
 type Passed struct {
 	declared [][]string
 	named    []string
+	given    []given
 	open     bool
+	programs bool // the rule runs some
 }
 
 // AnyField tells that the events can have fields that nobody declares.
@@ -74,7 +80,7 @@ func (p *Passed) has(field string) bool {
 			return true
 		}
 	}
-	return slices.Contains(p.named, field) || slices.Contains(everyEvent, field) || slices.Contains(failureFields, field)
+	return slices.Contains(p.named, field) || p.gives(field) || slices.Contains(everyEvent, field) || slices.Contains(failureFields, field)
 }
 
 // dangerous reports whether a variable of that name changes what a program

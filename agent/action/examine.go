@@ -78,17 +78,19 @@ func (a *pulse) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x,
 // Examine implements Examiner.
 func (a *blink) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x, at, "") }
 
-// examine adds the LED; a line is the affair of its source.
+// examine adds the LEDs; a line is the affair of its source.
 func (t *target) examine(x *sources.Report, at *config.Pos, trigger string) {
-	if t.led == "" {
-		return
+	for _, led := range t.leds {
+		if led.refers {
+			continue
+		}
+		subject := "LED " + led.name
+		if trigger != "" {
+			subject += " with trigger " + trigger
+		}
+		name, err := output.ExamineLED(x, led.name, trigger)
+		x.Check(at, subject, "/sys/class/leds/"+name, err, "")
 	}
-	subject := "LED " + t.led
-	if trigger != "" {
-		subject += " with trigger " + trigger
-	}
-	name, err := output.ExamineLED(x, t.led, trigger)
-	x.Check(at, subject, "/sys/class/leds/"+name, err, "")
 }
 
 // Examine implements Examiner.
@@ -100,7 +102,10 @@ func (a *write) Examine(x *sources.Report, at *config.Pos) {
 	file, err := oneFile(x.Path(path), a.literal())
 	if err == nil {
 		file = "/" + strings.TrimPrefix(strings.TrimPrefix(file, x.Root), "/")
-		err = sources.PathError("write", file, x.Access(file, unix.W_OK))
+		if err = x.Access(file, unix.W_OK); err == unix.ENOENT && a.append {
+			err = x.Access(filepath.Dir(file), unix.W_OK|unix.X_OK)
+		}
+		err = sources.PathError("write", file, err)
 	}
 	x.Check(at, "file "+path, "can be written", err, "")
 }

@@ -55,6 +55,7 @@ type program struct {
 	kind        string
 	argv        []expand.Text
 	script      string // of shell
+	scriptAt    config.Pos
 	user, group string
 	userAt      config.Pos
 	groupAt     config.Pos
@@ -65,7 +66,11 @@ type program struct {
 	discard     bool
 	limits      spawn.Limits
 	passed      *Passed
+	refs        *References
 }
+
+// Bound returns after how long the program is killed, 0 for never.
+func (a *program) Bound() time.Duration { return a.timeout }
 
 // variable is one entry of env.
 type variable struct {
@@ -95,7 +100,7 @@ func (a *program) argvValue() config.Value {
 
 // scriptValue reads the script. A list in its place means `run`.
 func (a *program) scriptValue() config.Value {
-	script := config.Word(&a.script, "a script")
+	script := config.At(&a.scriptAt, config.Word(&a.script, "a script"))
 	return config.Wrap(script, func(n config.Node, ps *config.Problems) {
 		if n.Kind == config.List {
 			ps.Errorf(n.Pos, "expected a script as one string, found a list: use `run` for a program and its arguments")
@@ -154,7 +159,7 @@ func (a *program) checkRun(c *Check) Action {
 	for _, t := range a.argv {
 		c.Text(t)
 		if shell {
-			c.script(t.String())
+			c.script(t.String(), t.Pos)
 		}
 	}
 	a.warnOfShell(c)
@@ -181,13 +186,14 @@ func isShell(path string) bool {
 
 func (a *program) checkShell(c *Check) Action {
 	a.argv = []expand.Text{expand.Literal("/bin/sh"), expand.Literal("-c"), expand.Literal(a.script)}
-	c.script(a.script)
+	c.script(a.script, a.scriptAt)
 	a.checkRest(c)
 	return a
 }
 
 func (a *program) checkRest(c *Check) {
-	a.passed = c.Passed
+	a.passed, a.refs = c.Passed, c.References
+	a.passed.runs()
 	c.Text(a.dir)
 	if a.dir.Relative() {
 		c.Problems.Errorf(a.dir.Pos, "cwd must be an absolute path, found %q", a.dir.String())
@@ -270,17 +276,21 @@ func (p *running) Stop() (gone bool) {
 }
 
 // variables returns what the program finds in its environment beside what
-// everybody has: the event's fields, and what the rule asks for.
+// everybody has: the event's fields, values of sources, and what the rule asks
+// for.
 func (a *program) variables(e *sources.Event) []string {
 	var env []string
-	for _, f := range e.Fields {
-		if a.env[f.Name] != nil || !a.passed.has(f.Name) {
-			continue
-		}
-		if value := f.Value.String(); !strings.Contains(value, "\x00") {
-			env = append(env, f.Name+"="+value)
+	add := func(name string, v sources.Value) {
+		if value := v.String(); a.env[name] == nil && !strings.Contains(value, "\x00") {
+			env = append(env, name+"="+value)
 		}
 	}
+	for _, f := range e.Fields {
+		if a.passed.has(f.Name) && !a.passed.gives(f.Name) {
+			add(f.Name, f.Value)
+		}
+	}
+	a.passed.each(add)
 	for _, name := range slices.Sorted(maps.Keys(a.env)) {
 		env = append(env, name+"="+a.env[name].value.Expand(e))
 	}

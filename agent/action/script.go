@@ -40,12 +40,9 @@ var ofShells = []string{"PWD", "OLDPWD", "PPID", "UID", "EUID", "GROUPS", "RANDO
 	"OSTYPE", "MACHTYPE", "SHLVL", "OPTARG", "OPTIND", "OPTERR", "REPLY", "FUNCNAME", "PIPESTATUS", "COLUMNS", "LINES", "EPOCHSECONDS", "EPOCHREALTIME"}
 
 // examineScript tells of variables that a shell script in a file of its own
-// names, and that nobody sets: fields of events, perhaps, which it finds only
-// if the rule names them.
+// names, and that nobody sets: values of sources, or fields of events, perhaps,
+// which it finds only if the rule names them.
 func (a *program) examineScript(x *sources.Report, at *config.Pos, subject, file string) {
-	if !a.passed.any() {
-		return
-	}
 	text, err := os.ReadFile(x.Path(file))
 	interpreter, _, _ := strings.Cut(string(text), "\n")
 	if err != nil || !strings.HasPrefix(interpreter, "#!") || !slices.ContainsFunc(strings.Fields(interpreter[len("#!"):]), isShell) {
@@ -58,7 +55,14 @@ func (a *program) examineScript(x *sources.Report, at *config.Pos, subject, file
 		}
 	})
 	for _, name := range unset {
-		x.Note(at, subject, "the script uses $"+name+", which its environment does not have", "env: {"+name+": \"${"+name+":-}\"} adds it, if it is a field of the event")
+		advice := "env: {" + name + ": \"${" + name + ":-}\"} adds it, if it is a field of the event"
+		switch refs := a.refs.inEnviron(name); {
+		case len(refs) > 0:
+			advice = "env: {" + name + ": \"" + refs[0].String() + "\"} adds it"
+		case !a.passed.any():
+			continue
+		}
+		x.Note(at, subject, "the script uses $"+name+", which its environment does not have", advice)
 	}
 }
 

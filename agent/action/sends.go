@@ -6,6 +6,9 @@
 package action
 
 import (
+	"slices"
+	"time"
+
 	"reflexd/agent/expand"
 	"reflexd/sources"
 )
@@ -23,7 +26,10 @@ func (l List) Sends() []*sources.Event {
 		case *setVars:
 			for _, name := range a.names {
 				e := &sources.Event{Topic: sources.Topic{Kind: "var", Name: name, State: "changed"}}
-				addKnown(e, map[string]*variable{"VAR": {value: expand.Literal(name)}, "VALUE": a.values[name]})
+				addKnown(e, map[string]*variable{"VAR": {value: expand.Literal(name)}})
+				if v := a.values[name]; !v.long {
+					addKnown(e, map[string]*variable{"VALUE": &v.variable})
+				}
 				sent = append(sent, e)
 			}
 		}
@@ -40,6 +46,20 @@ func addKnown(e *sources.Event, fields map[string]*variable) {
 			e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(v.value.Expand(e))})
 		}
 	}
+}
+
+// Alters reports whether l, as soon as it is begun, makes the variable another one
+// whatever it is: adds to it without a limit, or toggles it.
+func (l List) Alters(name string) bool {
+	for _, step := range l {
+		if a, ok := step.Action.(*setVars); ok && a.values[name] != nil && a.values[name].goesOn() {
+			return true
+		}
+		if !step.atOnce() {
+			return false
+		}
+	}
+	return false
 }
 
 // atOnce reports whether the step is over as soon as it is begun.
@@ -59,6 +79,29 @@ func (l List) Waits() bool {
 		}
 	}
 	return false
+}
+
+// WaitsFirst returns for how long l waits before it does anything, 0 if it does
+// something at once.
+func (l List) WaitsFirst() time.Duration {
+	if len(l) > 0 {
+		if a, ok := l[0].Action.(*wait); ok {
+			return a.span
+		}
+	}
+	return 0
+}
+
+// Restores reports whether l switches an output off or sets a variable, as the
+// end of what an earlier rule began.
+func (l List) Restores() bool {
+	return slices.ContainsFunc(l, func(step Step) bool {
+		if a, ok := step.Action.(*set); ok {
+			return a.to == sources.Off
+		}
+		_, ok := step.Action.(*setVars)
+		return ok
+	})
 }
 
 // Disables reports whether l disables a rule.

@@ -5,7 +5,6 @@
 package action
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,7 +17,7 @@ import (
 var setKind = Kind{
 	Key:   "set",
 	Also:  "gpio output led line",
-	Doc:   "set an output line or LED",
+	Doc:   "set output lines or LEDs",
 	Plain: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &set{}
@@ -83,7 +82,7 @@ func (a *set) check(c *Check) Action {
 		}
 	}
 	switch hasLED := a.brightnessAt.Line > 0 || a.triggerAt.Line > 0; {
-	case a.toAt.Line == 0 && a.line != "":
+	case a.toAt.Line == 0 && a.isLine():
 		c.Problems.Errorf(a.at, `the key "to" is missing`)
 	case a.toAt.Line == 0 && !hasLED:
 		c.Problems.Errorf(a.at, "one of the keys to, brightness and trigger is missing")
@@ -95,7 +94,7 @@ func (a *set) check(c *Check) Action {
 
 // checkForLine complains of what lines do not have.
 func (a *set) checkForLine(c *Check) {
-	if a.line == "" {
+	if !a.isLine() {
 		return
 	}
 	if a.brightness != nil {
@@ -116,16 +115,18 @@ func (l List) Sets() map[string]string {
 		if !ok {
 			break
 		}
-		if a.line != "" && a.to != "toggle" {
-			lines[a.line] = a.to
+		for _, f := range a.all {
+			if f.Line != "" && a.to != "toggle" {
+				lines[f.Line] = a.to
+			}
 		}
 	}
 	return lines
 }
 
 // Describe implements Action.
-func (a *set) Describe(*sources.Event) string {
-	s := "set " + a.target.String()
+func (a *set) Describe(e *sources.Event) string {
+	s := "set " + a.describe(e)
 	if a.to != "" {
 		s += " to " + a.to
 	}
@@ -137,67 +138,31 @@ func (a *set) Describe(*sources.Event) string {
 
 // Start implements Action.
 func (a *set) Start(r *Run) (Pending, error) {
-	switch {
-	case a.line == "":
-		setting := output.Setting{To: a.to, Trigger: a.trigger}
-		if a.brightness != nil {
-			setting.Brightness = *a.brightness
+	if a.isLine() {
+		return nil, a.setLines(r)
+	}
+	setting := output.Setting{To: a.to, Trigger: a.trigger}
+	if a.brightness != nil {
+		setting.Brightness = *a.brightness
+	}
+	return a.each(r, func(o output.Output, done func(error)) { r.Env.Outputs.SetLED(o.LED, setting, done) })
+}
+
+// setLines sets all lines, and returns the first failure.
+func (a *set) setLines(r *Run) error {
+	var first error
+	for _, f := range a.outputs(r) {
+		err := f.err
+		switch {
+		case err != nil:
+		case a.to == "toggle":
+			err = r.Env.Outputs.ToggleLine(f.Line, r)
+		default:
+			err = r.Env.Outputs.SetLine(f.Line, a.to == "on", r)
 		}
-		return r.await(func(done func(error)) { r.Env.Outputs.SetLED(a.led, setting, done) })
-	case a.to == "toggle":
-		return nil, r.Env.Outputs.ToggleLine(a.line, r)
+		if first == nil {
+			first = err
+		}
 	}
-	return nil, r.Env.Outputs.SetLine(a.line, a.to == "on", r)
-}
-
-// target is which output is meant: the keys `line` and `led`, of which there
-// must be one.
-type target struct {
-	at     config.Pos // of the mapping
-	whole  bool       // it was read without complaint
-	line   string
-	lineAt config.Pos
-	led    string
-	ledAt  config.Pos
-}
-
-func (t *target) fields() []config.Field {
-	return []config.Field{
-		{Name: "line", Doc: "the name of an output under `lines`; or use `led`",
-			Value: config.At(&t.lineAt, config.Word(&t.line, "the name of a line"))},
-		{Name: "led", Doc: "a LED of /sys/class/leds, by its name or a pattern that matches one",
-			Value: config.At(&t.ledAt, config.Parsed(&t.led, "the name of a LED", parseFileName))},
-	}
-}
-
-// parseFileName reads the name of something in sysfs.
-func parseFileName(s string) (string, error) {
-	if s == "" || strings.ContainsAny(s, "/\x00") || s == "." || s == ".." {
-		return "", errors.New("expected a name without slashes, as in /sys/class/leds")
-	}
-	return s, nil
-}
-
-func (t *target) check(c *Check) {
-	switch missing := t.lineAt.Line == 0 && t.ledAt.Line == 0; {
-	case missing && !t.whole:
-	case missing:
-		c.Problems.Errorf(t.at, "one of the keys line and led is missing")
-	case t.lineAt.Line > 0 && t.ledAt.Line > 0:
-		c.Problems.Errorf(t.ledAt, "both line and led: leave out one")
-	case t.line != "" && !c.Output(t.line):
-		c.Problems.Errorf(t.lineAt, "%q is not an output line%s", t.line, config.Unknown(t.line, func() []string { return c.Outputs }, "lines: {"+t.line+": {output: …}}"))
-	case t.led != "":
-		c.Uses.LEDs = append(c.Uses.LEDs, t.led)
-	}
-}
-
-func (t *target) output() output.Output { return output.Output{Line: t.line, LED: t.led} }
-
-// String returns the output as Describe calls it.
-func (t *target) String() string {
-	if t.line != "" {
-		return t.line
-	}
-	return t.output().String()
+	return first
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The actions that are done at once or only wait: log, emit, wait.
+// The actions that are done at once: log, emit.
 
 package action
 
@@ -92,29 +92,3 @@ func (a *emit) Start(r *Run) (Pending, error) {
 	r.Env.Emit(e)
 	return nil, nil
 }
-
-var waitKind = Kind{
-	Key:   "wait",
-	Also:  "sleep delay pause",
-	Doc:   "wait before the next action of the list",
-	Plain: true,
-	New: func() (config.Value, func(*Check) Action) {
-		a := &wait{}
-		return config.Duration(&a.span), func(*Check) Action { return a }
-	},
-}
-
-type wait struct{ span time.Duration }
-
-// Describe implements Action.
-func (a *wait) Describe(*sources.Event) string { return "wait " + a.span.String() }
-
-// Start implements Action.
-func (a *wait) Start(r *Run) (Pending, error) {
-	return waiting{r.Env.Loop.After(a.span, func() { r.Finish(nil) })}, nil
-}
-
-type waiting struct{ timer sources.Timer }
-
-// Stop implements Pending.
-func (w waiting) Stop() (gone bool) { return w.timer.Stop() }

@@ -5,11 +5,13 @@
 package action
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"reflexd/agent/expand"
+	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -17,11 +19,11 @@ import (
 var varKind = Kind{
 	Key:  "var",
 	Also: "vars variable assign",
-	Doc:  "set variables; a change fires rules on `var`",
+	Doc:  "set variables, add to them or toggle them; a change fires rules on `var`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &setVars{}
-		at := func(v *variable) *config.Pos { return &v.pos }
-		value := func(_ string, v *variable) config.Value { return expand.Value(&v.value) }
+		at := func(v *assignment) *config.Pos { return &v.pos }
+		value := func(_ string, v *assignment) config.Value { return v.read() }
 		return config.Whole(&a.whole, config.At(&a.pos, config.MapOf(&a.values, at, value))), a.check
 	},
 }
@@ -29,8 +31,34 @@ var varKind = Kind{
 type setVars struct {
 	pos    config.Pos
 	whole  bool // it was read without complaint
-	values map[string]*variable
+	values map[string]*assignment
 	names  []string // of values, sorted
+}
+
+// assignment is what becomes of one variable.
+type assignment struct {
+	variable             // to set it to
+	long     bool        // it is written as a mapping: an addition or a toggle
+	add      expand.Text // what to add, if it was read
+	sum      vars.Sum    // without Add
+	toggle   bool
+	toggleAt config.Pos
+	wrapAt   config.Pos
+}
+
+func (v *assignment) read() config.Value {
+	long := config.Object(
+		config.Field{Name: "add", Doc: "a number to add, such as 1, -0.5 or ${STEPS}", Value: expand.Value(&v.add)},
+		config.Field{Name: "min", Doc: "with add: the result is at least this", Value: sources.NumberValue(&v.sum.Min, false)},
+		config.Field{Name: "max", Doc: "with add: the result is at most this", Value: sources.NumberValue(&v.sum.Max, false)},
+		config.Field{Name: "wrap", Doc: "with add: after max comes min (default here: 0), and before min comes max; for integers", Default: "off",
+			Value: config.At(&v.wrapAt, config.Bool(&v.sum.Wrap))},
+		config.Field{Name: "toggle", Doc: "instead of add: change to the other one of its two `values`", Value: config.At(&v.toggleAt, config.Bool(&v.toggle))},
+	)
+	return config.Either(expand.Value(&v.value), config.Wrap(long, func(n config.Node, ps *config.Problems) {
+		v.long = true
+		long.Read(n, ps)
+	}))
 }
 
 func (a *setVars) check(c *Check) Action {
@@ -39,10 +67,13 @@ func (a *setVars) check(c *Check) Action {
 	}
 	for _, name := range a.names {
 		v := a.values[name]
-		c.Text(v.value)
 		err := c.Vars.Declares(name)
-		if err == nil && !v.value.HasFields() {
-			err = c.Vars.Allows(name, v.value.Expand(&sources.Event{}))
+		switch c.Text(v.value); {
+		case err != nil:
+		case v.long && a.whole:
+			err = v.checkLong(c, name)
+		case !v.long && !v.value.HasFields():
+			err = v.checkLiteral(c, name)
 		}
 		if err != nil {
 			c.Problems.Errorf(v.pos, "%v", err)
@@ -51,21 +82,131 @@ func (a *setVars) check(c *Check) Action {
 	return a
 }
 
-// Describe implements Action.
-func (a *setVars) Describe(e *sources.Event) string {
-	var all []string
-	for _, name := range a.names {
-		all = append(all, name+" to "+a.values[name].value.Expand(e))
+// checkLiteral returns why the variable cannot be set to what is written, or
+// warns of what can hardly be meant.
+func (v *assignment) checkLiteral(c *Check, name string) error {
+	text := v.value.Expand(&sources.Event{})
+	err := c.Vars.Allows(name, text)
+	declared := err == nil && c.Vars.Lists(name)
+	switch meant := sumMeant(text); {
+	case declared:
+	case text == "toggle" && err != nil:
+		return fmt.Errorf("%w; to change to the other one of its two values, write {toggle: true}", err)
+	case text == "toggle":
+		c.Problems.Warnf(v.pos, "%s is set to the string %q; to switch it, declare two `values` and write {toggle: true}", name, text)
+	case meant != "" && c.Vars.Counts(name) == nil:
+		return fmt.Errorf("%q sets %s to that string: to add, write {add: %s}", text, name, meant)
+	case meant != "" && err == nil:
+		c.Problems.Warnf(v.pos, "%s is set to the string %q; to add, write {add: %s}", name, text, meant)
 	}
-	return "set " + strings.Join(all, ", ")
+	return err
 }
 
-// Start implements Action. If one of the values is not allowed, none is set.
+// sumMeant returns the number that the writer of +1, +=1, -=1, ++ or -- will want
+// to add; "" for other texts.
+func sumMeant(text string) string {
+	switch text {
+	case "++":
+		return "1"
+	case "--":
+		return "-1"
+	}
+	sign := ""
+	number, ok := strings.CutPrefix(text, "+")
+	if minus, found := strings.CutPrefix(text, "-="); found {
+		sign, number, ok = "-", minus, true
+	}
+	number = strings.TrimSpace(strings.TrimPrefix(number, "="))
+	if _, isNumber := sources.ParseNumber(number); !ok || !isNumber {
+		return ""
+	}
+	return sign + number
+}
+
+// checkLong checks an addition or a toggle.
+func (v *assignment) checkLong(c *Check, name string) error {
+	c.Text(v.add)
+	adds := v.add.Pos.Line != 0
+	switch limited := v.sum.Min != nil || v.sum.Max != nil || v.wrapAt.Line != 0; {
+	case adds && v.toggleAt.Line != 0:
+		return fmt.Errorf("both add and toggle: leave out one")
+	case !adds && limited:
+		return fmt.Errorf("min, max and wrap go with add")
+	case !adds && !v.toggle:
+		return fmt.Errorf("expected a value, {add: N} or {toggle: true}")
+	case v.toggle:
+		return c.Vars.Toggles(name)
+	}
+	if !v.add.HasFields() {
+		if _, err := addend(v.add, &sources.Event{}); err != nil {
+			c.Problems.Errorf(v.add.Pos, "%v", err)
+		}
+	}
+	if err := v.checkLimits(); err != nil {
+		return err
+	}
+	return c.Vars.Counts(name)
+}
+
+func (v *assignment) checkLimits() error {
+	s := &v.sum
+	if s.Wrap && s.Min == nil {
+		s.Min = &sources.Number{}
+	}
+	switch {
+	case s.Wrap && s.Max == nil:
+		return fmt.Errorf("wrap needs max: after which number does it begin again?")
+	case s.Min != nil && s.Max != nil && s.Min.Compare(*s.Max) >= 0:
+		return fmt.Errorf("min: %s is not less than max: %s", s.Min, s.Max)
+	case !s.Wrap:
+		return nil
+	}
+	add, err := addend(v.add, &sources.Event{})
+	if !s.Min.IsInteger() || !s.Max.IsInteger() || err == nil && !add.IsInteger() {
+		return fmt.Errorf("wrap is for integers: add, min and max must be integers")
+	}
+	return nil
+}
+
+// addend returns what is to be added.
+func addend(t expand.Text, e *sources.Event) (sources.Number, error) {
+	text := t.Expand(e)
+	n, ok := sources.ParseNumber(text)
+	if !ok {
+		return n, fmt.Errorf("add: expected a number, found %q", text)
+	}
+	return n, nil
+}
+
+// Describe implements Action.
+func (a *setVars) Describe(e *sources.Event) string {
+	var sets, others []string
+	for _, name := range a.names {
+		switch v := a.values[name]; {
+		case v.toggle:
+			others = append(others, "toggle "+name)
+		case v.long:
+			others = append(others, "add "+v.add.Expand(e)+" to "+name)
+		default:
+			sets = append(sets, name+" to "+v.value.Expand(e))
+		}
+	}
+	if sets != nil {
+		others = append([]string{"set " + strings.Join(sets, ", ")}, others...)
+	}
+	return strings.Join(others, ", ")
+}
+
+// Start implements Action. What each becomes is worked out before the first is
+// set. If one of the values is not allowed, none is set.
 func (a *setVars) Start(r *Run) (Pending, error) {
 	values := make([]string, len(a.names))
 	for i, name := range a.names {
-		values[i] = a.values[name].value.Expand(r.Event)
-		if err := r.Env.Vars.Allows(name, values[i]); err != nil {
+		var err error
+		if values[i], err = a.values[name].becomes(name, r); err == nil {
+			err = r.Env.Vars.Allows(name, values[i])
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -75,4 +216,35 @@ func (a *setVars) Start(r *Run) (Pending, error) {
 		}
 	}
 	return nil, nil
+}
+
+// becomes returns what the variable is to be.
+func (v *assignment) becomes(name string, r *Run) (string, error) {
+	switch {
+	case v.toggle:
+		return r.Env.Vars.Other(name)
+	case !v.long:
+		return v.value.Expand(r.Event), nil
+	}
+	add, err := addend(v.add, r.Event)
+	if err != nil {
+		return "", fmt.Errorf("variable %s: %w", name, err)
+	}
+	sum := v.sum
+	sum.Add = add
+	return r.Env.Vars.Add(name, &sum)
+}
+
+// goesOn reports whether v makes the variable another one each time that it is
+// done, without end.
+func (v *assignment) goesOn() bool {
+	if !v.long || v.toggle || v.sum.Wrap {
+		return v.toggle || v.sum.Wrap
+	}
+	add, err := addend(v.add, &sources.Event{})
+	up, down := add.Compare(sources.Number{}) > 0, add.Compare(sources.Number{}) < 0
+	if v.add.HasFields() || err != nil {
+		up, down = true, true
+	}
+	return up && v.sum.Max == nil || down && v.sum.Min == nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The action write: attributes of sysfs and procfs, and other small files.
+// The action write: attributes of sysfs and procfs, other small files, and logs.
 
 package action
 
@@ -15,23 +15,32 @@ import (
 
 	"reflexd/agent/expand"
 	"reflexd/config"
+	"reflexd/regular"
 	"reflexd/sources"
 )
 
 var writeKind = Kind{
 	Key:  "write",
 	Also: "sysfs file",
-	Doc:  "write a string to an existing file, such as one in sysfs",
+	Doc:  "write a string to an existing file, such as one in sysfs, or append it to a file",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &write{}
 		return config.Object(
 			config.Field{Name: "path", Doc: "the file; a glob must match exactly one", Required: true, Value: expand.Value(&a.path)},
 			config.Field{Name: "text", Doc: "the string, written with one write(2), nothing added", Required: true, Value: expand.Value(&a.text)},
+			config.Field{Name: "append", Doc: "on: add it to the end of the file, which is created if it is missing, with mode 0640 less the umask, and must be no symbolic link; off: it replaces the content of the file, which must exist",
+				Default: "off", Value: config.Bool(&a.append)},
 		), a.check
 	},
 }
 
-type write struct{ path, text expand.Text }
+// appendMode are the permissions of a file that is created.
+const appendMode = 0o640
+
+type write struct {
+	path, text expand.Text
+	append     bool
+}
 
 func (a *write) check(c *Check) Action {
 	c.Text(a.path)
@@ -44,7 +53,11 @@ func (a *write) check(c *Check) Action {
 
 // Describe implements Action.
 func (a *write) Describe(e *sources.Event) string {
-	return "write " + a.text.Expand(e) + " to " + a.path.Expand(e)
+	verb := "write "
+	if a.append {
+		verb = "append "
+	}
+	return verb + a.text.Expand(e) + " to " + a.path.Expand(e)
 }
 
 // Start implements Action. Attributes run driver code when they are written,
@@ -53,7 +66,7 @@ func (a *write) Start(r *Run) (Pending, error) {
 	path, text := a.path.Expand(r.Event), a.text.Expand(r.Event)
 	literal := a.literal()
 	var err error
-	r.Env.Loop.Beside(func() { err = writeOne(path, text, literal) }, func() { r.Finish(err) })
+	r.Env.Loop.Beside(func() { err = a.writeOne(path, text, literal) }, func() { r.Finish(err) })
 	return unstoppable{}, nil
 }
 
@@ -68,11 +81,19 @@ func (unstoppable) Stop() (gone bool) { return false }
 
 // writeOne writes text to the one file that path names or, unless it is to be
 // taken literally, matches.
-func writeOne(path, text string, literal bool) error {
+func (a *write) writeOne(path, text string, literal bool) error {
 	path, err := oneFile(path, literal)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case a.append:
+		return regular.Append(path, text, appendMode)
 	}
+	return replaceContent(path, text)
+}
+
+// replaceContent makes text the content of a file that exists, with one write(2).
+func replaceContent(path, text string) error {
 	// No O_CREAT: a mistyped attribute must not become a file. Non-blocking,
 	// so that a FIFO that nobody reads is an error (ENXIO) and not a wait.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)

@@ -16,18 +16,38 @@ import (
 // Text is a string with fields to fill in: ${NAME}, ${NAME:-default}, where
 // the default may hold fields itself and is taken if there is no such field or
 // it is empty, and $$ for a dollar. A dollar before anything else is itself.
+// ${space.name} is a value that a source has: see sources.Namespace.
 type Text struct {
 	Pos   config.Pos
 	parts []part
 	text  string // as it was written
 }
 
-// part is literal text, or a field with its default.
+// part is literal text, a field of the event, or another value, with its default.
 type part struct {
-	literal    string
-	field      string
-	byDefault  []part
-	hasDefault bool
+	literal     string
+	field       string
+	space, name string
+	read        Reader // of the value; nil if the text is not bound
+	byDefault   []part
+	hasDefault  bool
+}
+
+// Reader returns what a value is now, on the loop's thread; it is not ok if that
+// is not known.
+type Reader func() (v sources.Value, ok bool)
+
+func (p *part) isLiteral() bool { return p.field == "" && p.space == "" }
+
+// value returns what is to be filled in.
+func (p *part) value(e *sources.Event) (sources.Value, bool) {
+	switch {
+	case p.read != nil:
+		return p.read()
+	case p.field == "" || e == nil:
+		return sources.Value{}, false
+	}
+	return e.Lookup(p.field)
 }
 
 // textDepth is how deep defaults may nest.
@@ -78,8 +98,11 @@ func parseParts(s string, depth int) (parts []part, rest string, err error) {
 	return parts, "", nil
 }
 
-// parseField reads NAME} or NAME:-default}.
+// parseField reads NAME} or NAME:-default}, or space.name in the place of NAME.
 func parseField(s string, depth int) (p part, rest string, err error) {
+	if space, after, ok := strings.Cut(s, "."); ok && isWord(space) {
+		return parseReference(space, after, depth)
+	}
 	end := strings.IndexFunc(s, func(r rune) bool { return r != '_' && (r < 'A' || r > 'Z') && (r < '0' || r > '9') })
 	if end < 0 {
 		return part{}, "", fmt.Errorf("${%s is not closed by a }", s)
@@ -88,18 +111,53 @@ func parseField(s string, depth int) (p part, rest string, err error) {
 	s = s[end:]
 	switch {
 	case p.field == "":
-		return part{}, "", fmt.Errorf("${ must be followed by the upper-case name of a field; a plain dollar is $$")
-	case s[0] == '}':
-		return p, s[1:], nil
-	case !strings.HasPrefix(s, ":-"):
+		return part{}, "", fmt.Errorf("${ must be followed by the upper-case name of a field, or by one such as var.NAME; a plain dollar is $$")
+	case s[0] != '}' && !strings.HasPrefix(s, ":-"):
 		return part{}, "", fmt.Errorf("${%s must be followed by } or :-default}, found %q", p.field, s[:1])
 	}
+	return p.parseDefault(s, depth)
+}
+
+// parseReference reads name} or name:-default}. Names are what people call their
+// things: all characters up to there belong to it.
+func parseReference(space, s string, depth int) (p part, rest string, err error) {
+	end := strings.IndexByte(s, '}')
+	if i := strings.Index(s, ":-"); i >= 0 && i < end {
+		end = i
+	}
+	switch end {
+	case -1:
+		return part{}, "", fmt.Errorf("${%s.%.60s is not closed by a }", space, s)
+	case 0:
+		return part{}, "", fmt.Errorf("${%s. must be followed by a name", space)
+	}
+	p.space, p.name = space, s[:end]
+	return p.parseDefault(s[end:], depth)
+}
+
+// parseDefault reads } or :-default} after the name.
+func (p part) parseDefault(s string, depth int) (_ part, rest string, err error) {
+	if s[0] == '}' {
+		return p, s[1:], nil
+	}
 	p.hasDefault = true
-	p.byDefault, rest, err = parseParts(s[2:], depth+1)
+	p.byDefault, rest, err = parseParts(s[len(":-"):], depth+1)
 	if err == nil && rest == "" {
-		err = fmt.Errorf("${%s:-… is not closed by a }", p.field)
+		err = fmt.Errorf("${%s:-… is not closed by a }", p.label())
 	}
 	return p, strings.TrimPrefix(rest, "}"), err
+}
+
+// label returns what stands after ${.
+func (p *part) label() string {
+	if p.space != "" {
+		return p.space + "." + p.name
+	}
+	return p.field
+}
+
+func isWord(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < 'a' || r > 'z' })
 }
 
 // Value returns the Value that reads a Text.
@@ -112,25 +170,55 @@ func Value(t *Text) config.Value {
 	}))
 }
 
-// Expand fills in the fields of e.
+// Expand fills in the fields of e, and other values as they are now.
 func (t Text) Expand(e *sources.Event) string {
+	return t.ExpandWith(e, func(s string) string { return s })
+}
+
+// ExpandWith is Expand, with each value that is filled in made clean first.
+func (t Text) ExpandWith(e *sources.Event, clean func(string) string) string {
 	var b strings.Builder
-	expand(&b, t.parts, e)
+	expand(&b, t.parts, e, clean)
 	return b.String()
 }
 
-func expand(b *strings.Builder, parts []part, e *sources.Event) {
-	for _, p := range parts {
-		if p.field == "" {
+func expand(b *strings.Builder, parts []part, e *sources.Event, clean func(string) string) {
+	for i := range parts {
+		p := &parts[i]
+		if p.isLiteral() {
 			b.WriteString(p.literal)
 			continue
 		}
-		v, found := e.Lookup(p.field)
+		v, found := p.value(e)
 		if s := v.String(); found && s != "" {
-			b.WriteString(s)
+			b.WriteString(clean(s))
 		} else {
-			expand(b, p.byDefault, e)
+			expand(b, p.byDefault, e, clean)
 		}
+	}
+}
+
+// Value is Expand for a test. A text that is a single field or value without a
+// default is that value, for which nothing is allocated, and not ok if it is not
+// known.
+func (t Text) Value(e *sources.Event) (v sources.Value, ok bool) {
+	if len(t.parts) == 1 && !t.parts[0].isLiteral() && !t.parts[0].hasDefault {
+		return t.parts[0].value(e)
+	}
+	return sources.Text(t.Expand(e)), true
+}
+
+// Bind has the values of other names than fields read by what find returns for
+// each; nil if there is no such value. Copies of t share it.
+func (t Text) Bind(find func(space, name string, hasDefault bool) Reader) { bind(t.parts, find) }
+
+func bind(parts []part, find func(space, name string, hasDefault bool) Reader) {
+	for i := range parts {
+		p := &parts[i]
+		if p.space != "" {
+			p.read = find(p.space, p.name, p.hasDefault)
+		}
+		bind(p.byDefault, find)
 	}
 }
 
@@ -146,12 +234,12 @@ func (t Text) Empty() bool { return len(t.parts) == 0 }
 // Relative reports whether it begins with something else than a slash or a
 // field.
 func (t Text) Relative() bool {
-	return len(t.parts) > 0 && t.parts[0].field == "" && !strings.HasPrefix(t.parts[0].literal, "/")
+	return len(t.parts) > 0 && t.parts[0].isLiteral() && !strings.HasPrefix(t.parts[0].literal, "/")
 }
 
 // HasFields reports whether anything is to be filled in.
 func (t Text) HasFields() bool {
-	return slices.ContainsFunc(t.parts, func(p part) bool { return p.field != "" })
+	return slices.ContainsFunc(t.parts, func(p part) bool { return !p.isLiteral() })
 }
 
 // Prefix returns the literal text before the first field.
@@ -178,7 +266,7 @@ func eachField(parts []part, f func(name string, hasDefault bool)) {
 	for _, p := range parts {
 		if p.field != "" {
 			f(p.field, p.hasDefault)
-			eachField(p.byDefault, f)
 		}
+		eachField(p.byDefault, f)
 	}
 }

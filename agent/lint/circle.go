@@ -65,7 +65,7 @@ func slowedDown(r *rule.Rule) bool {
 		r.Mode == rule.Single && r.Do.Waits() || r.Do.Disables()
 }
 
-// setOff returns the rules that hear what r sends at once.
+// setOff returns the rules that match what r sends at once.
 func (s *circles) setOff(r *rule.Rule) []*rule.Rule {
 	var all []*rule.Rule
 	found := map[*rule.Rule]bool{}
@@ -114,10 +114,14 @@ func goesOn(r, next *rule.Rule, circle []*rule.Rule) bool {
 }
 
 // becomes is how many values the rules of a circle give the variable, as far
-// as they are known.
+// as they are known; many if one of them adds to it or toggles it.
 func becomes(variable sources.Topic, circle []*rule.Rule) int {
+	const many = 1 << 30
 	values := map[sources.Value]bool{}
 	for _, r := range circle {
+		if r.Do.Alters(variable.Name) {
+			return many
+		}
 		for _, e := range r.Do.Sends() {
 			if v, known := e.Lookup("VALUE"); known && e.Topic == variable {
 				values[v] = true

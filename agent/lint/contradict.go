@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"reflexd/agent/rule"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/clock"
 )
 
 // claims are what a trigger or a condition says of things: which states each
@@ -79,6 +79,8 @@ func claimsOf(n config.Node, isTrigger bool) claims {
 			if len(is) > 0 {
 				c.add("var "+name, is)
 			}
+		case "sun":
+			c.addSun(literals(e.Value), valueAt(n, "offset"))
 		case "where", "uevent":
 			for _, field := range e.Value.Entries {
 				if values := literals(field.Value); len(values) > 0 {
@@ -103,6 +105,23 @@ func (c claims) addState(thing string, is []string) {
 	}
 }
 
+// addSun adds where the sun is, or is once it rose or set.
+func (c claims) addSun(words []string, offset config.Node) {
+	var states []string
+	for _, word := range words {
+		switch word {
+		case "rise":
+			word = "up"
+		case "set":
+			word = "down"
+		}
+		states = append(states, word)
+	}
+	if len(states) > 0 && offset.Absent() {
+		c.add("sun", states)
+	}
+}
+
 func valueAt(n config.Node, key string) config.Node {
 	for _, e := range n.Entries {
 		if e.Key == key {
@@ -113,7 +132,8 @@ func valueAt(n config.Node, key string) config.Node {
 }
 
 // literals returns the plain texts of a value or a list, numbers in one
-// spelling; nil if it is something else, or holds something else.
+// spelling; nil if it is something else, or holds something else, such as a
+// reference.
 func literals(n config.Node) []string {
 	items := []config.Node{n}
 	if n.Kind == config.List {
@@ -122,7 +142,7 @@ func literals(n config.Node) []string {
 	var texts []string
 	for _, item := range items {
 		text := item.Text
-		if item.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") {
+		if item.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") || strings.Contains(text, "${") {
 			return nil
 		}
 		if number, err := strconv.ParseInt(text, 0, 64); err == nil {
@@ -160,6 +180,9 @@ func (c claims) judge(n config.Node) sources.Truth {
 // contradicted returns the place of the first of the conditions that cannot
 // hold upon the trigger.
 func contradicted(when config.Node, ifs []config.Node) (at config.Pos, found bool) {
+	if at, found := outOfTime(valueAt(when, "time"), ifs); found {
+		return at, true
+	}
 	known := claimsOf(when, true)
 	for _, n := range ifs {
 		if known.judge(n) == sources.No {
@@ -189,6 +212,22 @@ func Contradiction(whens, ifs []config.Node, ps *config.Problems) {
 	}
 }
 
+// outOfTime returns the place of the first condition `time` that holds at none
+// of the times of day at which a trigger fires.
+func outOfTime(times config.Node, ifs []config.Node) (at config.Pos, found bool) {
+	for _, n := range ifs {
+		spans := valueAt(n, "time")
+		holds := func(text string) bool {
+			minute, ok := clock.Minute(text)
+			return !ok || spans.Absent() || inTime(spans, minute)
+		}
+		if texts := literals(times); len(texts) > 0 && !slices.ContainsFunc(texts, holds) {
+			return n.Pos, true
+		}
+	}
+	return config.Pos{}, false
+}
+
 // checkTimes complains of times of which there is none that is in all of them.
 func checkTimes(ifs []config.Node, ps *config.Problems) {
 	ifs = slices.DeleteFunc(slices.Clone(ifs), func(n config.Node) bool { return valueAt(n, "time").Absent() })
@@ -207,7 +246,7 @@ func checkTimes(ifs []config.Node, ps *config.Problems) {
 // are complained of already.
 func inTime(spans config.Node, minute int) bool {
 	if spans.Kind == config.Scalar {
-		return rule.InSpan(spans.Text, minute)
+		return clock.InSpan(spans.Text, minute)
 	}
-	return slices.ContainsFunc(spans.Items, func(n config.Node) bool { return rule.InSpan(n.Text, minute) })
+	return slices.ContainsFunc(spans.Items, func(n config.Node) bool { return clock.InSpan(n.Text, minute) })
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Events of one's own that nobody sends, and such that nobody hears.
+// Events of the configuration's own that nothing sends, or that no rule matches.
 
 package lint
 
@@ -20,7 +20,7 @@ func Subscribed(rules []*rule.Rule) []string {
 	return slices.Compact(names)
 }
 
-// Listening is how many of rules hear the event of that name.
+// Listening is how many of rules match the event of that name.
 func Listening(name string, rules []*rule.Rule) int {
 	n := 0
 	for _, r := range rules {
@@ -43,28 +43,28 @@ func eachSubscribed(rules []*rule.Rule, f func(name string, t *sources.Trigger))
 	}
 }
 
-// mostUnheard is how many events that nobody hears are looked through: so many
+// mostUnmatched is how many events that no rule matches are looked through: so many
 // are no slips of the pen.
-const mostUnheard = 500
+const mostUnmatched = 500
 
-// Events warns of rules that hear an event which no rule sends and whose name
-// is nearly that of one that is sent and that nobody hears. Others may come
+// Events warns of rules that match an event which no rule sends and whose name
+// is nearly that of one that is sent and that no rule matches. Others may come
 // from outside.
 func Events(rules []*rule.Rule, ps *config.Problems) {
 	var sent []string
 	for _, r := range rules {
 		sent = append(append(sent, r.Do.Emits()...), r.OnFailure.Emits()...)
 	}
-	heard := Subscribed(rules)
-	unheard := slices.DeleteFunc(slices.Clone(sent), func(name string) bool { return slices.Contains(heard, name) })
-	if len(unheard) > mostUnheard {
+	matched := Subscribed(rules)
+	unmatched := slices.DeleteFunc(slices.Clone(sent), func(name string) bool { return slices.Contains(matched, name) })
+	if len(unmatched) > mostUnmatched {
 		return
 	}
 	eachSubscribed(rules, func(name string, t *sources.Trigger) {
 		if slices.Contains(sent, name) {
 			return
 		}
-		if near := config.Nearest(name, unheard); near != "" {
+		if near := config.Nearest(name, unmatched); near != "" {
 			ps.Warnf(t.Pos, "no rule sends the event %q, and none matches %q, which one sends: do you mean the same event?", name, near)
 		}
 	})

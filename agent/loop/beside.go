@@ -103,13 +103,18 @@ func (l *Loop) employ() {
 
 func (l *Loop) carryOut(j job) {
 	l.crew.busy++
+	ended := func() {
+		l.crew.busy--
+		l.crew.ended++
+		l.employ()
+		j.done()
+	}
+	if l.virtual {
+		l.Post(func() { j.work(); ended() })
+		return
+	}
 	go func() {
 		j.work()
-		l.Post(func() {
-			l.crew.busy--
-			l.crew.ended++
-			l.employ()
-			j.done()
-		})
+		l.Post(ended)
 	}()
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package loop is the one thread that waits: epoll, timers, wake-ups from
-// other threads, and work beside the loop. It knows descriptors and nothing of
+// other threads, and work in the background. It knows descriptors and nothing of
 // events.
 //
 // Why not the runtime's own poller: a signalfd shows thread-directed signals
@@ -44,6 +44,8 @@ type Loop struct {
 	wakeups uint64
 	woke    time.Duration // when epoll_wait returned last
 	wakeBy  time.Duration // 0 for never
+	virtual bool          // time is what now says: see NewVirtual
+	now     time.Duration
 
 	mu      sync.Mutex
 	posted  []func()
@@ -87,13 +89,21 @@ func New() (*Loop, error) {
 
 // Close closes the loop's own descriptors.
 func (l *Loop) Close() {
+	if l.virtual {
+		return
+	}
 	unix.Close(l.epoll)
 	unix.Close(l.wake)
 }
 
 // Now implements sources.Loop. Go's monotonic clock is CLOCK_MONOTONIC with
 // another origin, and reading it costs no system call.
-func (l *Loop) Now() time.Duration { return l.base + time.Since(l.start) }
+func (l *Loop) Now() time.Duration {
+	if l.virtual {
+		return l.now
+	}
+	return l.base + time.Since(l.start)
+}
 
 // Woke is when epoll_wait returned last: whatever happened before it can be
 // read by now.
@@ -135,6 +145,9 @@ func (s *slot) release() {
 }
 
 func (s *slot) control(op int, events uint32) error {
+	if s.loop.virtual {
+		return nil
+	}
 	// Fd and Pad together are the 64 bits that epoll_wait gives back.
 	e := unix.EpollEvent{Events: events, Fd: s.index, Pad: s.generation}
 	if err := unix.EpollCtl(s.loop.epoll, op, s.fd, &e); err != nil {
@@ -195,6 +208,9 @@ func (l *Loop) Stop() {
 // kick wakes the loop. A full counter (EAGAIN) would mean that it is awake
 // already.
 func (l *Loop) kick() {
+	if l.virtual {
+		return
+	}
 	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 0}
 	_, _ = unix.Write(l.wake, one[:])
 }
@@ -205,12 +221,12 @@ func (l *Loop) drainWake(uint32) {
 }
 
 // Run serves descriptors, timers and posted calls until Stop. At first and
-// after each group of them it calls turn, where what the descriptors told is acted upon.
+// after each group of them it calls turn, where what the descriptors brought is acted on.
 // Run locks its goroutine to its thread, for good.
 func (l *Loop) Run(turn func()) error {
 	runtime.LockOSThread()
 	var events [batch]unix.EpollEvent
-	turn() // for what was told before there was a loop
+	turn() // for what happened before there was a loop
 	for !l.isStopped() {
 		n, err := unix.EpollWait(l.epoll, events[:], l.timeout())
 		if err != nil && err != unix.EINTR {

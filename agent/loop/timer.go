@@ -26,14 +26,20 @@ func (t *timer) Stop() bool {
 	return pending
 }
 
+// Due returns when a timer or WakeBy wants the loop to wake up.
+func (l *Loop) Due() (at time.Duration, ok bool) {
+	at = l.wakeBy
+	if len(l.timers) > 0 && (at == 0 || l.timers[0].due < at) {
+		at = l.timers[0].due
+	}
+	return at, at != 0
+}
+
 // timeout returns the milliseconds until the first timer or WakeBy is due,
 // rounded up so that it never fires early, or -1 without either.
 func (l *Loop) timeout() int {
-	due := l.wakeBy
-	if len(l.timers) > 0 && (due == 0 || l.timers[0].due < due) {
-		due = l.timers[0].due
-	}
-	if due == 0 {
+	due, ok := l.Due()
+	if !ok {
 		return -1
 	}
 	wait := due - l.Now()

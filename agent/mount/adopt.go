@@ -11,7 +11,7 @@ import (
 	"reflexd/sources"
 )
 
-// adopt reads the records, beside the loop, and then has the devices listed.
+// adopt reads the records, in the background, and then has the devices listed.
 func (s *Source) adopt() {
 	var roots []string
 	for _, q := range s.plan.policies {
@@ -20,7 +20,7 @@ func (s *Source) adopt() {
 	}
 	var kept, stale []remembered
 	var err error
-	s.host.Loop.Beside(func() { kept, stale, err = s.paths.takeStock(roots) }, func() {
+	s.host.Loop.Beside(func() { kept, stale, err = s.mounter.takeStock(&s.blocks, roots) }, func() {
 		if err != nil {
 			s.host.Log.Error("cannot read what was mounted before", "error", err)
 		}
@@ -59,22 +59,22 @@ func (s *Source) takeOver(r remembered) {
 	s.emitState(d, Mounted, sources.Found, mt.point)
 }
 
-// takeStock tells the records of what is mounted and there from those of what
+// takeStock separates the records of what is mounted and there from those of what
 // was pulled while nobody looked, and cleans up behind these and behind those
 // that were unmounted or never mounted.
-func (m *paths) takeStock(roots []string) (kept, stale []remembered, err error) {
-	mounts, err := readMountinfo(m.proc)
+func (m *mounter) takeStock(b *blocks, roots []string) (kept, stale []remembered, err error) {
+	mounts, err := m.mounts.read()
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, r := range m.recall() {
+	for _, r := range m.records.recall() {
 		e := at(mounts, r.point, r.name, r.number)
 		switch {
 		case e == nil:
 			m.clean(r.identity, &r.mounted)
-		case m.isThere(r.identity):
+		case b.isThere(r.identity):
 			r.readOnly = e.readOnly
-			r.fields = m.describe(&r)
+			r.fields = b.describe(&r)
 			kept = append(kept, r)
 		default:
 			if err := m.cut(r.identity, &r.mounted); err != nil {
@@ -89,17 +89,10 @@ func (m *paths) takeStock(roots []string) (kept, stale []remembered, err error) 
 	return kept, stale, nil
 }
 
-// isThere reports whether the device is, and is no other one.
-func (m *paths) isThere(id identity) bool {
-	now, ok := m.identityOf(m.sys + id.path)
-	d := device{identity: id}
-	return ok && d.same(now) && now.name == id.name
-}
-
 // describe makes the fields of a mount that is taken over.
-func (m *paths) describe(r *remembered) []sources.Field {
-	f := m.hardware(r.identity)
+func (b *blocks) describe(r *remembered) []sources.Field {
+	f := b.hardware(r.identity)
 	f.content, f.err = probe(f.name, f.size)
 	f.describeContent()
-	return append(told(f), readOnlyField(r.readOnly))
+	return append(eventFieldsOf(f), readOnlyField(r.readOnly))
 }

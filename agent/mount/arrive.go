@@ -34,10 +34,10 @@ func (s *Source) consider(d *device, media bool) {
 			if media {
 				revalidate(d.name)
 			}
-			f = s.paths.look(d.identity, interesting)
+			f = s.claims.look(d.identity, interesting)
 			if media {
-				f.swapped, err = s.paths.swapped(f, mounted)
-				f.swapped = f.swapped && !s.paths.renew(f.whole)
+				f.swapped, err = s.blocks.swapped(f, mounted)
+				f.swapped = f.swapped && !s.blocks.renew(f.whole)
 			}
 			if !dry {
 				watchMedium(f, interesting)
@@ -122,7 +122,7 @@ func (s *Source) choose(d *device, f *facts, policies []*policy, done func()) {
 		done()
 		return
 	}
-	d.handled, d.problem, d.crowded, d.fields = handled, nil, false, told(f)
+	d.handled, d.problem, d.crowded, d.fields = handled, nil, false, eventFieldsOf(f)
 	w := q.wish(f)
 	switch kind := fstype.Find(f.content.Type); {
 	case f.err != nil:
@@ -165,7 +165,7 @@ func (s *Source) count(q *policy) int {
 const mostNames = 100
 
 // mount mounts the device at the mount point of w, or at the first free one
-// with a suffix from try on, and tells rules how that went.
+// with a suffix from try on, and emits how that went.
 func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 	if err := w.whole(); err != nil {
 		s.fail(d, w, err)
@@ -193,7 +193,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 	s.points[point], d.policy = d, w.policy
 	var result *mounted
 	var err error
-	s.host.Loop.Beside(func() { result, err = s.paths.attach(&one) }, func() {
+	s.host.Loop.Beside(func() { result, err = s.mounter.attach(&one) }, func() {
 		delete(s.points, point)
 		switch {
 		case errors.Is(err, errTaken) && !w.refuse && try < mostNames && !d.gone:
@@ -209,12 +209,12 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 }
 
 // noteMount takes note of a mount that was made. Of a device that is gone by
-// now, rules hear nothing.
+// now, nothing is emitted.
 func (s *Source) noteMount(d *device, w *wish, result *mounted) {
 	d.mount, d.problem, d.released = result, nil, false
 	s.points[result.point] = d
 	s.table.watch(s)
-	d.fields = told(w.facts)
+	d.fields = eventFieldsOf(w.facts)
 	d.fields = append(d.fields, readOnlyField(result.readOnly))
 	if result.why != "" {
 		d.fields = append(d.fields, sources.Field{Name: "WHY", Value: sources.Text(result.why)})
@@ -230,7 +230,7 @@ func (s *Source) noteMount(d *device, w *wish, result *mounted) {
 	s.emit(d, Mounted, result.point)
 }
 
-// fail takes note of a mount that was not made, and tells rules.
+// fail takes note of a mount that was not made, and emits that.
 func (s *Source) fail(d *device, w *wish, err error) {
 	d.problem = err
 	if d.gone {

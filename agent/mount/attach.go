@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Mounting: one try at one mount point, beside the loop.
+// Mounting: one try at one mount point, in the background.
 
 package mount
 
@@ -41,16 +41,24 @@ type mounted struct {
 	unguarded   []fstype.Guard
 }
 
+// mounter attaches and detaches filesystems, and keeps the records of those
+// that are ours.
+type mounter struct {
+	mounts    mountinfo
+	processes processes
+	records   records
+}
+
 // attach mounts the device. It fails with errTaken where another mount point
 // may do.
-func (m *paths) attach(w *wish) (*mounted, error) {
+func (m *mounter) attach(w *wish) (*mounted, error) {
 	f, err := openFolder(w.root, w.below)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
 	result := &mounted{root: strings.TrimSuffix(f.point, "/"+w.below), below: w.below, point: f.point, made: f.made}
-	err = m.remember(w.facts.identity, result)
+	err = m.records.remember(w.facts.identity, result)
 	if err == nil {
 		err = w.mountOn(f, result)
 	}
@@ -58,7 +66,7 @@ func (m *paths) attach(w *wish) (*mounted, error) {
 		err = m.verify(w, result)
 	}
 	if err != nil {
-		m.forget(w.facts.identity)
+		m.records.forget(w.facts.identity)
 		removeFolder(result.root, w.below, f.made)
 		return nil, err
 	}
@@ -159,8 +167,8 @@ func (w *wish) explain(err error) error {
 
 // verify looks whether the device is where it was mounted: it may have been
 // another by then, or is gone already.
-func (m *paths) verify(w *wish, result *mounted) error {
-	mounts, err := readMountinfo(m.proc)
+func (m *mounter) verify(w *wish, result *mounted) error {
+	mounts, err := m.mounts.read()
 	if err != nil {
 		return err
 	}

@@ -14,37 +14,45 @@ import (
 	"reflexd/blkid"
 )
 
+// claims finds out who else has a device.
+type claims struct {
+	blocks
+	mounts mountinfo
+	proc   string // the folder /proc
+	fstab  string
+}
+
 // systemPoints are the mount points whose disk is the system's own.
 var systemPoints = []string{"/", "/usr", "/etc", "/var", "/home", "/boot", "/boot/efi", "/boot/firmware"}
 
 // inUse says, without reading the device, who has it, and whether it is the
 // system's: "" for no.
-func (m *paths) inUse(f *facts) (claim, reserved string) {
+func (c *claims) inUse(f *facts) (claim, reserved string) {
 	if held, _ := os.ReadDir(filepath.Join(f.folder, "holders")); len(held) > 0 {
 		return "it is part of " + held[0].Name(), ""
 	}
-	if m.isSwap(f.name) {
+	if c.isSwap(f.name) {
 		return "it is used as swap", ""
 	}
-	mounts, err := readMountinfo(m.proc)
+	mounts, err := c.mounts.read()
 	if err != nil {
 		return err.Error(), ""
 	}
-	reserved = m.isRoot(f)
+	reserved = c.isRoot(f)
 	for i := range mounts {
 		e := &mounts[i]
 		switch {
 		case e.of(f.name, f.number):
 			return "it is already mounted at " + e.point, ""
-		case slices.Contains(systemPoints, e.point) && m.disk(e.number) == f.whole:
+		case slices.Contains(systemPoints, e.point) && c.disk(e.number) == f.whole:
 			reserved = "the system runs from this disk: " + e.point
 		}
 	}
 	return "", reserved
 }
 
-func (m *paths) isSwap(name string) bool {
-	text, _ := os.ReadFile(filepath.Join(m.proc, "swaps"))
+func (c *claims) isSwap(name string) bool {
+	text, _ := os.ReadFile(filepath.Join(c.proc, "swaps"))
 	for line := range strings.Lines(string(text)) {
 		path, _, _ := strings.Cut(line, " ")
 		if unescape(path) == name {
@@ -54,25 +62,12 @@ func (m *paths) isSwap(name string) bool {
 	return false
 }
 
-// disk returns the folder in sysfs of the whole disk that the block device
-// number is of, or "".
-func (m *paths) disk(number string) string {
-	folder, err := filepath.EvalSymlinks(filepath.Join(m.sys, "dev/block", number))
-	if err != nil {
-		return ""
-	}
-	if _, err := os.Stat(filepath.Join(folder, "partition")); err == nil {
-		return filepath.Dir(folder)
-	}
-	return folder
-}
-
 // isRoot finds the disk of the kernel's root=, which is not in sight where the
 // root is an overlay.
-func (m *paths) isRoot(f *facts) string {
-	text, _ := os.ReadFile(filepath.Join(m.proc, "cmdline"))
+func (c *claims) isRoot(f *facts) string {
+	text, _ := os.ReadFile(filepath.Join(c.proc, "cmdline"))
 	for _, word := range strings.Fields(string(text)) {
-		if spec, ok := strings.CutPrefix(word, "root="); ok && m.onSameDisk(spec, f) {
+		if spec, ok := strings.CutPrefix(word, "root="); ok && c.onSameDisk(spec, f) {
 			return "the system runs from this disk: root=" + spec
 		}
 	}
@@ -81,9 +76,9 @@ func (m *paths) isRoot(f *facts) string {
 
 // onSameDisk reports whether spec names the device, or one that shares the
 // disk with it.
-func (m *paths) onSameDisk(spec string, f *facts) bool {
+func (c *claims) onSameDisk(spec string, f *facts) bool {
 	if path, ok := strings.CutPrefix(spec, "/dev/"); ok {
-		folder, err := filepath.EvalSymlinks(filepath.Join(m.sys, "class/block", filepath.Base(path)))
+		folder, err := filepath.EvalSymlinks(filepath.Join(c.sys, "class/block", filepath.Base(path)))
 		return err == nil && (folder == f.whole || filepath.Dir(folder) == f.whole)
 	}
 	id, ok := strings.CutPrefix(spec, "PARTUUID=")
@@ -92,27 +87,27 @@ func (m *paths) onSameDisk(spec string, f *facts) bool {
 	}
 	disk, _, _ := strings.Cut(id, "-") // of a DOS table: the disk's number and the partition's
 	const dosDigits = 8
-	return len(disk) == dosDigits && strings.EqualFold(disk, m.table(f).TableUUID) || strings.EqualFold(id, m.partUUID(f))
+	return len(disk) == dosDigits && strings.EqualFold(disk, c.table(f).TableUUID) || strings.EqualFold(id, c.partUUID(f))
 }
 
 // inFstab says which line of fstab names the device.
-func (m *paths) inFstab(f *facts) string {
-	text, err := os.ReadFile(m.fstab)
+func (c *claims) inFstab(f *facts) string {
+	text, err := os.ReadFile(c.fstab)
 	if err != nil {
 		return ""
 	}
 	for line := range strings.Lines(string(text)) {
 		words := strings.Fields(line)
-		if len(words) < 2 || words[0][0] == '#' || !m.names(unescape(words[0]), f) {
+		if len(words) < 2 || words[0][0] == '#' || !c.names(unescape(words[0]), f) {
 			continue
 		}
-		return fmt.Sprintf("%s lists it for %s", m.fstab, unescape(words[1]))
+		return fmt.Sprintf("%s lists it for %s", c.fstab, unescape(words[1]))
 	}
 	return ""
 }
 
 // names reports whether the first word of a line of fstab means the device.
-func (m *paths) names(spec string, f *facts) bool {
+func (c *claims) names(spec string, f *facts) bool {
 	key, value, tagged := strings.Cut(spec, "=")
 	value = strings.Trim(value, `"`)
 	switch {
@@ -121,7 +116,7 @@ func (m *paths) names(spec string, f *facts) bool {
 	case tagged && key == "LABEL":
 		return value != "" && value == f.content.Label
 	case tagged && key == "PARTUUID":
-		return value != "" && strings.EqualFold(value, m.partUUID(f))
+		return value != "" && strings.EqualFold(value, c.partUUID(f))
 	case tagged && key == "PARTLABEL":
 		return value != "" && value == f.text("PARTNAME")
 	case !strings.HasPrefix(spec, "/"):
@@ -135,14 +130,14 @@ func (m *paths) names(spec string, f *facts) bool {
 
 // partUUID returns the partition's UUID: the kernel's word since Linux 6.9,
 // else made from the disk's as the kernel does for DOS tables, else udev's.
-func (m *paths) partUUID(f *facts) string {
+func (c *claims) partUUID(f *facts) string {
 	if id := f.text("PARTUUID"); id != "" || f.part == 0 {
 		return id
 	}
-	if c := m.table(f); c.Table == "dos" && c.TableUUID != "" {
-		return fmt.Sprintf("%s-%02x", c.TableUUID, f.part)
+	if t := c.table(f); t.Table == "dos" && t.TableUUID != "" {
+		return fmt.Sprintf("%s-%02x", t.TableUUID, f.part)
 	}
-	links, _ := filepath.Glob(filepath.Join(m.dev, "disk/by-partuuid", "*"))
+	links, _ := filepath.Glob(filepath.Join(c.dev, "disk/by-partuuid", "*"))
 	for _, link := range links {
 		if real, err := filepath.EvalSymlinks(link); err == nil && real == f.name {
 			return filepath.Base(link)
@@ -152,8 +147,8 @@ func (m *paths) partUUID(f *facts) string {
 }
 
 // table reads the partition table of the device's disk.
-func (m *paths) table(f *facts) blkid.Content {
-	name := filepath.Join(m.dev, strings.ReplaceAll(filepath.Base(f.whole), "!", "/"))
-	c, _ := probe(name, readNumber(f.whole, "size")*512)
-	return c
+func (c *claims) table(f *facts) blkid.Content {
+	name := filepath.Join(c.dev, strings.ReplaceAll(filepath.Base(f.whole), "!", "/"))
+	content, _ := probe(name, readNumber(f.whole, "size")*512)
+	return content
 }

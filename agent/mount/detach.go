@@ -8,8 +8,10 @@ package mount
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +32,7 @@ type manner struct{ lazy, kill bool }
 
 // release writes back and unmounts what is mounted at point. It may take as
 // long as the device takes.
-func (m *paths) release(point string, how manner) error {
+func (m *mounter) release(point string, how manner) error {
 	syncing := syncMount(point)
 	if how.lazy {
 		return m.umount(point, unix.MNT_DETACH)
@@ -40,21 +42,43 @@ func (m *paths) release(point string, how manner) error {
 		return err
 	}
 	if how.kill {
-		if err = m.evict(point); err == nil {
+		if err = m.processes.evict(point); err == nil {
 			err = m.umountSoon(point)
 		}
 	}
 	if errors.Is(err, unix.EBUSY) {
-		err = fmt.Errorf("unmount %s: busy: %s", point, m.holders(point))
+		err = fmt.Errorf("unmount %s: busy: %s", point, m.processes.holders(point))
 	}
 	return errors.Join(syncing, err)
+}
+
+// releaseForeign unmounts what others have mounted. A device, which has a name
+// below dev, may be unmounted already.
+func (m *mounter) releaseForeign(target, dev string, how manner) error {
+	mounts, err := m.mounts.read()
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, e := range slices.Backward(mounts) {
+		if e.point == strings.TrimRight(target, "/") || e.source == target {
+			found = true
+			if err := m.release(e.point, how); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := os.Stat(target); !found && (err != nil || !strings.HasPrefix(target, dev+"/")) {
+		return fmt.Errorf("unmount %s: nothing of that name is mounted", target)
+	}
+	return nil
 }
 
 // syncMount writes back what is to be written to the filesystem.
 func syncMount(point string) error {
 	fd, err := unix.Open(point, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil // a lack of permission, or of the device: unmounting will tell
+		return nil // a lack of permission, or of the device: unmounting will show
 	}
 	defer unix.Close(fd)
 	if err := unix.Syncfs(fd); err != nil {
@@ -64,7 +88,7 @@ func syncMount(point string) error {
 }
 
 // umountSoon unmounts, if need be after a moment.
-func (m *paths) umountSoon(point string) (err error) {
+func (m *mounter) umountSoon(point string) (err error) {
 	for range busyTries {
 		if err = m.umount(point, 0); !errors.Is(err, unix.EBUSY) {
 			return err
@@ -77,7 +101,7 @@ func (m *paths) umountSoon(point string) (err error) {
 // umount calls umount2(2), through a descriptor of the folder that the mount
 // point is in, so that no link leads elsewhere. If somebody else was faster,
 // that is no error: a rule may unmount what is being pulled.
-func (m *paths) umount(point string, flags int) error {
+func (m *mounter) umount(point string, flags int) error {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
 	parent, err := unix.Openat2(unix.AT_FDCWD, filepath.Dir(point), &how)
 	if err != nil {
@@ -85,7 +109,7 @@ func (m *paths) umount(point string, flags int) error {
 	}
 	defer unix.Close(parent)
 	err = unix.Unmount(procFd(parent)+"/"+filepath.Base(point), flags|unix.UMOUNT_NOFOLLOW)
-	if err == unix.EINVAL && !m.isMountPoint(point) {
+	if err == unix.EINVAL && !m.mounts.isMountPoint(point) {
 		return nil
 	}
 	if err != nil {
@@ -94,24 +118,12 @@ func (m *paths) umount(point string, flags int) error {
 	return nil
 }
 
-// isMountPoint reports whether anything is mounted there, as far as is known.
-func (m *paths) isMountPoint(point string) bool {
-	mounts, err := readMountinfo(m.proc)
-	return err != nil || slices.ContainsFunc(mounts, func(e entry) bool { return e.point == point })
-}
-
-// stillMounted reports whether the device is at the mount point.
-func (m *paths) stillMounted(point string, id *identity) bool {
-	mounts, err := readMountinfo(m.proc)
-	return err != nil || at(mounts, point, id.name, id.number) != nil
-}
-
 // cut takes the mount of a device that is gone out of sight, however busy it
 // is, and cleans up behind it.
-func (m *paths) cut(id identity, mt *mounted) error {
+func (m *mounter) cut(id identity, mt *mounted) error {
 	const deepest = 100 // mounts upon each other
 	for range deepest {
-		mounts, err := readMountinfo(m.proc)
+		mounts, err := m.mounts.read()
 		if err != nil {
 			return err
 		}
@@ -127,7 +139,7 @@ func (m *paths) cut(id identity, mt *mounted) error {
 }
 
 // clean removes what a mount that is gone has left.
-func (m *paths) clean(id identity, mt *mounted) {
+func (m *mounter) clean(id identity, mt *mounted) {
 	removeFolder(mt.root, mt.below, mt.made)
-	m.forget(id)
+	m.records.forget(id)
 }

@@ -18,20 +18,21 @@ func TestCutWhereSomebodyElseWasFaster(t *testing.T) {
 		t.Fatal("only root is told that nothing is mounted there")
 	}
 	dir := t.TempDir()
-	m := paths{proc: filepath.Join(dir, "proc"), records: filepath.Join(dir, "records")}
+	proc := filepath.Join(dir, "proc")
+	m := mounter{mounts: mountinfo(proc), records: records(filepath.Join(dir, "records"))}
 	mt := &mounted{root: filepath.Join(dir, "media"), below: "PHOTOS", point: filepath.Join(dir, "media/PHOTOS"), made: true}
 	id := identity{name: "/dev/sda1", number: "8:1", seq: "4"}
-	for _, folder := range []string{filepath.Join(m.proc, "self"), m.records, mt.point} {
+	for _, folder := range []string{filepath.Join(proc, "self"), string(m.records), mt.point} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(m.recordFile(id), nil, 0o600); err != nil {
+	if err := os.WriteFile(m.records.file(id), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 
 	// The first look sees the mount, all later ones do not.
-	info, later := filepath.Join(m.proc, "self/mountinfo"), filepath.Join(dir, "later")
+	info, later := m.mounts.file(), filepath.Join(dir, "later")
 	if err := os.WriteFile(later, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestCutWhereSomebodyElseWasFaster(t *testing.T) {
 	if err := <-looked; err != nil {
 		t.Fatal(err)
 	}
-	for _, left := range []string{mt.point, m.recordFile(id)} {
+	for _, left := range []string{mt.point, m.records.file(id)} {
 		if _, err := os.Lstat(left); !os.IsNotExist(err) {
 			t.Errorf("%s is left over: %v", left, err)
 		}

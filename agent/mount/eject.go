@@ -18,41 +18,29 @@ import (
 // drive is a whole disk.
 type drive struct {
 	identity
+	blocks *blocks
 	folder string // in sysfs
 	usb    string // the folder of the USB device that it is (a part of), or ""
 }
 
 // drive finds the drive that the device name is, or is a part of.
-func (m *paths) drive(name string) (*drive, error) {
-	id, ok := m.find(name)
+func (b *blocks) drive(name string) (*drive, error) {
+	id, ok := b.find(name)
 	if !ok {
 		return nil, fmt.Errorf("eject %s: no such block device", name)
 	}
-	folder := m.sys + id.path
+	folder := b.sys + id.path
 	if readNumber(folder, "partition") != 0 {
 		folder = filepath.Dir(folder)
-		if id, ok = m.identityOf(folder); !ok {
+		if id, ok = b.identityOf(folder); !ok {
 			return nil, fmt.Errorf("eject %s: its drive is gone", name)
 		}
 	}
-	return &drive{identity: id, folder: folder, usb: usbDevice(folder)}, nil
-}
-
-// find returns the block device with that name, or that a link leads to.
-func (m *paths) find(name string) (identity, bool) {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
-	}
-	base, err := filepath.Rel(m.dev, name)
-	if err != nil {
-		return identity{}, false
-	}
-	id, ok := m.identityOf(filepath.Join(m.sys, "class/block", strings.ReplaceAll(base, "/", "!")))
-	return id, ok && id.name == name
+	return &drive{identity: id, blocks: b, folder: folder, usb: usbDevice(folder)}, nil
 }
 
 // usbDevice returns the nearest folder upwards that is a USB device and can
-// be told to go.
+// be removed.
 func usbDevice(folder string) string {
 	for ; len(folder) > 1; folder = filepath.Dir(folder) {
 		if readText(folder, "idVendor") != "" && readText(folder, "bDeviceClass") != "" {
@@ -69,13 +57,13 @@ func (d *drive) covers(id *identity) bool {
 
 // eject writes everything back, unmounts what others have mounted, and
 // detaches the drive. Ours is unmounted by then.
-func (m *paths) eject(d *drive) error {
-	mounts, err := readMountinfo(m.proc)
+func (d *drive) eject(m *mounter) error {
+	mounts, err := m.mounts.read()
 	if err != nil {
 		return err
 	}
 	for _, e := range mounts {
-		if m.disk(e.number) != d.folder {
+		if d.blocks.disk(e.number) != d.folder {
 			continue
 		}
 		if err := m.release(e.point, manner{}); err != nil {
@@ -85,7 +73,7 @@ func (m *paths) eject(d *drive) error {
 	if err := flush(d.name); err != nil {
 		return fmt.Errorf("eject %s: %w", d.name, err)
 	}
-	return m.unplug(d)
+	return d.unplug(m.mounts)
 }
 
 // flush writes back what the kernel and the drive keep in memory.
@@ -109,8 +97,8 @@ func flush(name string) error {
 // take the drive from the SCSI layer before it could write its cache. The
 // other slots of a card reader are one USB device with this one: it stays if
 // any of them is mounted. What is no SCSI device has nothing to be detached.
-func (m *paths) unplug(d *drive) error {
-	last := d.usb != "" && !m.shared(d)
+func (d *drive) unplug(mounts mountinfo) error {
+	last := d.usb != "" && !d.shared(mounts)
 	detach := filepath.Join(d.folder, "device", "delete")
 	if err := writeAttribute(detach, "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("eject %s: detach it: %w", d.name, err)
@@ -126,13 +114,13 @@ func (m *paths) unplug(d *drive) error {
 }
 
 // shared reports whether another drive of the same USB device is in use.
-func (m *paths) shared(d *drive) bool {
-	mounts, err := readMountinfo(m.proc)
+func (d *drive) shared(table mountinfo) bool {
+	mounts, err := table.read()
 	if err != nil {
 		return true
 	}
 	for _, e := range mounts {
-		disk := m.disk(e.number)
+		disk := d.blocks.disk(e.number)
 		if disk != "" && disk != d.folder && strings.HasPrefix(disk, d.usb+"/") {
 			return true
 		}

@@ -86,7 +86,7 @@ func TestHangingStickHoldsNobodyUp(t *testing.T) {
 		t.Fatal("it did not hang:", err)
 	default:
 	}
-	// It is pulled: what waits is cancelled, and rules hear of it although the
+	// It is pulled: what waits is cancelled, and rules are notified although the
 	// kernel has not let go of it.
 	r.pull(bad)
 	if err := await(t, second); !errors.Is(err, errPulled) {

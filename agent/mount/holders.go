@@ -15,13 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// processes finds and ends the processes that keep a mount busy. It is the
+// folder /proc.
+type processes string
+
 // holders says who uses something below point: "cp (812), sh (790)".
-func (m *paths) holders(point string) string {
+func (p processes) holders(point string) string {
 	const most = 5
 	var names []string
-	pids := m.findHolders(point)
+	pids := p.findHolders(point)
 	for _, pid := range pids[:min(most, len(pids))] {
-		name := readText(filepath.Join(m.proc, strconv.Itoa(pid)), "comm")
+		name := readText(filepath.Join(string(p), strconv.Itoa(pid)), "comm")
 		names = append(names, fmt.Sprintf("%s (%d)", name, pid))
 	}
 	switch {
@@ -35,12 +39,12 @@ func (m *paths) holders(point string) string {
 
 // findHolders returns the processes that have an open file, their working or
 // root folder, or a mapped file below point.
-func (m *paths) findHolders(point string) []int {
-	folders, _ := os.ReadDir(m.proc)
+func (p processes) findHolders(point string) []int {
+	folders, _ := os.ReadDir(string(p))
 	var pids []int
 	for _, e := range folders {
 		pid, err := strconv.Atoi(e.Name())
-		if err == nil && holds(filepath.Join(m.proc, e.Name()), point) {
+		if err == nil && holds(filepath.Join(string(p), e.Name()), point) {
 			pids = append(pids, pid)
 		}
 	}
@@ -78,23 +82,23 @@ func under(path, point string) bool {
 
 // evict ends the processes that keep the mount busy: first they are asked to,
 // then they are killed. Neither process 1 nor we ourselves are.
-func (m *paths) evict(point string) error {
+func (p processes) evict(point string) error {
 	for _, step := range []struct {
 		signal unix.Signal
 		grace  time.Duration
 	}{{unix.SIGTERM, termGrace}, {unix.SIGKILL, killGrace}} {
-		for _, pid := range m.findHolders(point) {
+		for _, pid := range p.findHolders(point) {
 			if pid == 1 || pid == os.Getpid() {
 				return fmt.Errorf("unmount %s: process %d uses it and must not be ended", point, pid)
 			}
 			_ = unix.Kill(pid, step.signal) // or it has ended meanwhile
 		}
 		for waited := time.Duration(0); waited < step.grace; waited += busyPause {
-			if len(m.findHolders(point)) == 0 {
+			if len(p.findHolders(point)) == 0 {
 				return nil
 			}
 			time.Sleep(busyPause)
 		}
 	}
-	return fmt.Errorf("unmount %s: killed, but still running: %s", point, m.holders(point))
+	return fmt.Errorf("unmount %s: killed, but still running: %s", point, p.holders(point))
 }

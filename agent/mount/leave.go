@@ -11,7 +11,7 @@ import (
 
 // hangs is how long an operation under way may keep a device that was pulled
 // from being given up, and how long taking its mount away may take before
-// rules are told all the same. The kernel fails what is under way as soon as
+// rules are notified all the same. The kernel fails what is under way as soon as
 // it has noticed; if it does not, nobody is to wait for it.
 const hangs = 2 * time.Second
 
@@ -75,22 +75,22 @@ func (s *Source) yank(d *device) {
 	}
 	mt := d.mount
 	d.mount = nil
-	told := d.quiet
-	tell := func() {
-		if !told {
-			told = true
+	emitted := d.quiet
+	emit := func() {
+		if !emitted {
+			emitted = true
 			s.host.Log.Warn("removed while mounted", "device", d.name, "at", mt.point)
 			s.emit(d, Yanked, mt.point)
 		}
 	}
-	slow := s.host.Loop.After(hangs, tell)
+	slow := s.host.Loop.After(hangs, emit)
 	var err error
-	s.host.Loop.Beside(func() { err = s.paths.cut(d.identity, mt) }, func() {
+	s.host.Loop.Beside(func() { err = s.mounter.cut(d.identity, mt) }, func() {
 		slow.Stop()
 		if err != nil {
 			s.host.Log.Error("the mount of a removed device is left over", "device", d.name, "error", err)
 		}
-		tell()
+		emit()
 		s.vacate(d, mt)
 	})
 }

@@ -6,34 +6,9 @@
 package mount
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
-
 	"reflexd/blkid"
 	"reflexd/sources"
-	"reflexd/sources/uevent"
 )
-
-// machine is where the files of this machine are.
-type paths struct {
-	dev, sys, proc string
-	fstab          string
-	records        string // the folder of what we remember of our mounts
-}
-
-// identity is what tells one device from another that has the same name
-// later.
-type identity struct {
-	name   string // DEVNAME
-	path   string // DEVPATH
-	number string // MAJOR:MINOR
-	seq    string // DISKSEQ of the disk, "" before Linux 5.15
-}
 
 // facts are what is known of a device.
 type facts struct {
@@ -78,8 +53,8 @@ func textOf(fields []sources.Field, name string) string {
 
 // look finds out about the device id. interesting is asked, when the hardware
 // is known, whether the device is to be read at all.
-func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
-	f := m.hardware(id)
+func (c *claims) look(id identity, interesting func(*facts) bool) *facts {
+	f := c.hardware(id)
 	switch {
 	case !interesting(f):
 		f.claim = "no policy matches"
@@ -88,7 +63,7 @@ func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
 	case f.part == 0 && hasPartitions(f.folder):
 		f.claim = "it has partitions"
 	default:
-		f.claim, f.reserved = m.inUse(f)
+		f.claim, f.reserved = c.inUse(f)
 	}
 	if f.claim != "" {
 		return f
@@ -97,9 +72,9 @@ func (m *paths) look(id identity, interesting func(*facts) bool) *facts {
 		return f
 	}
 	f.describeContent()
-	f.twin = m.hasTwin(&f.content)
+	f.twin = c.hasTwin(&f.content)
 	if f.reserved == "" {
-		f.reserved = m.inFstab(f)
+		f.reserved = c.inFstab(f)
 	}
 	return f
 }
@@ -113,71 +88,4 @@ func (f *facts) describeContent() {
 	}
 	f.set("LABEL", sources.Text(text))
 	f.set("UUID", sources.Text(f.content.UUID))
-}
-
-// sector is the unit of sysfs in bytes, whatever the drive's is.
-const sector = 512
-
-// hardware reads what sysfs has.
-func (m *paths) hardware(id identity) *facts {
-	f := &facts{identity: id, folder: filepath.Join(m.sys, id.path)}
-	f.set("DEVNAME", sources.Text(id.name))
-	f.set("DEVPATH", sources.Text(id.path))
-	for line := range strings.Lines(readText(f.folder, "uevent")) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-		if key != "DEVNAME" && sources.ValidField(key) {
-			f.set(key, sources.Text(value))
-		}
-	}
-	f.whole = f.folder
-	if f.part = int(readNumber(f.folder, "partition")); f.part != 0 {
-		f.whole = filepath.Dir(f.folder)
-	}
-	f.size = readNumber(f.folder, "size") * sector
-	f.set("SIZE", sources.Int(f.size))
-	f.protected = readNumber(f.folder, "ro") != 0
-	for _, field := range uevent.Identify(m.sys, id.path) {
-		f.set(field.Name, field.Value)
-	}
-	card := readText(f.whole, "device/type") == "SD" // mmc's word for what is no soldered chip
-	bus := f.text("ID_BUS")
-	f.removable = bus == "usb" || bus == "memstick" || bus == "mmc" && card
-	if f.removable || readNumber(f.whole, "removable") != 0 {
-		f.set("REMOVABLE", sources.Int(1))
-	}
-	return f
-}
-
-// readText returns an attribute of sysfs without its newline, or nothing.
-func readText(folder, name string) string {
-	text, err := os.ReadFile(filepath.Join(folder, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(string(text), "\n")
-}
-
-func readNumber(folder, name string) int64 {
-	n, _ := strconv.ParseInt(readText(folder, name), 10, 64)
-	return n
-}
-
-// hasPartitions reports whether the kernel found partitions on a disk.
-func hasPartitions(folder string) bool {
-	found, _ := filepath.Glob(filepath.Join(folder, "*", "partition"))
-	return len(found) > 0
-}
-
-// probe reads what is on the device.
-func probe(name string, size int64) (blkid.Content, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return blkid.Content{}, fmt.Errorf("probe it: %w", err)
-	}
-	defer f.Close()
-	content, err := blkid.Probe(f, size)
-	if err != nil {
-		return content, fmt.Errorf("probe %s: %w", name, err)
-	}
-	return content, nil
 }

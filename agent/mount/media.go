@@ -70,8 +70,8 @@ func (s *Source) heldBy(drive *device) []held {
 // not hold: it is another medium than it was. A card can be changed faster than
 // the kernel asks for it, and as long as a partition is mounted, the kernel
 // keeps to those that it knows. An error says that the medium cannot be read.
-func (m *paths) swapped(f *facts, mounted []held) (bool, error) {
-	disk, ok := m.identityOf(f.whole)
+func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
+	disk, ok := b.identityOf(f.whole)
 	end := readNumber(f.whole, "size") * sector
 	if len(mounted) == 0 || !ok || end == 0 {
 		return false, nil
@@ -82,7 +82,7 @@ func (m *paths) swapped(f *facts, mounted []held) (bool, error) {
 	}
 	defer unix.Close(fd)
 	for _, h := range mounted {
-		folder := filepath.Join(m.sys, h.path)
+		folder := filepath.Join(b.sys, h.path)
 		start, size := readNumber(folder, "start")*sector, readNumber(folder, "size")*sector
 		if start+size > end {
 			return true, nil
@@ -98,12 +98,12 @@ func (m *paths) swapped(f *facts, mounted []held) (bool, error) {
 	return false, nil
 }
 
-// renew has the kernel give up a SCSI drive and find it again, of which uevents
-// tell as of one that is pulled and plugged in. It goes offline first: what is
+// renew has the kernel give up a SCSI drive and find it again, which uevents
+// announce like one that is pulled and plugged in. It goes offline first: what is
 // mounted of another medium must write nothing to this one, not even that it
 // was unmounted. See the kernel's scsi_sysfs.c. It reports whether the drive was
 // given up.
-func (m *paths) renew(whole string) bool {
+func (b *blocks) renew(whole string) bool {
 	device, err := filepath.EvalSymlinks(filepath.Join(whole, "device"))
 	address := strings.Split(filepath.Base(device), ":") // host, channel, target, LUN
 	if err != nil || len(address) != 4 {
@@ -114,7 +114,7 @@ func (m *paths) renew(whole string) bool {
 		_ = os.WriteFile(filepath.Join(device, "state"), []byte("running"), 0)
 		return false
 	}
-	scan := filepath.Join(m.sys, "class/scsi_host/host"+address[0], "scan")
+	scan := filepath.Join(b.sys, "class/scsi_host/host"+address[0], "scan")
 	_ = os.WriteFile(scan, []byte(strings.Join(address[1:], " ")), 0)
 	return true
 }

@@ -3,7 +3,7 @@
 // Package mount mounts sticks and cards when they are plugged in, and cleans
 // up after those that are pulled too early.
 //
-// It is a source: it hears the uevents of block devices, and tells rules what
+// It is a source: it receives the uevents of block devices, and emits what
 // was mounted. What touches a device, and so may hang with it, runs beside the
 // loop, in one queue for each device: a dying stick holds nobody else up.
 //

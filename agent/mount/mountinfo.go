@@ -75,9 +75,15 @@ func octal(s string) (value byte, ok bool) {
 	return value, true
 }
 
-// readMountinfo returns what is mounted in our mount namespace.
-func readMountinfo(proc string) ([]entry, error) {
-	text, err := os.ReadFile(filepath.Join(proc, "self", "mountinfo"))
+// mountinfo is the folder /proc, which has the table of what is mounted in our
+// mount namespace.
+type mountinfo string
+
+func (proc mountinfo) file() string { return filepath.Join(string(proc), "self/mountinfo") }
+
+// read returns what is mounted.
+func (proc mountinfo) read() ([]entry, error) {
+	text, err := os.ReadFile(proc.file())
 	if err != nil {
 		return nil, fmt.Errorf("read what is mounted: %w", err)
 	}
@@ -95,4 +101,16 @@ func at(mounts []entry, point, name, number string) *entry {
 		}
 	}
 	return nil
+}
+
+// isMountPoint reports whether anything is mounted there, as far as is known.
+func (proc mountinfo) isMountPoint(point string) bool {
+	mounts, err := proc.read()
+	return err != nil || slices.ContainsFunc(mounts, func(e entry) bool { return e.point == point })
+}
+
+// has reports whether the device is at the mount point.
+func (proc mountinfo) has(point string, id *identity) bool {
+	mounts, err := proc.read()
+	return err != nil || at(mounts, point, id.name, id.number) != nil
 }

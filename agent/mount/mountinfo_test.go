@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const mountinfo = `21 27 0:19 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw
+const mountinfoText = `21 27 0:19 / /sys rw,nosuid,nodev,noexec,relatime shared:7 - sysfs sysfs rw
 27 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw
 310 27 8:1 / /media/My\040Photos\134\011 rw,nosuid,nodev,noexec,relatime shared:150 master:3 - vfat /dev/sda1 ro,fmask=0022
 311 27 0:44 /sub /media/B ro,relatime - btrfs /dev/sdb1 rw,space_cache
@@ -18,7 +18,7 @@ short line
 `
 
 func TestParseMountinfo(t *testing.T) {
-	all := parseMountinfo(mountinfo)
+	all := parseMountinfo(mountinfoText)
 	if len(all) != 4 {
 		t.Fatalf("%+v", all)
 	}
@@ -35,7 +35,7 @@ func TestParseMountinfo(t *testing.T) {
 }
 
 func FuzzMountinfo(f *testing.F) {
-	f.Add(mountinfo)
+	f.Add(mountinfoText)
 	f.Add(`1 2 3:4 / /\777\04 rw - a b \`)
 	f.Add(" - \n - - \n\\\\\\")
 	f.Fuzz(func(t *testing.T, text string) { parseMountinfo(text) })

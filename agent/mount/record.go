@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // The record of our mounts, a file for each in /run, so that a later run knows
-// them as its own. It is written before the mount, so it may tell of one that
+// them as its own. It is written before the mount, so it may be of one that
 // was never made; /proc/self/mountinfo decides.
 
 package mount
@@ -20,6 +20,9 @@ import (
 // longestRecord is the size in bytes of the largest record that is read.
 const longestRecord = 64 << 10
 
+// records is the folder of what we remember of our mounts.
+type records string
+
 // remembered is what a record holds.
 type remembered struct {
 	identity
@@ -27,47 +30,56 @@ type remembered struct {
 	fields []sources.Field // not in the record: found out afresh
 }
 
-// recordFile is the name of the record of a device, and not that of another
+// file is the name of the record of a device, and not that of another
 // one which had its number before.
-func (m *paths) recordFile(id identity) string {
-	return filepath.Join(m.records, strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
+func (dir records) file(id identity) string {
+	return filepath.Join(string(dir), strings.ReplaceAll(id.number, ":", "-")+"-"+id.seq)
+}
+
+// text is one text of a record, by its key.
+type text struct {
+	key   string
+	value *string
+}
+
+func (r *remembered) texts() []text {
+	return []text{{"name", &r.name}, {"path", &r.path}, {"number", &r.number}, {"seq", &r.seq}, {"root", &r.root}, {"below", &r.below}}
 }
 
 // remember writes the record of a mount that is about to be made.
-func (m *paths) remember(id identity, mt *mounted) error {
+func (dir records) remember(id identity, mt *mounted) error {
+	r := remembered{identity: id, mounted: *mt}
+	var b strings.Builder
+	for _, t := range r.texts() {
+		fmt.Fprintf(&b, "%s=%s\n", t.key, strconv.Quote(*t.value))
+	}
 	made := "0"
 	if mt.made {
 		made = "1"
 	}
-	var b strings.Builder
-	for _, line := range [][2]string{
-		{"name", id.name}, {"path", id.path}, {"number", id.number}, {"seq", id.seq},
-		{"root", mt.root}, {"below", mt.below}, {"made", made},
-	} {
-		fmt.Fprintf(&b, "%s=%s\n", line[0], strconv.Quote(line[1]))
-	}
-	if err := regular.Replace(m.recordFile(id), b.String(), 0o644); err != nil {
+	fmt.Fprintf(&b, "made=%s\n", strconv.Quote(made))
+	if err := regular.Replace(dir.file(id), b.String(), 0o644); err != nil {
 		return fmt.Errorf("record the mount: %w", err)
 	}
 	return nil
 }
 
 // forget removes the record of a device.
-func (m *paths) forget(id identity) { _ = os.Remove(m.recordFile(id)) }
+func (dir records) forget(id identity) { _ = os.Remove(dir.file(id)) }
 
 // recall reads all records. One that cannot be understood is removed.
-func (m *paths) recall() []remembered {
-	entries, _ := os.ReadDir(m.records)
+func (dir records) recall() []remembered {
+	entries, _ := os.ReadDir(string(dir))
 	var all []remembered
 	for _, e := range entries {
-		file := filepath.Join(m.records, e.Name())
-		text, err := regular.Read(file, longestRecord)
+		path := filepath.Join(string(dir), e.Name())
+		text, err := regular.Read(path, longestRecord)
 		if err != nil {
 			continue
 		}
 		r, ok := parseRecord(string(text))
-		if !ok || m.recordFile(r.identity) != file {
-			_ = os.Remove(file)
+		if !ok || dir.file(r.identity) != path {
+			_ = os.Remove(path)
 			continue
 		}
 		all = append(all, r)
@@ -82,21 +94,13 @@ func parseRecord(text string) (r remembered, ok bool) {
 		if err != nil {
 			return r, false
 		}
-		switch key {
-		case "name":
-			r.name = value
-		case "path":
-			r.path = value
-		case "number":
-			r.number = value
-		case "seq":
-			r.seq = value
-		case "root":
-			r.root = value
-		case "below":
-			r.below = value
-		case "made":
+		if key == "made" {
 			r.made = value == "1"
+		}
+		for _, t := range r.texts() {
+			if t.key == key {
+				*t.value = value
+			}
 		}
 	}
 	r.point = filepath.Join(r.root, r.below)

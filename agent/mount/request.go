@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,7 +57,7 @@ func (s *Source) Mount(r Request, done func(error)) {
 	}
 	var id identity
 	var found bool
-	s.host.Loop.Beside(func() { id, found = s.paths.find(r.Device) }, func() {
+	s.host.Loop.Beside(func() { id, found = s.blocks.find(r.Device) }, func() {
 		if !found {
 			done(fmt.Errorf("mount %s: no such block device", r.Device))
 			return
@@ -80,7 +79,7 @@ func (s *Source) mountOnRequest(d *device, r *Request, done func(error)) {
 			done(err)
 		}
 		var f *facts
-		s.host.Loop.Beside(func() { f = s.paths.look(d.identity, func(*facts) bool { return true }) }, func() {
+		s.host.Loop.Beside(func() { f = s.claims.look(d.identity, func(*facts) bool { return true }) }, func() {
 			s.lookedOnRequest(d, f, r, end)
 		})
 	}})
@@ -96,7 +95,7 @@ func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error
 	name := cmp.Or(r.Type, f.content.Type)
 	w.kind = fstype.Find(name)
 	if d.mount == nil {
-		d.fields = told(f)
+		d.fields = eventFieldsOf(f)
 	}
 	var err error
 	switch {
@@ -132,7 +131,7 @@ func (s *Source) Unmount(u UnmountRequest, done func(error)) {
 	targets := s.targets(u.Target)
 	if len(targets) == 0 && u.Target != "all" {
 		var err error
-		s.host.Loop.Beside(func() { err = s.paths.releaseForeign(u.Target, how) }, func() { done(err) })
+		s.host.Loop.Beside(func() { err = s.mounter.releaseForeign(u.Target, s.blocks.dev, how) }, func() { done(err) })
 		return
 	}
 	s.unmountAll(targets, how, done)
@@ -168,13 +167,13 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 		var err error
 		still := true
 		s.host.Loop.Beside(func() {
-			err = s.paths.release(mt.point, how)
-			if still = s.paths.stillMounted(mt.point, &d.identity); !still {
-				s.paths.clean(d.identity, mt)
+			err = s.mounter.release(mt.point, how)
+			if still = s.mounter.mounts.has(mt.point, &d.identity); !still {
+				s.mounter.clean(d.identity, mt)
 			}
 		}, func() {
 			switch {
-			case d.mount != mt, d.gone: // finish tells rules of it, however the unmounting went
+			case d.mount != mt, d.gone: // finish emits it, however the unmounting went
 				err = errPulled
 			case !still:
 				s.unmounted(d)
@@ -203,28 +202,6 @@ func (s *Source) targets(target string) []*device {
 	return found
 }
 
-// releaseForeign unmounts what others have mounted. A device that is not
-// mounted is what was asked for.
-func (m *paths) releaseForeign(target string, how manner) error {
-	mounts, err := readMountinfo(m.proc)
-	if err != nil {
-		return err
-	}
-	found := false
-	for _, e := range slices.Backward(mounts) {
-		if e.point == strings.TrimRight(target, "/") || e.source == target {
-			found = true
-			if err := m.release(e.point, how); err != nil {
-				return err
-			}
-		}
-	}
-	if _, err := os.Stat(target); !found && (err != nil || !strings.HasPrefix(target, m.dev+"/")) {
-		return fmt.Errorf("unmount %s: nothing of that name is mounted", target)
-	}
-	return nil
-}
-
 // Eject implements action.Mounts.
 func (s *Source) Eject(target string, done func(error)) {
 	done = s.later(done)
@@ -234,7 +211,7 @@ func (s *Source) Eject(target string, done func(error)) {
 	}
 	var d *drive
 	var err error
-	s.host.Loop.Beside(func() { d, err = s.paths.drive(name) }, func() {
+	s.host.Loop.Beside(func() { d, err = s.blocks.drive(name) }, func() {
 		if err != nil {
 			done(err)
 			return
@@ -255,7 +232,7 @@ func (s *Source) ejectDrive(d *drive, done func(error)) {
 			done(fmt.Errorf("eject %s: %w", d.name, err))
 			return
 		}
-		s.host.Loop.Beside(func() { err = s.paths.eject(d) }, func() {
+		s.host.Loop.Beside(func() { err = d.eject(&s.mounter) }, func() {
 			if err == nil {
 				s.host.Log.Info("ejected", "device", d.name)
 			}

@@ -82,8 +82,8 @@ func start(t *testing.T, dir, yaml string) *rig {
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
 	r.source = newSource(host)
-	r.source.paths.records = filepath.Join(dir, "records")
-	r.source.paths.fstab = filepath.Join(dir, "fstab")
+	r.source.mounter.records = records(filepath.Join(dir, "records"))
+	r.source.claims.fstab = filepath.Join(dir, "fstab")
 	plan := uevent.Kind.Plan().(*uevent.Plan)
 	plan.Subscribed = true
 	p := readPlan(t, strings.ReplaceAll(yaml, "DIR", dir))
@@ -143,7 +143,7 @@ func (r *rig) Write(line []byte) (int, error) {
 // emit does what the agent does with events.
 func (r *rig) emit(e *sources.Event) {
 	if e.Topic.Kind != "mount" {
-		r.hear(e)
+		r.notify(e)
 		return
 	}
 	if e.Standing > sources.Begins {
@@ -258,18 +258,18 @@ func (r *rig) pull(d *stick) {
 // there, or before it.
 func (r *rig) pullMedium(d *stick, later int) {
 	r.t.Helper()
-	r.tell(d, "remove", later)
+	r.announce(d, "remove", later)
 }
 
 // changeMedium acts the kernel's word that there may be another medium.
 func (r *rig) changeMedium(d *stick) {
 	r.t.Helper()
-	r.tell(d, "change", 1, sources.Field{Name: "DISK_MEDIA_CHANGE", Value: sources.Text("1")})
+	r.announce(d, "change", 1, sources.Field{Name: "DISK_MEDIA_CHANGE", Value: sources.Text("1")})
 }
 
-// hear has the source hear an event in memory that is then used again, as the
+// notify has the source receive an event in memory that is then used again, as the
 // agent's queue does it.
-func (r *rig) hear(e *sources.Event) {
+func (r *rig) notify(e *sources.Event) {
 	lent := e.Clone()
 	lent.Borrowed = true
 	text := lent.CopyStrings(nil)
@@ -277,16 +277,16 @@ func (r *rig) hear(e *sources.Event) {
 	clear(text)
 }
 
-func (r *rig) tell(d *stick, action string, later int, more ...sources.Field) {
+func (r *rig) announce(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
-		id, ok := r.source.paths.find(d.name)
+		id, ok := r.source.blocks.find(d.name)
 		if !ok {
 			r.t.Error(d.name, "is not there")
 		}
 		major, minor, _ := strings.Cut(id.number, ":")
 		seq, _ := strconv.Atoi(id.seq)
-		r.hear(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
+		r.notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "block", State: action}, Fields: append([]sources.Field{
 			{Name: "DEVNAME", Value: sources.Text(id.name)}, {Name: "DEVPATH", Value: sources.Text(id.path)},
 			{Name: "MAJOR", Value: sources.Text(major)}, {Name: "MINOR", Value: sources.Text(minor)},
 			{Name: "DISKSEQ", Value: sources.Text(strconv.Itoa(seq + later))},
@@ -371,7 +371,7 @@ func loopControl(control *os.File, request uintptr, n int) error {
 	return nil
 }
 
-// insert puts an image into the device, of which the kernel tells by a change.
+// insert puts an image into the device, which the kernel announces by a change.
 func (d *stick) insert(image string, readOnly bool) {
 	d.t.Helper()
 	flags := os.O_RDWR
@@ -406,7 +406,7 @@ func (d *stick) empty() {
 
 // destroy takes the device away again, whatever is mounted of it.
 func (d *stick) destroy() {
-	mounts, _ := readMountinfo("/proc")
+	mounts, _ := mountinfo("/proc").read()
 	for _, e := range mounts {
 		if e.source == d.name {
 			_ = unix.Unmount(e.point, unix.MNT_DETACH)

@@ -31,9 +31,9 @@ type lock struct {
 func (s *Source) begin() {
 	before := s.lock.rival
 	s.lock = lock{}
-	folder, err := lockFolder(s.paths.records)
+	folder, err := lockFolder(string(s.mounter.records))
 	if err == unix.EWOULDBLOCK {
-		s.lock.rival = fmt.Errorf("another reflexd mounts drives here: it holds %s", s.paths.records)
+		s.lock.rival = fmt.Errorf("another reflexd mounts drives here: it holds %s", s.mounter.records)
 		s.lock.retry = s.host.Loop.After(rivalPeriod, s.begin)
 		if before == nil {
 			s.host.Log.Error("nothing is mounted by this agent", "error", s.lock.rival)

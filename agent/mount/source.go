@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 
 // The source: the devices that there are, what is mounted of them, and what
-// rules are told.
+// is emitted.
 
 package mount
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"reflexd/sources"
 )
@@ -23,7 +21,9 @@ import (
 // the agent.
 type Source struct {
 	host    sources.Host
-	paths   paths
+	blocks  blocks
+	claims  claims
+	mounter mounter
 	plan    *Plan
 	devices map[string]*device // by DEVNAME
 	points  map[string]*device // who is, or is about to be, at a mount point
@@ -33,25 +33,17 @@ type Source struct {
 	adopting         bool
 	listing          *listing      // nil unless devices are being listed
 	again            bool          // list once more
-	heard            uint64        // uevents of block devices so far
+	uevents          uint64        // uevents of block devices so far
 	relisting        sources.Timer // nil unless devices are to be listed after a loss
 	privateNamespace string        // our mount namespace is not everybody's, in words
 	table            mountTable
 	lock             lock
 }
 
-// listing is what there is to know when the devices are listed: what uevents
-// say meanwhile counts, and not what the list has of the same devices.
-type listing struct {
-	since   uint64          // the number of the last uevent before
-	known   []string        // the devices before
-	removed map[string]bool // since then
-}
-
 // device is one block device.
 type device struct {
 	identity
-	heard  uint64 // the number of the last uevent of it; 0 if it was only listed
+	seen   uint64 // the number of the last uevent of it; 0 if it was only listed
 	queue  queue
 	gone   bool     // unplugged
 	mount  *mounted // nil while it is not mounted by us
@@ -70,9 +62,11 @@ type device struct {
 }
 
 func newSource(h sources.Host) *Source {
+	b, mounts := blocks{dev: h.Dev, sys: h.Sys}, mountinfo(h.Proc)
 	return &Source{
-		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{},
-		paths: paths{dev: h.Dev, sys: h.Sys, proc: h.Proc, fstab: "/etc/fstab", records: "/run/reflexd/mounts"},
+		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{}, blocks: b,
+		claims:  claims{blocks: b, mounts: mounts, proc: h.Proc, fstab: "/etc/fstab"},
+		mounter: mounter{mounts: mounts, processes: processes(h.Proc), records: "/run/reflexd/mounts"},
 	}
 }
 
@@ -100,7 +94,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 }
 
-// abandon forgets all devices: no plan asks for them, so nobody tells us of
+// abandon forgets all devices: no plan asks for them, so nobody notifies us of
 // their going. The mounts stay, and so do their records.
 func (s *Source) abandon() {
 	if len(s.points) > 0 {
@@ -197,7 +191,7 @@ func (s *Source) takeUevent(e *sources.Event) {
 	if !ok {
 		return
 	}
-	s.heard++
+	s.uevents++
 	known := s.devices[id.name]
 	switch e.Topic.State {
 	case "remove":
@@ -209,21 +203,8 @@ func (s *Source) takeUevent(e *sources.Event) {
 		s.relist()
 	case "add", "change":
 		media, _ := e.Lookup("DISK_MEDIA_CHANGE")
-		s.appear(id, media.String() == "1", s.heard)
+		s.appear(id, media.String() == "1", s.uevents)
 	}
-}
-
-// identify returns what device e is about, in memory of its own.
-func identify(e *sources.Event) (identity, bool) {
-	text := func(name string) string {
-		v, ok := e.Lookup(name)
-		if !ok {
-			return ""
-		}
-		return strings.Clone(v.String()) // e may be borrowed
-	}
-	id := identity{name: text("DEVNAME"), path: text("DEVPATH"), number: text("MAJOR") + ":" + text("MINOR"), seq: text("DISKSEQ")}
-	return id, id.name != "" && id.path != "" && id.number != ":"
 }
 
 // before reports whether a removal is of one that had the name before the
@@ -237,14 +218,14 @@ func before(id identity, d *device) bool {
 }
 
 // appear is called for each device that is there, and with media if its
-// medium may be another one now. heard is the number of the uevent that says
+// medium may be another one now. seen is the number of the uevent that says
 // so, or 0.
 func (s *Source) appear(id identity, media bool, heard uint64) {
 	d := s.devices[id.name]
 	switch {
 	case d == nil, d.same(id):
 	case d.mount != nil && d.inPlaceOf(id):
-		media = true // or the drive has only said so: what it holds will tell
+		media = true // or the drive has only said so: what it holds decides
 	default:
 		s.remove(d) // its removal was missed
 		d = nil
@@ -253,7 +234,7 @@ func (s *Source) appear(id identity, media bool, heard uint64) {
 		d = &device{identity: id}
 		s.devices[id.name] = d
 	}
-	d.heard = max(d.heard, heard)
+	d.seen = max(d.seen, heard)
 	if media {
 		d.released, d.handled, d.compares = false, "", 0
 	}
@@ -269,103 +250,6 @@ func (d *device) same(id identity) bool {
 // inPlaceOf reports whether id is d but for the medium in it, which the kernel
 // counts. It counts, too, how often a drive was reset while its medium stayed.
 func (d *device) inPlaceOf(id identity) bool { return d.path == id.path && d.number == id.number }
-
-// lossGrace is how long after a loss of uevents to look at what there is:
-// losses come in storms.
-const lossGrace = 500 * time.Millisecond
-
-// relist lists the devices again, a while from now.
-func (s *Source) relist() {
-	if s.relisting == nil {
-		s.relisting = s.host.Loop.After(lossGrace, func() {
-			s.relisting = nil
-			s.list(false)
-		})
-	}
-}
-
-// list compares what there is with what we know; with all, it looks at each
-// device again.
-func (s *Source) list(all bool) {
-	if s.listing != nil {
-		s.again = true
-		return
-	}
-	l := &listing{since: s.heard, removed: map[string]bool{}}
-	for name := range s.devices {
-		l.known = append(l.known, name)
-	}
-	s.listing = l
-	var found []identity
-	var err error
-	s.host.Loop.Beside(func() { found, err = s.paths.list() }, func() {
-		if s.listing != l {
-			return // abandoned
-		}
-		s.listing = nil
-		if err != nil {
-			s.host.Log.Error("cannot list block devices", "error", err)
-		} else {
-			s.compare(l, found, all)
-		}
-		if s.again {
-			s.again = false
-			s.list(all)
-		}
-	})
-}
-
-func (s *Source) compare(l *listing, found []identity, all bool) {
-	there := map[string]bool{}
-	for _, id := range found {
-		there[id.name] = true
-		d := s.devices[id.name]
-		switch {
-		case l.removed[id.name], d != nil && d.heard > l.since && !d.same(id):
-		case all, d == nil, !d.same(id):
-			s.appear(id, false, 0)
-		}
-	}
-	for _, name := range l.known {
-		if d := s.devices[name]; d != nil && !there[name] && d.heard <= l.since {
-			s.remove(d)
-		}
-	}
-}
-
-// list reads what block devices there are.
-func (m *paths) list() ([]identity, error) {
-	class := filepath.Join(m.sys, "class/block")
-	entries, err := os.ReadDir(class)
-	if err != nil {
-		return nil, fmt.Errorf("list block devices: %w", err)
-	}
-	var all []identity
-	for _, e := range entries {
-		if id, ok := m.identityOf(filepath.Join(class, e.Name())); ok {
-			all = append(all, id)
-		}
-	}
-	return all, nil
-}
-
-// identityOf reads what device a folder in sysfs is about.
-func (m *paths) identityOf(folder string) (identity, bool) {
-	real, err := filepath.EvalSymlinks(folder)
-	sys, other := filepath.EvalSymlinks(m.sys)
-	if err != nil || other != nil {
-		return identity{}, false
-	}
-	e := &sources.Event{Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text(strings.TrimPrefix(real, sys))}}}
-	for line := range strings.Lines(readText(real, "uevent")) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-		if key == "DEVNAME" {
-			value = filepath.Join(m.dev, value)
-		}
-		e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
-	}
-	return identify(e)
-}
 
 // emit emits what happened to the device.
 func (s *Source) emit(d *device, state, point string, more ...sources.Field) {
@@ -386,8 +270,8 @@ func (s *Source) emitState(d *device, state string, standing sources.Standing, p
 	})
 }
 
-// told are the fields of a device that its events bear.
-func told(f *facts) []sources.Field {
+// eventFieldsOf are the fields of a device that its events bear.
+func eventFieldsOf(f *facts) []sources.Field {
 	var fields []sources.Field
 	for _, field := range f.fields {
 		if slices.Contains(eventFields, field.Name) || slices.Contains(identityFields, field.Name) {

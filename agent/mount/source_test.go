@@ -23,7 +23,7 @@ func exists(path string) bool {
 
 func mountedAt(t *testing.T, point string) *entry {
 	t.Helper()
-	mounts, err := readMountinfo("/proc")
+	mounts, err := mountinfo("/proc").read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func sane(t *testing.T, dir string) {
 			t.Errorf("left over: %s/%s", name, e.Name())
 		}
 	}
-	mounts, _ := readMountinfo("/proc")
+	mounts, _ := mountinfo("/proc").read()
 	for _, e := range mounts {
 		if strings.HasPrefix(e.point, dir) {
 			t.Errorf("still mounted: %+v", e)
@@ -282,9 +282,9 @@ func TestLaterRunTakesOver(t *testing.T) {
 	r.expect("mounted")
 	r.stop()
 	// The second one's record says that it is another device that was there.
-	m := r.source.paths
-	id, _ := m.find(gone.name)
-	_ = os.Remove(m.recordFile(id))
+	m := r.source.mounter.records
+	id, _ := r.source.blocks.find(gone.name)
+	_ = os.Remove(m.file(id))
 	id.seq = "1"
 	if err := m.remember(id, &mounted{root: dir + "/media", below: "GONE", made: true}); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@
 package mount
 
 import (
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +28,7 @@ func (t *mountTable) watch(s *Source) {
 	if t.fd != 0 {
 		return
 	}
-	fd, err := unix.Open(filepath.Join(s.host.Proc, "self/mountinfo"), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err := unix.Open(s.mounter.mounts.file(), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err == nil {
 		t.entry, err = s.host.Loop.Watch(fd, unix.EPOLLPRI, func(uint32) {
 			if t.pause == nil {
@@ -64,7 +63,7 @@ func (t *mountTable) close() {
 func (s *Source) checkTable() {
 	var mounts []entry
 	var err error
-	s.host.Loop.Beside(func() { mounts, err = readMountinfo(s.host.Proc) }, func() {
+	s.host.Loop.Beside(func() { mounts, err = s.mounter.mounts.read() }, func() {
 		if err != nil {
 			return
 		}
@@ -87,8 +86,8 @@ func (s *Source) tidy(d *device, done func()) {
 	}
 	still := false
 	s.host.Loop.Beside(func() {
-		if still = s.paths.stillMounted(mt.point, &d.identity); !still {
-			s.paths.clean(d.identity, mt)
+		if still = s.mounter.mounts.has(mt.point, &d.identity); !still {
+			s.mounter.clean(d.identity, mt)
 		}
 	}, func() {
 		if !still && d.mount == mt {

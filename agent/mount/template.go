@@ -34,6 +34,10 @@ func (t *template) check(n config.Node, ps *config.Problems) {
 			ps.Errorf(n.Pos, "a device has no field %s%s", name, config.Suggest(name, deviceFields))
 		}
 	}
+	t.text.Bind(func(space, name string, _ bool) expand.Reader {
+		ps.Errorf(n.Pos, "${%s.%s}: the mount point of a policy takes fields of the device only; a `mount` action takes other values", space, name)
+		return nil
+	})
 	root, rest := split(t.text)
 	switch {
 	case !strings.HasPrefix(t.text.Prefix(), "/"):
@@ -71,7 +75,7 @@ func place(t expand.Text, fields []sources.Field, fallback string) (root, below 
 		e.Fields[i].Value = sources.Text(cleanName(value))
 	}
 	root, _ = split(t)
-	full := t.Expand(e)
+	full := t.ExpandWith(e, cleanName)
 	var parts []string
 	for part := range strings.SplitSeq(strings.TrimPrefix(full, strings.TrimSuffix(root, "/")), "/") {
 		if part = strings.TrimSpace(part); part != "" {

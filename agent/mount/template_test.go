@@ -87,3 +87,20 @@ func TestExpand(t *testing.T) {
 		}
 	}
 }
+
+// What a variable holds is a name in a mount point, as what a device says is.
+func TestValuesInMountPoints(t *testing.T) {
+	text, err := expand.Parse("/media/${var.owner}/${LABEL}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{"anna": "/media anna/A", "../../etc": "/media _._.._etc/A", ".": "/media _/A", "": "/media A"} {
+		text.Bind(func(string, string, bool) expand.Reader {
+			return func() (sources.Value, bool) { return sources.Text(value), true }
+		})
+		root, below := place(text, []sources.Field{{Name: "LABEL", Value: sources.Text("A")}}, "sdx1")
+		if got := root + " " + below; got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
+	}
+}

@@ -19,11 +19,11 @@ import (
 
 // hasTwin reports whether a btrfs of the same UUID is mounted. The kernel
 // knows devices of btrfs by their UUIDs alone.
-func (m *paths) hasTwin(c *blkid.Content) bool {
+func (b *blocks) hasTwin(c *blkid.Content) bool {
 	if c.Type != "btrfs" || c.UUID == "" {
 		return false
 	}
-	_, err := os.Stat(filepath.Join(m.sys, "fs/btrfs", c.UUID))
+	_, err := os.Stat(filepath.Join(b.sys, "fs/btrfs", c.UUID))
 	return err == nil
 }
 

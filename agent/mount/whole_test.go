@@ -100,7 +100,7 @@ func TestPartsElsewhere(t *testing.T) {
 // The kernel has a folder in sysfs for each btrfs that is mounted.
 func TestTwinOfBtrfs(t *testing.T) {
 	const mounted = "01234567-89ab-cdef-fedc-ba9876543210"
-	m := &paths{sys: t.TempDir()}
+	m := &blocks{sys: t.TempDir()}
 	if err := os.MkdirAll(m.sys+"/fs/btrfs/"+mounted, 0o755); err != nil {
 		t.Fatal(err)
 	}

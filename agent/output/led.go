@@ -7,7 +7,7 @@ package output
 // led is the face of a LED. Writing to its attributes may sleep: the kernel
 // waits for drivers behind I²C or USB (brightness_store in
 // drivers/leds/led-class.c), and for a trigger that is taken off. So it is
-// done beside the loop, one task at a time; of levels that could not be shown
+// done in the background, one task at a time; of levels that could not be shown
 // in time only the last one is.
 type led struct {
 	panel   *Outputs

@@ -25,7 +25,7 @@ type bench struct {
 	late   time.Duration // how long after it is due a timer fires
 	slow   time.Duration // how far the clock moves at each look
 	timers []*timer
-	work   []func() // what is beside the loop
+	work   []func() // what is in the background
 	log    strings.Builder
 	on     map[string]bool
 	broken error // what setting a line fails with
@@ -99,7 +99,7 @@ func (b *bench) pass(d time.Duration) {
 	b.now = end
 }
 
-// settle does what is to be done beside the loop.
+// settle does what is to be done in the background.
 func (b *bench) settle() {
 	for len(b.work) > 0 {
 		work := b.work[0]

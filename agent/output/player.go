@@ -15,8 +15,9 @@ type player struct {
 	panel  *Outputs
 	output Output // as it was called last
 	face   face
-	play   *play // nil when nothing plays
-	err    error // of the last level that was to be shown
+	play   *play  // nil when nothing plays
+	err    error  // of the last level that was to be shown
+	setBy  string // who gave the last order, if that was no rule
 }
 
 // face is the driver of one output. A done is called once, perhaps before the
@@ -27,7 +28,7 @@ type face interface {
 	show(on bool, done func(error))
 	// rest makes it what it was before it showed something.
 	rest(done func(error))
-	// settle makes a level the one that it is from then on.
+	// finish makes a level the one that stays.
 	finish(on bool, done func(error))
 	// busy reports whether orders are still being carried out.
 	busy() bool
@@ -48,10 +49,10 @@ type play struct {
 // begin plays p instead of what plays.
 func (s *player) begin(p *play, done func(error)) {
 	s.stop()
-	s.play = p
+	s.play, s.setBy = p, ""
 	p.start = s.panel.loop.Now()
 	p.step(p.start, func(err error) {
-		s.err = err // whoever gave the order hears of it
+		s.err = err // whoever gave the order gets it
 		done(err)
 	})
 }
@@ -101,7 +102,7 @@ func (s *player) report(err error) {
 	s.err = err
 }
 
-// String tells what is played.
+// String returns what is played.
 func (p *play) String() string {
 	if len(p.rhythm.Spans) == 1 {
 		return "pulse of " + p.rhythm.Spans[0].String()

@@ -25,7 +25,7 @@ type Rhythm struct {
 }
 
 // at returns what an output is after elapsed: whether it is on, and until when
-// it stays so. over tells that the last round has been played.
+// it stays so. over says that the last round has been played.
 func (r *Rhythm) at(elapsed time.Duration) (on bool, until time.Duration, over bool) {
 	var round time.Duration
 	for _, span := range r.Spans {

@@ -6,10 +6,19 @@ package rule
 
 import (
 	"slices"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
 )
+
+// World is what conditions look at beside the event and the sources.
+type World struct {
+	// States answers what is asked of states.
+	States interface {
+		Ask(q *sources.Question, now time.Duration) sources.Truth
+	}
+}
 
 // condition is one `if`. Asking it allocates nothing.
 type condition interface {
@@ -89,20 +98,15 @@ func (s *ifSpec) begin(key string, kinds *Kinds) []config.Field {
 	case "where":
 		var w sources.Where
 		s.compile = func(c *Compiler, triggers []sources.Trigger) condition {
-			checkFields(c.Problems, s.pos, w, fieldsOf(triggers))
+			fields, named := fieldsOf(triggers), namedBy(triggers)
+			checkFields(c.Problems, s.pos, w, fields)
+			w.Bind(c.Known.Resolver(fields, named, c.Problems))
 			for _, name := range w.Fields() {
-				namedBy(triggers)(name)
+				named(name)
 			}
 			return where{w}
 		}
 		return whereFields(&w)
-	case "time":
-		h := &hours{}
-		s.compile = func(*Compiler, []sources.Trigger) condition {
-			h.check()
-			return h
-		}
-		return h.fields()
 	case "any", "not":
 		return s.nested(key, kinds)
 	}
@@ -162,7 +166,7 @@ func nestedFields(key string, read func(config.Node, *config.Problems)) []config
 }
 
 func whereFields(w *sources.Where) []config.Field {
-	return []config.Field{{Name: "where", Doc: "conditions on fields, as in `when`", Required: true, Value: sources.WhereValue(w)}}
+	return []config.Field{{Name: "where", Doc: "conditions on fields, as in `when`", Required: true, Value: sources.ReferringWhere(w)}}
 }
 
 // compileAll makes the conditions of specs, all of which must hold.

@@ -6,87 +6,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
-	_ "time/tzdata" // for machines that have no zones
 
 	"reflexd/agent/action"
 	"reflexd/config"
 	"reflexd/sources"
 )
-
-// read returns the hours that a condition `time` says.
-func read(t *testing.T, text string) *hours {
-	t.Helper()
-	ps := &config.Problems{}
-	n, ok := config.Parse("f", []byte(text), ps)
-	h := &hours{}
-	if ok {
-		config.Object(h.fields()...).Read(n, ps)
-	}
-	if ps.Failed() {
-		t.Fatal(ps)
-	}
-	h.check()
-	return h
-}
-
-// at returns a world whose clock shows the time in the zone.
-func at(t *testing.T, zone, text string) *World {
-	t.Helper()
-	place, err := time.LoadLocation(zone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &World{Wall: func() time.Time { return now.In(place) }, Log: slog.New(slog.DiscardHandler)}
-}
-
-func TestHours(t *testing.T) {
-	for _, test := range []struct {
-		text, zone, now string
-		want            sources.Truth
-	}{
-		{"time: 08:00-18:30", "UTC", "2026-05-01T07:59:59Z", sources.No},
-		{"time: 08:00-18:30", "UTC", "2026-05-01T08:00:00Z", sources.Yes},
-		{"time: 08:00-18:30", "UTC", "2026-05-01T18:29:59Z", sources.Yes},
-		{"time: 08:00-18:30", "UTC", "2026-05-01T18:30:00Z", sources.No},
-		{"time: 22:00-06:00", "UTC", "2026-05-01T21:59:59Z", sources.No},
-		{"time: 22:00-06:00", "UTC", "2026-05-01T23:59:59Z", sources.Yes},
-		{"time: 22:00-06:00", "UTC", "2026-05-02T00:00:00Z", sources.Yes},
-		{"time: 22:00-06:00", "UTC", "2026-05-02T06:00:00Z", sources.No},
-		{"time: 22:00-00:00", "UTC", "2026-05-02T00:00:00Z", sources.No},
-		{"time: 00:00-24:00", "UTC", "2026-05-02T23:59:59Z", sources.Yes},
-		{"time: [06:00-07:00, 20:00-21:00]", "UTC", "2026-05-02T20:30:00Z", sources.Yes},
-		// The 1st of May 2026 is a Friday.
-		{"{time: 22:00-06:00, days: [mon, fri]}", "UTC", "2026-05-01T23:00:00Z", sources.Yes},
-		{"{time: 22:00-06:00, days: [mon, fri]}", "UTC", "2026-05-01T03:00:00Z", sources.No},
-		{"{time: 22:00-06:00, days: [mon, fri]}", "UTC", "2026-05-02T03:00:00Z", sources.Yes},
-		{"{time: 22:00-06:00, days: [mon, fri]}", "UTC", "2026-05-02T23:00:00Z", sources.No},
-		{"{time: 22:00-06:00, days: sat}", "UTC", "2026-05-03T03:00:00Z", sources.Yes},
-		{"{time: 08:00-10:00, days: sun}", "UTC", "2026-05-03T09:00:00Z", sources.Yes},
-		// It is the board's own day.
-		{"{time: 00:00-02:00, days: sat}", "Asia/Tokyo", "2026-05-01T15:30:00Z", sources.Yes},
-		// Berlin's clock goes from 2:00 to 3:00 at 1:00 UTC: 2:30 never is.
-		{"time: 02:00-03:00", "Europe/Berlin", "2026-03-29T00:59:59Z", sources.No},
-		{"time: 02:00-03:00", "Europe/Berlin", "2026-03-29T01:00:00Z", sources.No},
-		{"time: 22:00-06:00", "Europe/Berlin", "2026-03-29T04:00:00Z", sources.No},
-		{"time: 22:00-06:00", "Europe/Berlin", "2026-03-29T03:59:59Z", sources.Yes},
-		// And back from 3:00 to 2:00: 2:30 is twice.
-		{"time: 02:00-03:00", "Europe/Berlin", "2026-10-25T00:30:00Z", sources.Yes},
-		{"time: 02:00-03:00", "Europe/Berlin", "2026-10-25T01:30:00Z", sources.Yes},
-		{"time: 02:00-03:00", "Europe/Berlin", "2026-10-25T02:00:00Z", sources.No},
-		// A clock that was never set.
-		{"time: 00:00-24:00", "UTC", "1970-01-01T00:00:10Z", sources.Unknown},
-		{"time: 00:00-24:00", "UTC", "2024-12-31T23:59:59Z", sources.Unknown},
-	} {
-		if got := read(t, test.text).holds(at(t, test.zone, test.now), nil); got != test.want {
-			t.Errorf("%s at %s (%s): %d, want %d", test.text, test.now, test.zone, got, test.want)
-		}
-	}
-}
 
 // What is not known is neither true nor false, through any nesting.
 func TestUnknownIsNeither(t *testing.T) {
@@ -127,12 +51,11 @@ func conditional(t testing.TB) (*Runner, []*Rule, *sources.Event) {
 	if ps.Failed() || len(all) != 1 {
 		t.Fatal(ps)
 	}
-	h := &hours{spans: []span{{22 * 60, 6 * 60}, {6 * 60, 22 * 60}}}
-	h.check()
-	all = append(all, anyOf{not{h}, question{&sources.Question{Ask: func() sources.Truth { return sources.Yes }}}}, placed{not{h}, config.Pos{}})
+	yes := question{&sources.Question{Ask: func() sources.Truth { return sources.Yes }}}
+	all = append(all, anyOf{not{yes}, yes}, placed{not{yes}, config.Pos{}})
 	r := &Rule{Name: "r", If: all}
 	env := &action.Env{Log: slog.New(slog.NewTextHandler(&strings.Builder{}, nil))}
-	runner := NewRunner(env, &World{Wall: time.Now, Log: env.Log}, false)
+	runner := NewRunner(env, &World{}, false)
 	runner.Adopt([]*Rule{r})
 	fields := []sources.Field{{Name: "LINE", Value: sources.Text("door")}, {Name: "N", Value: sources.Int(5)}}
 	return runner, []*Rule{r}, &sources.Event{Topic: sources.Topic{Kind: "event", Name: "x", State: "sent"}, Fields: fields}

@@ -55,8 +55,8 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		config.Field{Name: "name", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any one fires it", Required: true, Value: config.OneOrMore(&s.triggers, when)},
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
-		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value()},
-		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value()},
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.questions)},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.questions)},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
@@ -70,17 +70,16 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 }
 
 func (t *triggerSpec) value(kinds *Kinds) config.Value {
-	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.WhereValue(&t.where)}
+	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.ReferringWhere(&t.where)}
 	choice := config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
-		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
-		t.pos, t.kind = at, &kinds.triggers[i]
+		t.pos, t.kind = at, &kinds.triggers[kinds.trigger(key)]
 		var fields []config.Field
 		fields, t.compile = t.kind.New()
 		return fields
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
 		t.node = n
-		choice.Read(n, ps)
+		choice.Read(kinds.withoutLasting(n, ps), ps)
 	})
 }
 
@@ -138,6 +137,7 @@ func (c *Compiler) Triggers(s *Spec) []sources.Trigger {
 		}
 		t := sources.Trigger{Pos: spec.pos, Text: spec.node.String(), Kind: spec.kind.Key, Fields: spec.kind.Fields, Environ: spec.kind.Environ, Where: spec.where}
 		spec.compile(&t, c.Problems)
+		t.Where.Bind(c.Known.Resolver(t.Fields, t.Named, c.Problems))
 		c.checkWhere(&t)
 		if c.topics += len(t.Topics); c.topics > mostTopics {
 			c.Problems.Errorf(t.Pos, "the triggers up to here match more than %d states of lines and other things, counting what patterns match", mostTopics)
@@ -182,6 +182,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		bothWays:  bothWays(triggers),
 	}
 	r.Questions = c.questions
+	check.Passed.Check(c.Known.References, c.Problems)
 	return r
 }
 
@@ -273,7 +274,6 @@ type Kinds struct {
 func NewKinds(triggers []sources.TriggerKind, questions []sources.ConditionKind) *Kinds {
 	k := &Kinds{triggers: triggers, questions: questions, conditions: []config.Variant{
 		{Key: "where", Doc: "conditions on the event's fields", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
-		{Key: "time", Doc: "time of day, by the board's clock and time zone", Fields: new(hours).fields},
 		{Key: "any", Doc: "one of several conditions must hold", Fields: func() []config.Field { return nestedFields("any", nil) }},
 		{Key: "not", Doc: "a condition must not hold; if its state is unknown, `not` fails too", Fields: func() []config.Field { return nestedFields("not", nil) }},
 	}}

@@ -47,7 +47,7 @@ func tools(b *testing.B) {
 	}
 }
 
-// report tells the median time from befores to the stamps.
+// report prints the median time from befores to the stamps.
 func report(b *testing.B, befores []time.Duration) {
 	text, err := os.ReadFile("stamps")
 	if err != nil {

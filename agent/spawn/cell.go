@@ -304,7 +304,7 @@ func (c *cell) unlimit() bool {
 	return true
 }
 
-// populated reports whether a process lives in it; true if that cannot be told.
+// populated reports whether a process lives in it; true if that is unknown.
 func (c *cell) populated() bool {
 	var text [128]byte
 	n, err := c.read("cgroup.events", text[:])

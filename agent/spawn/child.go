@@ -17,7 +17,7 @@ import (
 )
 
 // firstLook is the pause before the second look at what is left of a group
-// that was told to end; each further pause is twice as long.
+// that was asked to end; each further pause is twice as long.
 const firstLook = 10 * time.Millisecond
 
 // Child is a program that was started, or is about to be.
@@ -35,7 +35,7 @@ type Child struct {
 	cell    *cell // nil without a cgroup of its own
 	pid     int   // 0 before the start
 	pidfd   int
-	watch   sources.Watch // of pidfd, until it tells the end
+	watch   sources.Watch // of pidfd, until it reports the end
 	output  *output       // nil without
 	started time.Duration // CLOCK_MONOTONIC
 

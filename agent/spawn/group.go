@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Group: how a process group is signalled, and who is left of it. The kernel
-// has no call that tells.
+// has no call that says so.
 
 package spawn
 
@@ -28,7 +28,7 @@ func signalGroup(leader, pidfd int, s unix.Signal) error {
 }
 
 // groupHasMore reports whether a process group has living members besides its
-// leader. It reads all of /proc and may block. If it cannot tell, it says yes.
+// leader. It reads all of /proc and may block. If it cannot find out, it says yes.
 func groupHasMore(leader int) bool {
 	proc, err := os.Open("/proc")
 	if err != nil {

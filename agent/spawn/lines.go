@@ -50,7 +50,7 @@ func newLines(loop sources.Loop, deliver func([]byte)) *lines {
 	}
 }
 
-// dropping tells that lines are being dropped.
+// dropping logs that lines are being dropped.
 func (l *lines) dropping() bool { return l.drop != nil }
 
 // take takes the next bytes.
@@ -159,7 +159,7 @@ func (l *lines) reportDropped() {
 	l.dropped = 0
 }
 
-// flush delivers a last line that no newline ended, and tells what was
+// flush delivers a last line that no newline ended, and logs what was
 // dropped.
 func (l *lines) flush() {
 	for _, b := range l.carry {

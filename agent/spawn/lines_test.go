@@ -40,7 +40,7 @@ func TestOutputOfPrograms(t *testing.T) {
 	}
 }
 
-// All that a program wrote comes before its end is told, even if the end is
+// All that a program wrote arrives before its end is reported, even if the end is
 // seen first, or in the midst of it.
 func TestOutputComesBeforeTheEnd(t *testing.T) {
 	r := newRig(t)

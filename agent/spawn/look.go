@@ -20,7 +20,7 @@ import (
 )
 
 // Look returns the file that spec would start, or why it would not, in the
-// words in which its end would tell, and what to do where they do not say it.
+// words in which its end would report it, and what to do where they do not say it.
 // uid is the user whom the agent runs as, root where / is: "" but for tests.
 // It reads files and may block.
 func Look(spec *Spec, uid int, root string) (file, advice string, err error) {

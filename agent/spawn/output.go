@@ -102,7 +102,7 @@ func (o *output) takeBreath() {
 	o.pause = o.loop.After(breath, o.breathe)
 }
 
-// breathe goes on reading. (The end of the pipe is told, and read, all the
+// breathe goes on reading. (The end of the pipe is reported, and read, all the
 // time.)
 func (o *output) breathe() {
 	if o.pause != nil {

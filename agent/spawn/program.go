@@ -143,7 +143,7 @@ func (p *program) addAccount(t *table) {
 }
 
 // start makes the process. It does not wait until the program runs, or is
-// known not to: failure tells that when the process has ended.
+// known not to: failure says so when the process has ended.
 func (p *program) start() (pid, pidfd int, err error) {
 	for {
 		p.makeTable()
@@ -162,7 +162,7 @@ func (p *program) start() (pid, pidfd int, err error) {
 }
 
 // failure returns why the ended process never became the program; nil if it
-// did. missing tells that no file was found, or none of those found could be
+// did. missing says that no file was found, or none of those found could be
 // loaded: see explain.
 func (p *program) failure() (err error, missing bool) {
 	for i, message := range p.table.errors[:p.exec] {
@@ -178,7 +178,7 @@ func (p *program) failure() (err error, missing bool) {
 }
 
 // execFailure picks the error to show from those of all files tried: the one
-// that tells more than "not there".
+// that says more than "not there".
 func (p *program) execFailure(execs []call) (err error, missing bool) {
 	name := p.spec.Argv[0]
 	for i := range execs {

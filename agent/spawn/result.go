@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Result tells how a program ended.
+// Result is how a program ended.
 type Result struct {
 	// Err is why it was not started; then the rest means nothing but Stopped.
 	Err error
@@ -21,7 +21,7 @@ type Result struct {
 	ExitCode int
 	// Signal is the signal that killed it; 0 if it exited.
 	Signal unix.Signal
-	// TimedOut and Stopped tell that it was asked to end, because its timeout
+	// TimedOut and Stopped say that it was asked to end, because its timeout
 	// was over or by Stop, whatever its exit status then was.
 	TimedOut, Stopped bool
 	// Timeout is that of its Spec.
@@ -55,7 +55,7 @@ func signalName(s unix.Signal) string {
 	return fmt.Sprintf("signal %d", int(s))
 }
 
-// setStatus enters what waitid told.
+// setStatus enters what waitid reported.
 func (r *Result) setStatus(info *childInfo) {
 	switch info.code {
 	case cldExited:

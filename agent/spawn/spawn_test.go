@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Tests of what a program finds when it starts, and what is told when it ends
+// Tests of what a program finds when it starts, and what is reported when it ends
 // or cannot start.
 
 package spawn

@@ -162,7 +162,7 @@ func (w *stormWatch) read(uint32) {
 	}
 }
 
-// startNext starts a program that tells its mask, and another one at its end.
+// startNext starts a program that prints its mask, and another one at its end.
 func (w *stormWatch) startNext(s *Starter) {
 	w.starts++
 	spec := Spec{Argv: []string{"sed", "-n", "/^Sig[BIC]/p", "/proc/self/status"}}

@@ -23,10 +23,14 @@ type Table struct {
 	watches  map[name][]*watch   // likewise
 	derived  map[sources.Topic]bool
 	counting []*record // whose firing is due at some time
-	ready    []firing  // that the event taken last has made
-	news     *subject  // whose state an event is to be made of, nil for none
-	unseen   bool      // nobody saw that state begin
+	waits    []*wait
+	ready    []firing // that the event taken last has made
+	fired    []firing // of one rule at one time, last
+	news     *subject // whose state an event is to be made of, nil for none
+	unseen   bool     // nobody saw that state begin
 	began    time.Duration
+	taken    time.Duration // the time of the event taken last
+	changed  bool          // it may be what somebody waits for
 
 	event  sources.Event   // scratch
 	fields []sources.Field // scratch
@@ -69,7 +73,7 @@ const mostSubjects = 4096
 
 // New returns a table in which nothing is known.
 func New() *Table {
-	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}}
+	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}, watches: map[name][]*watch{}}
 }
 
 // Take notes what e says of a state, before any rule is shown e. Next must
@@ -78,7 +82,11 @@ func (t *Table) Take(e *sources.Event) {
 	if e.Standing == sources.NoState {
 		return
 	}
+	t.taken, t.changed = e.Time, true
 	k := key{name{e.Topic.Kind, e.Topic.Name}, e.Source}
+	if e.Topic.Kind == "mount" {
+		k.source = "" // it is the state of the mount point, whichever drive is there
+	}
 	s := t.subjects[k]
 	switch e.Standing {
 	case sources.Lapses, sources.Vanishes:
@@ -179,9 +187,8 @@ func (s *subject) remember(e *sources.Event) {
 	s.event.Fields = s.fields
 	s.event.Press, s.event.Standing = sources.NoPress, sources.NoState
 	s.event.Topic.State = state
-	if e.Borrowed {
+	if e.Borrowed { // and it stays so: the next one is copied to the same place
 		s.text = s.event.CopyStrings(s.text[:0])
-		s.event.Borrowed = false
 	}
-	s.event.Topic.Name, s.event.Source = s.key.name.name, s.source
+	s.event.Topic.Name = s.key.name.name
 }

@@ -41,8 +41,9 @@ func (a *asked) check(ps *config.Problems) {
 		ps.Errorf(a.nameAt, "%v", err)
 		return
 	}
+	a.is.Bind(a.plan.resolve)
 	v := a.plan.vars[a.name]
-	if v.values == nil || a.isAt.Line == 0 {
+	if v.values == nil || a.isAt.Line == 0 || a.is.Refers() {
 		return
 	}
 	known := true
@@ -63,16 +64,20 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 		Key: "var", Doc: "a variable changed; setting its current value again is no change",
 		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-			a := &asked{plan: p}
-			return append(a.fields("its new value, by default any", false), a.LastingSpec.Fields("a value")...), a.trigger
+			a, c := &asked{plan: p}, &crossing{}
+			fields := append(a.fields("its new value, by default any", false), c.fields()...)
+			return append(fields, a.LastingSpec.Fields("a value")...), func(t *sources.Trigger, ps *config.Problems) {
+				a.trigger(t, c.limit.Limited(), ps)
+				c.restrict(p, a.name, t, ps)
+			}
 		},
 	}}
 }
 
-func (a *asked) trigger(t *sources.Trigger, ps *config.Problems) {
+func (a *asked) trigger(t *sources.Trigger, limited bool, ps *config.Problems) {
 	a.check(ps)
 	t.Topics = []sources.Topic{{Kind: "var", Name: a.name, State: "changed"}}
-	a.LastingSpec.Compile(t, a.isAt.Line != 0, "VALUE", ps)
+	a.LastingSpec.Compile(t, a.isAt.Line != 0 || limited, "VALUE` or `above: N", ps)
 	if a.isAt.Line != 0 {
 		t.Restrict(a.matches)
 	}
@@ -103,11 +108,7 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 }
 
 func (a *asked) holds() sources.Truth {
-	s := a.plan.source
-	if s == nil {
-		return sources.Unknown
-	}
-	value, ok := s.values[a.name]
+	value, ok := a.plan.value(a.name)
 	if !ok {
 		return sources.Unknown
 	}

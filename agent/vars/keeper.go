@@ -19,6 +19,10 @@ const (
 	settle = 100 * time.Millisecond
 	// spacing is the least time between two writes: flash wears out.
 	spacing = time.Second
+	// A variable that changes more than mostSoon times, without having rested for
+	// restSpacing, changes often. For those alone there is a write in restSpacing.
+	mostSoon    = 10
+	restSpacing = time.Minute
 	// retry is how long a write that failed is not tried again.
 	retry = time.Minute
 	// lastWrite is how long the agent waits for the disk before it ends.
@@ -37,6 +41,29 @@ type keeper struct {
 	began   time.Duration // when the last write did
 	err     error         // of the last write
 	writes  int           // that were begun
+	soon    bool          // a variable that does not change often is among what is to be written
+	paces   map[string]pace
+}
+
+// pace is how often a variable changes.
+type pace struct {
+	last    time.Duration // when it changed
+	changes int           // since it rested
+}
+
+// often notes that the variable changes, and reports whether it does so often.
+func (k *keeper) often(name string) bool {
+	now := k.host.Loop.Now()
+	p := k.paces[name]
+	if now-p.last >= restSpacing {
+		p.changes = 0
+	}
+	p.last, p.changes = now, min(p.changes+1, mostSoon+1)
+	if k.paces == nil {
+		k.paces = map[string]pace{}
+	}
+	k.paces[name] = p
+	return p.changes > mostSoon
 }
 
 // use makes path the file, which held values when it was read, unless err says
@@ -86,9 +113,13 @@ func (k *keeper) setAside(aside string) {
 // text.
 func (k *keeper) agrees(text string) { k.saved, k.wanted = text, text }
 
-// put has the file say text, soon.
-func (k *keeper) put(text string) {
+// put has the file say text: soon, or when the last write is a minute ago.
+func (k *keeper) put(text string, soon bool) {
 	k.wanted = text
+	if soon && !k.soon && k.err == nil {
+		k.soon = true
+		sources.StopTimer(&k.timer) // which may be set for later
+	}
 	k.schedule()
 }
 
@@ -96,9 +127,12 @@ func (k *keeper) schedule() {
 	if k.wanted == k.saved || k.writing != nil || k.timer != nil {
 		return
 	}
-	wait := settle
+	wait, apart := settle, restSpacing
+	if k.soon {
+		apart = spacing
+	}
 	if k.began > 0 {
-		wait = max(wait, k.began+spacing-k.host.Loop.Now())
+		wait = max(wait, k.began+apart-k.host.Loop.Now())
 	}
 	if k.err != nil {
 		wait = retry
@@ -108,6 +142,7 @@ func (k *keeper) schedule() {
 
 func (k *keeper) write() {
 	k.timer = nil
+	k.soon = false
 	if k.wanted == k.saved {
 		return
 	}

@@ -26,6 +26,8 @@ var Kind = sources.Kind{
 	Name: "vars",
 	Plan: func() sources.Plan { return &Plan{file: DefaultFile} },
 	Open: func(host sources.Host) (sources.Source, error) { return open(host), nil },
+
+	Simulates: true,
 }
 
 // DefaultFile is where kept variables are if the configuration names no file.
@@ -42,6 +44,9 @@ type Plan struct {
 	kept    map[string]string // what the file held when Prepare read it
 	keptErr error             // why Prepare could not
 	source  *Source           // that serves it, once it is applied
+	resolve sources.Resolver  // of references in tests
+
+	crossings []*crossing // that triggers ask for
 }
 
 // Prepare implements sources.Preparer.
@@ -136,6 +141,15 @@ func (v *variable) suggest(value string) string {
 	return ": " + strings.Join(v.values, ", ")
 }
 
+// Begin makes value the initial value of a variable.
+func (p *Plan) Begin(name, value string) error {
+	if err := p.Allows(name, value); err != nil {
+		return err
+	}
+	p.vars[name].initial = value
+	return nil
+}
+
 // Names returns the names of the declared variables, sorted.
 func (p *Plan) Names() []string { return slices.Sorted(maps.Keys(p.vars)) }
 
@@ -147,6 +161,10 @@ func (p *Plan) Allows(name, value string) error {
 	}
 	return p.vars[name].allows(value)
 }
+
+// Lists reports whether the variable is declared with the values that it may
+// have.
+func (p *Plan) Lists(name string) bool { return p.vars[name] != nil && p.vars[name].values != nil }
 
 // Declares returns an error unless there is a variable of that name.
 func (p *Plan) Declares(name string) error {

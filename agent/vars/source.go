@@ -33,6 +33,7 @@ func open(host sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
+	p.adoptLatches(s.plan)
 	before := s.values
 	kept := map[string]string{}
 	if p.keeps() {
@@ -63,7 +64,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	if before == nil && !replaced {
 		s.keeper.agrees(s.kept())
 	}
-	s.keep()
+	s.keep(true)
 	for _, name := range p.Names() {
 		if _, known := before[name]; !known {
 			s.emit(name, "", sources.Found, nil)
@@ -84,6 +85,15 @@ func (s *Source) Allows(name, value string) error {
 	return nil
 }
 
+// Value returns the value of a variable.
+func (s *Source) Value(name string) (string, error) {
+	value, ok := s.values[name]
+	if !ok {
+		return "", undeclared{s.plan, name}
+	}
+	return value, nil
+}
+
 // Set gives a variable its value. Where that is another one it emits an event,
 // with cause as its Chain.
 func (s *Source) Set(name, value string, cause *sources.Chain) error {
@@ -97,7 +107,7 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 	s.values[name] = value
 	s.emit(name, previous, sources.Begins, cause)
 	if s.plan.vars[name].keep {
-		s.keep()
+		s.keep(!s.keeper.often(name))
 	}
 	return nil
 }
@@ -123,10 +133,10 @@ func (s *Source) kept() string {
 	return format(values)
 }
 
-// keep has the file say what the variables are.
-func (s *Source) keep() {
-	if s.plan.keeps() && !s.host.DryRun {
-		s.keeper.put(s.kept())
+// keep has the file say what the variables are, soon or within a minute.
+func (s *Source) keep(soon bool) {
+	if s.plan.keeps() && !s.host.DryRun && !s.host.Simulated {
+		s.keeper.put(s.kept(), soon)
 	}
 }
 

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -15,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
 	"reflexd/board"
+	"reflexd/machine"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 )
@@ -34,13 +35,16 @@ func boardVerb(c *command) func([]string) int {
 		if *list {
 			return listBoards(c.stdout)
 		}
-		l := &look{socket: *socket, machine: board.Read("/proc", "/sys")}
-		if err := l.know(*name); err != nil {
-			fmt.Fprintln(c.stderr, "reflexd board:", err)
-			return wrong
-		}
+		l := &look{socket: *socket}
 		var err error
-		if l.probe, err = gpio.OpenProbe("/dev", "/sys", l.board, specs); err != nil {
+		if *name != "" {
+			if l.named, err = gpio.NamedBoard(*name); err != nil {
+				fmt.Fprintln(c.stderr, "reflexd board:", err)
+				return wrong
+			}
+		}
+		all, _ := l.lines() // what is wrong with it is reported below
+		if l.probe, err = gpio.OpenProbe("/dev", "/sys", all.Board, specs); err != nil {
 			return c.fail(err)
 		}
 		defer l.probe.Close()
@@ -90,22 +94,18 @@ func listBoards(w io.Writer) int {
 	return done
 }
 
-// look is what one looks at, and with what.
+// look is with what one looks.
 type look struct {
-	machine board.Machine
-	board   *board.Board // nil if the tables do not have it
-	probe   *gpio.Probe
-	socket  string
+	named  *board.Board // by the user; nil without
+	probe  *gpio.Probe
+	socket string
 }
 
-// know finds out which board it is. name is what the user says, if anything.
-func (l *look) know(name string) (err error) {
-	if name == "" {
-		l.board = l.machine.Board()
-		return nil
-	}
-	l.board, err = gpio.NamedBoard(name)
-	return err
+// lines returns the lines of this machine, or of the board that the user named.
+func (l *look) lines() (*machine.Lines, error) {
+	all, err := machine.Look(sources.Machine{})
+	all.Board = cmp.Or(l.named, all.Board)
+	return all, err
 }
 
 // boardReport is a board at one moment.
@@ -144,22 +144,18 @@ type pinReport struct {
 // look looks once. The report holds what could be seen even if there is an
 // error.
 func (l *look) look() (boardReport, error) {
-	r := boardReport{Model: l.machine.Model, Kernel: kernelVersion(), Headers: []headerReport{}}
-	chips, err := gpio.List("/dev", "/sys")
-	r.Chips = append([]gpio.Chip{}, chips...)
-	var s agent.Status
-	r.Agent = control.Call(l.socket, control.Request{Verb: "status"}, &s, patience) == nil
+	all, err := l.lines()
+	r := boardReport{Model: all.Model, Kernel: kernelVersion(), Chips: append([]gpio.Chip{}, all.Chips...), Headers: []headerReport{}}
+	s, noAgent := agent.AskStatus(l.socket, patience)
+	r.Agent = noAgent == nil
 	levels, probeErr := l.probe.Levels()
-	if err == nil {
-		err = probeErr
-	}
-	if b := l.board; b != nil {
+	if b := all.Board; b != nil {
 		r.Board, r.Title, r.Note = b.Name, b.Title, b.Note
 		for _, h := range b.Headers {
-			r.Headers = append(r.Headers, l.header(h, chips, heldLines(s, levels)))
+			r.Headers = append(r.Headers, header(h, all, heldLines(s, levels)))
 		}
 	}
-	return r, err
+	return r, cmp.Or(err, probeErr)
 }
 
 // held is a line that the running agent or we hold.
@@ -168,7 +164,7 @@ type held struct {
 	as string // its name in the agent's configuration
 }
 
-func heldLines(s agent.Status, probed []sources.HeldLine) []held {
+func heldLines(s *agent.Status, probed []sources.HeldLine) []held {
 	var all []held
 	for _, source := range s.Sources {
 		for _, state := range source.States {
@@ -183,12 +179,12 @@ func heldLines(s agent.Status, probed []sources.HeldLine) []held {
 	return all
 }
 
-func (l *look) header(h board.Header, chips []gpio.Chip, lines []held) headerReport {
+func header(h board.Header, all *machine.Lines, lines []held) headerReport {
 	r := headerReport{Name: h.Name, Columns: h.Columns}
 	for _, p := range h.Pins {
 		pin := pinReport{Pin: p.Number, Name: p.Name, Function: p.Function(), Others: p.Others, Wired: p.Wired}
 		if p.Wired {
-			pin.find(chips, l.board, h.Name, lines)
+			pin.find(all, h.Name, lines)
 		}
 		r.Pins = append(r.Pins, pin)
 	}
@@ -196,13 +192,13 @@ func (l *look) header(h board.Header, chips []gpio.Chip, lines []held) headerRep
 }
 
 // find fills in what is known of the pin's line.
-func (p *pinReport) find(chips []gpio.Chip, b *board.Board, header string, lines []held) {
-	chip, offset, err := gpio.Resolve(chips, b, fmt.Sprintf("%s:%d", header, p.Pin))
+func (p *pinReport) find(all *machine.Lines, header string, lines []held) {
+	chip, offset, err := all.Resolve(fmt.Sprintf("%s:%d", header, p.Pin))
 	if err != nil {
 		p.Error = err.Error()
 		return
 	}
-	p.Chip, p.Info = chips[chip].Name, &chips[chip].Lines[offset]
+	p.Chip, p.Info = all.Chips[chip].Name, &all.Chips[chip].Lines[offset]
 	i := slices.IndexFunc(lines, func(h held) bool { return h.Chip == p.Chip && h.Offset == offset })
 	if i >= 0 {
 		p.Level, p.HeldFor = lines[i].Level, lines[i].as

@@ -16,6 +16,7 @@ import (
 
 	"reflexd/agent"
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 var update = flag.Bool("update", false, "write what doctor says into testdata/doctor")
@@ -99,6 +100,6 @@ func diagnose(t *testing.T, root string) string {
 		}
 	}
 	var out bytes.Buffer
-	writeFindings(&out, agent.Machine{Root: root, Socket: filepath.Join(root, "run/reflexd.sock")}.Examine(c, warnings))
+	writeFindings(&out, agent.Machine{Machine: sources.Machine{Root: root}, Socket: filepath.Join(root, "run/reflexd.sock")}.Examine(c, warnings))
 	return strings.ReplaceAll(strings.ReplaceAll(out.String(), file, "reflexd.yaml"), root, "")
 }

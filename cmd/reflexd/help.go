@@ -25,7 +25,7 @@ func versionVerb(c *command) func([]string) int {
 	}
 }
 
-// versionString is what the linker was told, else what Go knows of the
+// versionString is what the linker was given, else what Go knows of the
 // checkout that it was built from.
 func versionString() string {
 	if version != "" {
@@ -68,7 +68,7 @@ func usage(w io.Writer) {
 		fmt.Fprintf(w, "  %-9s %s\n", v.name, v.summary)
 	}
 	fmt.Fprintln(w, "\n`reflexd help VERB` explains a verb; `reflexd help language` the configuration.")
-	fmt.Fprintln(w, "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.")
+	fmt.Fprintln(w, "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 (get -q) off.")
 }
 
 func (v verb) help(c *command, w io.Writer) {

@@ -18,7 +18,6 @@ import (
 	"reflexd/config"
 	"reflexd/learn"
 	"reflexd/sources"
-	"reflexd/sources/gpio"
 	"reflexd/sources/signal"
 )
 
@@ -61,17 +60,17 @@ func checkEnd(span time.Duration, count int) error {
 	return nil
 }
 
-// learn runs t until it ends, is told to, or has learnt enough.
+// learn runs t until it ends, is asked to, or has learnt enough.
 func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 	configuration, err := agent.Watch(spec)
 	if err != nil {
 		fmt.Fprintln(c.stderr, "reflexd learn:", err)
 		return wrong
 	}
-	t.world, err = learn.Look("/dev", "/sys", "/proc", nil, nil)
+	t.world, err = learn.Look(sources.Machine{}, nil, nil)
 	t.complain(err)
 	for _, line := range spec.Lines {
-		if _, _, err := gpio.Resolve(t.world.Chips, t.world.Board, line); err != nil {
+		if _, _, err := t.world.Resolve(line); err != nil {
 			return c.fail(err)
 		}
 	}
@@ -92,7 +91,7 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 }
 
 // teacher shows a Learner what happens, and prints what it learns. But for what
-// runs beside the loop, all is done on the loop's thread.
+// runs in the background, all is done on the loop's thread.
 type teacher struct {
 	out, stderr io.Writer
 	agent       *agent.Agent
@@ -113,7 +112,7 @@ func (t *teacher) observe(e *sources.Event) {
 		fmt.Fprintf(t.out, "# %s: what happened in between was not seen\n", printable(e.Describe()))
 		return
 	}
-	t.learner.Hear(e, t.agent.Loop().Now())
+	t.learner.Observe(e, t.agent.Loop().Now())
 	t.wait()
 }
 
@@ -161,7 +160,7 @@ func (t *teacher) wait() {
 	loop := t.agent.Loop()
 	t.timer = loop.After(max(at-loop.Now(), 0), func() {
 		t.timer = nil
-		t.look(t.learner.Settled(loop.Now()))
+		t.look(t.learner.Over(loop.Now()))
 		t.wait()
 	})
 }
@@ -182,7 +181,7 @@ func (t *teacher) lookBeside() {
 	asked, before := t.asking, t.world
 	var now *learn.World
 	var err error
-	t.agent.Loop().Beside(func() { now, err = learn.Look("/dev", "/sys", "/proc", before, asked) }, func() {
+	t.agent.Loop().Beside(func() { now, err = learn.Look(sources.Machine{}, before, asked) }, func() {
 		t.asking = t.asking[len(asked):]
 		t.conclude(asked, now, err)
 		if len(t.asking) > 0 {
@@ -191,13 +190,13 @@ func (t *teacher) lookBeside() {
 	})
 }
 
-// finish tells of what was not over when the loop ended.
+// finish prints what was not over when the loop ended.
 func (t *teacher) finish() {
 	rest := append(t.asking, t.learner.Rest()...)
 	if len(rest) == 0 || t.enough() {
 		return
 	}
-	now, err := learn.Look("/dev", "/sys", "/proc", t.world, rest)
+	now, err := learn.Look(sources.Machine{}, t.world, rest)
 	t.conclude(rest, now, err)
 }
 
@@ -246,9 +245,9 @@ func askAtTerminal(in *os.File, out io.Writer) ([]string, error) {
 	if !isTerminal(in) {
 		return nil, errors.New("--lines needs a terminal on standard input: name the lines to watch instead")
 	}
-	world, err := learn.Look("/dev", "/sys", "/proc", nil, nil)
+	world, err := learn.Look(sources.Machine{}, nil, nil)
 	if err != nil {
 		fmt.Fprintln(out, "reflexd learn:", err)
 	}
-	return learn.Ask(in, out, world.Chips, world.Board)
+	return learn.Ask(in, out, world.Lines)
 }

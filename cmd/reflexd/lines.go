@@ -11,8 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"reflexd/board"
 	"reflexd/learn"
+	"reflexd/machine"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 )
@@ -21,45 +21,43 @@ func linesVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print them as JSON")
 	asYAML := c.flags.Bool("yaml", false, "print declarations of the free lines, to paste into a configuration")
 	return func(args []string) int {
-		all, err := gpio.List("/dev", "/sys")
-		machine := board.Read("/proc", "/sys")
-		b := machine.Board()
-		chips := selectLines(all, b, args)
+		all, err := machine.Look(sources.Machine{})
+		chips := selectLines(all, args)
 		code := done
 		switch {
 		case err != nil:
 			code = c.fail(err)
-		case len(all) == 0:
+		case len(all.Chips) == 0:
 			code = c.fail(fmt.Errorf("this machine has no GPIO chip (/dev/gpiochip*)"))
 		case len(chips) == 0:
-			code = c.fail(fmt.Errorf("no chip or line is called %s%s", strings.Join(args, " or "), gpio.Suggest(all, b, args[0])))
+			code = c.fail(fmt.Errorf("no chip or line is called %s%s", strings.Join(args, " or "), all.Suggest(args[0])))
 		}
 		switch {
 		case *asJSON:
 			return c.printJSON(append([]gpio.Chip{}, chips...), code)
 		case *asYAML:
-			learn.WriteLines(c.stdout, chips, all, b)
+			learn.WriteLines(c.stdout, chips, all)
 		default:
-			writeLines(c.stdout, chips, b)
+			writeLines(c.stdout, chips, all)
 		}
 		return code
 	}
 }
 
-// selectLines returns the chips and lines that one of the globs names, or the
-// board if that is known; all without globs.
-func selectLines(chips []gpio.Chip, b *board.Board, globs []string) []gpio.Chip {
+// selectLines returns the chips and lines that one of the globs names, by a name
+// of the kernel or of the board; all without globs.
+func selectLines(all *machine.Lines, globs []string) []gpio.Chip {
 	if len(globs) == 0 {
-		return chips
+		return all.Chips
 	}
 	matches := func(name string) bool {
 		return slices.ContainsFunc(globs, func(g string) bool { return name != "" && sources.Glob(g, name) })
 	}
-	resolved := resolveAll(chips, b, globs)
+	resolved := resolveAll(all, globs)
 	var selected []gpio.Chip
-	for i, chip := range chips {
+	for i, chip := range all.Chips {
 		named := func(l gpio.LineInfo) bool {
-			return matches(l.Name) || slices.ContainsFunc(boardNames(b, &chip, l), matches) || slices.Contains(resolved, place{i, l.Offset})
+			return matches(l.Name) || slices.ContainsFunc(all.NamesOfBoard(&chip, &l), matches) || slices.Contains(resolved, place{i, l.Offset})
 		}
 		if !matches(chip.Name) && !matches(chip.Label) {
 			chip.Lines = slices.DeleteFunc(slices.Clone(chip.Lines), func(l gpio.LineInfo) bool { return !named(l) })
@@ -76,25 +74,17 @@ type place struct{ chip, offset int }
 
 // resolveAll returns the lines that are found by the words as a configuration
 // would find them.
-func resolveAll(chips []gpio.Chip, b *board.Board, words []string) []place {
+func resolveAll(all *machine.Lines, words []string) []place {
 	var places []place
 	for _, word := range words {
-		if chip, offset, err := gpio.Resolve(chips, b, word); err == nil {
+		if chip, offset, err := all.Resolve(word); err == nil {
 			places = append(places, place{chip, offset})
 		}
 	}
 	return places
 }
 
-// boardNames returns what the board calls the line, if it is known.
-func boardNames(b *board.Board, c *gpio.Chip, l gpio.LineInfo) []string {
-	if b == nil {
-		return nil
-	}
-	return b.NamesOf(c.Label, c.Device, l.Offset, l.Name)
-}
-
-func writeLines(w io.Writer, chips []gpio.Chip, b *board.Board) {
+func writeLines(w io.Writer, chips []gpio.Chip, all *machine.Lines) {
 	for i, chip := range chips {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -106,7 +96,7 @@ func writeLines(w io.Writer, chips []gpio.Chip, b *board.Board) {
 			if name == "" {
 				name = "-"
 			}
-			fmt.Fprintf(table, "  %d\t%s\t%s\t%s\t%s\n", l.Offset, name, strings.Join(boardNames(b, &chip, l), " "), l.Direction, lineUse(l))
+			fmt.Fprintf(table, "  %d\t%s\t%s\t%s\t%s\n", l.Offset, name, strings.Join(all.NamesOfBoard(&chip, &l), " "), l.Direction, lineUse(l))
 		}
 		table.Flush()
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// reflexd reacts to what the kernel tells: GPIO lines, input devices, uevents
+// reflexd reacts to what the kernel reports: GPIO lines, input devices, uevents
 // and signals, with the actions that a YAML file asks for.
 //
 // Here is the table of verbs; each verb has a file of its own.
@@ -40,6 +40,7 @@ func verbs() []verb {
 	return []verb{
 		{"run", "", "react to events as the configuration defines", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "report the mistakes in the configuration", checkVerb},
+		{"test", "[FILE-or-FOLDER ...]", "play tests of rules, without hardware and in virtual time", testVerb},
 		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},
@@ -47,6 +48,13 @@ func verbs() []verb {
 		{"inputs", "[NAME, PATH or ID ...]", "list the input devices of this board", inputsVerb},
 		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that reacts to it", learnVerb},
 		{"status", "", "print the state of the running agent", statusVerb},
+		{"get", "NAME", "print the state of a line, variable or LED of the running agent: door, line/door, var/mode, led/ACT", getVerb},
+		{"set", "NAME VALUE", "set an output line or LED to on, off, toggle or, an LED, 40%; or a variable to a value", setVerb},
+		{"pulse", "NAME", "switch an output line or LED for a limited time", pulseVerb},
+		{"blink", "NAME", "blink an output line or LED until the next action on it", blinkVerb},
+		{"watch", "[NAME ...]", "show events of the running agent, and what its rules do, as they happen", watchVerb},
+		{"rules", "", "list the rules of the running agent: what fires them, how often and when they last fired", rulesVerb},
+		{"cancel", "RULE", "end what a rule of the running agent is doing, and drop its waiting firings", cancelVerb},
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
 		{"enable", "RULE ...", "enable rules of the running agent", enableVerb},
 		{"disable", "RULE ...", "disable rules of the running agent, until they are enabled or it restarts", disableVerb},
@@ -126,15 +134,16 @@ func (v verb) run(args []string, screen, stdout, stderr io.Writer) int {
 	return act(rest)
 }
 
-// parse reads flags wherever they stand among the arguments.
+// parse reads flags wherever they stand among the arguments, up to "--".
 func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}
+		read := args[:len(args)-flags.NArg()]
 		args = flags.Args()
-		if len(args) == 0 {
-			return rest, nil
+		if len(args) == 0 || len(read) > 0 && read[len(read)-1] == "--" {
+			return append(rest, args...), nil
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}

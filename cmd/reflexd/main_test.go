@@ -25,8 +25,16 @@ func TestMain(m *testing.M) {
 
 // The scripts in testdata use the program as its user does.
 func TestScripts(t *testing.T) {
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("DOCS", docs)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,
 			"count": count,
@@ -52,7 +60,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no match for %q in %s:\n%s", args[1], args[0], text)
 }
 
-// send FILE SIGNAL... sends signals to the process whose pid the file tells.
+// send FILE SIGNAL... sends signals to the process whose pid the file has.
 func send(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: send file signal...")

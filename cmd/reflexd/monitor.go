@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"reflexd/agent"
-	"reflexd/board"
 	"reflexd/config"
 	"reflexd/learn"
+	"reflexd/machine"
 	"reflexd/sources"
 	"reflexd/sources/gpio"
 	"reflexd/sources/signal"
@@ -107,13 +107,12 @@ func (c *command) lookFor(lines []string) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	chips, err := gpio.List("/dev", "/sys")
+	all, err := machine.Look(sources.Machine{})
 	if err != nil {
 		fmt.Fprintln(c.stderr, "reflexd monitor:", err)
 	}
-	machine := board.Read("/proc", "/sys")
 	for _, line := range lines {
-		if _, _, err := gpio.Resolve(chips, machine.Board(), line); err == nil {
+		if _, _, err := all.Resolve(line); err == nil {
 			continue
 		} else if !gpio.MayCome(err) {
 			return err

@@ -14,22 +14,78 @@ import (
 	"time"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 func statusVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
-	asJSON := c.flags.Bool("json", false, "print it as JSON")
+	asJSON := c.jsonFlag()
+	follow := c.flags.Bool("follow", false, "print it again after each change, at most once a second; with --json, one object a line")
 	return func([]string) int {
-		var s agent.Status
-		if err := control.Call(*socket, control.Request{Verb: "status"}, &s, patience); err != nil {
+		show := func() error {
+			s, err := agent.AskStatus(*socket, patience)
+			if err != nil {
+				return err
+			}
+			switch {
+			case *asJSON && *follow:
+				return json.NewEncoder(c.stdout).Encode(s)
+			case *asJSON:
+				c.printJSON(s, done)
+			default:
+				writeStatus(c.stdout, *s)
+			}
+			return nil
+		}
+		err := show()
+		if *follow && err == nil {
+			err = c.follow(*socket, show)
+		}
+		if err != nil {
 			return c.fail(err)
 		}
-		if *asJSON {
-			return c.printJSON(s, done)
-		}
-		writeStatus(c.stdout, s)
 		return done
+	}
+}
+
+// followEvery is how often the status is printed at most.
+const followEvery = time.Second
+
+// follow calls show whenever something happened, until that fails or the agent
+// ends. An agent that has nothing to do is left alone.
+func (c *command) follow(socket string, show func() error) error {
+	a, err := client.Dial(socket)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if err := a.Watch(client.Filter{}); err != nil {
+		return err
+	}
+	happened, ended := make(chan bool, 1), make(chan error, 1)
+	go func() {
+		for {
+			if _, err := a.NextRaw(); err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case happened <- true:
+			default:
+			}
+		}
+	}()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-happened:
+		}
+		time.Sleep(followEvery) // what more happens has its place in the same status
+		fmt.Fprintln(c.stdout)
+		if err := show(); err != nil {
+			return err
+		}
 	}
 }
 
@@ -39,11 +95,11 @@ func reloadVerb(c *command) func([]string) int {
 	return func([]string) int {
 		asked, err := json.Marshal(agent.ReloadRequest{Force: *force})
 		if err == nil {
-			err = control.Call(*socket, control.Request{Verb: "reload", Arguments: asked}, nil, patience)
+			err = client.Call(*socket, client.Request{Verb: "reload", Arguments: asked}, nil, patience)
 		}
 		if err != nil {
 			c.fail(err)
-			if errors.Is(err, control.ErrConfiguration) {
+			if errors.Is(err, client.ErrConfiguration) {
 				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent keeps its configuration")
 				return wrong
 			}

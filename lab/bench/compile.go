@@ -28,9 +28,9 @@ var (
 // programFlags are for each program beside -O2 -static -s. Stamp is as small as can be, for what is measured is the way
 // to it.
 var programFlags = map[string][]string{
-	"loop":    nil,
-	"measure": nil,
-	"road":    nil,
+	"loop":      nil,
+	"measure":   nil,
+	"interface": nil,
 	"stamp": {
 		"-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
 		"-Wl,--build-id=none", "-Wl,-z,max-page-size=4096",

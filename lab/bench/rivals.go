@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Who is measured, and how they are told what to do.
+// Who is measured, and how they are configured.
 
 package main
 

@@ -40,7 +40,7 @@ func verbs() []verb {
 	}
 }
 
-// converse does what is typed until it is told to quit or the input ends.
+// converse does what is typed until `quit` or the input ends.
 func converse(ctx context.Context, s *stage, stdin io.Reader) error {
 	_ = helpVerb(ctx, s, "")
 	lines, quit := readLines(stdin)

@@ -29,7 +29,7 @@ func (j *journal) say(format string, args ...any) {
 	fmt.Fprintf(j.out, format+"\n", args...)
 }
 
-// add prints an event and tells those who wait.
+// add prints an event and wakes those who wait.
 func (j *journal) add(who, what string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -129,7 +129,7 @@ func (s *stage) watchLamp() {
 	}
 }
 
-// watchEnd tells when reflexd ends.
+// watchEnd reports when reflexd ends.
 func (s *stage) watchEnd() {
 	ctx, cancel := context.WithTimeout(s.stopped, idle)
 	defer cancel()

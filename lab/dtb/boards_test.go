@@ -29,10 +29,10 @@ import (
 type machine struct {
 	tree  string // its device tree, below the folder of trees
 	board string // what the tables call it
-	// pins matches those of the tree's names of lines that tell the pin: its groups are the header, where there are
+	// pins matches those of the tree's names of lines that have the pin: its groups are the header, where there are
 	// more than one, and the number.
 	pins string
-	// lines has some names of lines that the tree does not tell, and CHIP:OFFSET, by the label or the device of the
+	// lines has some names of lines that the tree does not have, and CHIP:OFFSET, by the label or the device of the
 	// chip, for each word of them.
 	lines map[string]string
 }
@@ -205,7 +205,7 @@ func TestTablesAgreeWithTheKernelsDeviceTrees(t *testing.T) {
 	}
 }
 
-// pinsAgree has every line of which the tree tells the pin found by that, even where the kernel does not name the line.
+// pinsAgree has every line whose pin the tree has found by that, even where the kernel does not name the line.
 func pinsAgree(t *testing.T, b *board.Board, chips []gpio.Chip, pattern *regexp.Regexp) {
 	named, found, nameless := 0, 0, withoutNames(chips)
 	for _, c := range chips {

@@ -39,7 +39,7 @@ var drivers = []driver{
 	{[]string{"allwinner,sun50i-h616-pinctrl", "allwinner,sun7i-a20-pinctrl"}, (*Node).DeviceName, count(9 * 32)},
 	{[]string{"allwinner,sun8i-h3-r-pinctrl", "allwinner,sun50i-a64-r-pinctrl", "allwinner,sun50i-h616-r-pinctrl"}, (*Node).DeviceName, count(32)},
 	{[]string{"allwinner,sun50i-h6-r-pinctrl"}, (*Node).DeviceName, count(2 * 32)},
-	// drivers/gpio/gpio-omap.c: the label follows the order in which banks are found, so that it tells nothing
+	// drivers/gpio/gpio-omap.c: the label follows the order in which banks are found, so that it says nothing
 	{[]string{"ti,omap4-gpio"}, always("gpio-0-31"), count(32)},
 	// drivers/gpio/gpio-davinci.c
 	{[]string{"ti,keystone-gpio"}, (*Node).DeviceName, func(n *Node) int { return int(append(n.Words("ti,ngpio"), 0)[0]) }},

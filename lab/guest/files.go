@@ -88,7 +88,7 @@ func writeFile(w *wire.Write) error {
 	return errors.Join(err, f.Close())
 }
 
-// pollEvery is how soon an awaited file is looked at again. Of what lies in proc and sysfs, inotify tells nothing.
+// pollEvery is how soon an awaited file is looked at again. For proc and sysfs, inotify reports nothing.
 const pollEvery = 5 * time.Millisecond
 
 // A look costs an emulated CPU up to eight milliseconds, which what is awaited may need itself: the longer it has been
@@ -98,7 +98,7 @@ const (
 	pollAtMost = 50 * time.Millisecond
 )
 
-// watchedEvery is how often a file is looked at of which inotify tells: its folder may have become another.
+// watchedEvery is how often a file is looked at that inotify watches: its folder may have become another.
 const watchedEvery = time.Second
 
 // await waits until the file is as it should be, or ctx ends. Either way the reply has what is there.
@@ -135,7 +135,7 @@ func readAwaited(a *wire.Await) ([]byte, error) {
 	return readFrom(a.Path, a.Offset)
 }
 
-// A test tells whether what was read, or the error of reading it, is what was awaited, and where the match is.
+// A test reports whether what was read, or the error of reading it, is what was awaited, and where the match is.
 type test func(data []byte, err error) (span [2]int, ok bool)
 
 func condition(a *wire.Await) (test, error) {

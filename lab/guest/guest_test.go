@@ -113,7 +113,7 @@ func testAwait(t *testing.T, dir string) {
 	}
 }
 
-// A file is heard of when it comes and when it goes, and what has nothing to tell
+// A file's appearance and its end are noticed, and what has nothing to report
 // is not watched.
 func TestWatchHearsOfItsFile(t *testing.T) {
 	dir := sharedMemory(t)
@@ -145,7 +145,7 @@ func TestWatchHearsOfItsFile(t *testing.T) {
 	}
 }
 
-// A folder that is made anew is another one, of which no watch tells.
+// A folder that is made again is another one, which no watch covers.
 func TestAwaitInAFolderThatIsMadeAnew(t *testing.T) {
 	dir := filepath.Join(sharedMemory(t), "folder")
 	path := filepath.Join(dir, "file")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Guest is process 1 of an emulated board: it mounts what a system has mounted, loads the kernel modules it was told
+// Guest is process 1 of an emulated board: it mounts what a system has mounted, loads the kernel modules it was given
 // to, and then serves the host's requests for as long as the board runs.
 package main
 

@@ -169,7 +169,7 @@ func virtioPort(name string) (string, error) {
 	return "", fmt.Errorf("virtio port %s: %w", name, fs.ErrNotExist)
 }
 
-// hello gathers what the host is told first.
+// hello gathers what the host gets first.
 func hello() *wire.Hello {
 	h := &wire.Hello{}
 	var name unix.Utsname

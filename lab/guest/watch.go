@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Hearing of a file's changes, from inotify(7), where the file system tells of them.
+// Watching a file's changes by inotify(7), where the file system reports them.
 
 package main
 
@@ -16,27 +16,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A watch hears when a file comes, goes or is written to.
+// A watch notices when a file appears, disappears or is written to.
 type watch struct {
 	inotify *os.File
 	changed chan struct{} // has room for one, which stands for all that have not been taken
 }
 
-// telling are the file systems whose every change inotify hears of. Devtmpfs is a tmpfs.
-var telling = []int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC}
+// watchable are the file systems whose every change inotify reports. Devtmpfs is a tmpfs.
+var watchable = []int64{unix.TMPFS_MAGIC, unix.RAMFS_MAGIC}
 
 const watched = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_DELETE | unix.IN_MOVE | unix.IN_ONLYDIR
 
-// watchFile watches a file, which need not be there, or returns nil where its folder is not there or tells of nothing.
+// watchFile watches a file, which need not be there, or returns nil where its folder is not there or reports nothing.
 // The watch owns a goroutine, which ends with it.
 func watchFile(path string) *watch {
 	dir, name := filepath.Split(path)
 	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil || !slices.Contains(telling, int64(fs.Type)) {
+	if err := unix.Statfs(dir, &fs); err != nil || !slices.Contains(watchable, int64(fs.Type)) {
 		return nil
 	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil // of what a link leads to, a folder holds or a device reads, the folder it is in hears nothing
+		return nil // of what a link leads to, a folder holds or a device reads, the folder it is in reports nothing
 	}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -88,7 +88,7 @@ func (w *watch) read(name string) {
 	}
 }
 
-// concerns tells whether one of the events of inotify is about the name, or about no name, as an overflow is.
+// concerns reports whether one of the events of inotify is about the name, or about no name, as an overflow is.
 func concerns(events []byte, name string) bool {
 	for len(events) >= unix.SizeofInotifyEvent {
 		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))

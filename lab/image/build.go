@@ -297,7 +297,7 @@ func (b *builder) copyModules(ctx context.Context, w *cpio.Writer, modules []str
 	return nil
 }
 
-// builtinLists names the files that tell what needs no module.
+// builtinLists names the files that say what needs no module.
 func (b *builder) builtinLists() []string {
 	dir := filepath.Join("lib/modules", b.kernel)
 	return []string{filepath.Join(dir, "modules.builtin"), filepath.Join(dir, "modules.order")}

@@ -25,7 +25,7 @@ import (
 
 // An Image is ready to boot. Its files must not be changed.
 type Image struct {
-	Kernel   string              `json:"kernel"`   // the release, as uname -r tells it
+	Kernel   string              `json:"kernel"`   // the release, as uname -r prints it
 	Packages []Package           `json:"packages"` // what it was made of
 	Modules  map[string][]string `json:"modules"`  // a board's modules, as paths in the guest, in the order of loading
 
@@ -140,7 +140,7 @@ func load(cache string) (*Image, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(image.dir, stampFile), err)
 	}
 	now := time.Now()
-	_ = os.Chtimes(image.dir, now, now) // only tells prune that it is in use
+	_ = os.Chtimes(image.dir, now, now) // only shows prune that it is in use
 	return image, nil
 }
 

@@ -108,7 +108,7 @@ func compileModule(ctx context.Context, headers, name, dir string) error {
 	return quietly(Command(ctx, crossPrefix+"strip", "--strip-debug", filepath.Join(dir, name+".ko")))
 }
 
-// withoutMake drops what an outer make tells its children: the kernel's build must not take its options for ours.
+// withoutMake drops what an outer make passes to its children: the kernel's build must not take its options for ours.
 func withoutMake(environment []string) []string {
 	return slices.DeleteFunc(slices.Clone(environment), func(v string) bool {
 		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=")

@@ -82,7 +82,7 @@ func fetchTrees(ctx context.Context, cache, dir string, log io.Writer) error {
 	return apt.takeTrees(ctx, packages, dir)
 }
 
-// update reads the package lists. What cannot be read is only told: one list with a kernel in it is enough.
+// update reads the package lists. What cannot be read is only reported: one list with a kernel in it is enough.
 func (a *apt) update(ctx context.Context, log io.Writer) {
 	if err := quietly(a.command(ctx, "apt-get", "-q", "update")); err != nil {
 		fmt.Fprintf(log, "not all lists could be read: %v\n", err)
@@ -90,7 +90,7 @@ func (a *apt) update(ctx context.Context, log io.Writer) {
 }
 
 // addBackports adds the backports of the machine's release to apt's sources, from where its own packages come; apt
-// tells where that is once it has read their lists.
+// says where that is once it has read their lists.
 func (a *apt) addBackports(ctx context.Context) error {
 	format := "$(RELEASE) $(REPO_URI)"
 	targets, err := output(a.command(ctx, "apt-get", "indextargets", "--format", format, "Created-By: Packages", "Component: main"))

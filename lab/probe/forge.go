@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Telling of a device in udevd's name.
+// Announcing a device in udevd's name.
 
 package main
 
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udevGroup is the group of NETLINK_KOBJECT_UEVENT on which udevd tells.
+// udevGroup is the group of NETLINK_KOBJECT_UEVENT on which udevd announces devices.
 const udevGroup = 2
 
 // forge sends a message as udevd does, as the user uid with CAP_NET_ADMIN, without which nobody may send to the group.

@@ -5,7 +5,7 @@
 //	probe hello                  says for which architecture it was built
 //	probe follow CHIP IN OUT     prints the edges of line IN, and sets line OUT to its level
 //	probe keys DEVICE            prints what a key of an input device does
-//	probe forge UID KEY=VALUE…   tells of a device as udevd does, as the user UID
+//	probe forge UID KEY=VALUE…   announces a device as udevd does, as the user UID
 //	probe watch FILE             prints when a short file changes, in microseconds of CLOCK_MONOTONIC, and what to
 package main
 
@@ -100,7 +100,7 @@ func keys(device string, w io.Writer) error {
 	}
 }
 
-// watch reads a file, such as one of sysfs, again and again, and tells of each change, for ever.
+// watch reads a file, such as one of sysfs, again and again, and prints each change, for ever.
 func watch(path string, w io.Writer) error {
 	f, err := os.Open(path)
 	if err != nil {

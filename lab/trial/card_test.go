@@ -45,7 +45,7 @@ func serial(line string) string {
 }
 
 // A card reader's drive is there all the time: that a card came or went, the
-// kernel finds out only if it is told to ask, which no udev does here.
+// kernel finds out only if it is configured to ask, which no udev does here.
 func TestMountCardsOfAReader(t *testing.T) {
 	b := on(t, lab.Virt)
 	a := b.start(t, automounting+`  - {name: who, when: {mount: "*", is: mounted}, mode: parallel, do: {log: "is ${LABEL} ${UUID}"}}

@@ -13,7 +13,7 @@ import (
 	"reflexd/lab"
 )
 
-// A stick is told from others by what its maker wrote into it, when it comes
+// A drive is distinguished from others by what its maker wrote into it, when it comes
 // and when it goes, on a board without udevd.
 func TestStickKnownByItsMaker(t *testing.T) {
 	const rules = `
@@ -45,7 +45,7 @@ rules:
 	})
 }
 
-// A stick that is there is told again to those who were not there.
+// A drive that is there is announced again to rules that were not there.
 func TestTriggerTellsOfWhatIsThere(t *testing.T) {
 	b := on(t, lab.Virt)
 	b.plugStick(t, "early")

@@ -67,7 +67,7 @@ func wrong(t *testing.T, kind string, fields ...string) string {
 }
 
 // The kernel finds an error while it mounts the drive, and does what the
-// superblock wants it to, unless it was told better. The board is the test's
+// superblock wants it to, unless a mount option says otherwise. The board is the test's
 // own, as it would not survive.
 func TestDriveCannotPanicTheBoard(t *testing.T) {
 	wants(t, lab.Virt)

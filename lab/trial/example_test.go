@@ -25,13 +25,13 @@ func example(t *testing.T, name string) string {
 	return string(yaml)
 }
 
-// noCalls forgets which of the told programs were called.
+// noCalls forgets which of the recorded programs were called.
 func (b *board) noCalls(t *testing.T) {
 	t.Helper()
 	b.shell(t, "rm -f /tmp/calls")
 }
 
-// awaitCalls waits until exactly these calls of told programs were made.
+// awaitCalls waits until exactly these calls of recorded programs were made.
 func (b *board) awaitCalls(t *testing.T, calls ...string) {
 	t.Helper()
 	if err := b.AwaitText(t.Context(), "/tmp/calls", strings.Join(calls, "\n")); err != nil {

@@ -58,7 +58,7 @@ func TestFileBySIGIO(t *testing.T) {
 			a.expect(`msg="level 95"`)
 			b.shell(t, "echo 12 > /proc/sensor; echo 91 > /proc/sensor")
 			a.expect(`msg="attribute 91 POLL_PRI"`)
-			// The record comes by a road of its own, before or after.
+			// The record arrives on its own, before or after.
 			if _, err := b.AwaitMatch(t.Context(), a.dir+"/log", `msg="level 91"`); err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +108,7 @@ func (b *board) signal(t *testing.T, a *agent, name string) {
 }
 
 // A burst of records arrives whole, in order, and a full queue of signals is
-// told and made up for. The limit counts for the user pi, who may not raise
+// reported and made up for. The limit counts for the user pi, who may not raise
 // it.
 func TestFileBurst(t *testing.T) {
 	b := on(t, lab.Virt)
@@ -143,7 +143,7 @@ func expectSamples(t *testing.T, log string, want int) {
 	}
 }
 
-// A driver's signals with data reach rules that it was told to call, by the
+// A driver's signals with data reach rules that it was configured to call, by the
 // main thread and by the process.
 func TestSignalsOfADriver(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
@@ -191,7 +191,7 @@ func TestNoStraySignalEndsTheAgent(t *testing.T) {
 }
 
 // awaitOwner waits until the driver knows whom to call: the PID is written
-// beside the loop.
+// in the background.
 func (b *board) awaitOwner(t *testing.T) error {
 	t.Helper()
 	_, err := b.Shell(t.Context(), "i=0; until echo 0 > /proc/sensor_call; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")

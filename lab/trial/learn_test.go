@@ -70,7 +70,7 @@ func (l *lesson) expect(yaml string, patterns ...string) {
 	}
 }
 
-// What is pressed on a keyboard is learnt, and what was learnt hears it.
+// What is pressed on a keyboard is learnt, and what was learnt matches it.
 func TestLearnAKey(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		b.keyboard(t, "kbd")

@@ -22,7 +22,7 @@ type edge struct {
 	text string
 }
 
-// watcher is a program on the board that tells of the changes of a file.
+// watcher is a program on the board that prints the changes of a file.
 type watcher struct {
 	t    *testing.T
 	proc *lab.Process

@@ -30,7 +30,7 @@ func (a *agent) expectVerb(word string, verb ...string) {
 		if strings.Contains(a.verb(verb...), word) {
 			return
 		}
-		time.Sleep(100 * time.Millisecond) // of the host; the guest cannot tell us
+		time.Sleep(100 * time.Millisecond) // of the host; the guest cannot notify us
 	}
 	a.t.Fatalf("no %q in %s", word, a.verb(verb...))
 }

@@ -36,20 +36,25 @@ var boards = map[string]func() (*board, error){
 }
 
 // oneBoard is the machine to which this run is confined, where there is one: as
-// the boards have no part in each other's tests, each can have a run of its own
+// the boards have no part in each other's tests, each can have runs of its own
 // beside the other's.
 var oneBoard = os.Getenv("REFLEXD_BOARD")
 
-// wants skips a test that wants a board which is not in this run.
+// wants skips a test that wants a board which is not in this run, and one that
+// another run has taken.
 func wants(t *testing.T, m lab.Machine) {
 	t.Helper()
-	if oneBoard == "" || oneBoard == m.String() {
-		return
+	if turns != "" {
+		mark(t, turn(t, m)+wantedMark)
 	}
-	if boards[oneBoard] == nil {
+	switch {
+	case oneBoard != "" && boards[oneBoard] == nil:
 		t.Fatalf("REFLEXD_BOARD: no board is called %q", oneBoard)
+	case oneBoard != "" && oneBoard != m.String():
+		t.Skipf("REFLEXD_BOARD=%s: not on %s", oneBoard, m)
+	case !takesTurn(t, m):
+		t.Skipf("another run has taken it on %s", m)
 	}
-	t.Skipf("REFLEXD_BOARD=%s: not on %s", oneBoard, m)
 }
 
 // on returns the shared board of the machine.
@@ -93,13 +98,13 @@ func boot(c lab.Config) (*board, error) {
 		"/usr/bin/reflexd":  lab.Executable(filepath.Join(build, "arm64", "reflexd")),
 		"/usr/bin/reflexd6": lab.Executable(filepath.Join(build, "armv6", "reflexd")),
 		"/usr/bin/probe":    lab.Executable(probe),
-		// What the examples call, told by a file of its calls.
-		"/usr/bin/amixer":        told,
-		"/usr/bin/aplay":         told,
-		"/usr/bin/brightnessctl": told,
-		"/usr/bin/logger":        told,
-		"/usr/bin/mpc":           told,
-		"/usr/bin/poweroff":      told,
+		// What the examples call, recorded in a file of calls.
+		"/usr/bin/amixer":        recorder,
+		"/usr/bin/aplay":         recorder,
+		"/usr/bin/brightnessctl": recorder,
+		"/usr/bin/logger":        recorder,
+		"/usr/bin/mpc":           recorder,
+		"/usr/bin/poweroff":      recorder,
 	}
 	if err := addDrivers(ctx, files); err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func boot(c lab.Config) (*board, error) {
 	return &board{b, header}, nil
 }
 
-var told = lab.File{Data: []byte("#!/bin/sh\necho \"${0##*/} $*\" >> /tmp/calls\n"), Perm: 0o755}
+var recorder = lab.File{Data: []byte("#!/bin/sh\necho \"${0##*/} $*\" >> /tmp/calls\n"), Perm: 0o755}
 
 // agent is a reflexd that runs on a board.
 type agent struct {
@@ -297,7 +302,7 @@ func (b *board) key(t *testing.T, qcode string, down bool) {
 	}
 }
 
-// holdKey presses a key and waits until the log says that it was heard. Now and then
+// holdKey presses a key and waits until the log says that it arrived. Now and then
 // QEMU's controller sits on the first report of a keyboard that was just
 // plugged in; then the finger tries again.
 func (b *board) holdKey(t *testing.T, log *lab.Log, qcode, pattern string) {

@@ -92,7 +92,7 @@ func TestStateVariablesConditionsAndTheirFile(t *testing.T) {
 	})
 }
 
-// The file system is full or read-only: the agent goes on, tells it once, and
+// The file system is full or read-only: the agent goes on, logs it once, and
 // writes when it can.
 func TestStateFileThatCannotBeWritten(t *testing.T) {
 	b := on(t, lab.Virt)

@@ -45,7 +45,7 @@ func TestEdgeRunsAProgramAndSetsAnOutput(t *testing.T) {
 	})
 }
 
-// The bell is held when the agent starts: no rule may hear of it before it
+// The bell is held when the agent starts: no rule may fire before it
 // was let go. (No pull-up: a simulated line goes where its bias says.)
 func TestButtonHeldAtStartFiresNothing(t *testing.T) {
 	b := on(t, lab.Virt)
@@ -127,7 +127,7 @@ func TestColdplugTellsWhatWasThere(t *testing.T) {
 	}
 	a := b.start(t, `
 rules:
-  - {name: there, when: {uevent: {SUBSYSTEM: block, DEVTYPE: [disk, partition]}, coldplug: true}, do: {log: "there: ${DEVNAME} ${COLDPLUG:-new} ${ACTION}"}}
+  - {name: there, when: {uevent: {SUBSYSTEM: block, DEVTYPE: [disk, partition]}, at_start: true}, do: {log: "there: ${DEVNAME} ${COLDPLUG:-new} ${ACTION}"}}
   - {name: new, when: {uevent: {SUBSYSTEM: block, ACTION: add}}, do: {log: "new: ${DEVNAME}"}}
 `)
 	a.expect("there: /dev/sda 1 add")

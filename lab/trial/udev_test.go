@@ -16,7 +16,7 @@ import (
 	"reflexd/lab"
 )
 
-// siteRule is what the owner of a machine might have told udev.
+// siteRule is what the owner of a machine might have configured in udev.
 const siteRule = `SUBSYSTEM=="block", ENV{ID_FS_LABEL}=="PHOTOS", ENV{SITE_ROLE}="camera", TAG+="site", SYMLINK+="camera"
 `
 
@@ -47,12 +47,12 @@ func (b *board) startUdevd(t *testing.T) {
 	b.shell(t, "/lib/systemd/systemd-udevd --daemon --children-max=1 >/tmp/udevd.log 2>&1 && udevadm control --ping")
 }
 
-// identity are the fields that udevd and reflexd both tell.
+// identity are the fields that both udevd and reflexd have.
 var identity = []string{
 	"ID_BUS", "ID_VENDOR_ID", "ID_MODEL_ID", "ID_VENDOR", "ID_MODEL", "ID_SERIAL", "ID_SERIAL_SHORT", "ID_USB_INTERFACE_NUM", "ID_PATH",
 }
 
-// identityText is the text of a rule that tells all of identity.
+// identityText is the text of a rule that logs all of identity.
 func identityText(stage string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s:${DEVPATH}:", stage)
@@ -178,7 +178,7 @@ rules:
 	t.Logf("%d fields are the same", agreed)
 }
 
-// An udevd that ends, or is killed, is missed, and one that comes is heard.
+// An udevd that ends, or is killed, is noticed, and events of one that starts are received.
 func TestUdevComesAndGoes(t *testing.T) {
 	b := onUdev(t)
 	a := b.start(t, `

@@ -42,7 +42,7 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
-// What is no squeezed message is told, and so is one that fills our memory.
+// What is no squeezed message is an error, and so is one that fills our memory.
 func TestSqueezedNonsense(t *testing.T) {
 	var line bytes.Buffer
 	if err := NewWriter(&line).Write(Reply{Data: make([]byte, 1<<20)}); err != nil {

@@ -5,7 +5,7 @@
 // and they come in any order.
 //
 // No request has a time limit of its own, since the clocks of the two sides may run at different speeds: the host
-// sends Cancel when it has waited long enough, and the reply then tells how far things had come.
+// sends Cancel when it has waited long enough, and the reply then says how far things had come.
 package wire
 
 import "time"
@@ -111,7 +111,7 @@ type Reply struct {
 	Span  [2]int `json:"span,omitzero"` // where in Data the match is
 }
 
-// Exit tells how a program ended.
+// Exit is how a program ended.
 type Exit struct {
 	Code      int    `json:"code"`             // -1 where a signal ended it
 	Signal    int    `json:"signal,omitempty"` // 0 where none did

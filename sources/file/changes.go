@@ -85,7 +85,7 @@ type changing struct {
 	seen   mark
 }
 
-// mark tells a file from what it was before.
+// mark distinguishes a file from what it was before.
 type mark struct {
 	there            bool
 	device, inode    uint64
@@ -159,7 +159,7 @@ func (c *changeWatch) close() {
 	}
 }
 
-// changed is told what became of a name.
+// changed is called with what became of a name.
 func (c *changeWatch) changed(dir, name string, mask uint32) {
 	path := filepath.Join(dir, name)
 	for _, fileName := range slices.Sorted(maps.Keys(c.files)) {
@@ -202,8 +202,8 @@ func (c *changeWatch) afresh(overflow bool) {
 	}
 }
 
-// begin tells of a change, after reading the file where that is asked for. Of
-// what changes faster than it is read, each change is told with what was read
+// begin emits a change, after reading the file where that is asked for. Of
+// what changes faster than it is read, each change is emitted with what was read
 // last.
 func (c *changeWatch) begin(f *changing, path, kind string, synthetic bool) {
 	if f.read != readAll || path != f.path || !f.seen.there {

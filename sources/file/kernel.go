@@ -201,7 +201,7 @@ func (st *settings) unfit(mode uint32) error {
 	return nil
 }
 
-// armWith writes the text that a file wants to be told what to wait for. The
+// armWith writes the text that a file wants in order to know what to wait for. The
 // kernel drops the last byte of it, which is meant to be a NUL or the end of
 // the line (psi_write in kernel/sched/psi.c).
 func armWith(fd int, text string) error {

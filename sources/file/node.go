@@ -27,7 +27,7 @@ type node struct {
 
 	opener sources.Opener[*opened]
 	shut   bool // closed by a rule, or dropped
-	mute   bool // its hanging up was told, and nothing came since
+	mute   bool // its hanging up was emitted, and nothing came since
 
 	fd     int // -1 unless open
 	fifo   bool

@@ -24,13 +24,13 @@ const patience = 200
 type reader struct {
 	lines   splitter
 	more    sources.Timer // the rest of a burst is to be read; nil without
-	reading int           // the descriptor that is read beside the loop; -1 without
+	reading int           // the descriptor that is read in the background; -1 without
 	rereads bool          // announced while reading
 	vain    int           // announcements in a row that brought nothing
 	// urgencies counts how often in a row the file was urgent again when it
 	// was read.
 	urgencies int
-	events    uint64 // told since start
+	events    uint64 // emitted since start
 }
 
 var (
@@ -49,7 +49,7 @@ func (n *node) ready(events uint32) {
 	band := int16(events)
 	switch n.settings.watch {
 	case urgently:
-		// It stays urgent until it is read, which is done beside the loop.
+		// It stays urgent until it is read, which is done in the background.
 		n.watch.Close()
 		n.watch = nil
 		n.readBeside()
@@ -57,14 +57,14 @@ func (n *node) ready(events uint32) {
 	case byEpoll:
 		n.emitBand(band)
 	}
-	n.vain++ // until something is told
+	n.vain++ // until something is emitted
 	n.look()
 	if n.fd >= 0 && n.vain > patience && !n.fifo {
 		n.lost(errRestive)
 	}
 }
 
-// emitBand tells of what is not read: of all that poll says, but readable data
+// emitBand emits what is not read: of all that poll says, but readable data
 // where these are read.
 func (n *node) emitBand(band int16) {
 	if band&unix.POLLIN != 0 && n.read == readNone {
@@ -108,7 +108,7 @@ func (n *node) look() {
 	})
 }
 
-// hasEnded reports whether the file has hung up, where poll(2) can tell.
+// hasEnded reports whether the file has hung up, where poll(2) reports it.
 func (n *node) hasEnded() bool {
 	return n.polls && poll(n.fd, 0) != 0
 }
@@ -123,7 +123,7 @@ func (n *node) ended() {
 	}
 }
 
-// emitHungUp tells of a last line that had no end, and of the hanging up, once
+// emitHungUp emits a last line that had no end, and the hanging up, once
 // until something comes again.
 func (n *node) emitHungUp() {
 	if line := n.lines.rest(); n.read == readLine && len(line) > 0 {
@@ -163,7 +163,7 @@ func (n *node) readOnce() bool {
 	return n.fd >= 0
 }
 
-// took tells of what was read. cut is set if there was more than max bytes.
+// took emits what was read. cut is set if there was more than max bytes.
 func (n *node) took(band int16, b []byte, cut bool) {
 	n.mute = false
 	if n.read != readLine {
@@ -175,7 +175,7 @@ func (n *node) took(band int16, b []byte, cut bool) {
 	})
 }
 
-// stateRead is the state of which something that was read tells.
+// stateRead is the state that something that was read shows.
 func (n *node) stateRead() string {
 	if n.settings.watch == urgently {
 		return changed
@@ -183,7 +183,7 @@ func (n *node) stateRead() string {
 	return readable
 }
 
-// readBeside reads beside the loop: attributes, whose drivers may talk to the
+// readBeside reads in the background: attributes, whose drivers may talk to the
 // hardware, and files that have no poll method, whose drivers may wait.
 func (n *node) readBeside() {
 	if n.reading >= 0 {
@@ -285,7 +285,7 @@ func (n *node) emit(state string, band int16, t *text) {
 	s.emit(n.name, state)
 }
 
-// codeOf returns the code that a signal has which tells of the state.
+// codeOf returns the code that a signal has that stands for the state.
 func codeOf(state string) string {
 	switch state {
 	case writable:

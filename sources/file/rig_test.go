@@ -33,7 +33,7 @@ type rig struct {
 	t       *testing.T
 	dir     string
 	loop    *loop.Loop
-	hold    bool     // the next work beside the loop, which goes to
+	hold    bool     // the next work in the background, which goes to
 	held    []func() // on the loop's thread, like hold
 	source  *Source
 	signals sources.Source
@@ -94,7 +94,7 @@ func (r *rig) open() (err error) {
 	return err
 }
 
-// hearUevents has the source hear the machine's uevents.
+// hearUevents has the source receive the machine's uevents.
 func (r *rig) hearUevents() {
 	r.do(func() {
 		r.uevents = uevent.Open(r.source.host)
@@ -117,7 +117,7 @@ func (l holdingLoop) Beside(work, done func()) {
 	l.Loop.Beside(work, done)
 }
 
-// turn shows the source what it overhears, and keeps what it tells.
+// turn shows the source what it subscribes to, and keeps what it emits.
 func (r *rig) turn() {
 	for len(r.queued) > 0 {
 		batch := r.queued
@@ -245,7 +245,7 @@ func (r *rig) apply(yaml string) {
 	r.settled()
 }
 
-// settled waits until nothing is being opened, or done beside the loop.
+// settled waits until nothing is being opened, or done in the background.
 func (r *rig) settled() {
 	r.t.Helper()
 	for deadline := time.Now().Add(wait); ; runtime.Gosched() {

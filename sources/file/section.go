@@ -25,7 +25,7 @@ const (
 	largest    = 65536
 )
 
-// File is one entry of `files`, or one that `monitor` was told of.
+// File is one entry of `files`, or one that `monitor` was given.
 type File struct {
 	settings
 	at, pathAt, readAt, armAt, signalAt, eventsAt config.Pos
@@ -161,7 +161,7 @@ func (f *File) checkRead(ps *config.Problems) {
 	}
 }
 
-// CheckSignals warns of rules that wait for the signals of files. wanted tells
+// CheckSignals warns of rules that wait for the signals of files. wanted says
 // whether a rule waits for the one with that number.
 func (p *Plan) CheckSignals(wanted func(number int) bool, ps *config.Problems) {
 	for _, name := range p.names() {

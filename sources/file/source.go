@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The source itself: which files are open, and what it hears from others.
+// The source itself: which files are open, and what it receives from others.
 
 package file
 
@@ -30,10 +30,10 @@ type Source struct {
 	folders  *inotify.Folders // of the nodes; nil without any
 	changes  changeWatch
 
-	// Losses of signals come in storms; one is told in lossPause.
-	losses   sources.Timer // nil when none was told lately
+	// Losses of signals come in storms; one is reported in lossPause.
+	losses   sources.Timer // nil when none was reported lately
 	lostMore bool          // since then
-	afresh   bool          // what is told follows from a state that is read afresh
+	afresh   bool          // what is emitted follows from a state that is read afresh
 
 	buf    []byte // for reading
 	event  sources.Event
@@ -77,7 +77,7 @@ func (s *Source) Started() bool {
 }
 
 // watchFolders watches the folders that the files are in. Those of sysfs and
-// procfs tell inotify nothing; there uevents help.
+// procfs do not notify inotify; there uevents help.
 func (s *Source) watchFolders() {
 	var dirs []string
 	for _, n := range s.nodes {
@@ -117,7 +117,7 @@ func (s *Source) visitAll() {
 	s.each((*node).visit)
 }
 
-// nameChanged is told by inotify what became of a name.
+// nameChanged is called when inotify reports what became of a name.
 func (s *Source) nameChanged(dir, name string, mask uint32) {
 	path := filepath.Join(dir, name)
 	s.each(func(n *node) {
@@ -140,9 +140,9 @@ var errReplaced = errors.New("its path was removed or names another file")
 func (s *Source) Notify(e *sources.Event) {
 	switch e.Topic.Kind {
 	case "signal":
-		s.hearSignal(e)
+		s.takeSignal(e)
 	case "uevent":
-		s.hearUevent(e)
+		s.takeUevent(e)
 	}
 }
 
@@ -154,8 +154,8 @@ func field(e *sources.Event, name string) string {
 	return v.String()
 }
 
-// hearUevent opens what came and closes what went.
-func (s *Source) hearUevent(e *sources.Event) {
+// takeUevent opens what came and closes what went.
+func (s *Source) takeUevent(e *sources.Event) {
 	action, name := e.Topic.State, field(e, "DEVNAME")
 	device := filepath.Join(s.host.Sys, field(e, "DEVPATH"))
 	s.each(func(n *node) {
@@ -170,13 +170,13 @@ func (s *Source) hearUevent(e *sources.Event) {
 	})
 }
 
-// lossPause is how long after a loss of signals further ones are not told.
+// lossPause is how long after a loss of signals further ones are not reported.
 const lossPause = time.Second
 
-// hearSignal looks at the file that a signal is about. The plain SIGIO, which
+// takeSignal looks at the file that a signal is about. The plain SIGIO, which
 // stands for a full queue of signals, or comes from a driver that cannot say
 // which file it means, has all be looked at.
-func (s *Source) hearSignal(e *sources.Event) {
+func (s *Source) takeSignal(e *sources.Event) {
 	if e.Topic.Name == "SIGIO" {
 		if field(e, "CODE") == "kernel" && len(s.byNumber) > 0 {
 			s.lose()
@@ -192,11 +192,11 @@ func (s *Source) hearSignal(e *sources.Event) {
 	}
 	band, _ := e.Lookup("BAND")
 	bits, _ := band.Int()
-	n.hear(field(e, "CODE"), int16(bits))
+	n.signalled(field(e, "CODE"), int16(bits))
 }
 
-// hear is told that the file sent a signal.
-func (n *node) hear(code string, band int16) {
+// signalled is called when the file sent a signal.
+func (n *node) signalled(code string, band int16) {
 	switch {
 	case code == "POLL_PRI":
 		n.emit(urgent, band, nil)
@@ -224,7 +224,7 @@ func (s *Source) lookAtAll() {
 	})
 }
 
-// lose tells that signals were lost: the queue of our user's signals was full.
+// lose reports that signals were lost: the queue of our user's signals was full.
 // What the files have to be read is read all the same.
 func (s *Source) lose() {
 	if s.losses != nil {

@@ -38,7 +38,7 @@ func TestLinesOfAFIFO(t *testing.T) {
 		r.expect("readable a TEXT=two", "readable a TEXT=much lon TRUNCATED=1", "readable a TEXT=")
 		w.Close()
 		r.expect("readable a TEXT=rest", "hung-up a")
-		// The next writer is heard as well, and one that is there before the
+		// The next writer is noticed as well, and one that is there before the
 		// file is opened again.
 		for i := range 50 {
 			w := r.writer("a")
@@ -145,7 +145,7 @@ func TestFullQueueOfSignals(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	r.write(b, "y")
-	r.expect("readable b TEXT=y SYNTHETIC=1") // the loss was told already
+	r.expect("readable b TEXT=y SYNTHETIC=1") // the loss was reported already
 }
 
 // limitSignals sets RLIMIT_SIGPENDING for the time of the test.
@@ -371,7 +371,7 @@ func TestUevents(t *testing.T) {
 	r.await("it is open again", func() bool { return strings.Count(r.log.String(), "file opened") == 2 })
 }
 
-// uevent has the kernel tell of /dev/ptmx.
+// uevent has the kernel announce /dev/ptmx.
 func (r *rig) uevent(action string) {
 	r.t.Helper()
 	if err := os.WriteFile("/sys/class/tty/ptmx/uevent", []byte(action), 0); err != nil {
@@ -474,7 +474,7 @@ func FuzzSplit(f *testing.F) {
 }
 
 // Every device that comes has files opened that are not open yet; the log
-// hears once why that fails, and again when it is for another reason.
+// learns once why that fails, and again when it is for another reason.
 func TestWhyAFileCannotBeUsedIsLoggedOnce(t *testing.T) {
 	r := newRig(t)
 	r.apply("files: {a: {path: DIR/a, watch: epoll}}")

@@ -52,24 +52,24 @@ func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
 	names := declared.FindAll(tr.refs, ps)
 	if len(tr.is) == 0 {
 		for _, name := range names {
-			tr.hear(t, name, mainState(tr.plan.files[name].watch))
+			tr.match(t, name, mainState(tr.plan.files[name].watch))
 		}
 	}
 	for _, is := range tr.is {
-		tr.hearState(t, names, is, ps)
+		tr.matchState(t, names, is, ps)
 	}
 	if t.Topics != nil {
 		t.Fields = tr.fields(t)
 	}
 }
 
-// hearState makes t hear of the state from those of the files that come to it.
-func (tr *trigger) hearState(t *sources.Trigger, names []string, is sources.Ref, ps *config.Problems) {
+// matchState makes t match the state on those of the files that can have it.
+func (tr *trigger) matchState(t *sources.Trigger, names []string, is sources.Ref, ps *config.Problems) {
 	fitting := false
 	for _, name := range names {
 		if is.Name != "" && fits(tr.plan.files[name].watch, is.Name) {
 			fitting = true
-			tr.hear(t, name, is.Name)
+			tr.match(t, name, is.Name)
 		}
 	}
 	if !fitting && is.Name != "" && len(names) > 0 {
@@ -84,7 +84,7 @@ func (tr *trigger) hearState(t *sources.Trigger, names []string, is sources.Ref,
 	}
 }
 
-func (tr *trigger) hear(t *sources.Trigger, name, state string) {
+func (tr *trigger) match(t *sources.Trigger, name, state string) {
 	f := tr.plan.files[name]
 	f.writable = f.writable || state == writable
 	f.urgent = f.urgent || state == urgent
@@ -97,7 +97,7 @@ func (tr *trigger) hear(t *sources.Trigger, name, state string) {
 	}
 }
 
-// fields returns the fields of the events that t hears.
+// fields returns the fields of the events that t matches.
 func (tr *trigger) fields(t *sources.Trigger) []string {
 	fields := slices.Clone(commonFields)
 	for _, topic := range t.Topics {

@@ -50,6 +50,8 @@ type fakeChip struct {
 	names       []string
 	consumers   map[int]string
 	refusal     error // of every request
+	released    bool  // meanwhile: when the lines are watched
+	watches     []*os.File
 	gone        bool
 }
 
@@ -74,6 +76,10 @@ func newBench(t *testing.T) *bench {
 		chips: map[string]*fakeChip{}, opened: map[int]*fakeChip{}, lines: map[int]*fakeLine{},
 	}
 	host := sources.Host{
+		State: func(kind, name string) string {
+			state, _ := b.table.State(kind, name)
+			return state
+		},
 		Loop: l, Dev: b.dev, Sys: b.sys, Proc: t.TempDir(),
 		Emit: func(e *sources.Event) {
 			b.table.Take(e)
@@ -298,6 +304,16 @@ func (b *bench) kernel() *kernel {
 			l.high = high
 			b.calls = append(b.calls, fmt.Sprintf("set %d %v", l.request.Offsets[0], high))
 			return nil
+		},
+		watchLines: func(path string, offsets []int) (int, bool, error) {
+			var pipe [2]int
+			if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+				return -1, false, err
+			}
+			c := b.chips[filepath.Base(path)]
+			c.watches = append(c.watches, os.NewFile(uintptr(pipe[1]), "changes"))
+			b.calls = append(b.calls, fmt.Sprint("watch ", offsets))
+			return pipe[0], c.released, nil
 		},
 		toInput: func(fd int, bias uapi.LineFlagV2) error {
 			b.calls = append(b.calls, fmt.Sprintf("input %d %#x", b.lines[fd].request.Offsets[0], uint64(bias)))

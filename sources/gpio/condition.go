@@ -49,6 +49,9 @@ func (c *lineIs) compile(ps *config.Problems) sources.Question {
 	case c.For == 0 && (l.Kind == Output || !l.stateful()):
 		// A rule sees at once what the one before it has set; the level of a
 		// line whose edges are not all seen must be read.
+		if !l.stateful() {
+			c.Is = nil
+		}
 		c.Ask = func() sources.Truth {
 			level, ok := c.plan.source.level(c.Name)
 			if !ok {

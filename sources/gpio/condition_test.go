@@ -3,6 +3,7 @@
 package gpio
 
 import (
+	"strings"
 	"testing"
 
 	"reflexd/config"
@@ -77,6 +78,38 @@ func TestHowLongNeedsBothEdges(t *testing.T) {
 	compile(ps)
 	if got, want := ps.Error(), "f:1:19: for needs both edges: line pulse is declared with edges: rising"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// A string that names a line sees it as a condition does.
+func TestValuesOfLines(t *testing.T) {
+	b := newBench(t)
+	p := plan(t, "lines: {bell: {button: BELL}, lamp: {output: LAMP, initial: on}, far: {input: FAR}}")
+	space := p.Namespaces()[0]
+	if !space.Has("bell") || space.Has("moon") || strings.Join(space.Names(), " ") != "bell far lamp" {
+		t.Error(space.Names())
+	}
+	value := func(name string) (text string) {
+		b.do(func() {
+			if v, ok := space.Value(name); ok {
+				text = v.String()
+			}
+		})
+		return text
+	}
+	if got := value("lamp"); got != "" {
+		t.Errorf("before the plan is applied: %q", got)
+	}
+	c := b.plug("gpiochip0", "pinctrl", "BELL", "LAMP")
+	b.apply(p)
+	b.expect("bell  StartsUp")
+	if got := value("bell") + " " + value("lamp") + " " + value("far"); got != "off on " {
+		t.Errorf("at first: %q", got)
+	}
+	b.write(b.line(c, 0), edge{high: false})
+	b.expect("bell falling Down")
+	if got := value("bell"); got != "on" {
+		t.Errorf("pressed: %q", got)
 	}
 }
 

@@ -16,13 +16,17 @@ type encoder struct {
 	*request
 	last levels // that were emitted
 
+	edgesPerEvent int
+
 	event  sources.Event
 	names  [1]string
 	fields [2]sources.Field
 }
 
-func (e *encoder) declare(declared) {
+func (e *encoder) declare(d declared) {
 	e.names[0] = e.name
+	spec := d.(*Encoder).Make
+	e.edgesPerEvent = spec.Edges * spec.Steps
 	e.event = sources.Event{
 		Source: "gpio:" + e.name, Names: e.names[:], Fields: e.fields[:],
 		Topic: sources.Topic{Kind: "encoder", Name: e.name},
@@ -58,8 +62,7 @@ func (e *encoder) edge(t time.Duration, i int, high bool) {
 	}
 }
 
-func (e *encoder) end()    {}
-func (e *encoder) vanish() {}
+func (e *encoder) end() {}
 
 func (e *encoder) emit(t time.Duration, phase sources.Phase) {
 	phase |= sources.PhaseKnown

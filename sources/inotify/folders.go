@@ -16,7 +16,7 @@ import (
 	"reflexd/sources"
 )
 
-// Names are the events that tell that a name appeared in a folder, went away,
+// Names are the events that say that a name appeared in a folder, went away,
 // or has other permissions.
 const Names = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE
 
@@ -43,7 +43,7 @@ type Folders struct {
 // Spec says what the watching is for.
 type Spec struct {
 	For string // what is looked for, as messages name it: "input devices"
-	// Changed tells of a name in a watched folder and the IN_ bits that say
+	// Changed is called with a name in a watched folder and the IN_ bits that say
 	// what became of it.
 	Changed func(dir, name string, mask uint32)
 	// Afresh is called when changes may have been missed: a folder appeared

@@ -73,7 +73,7 @@ type handWatch struct{}
 func (handWatch) Events(uint32) error { return nil }
 func (handWatch) Close()              {}
 
-// A file may stand where a folder is wanted: its creation is told as what it
+// A file may stand where a folder is wanted: its creation is reported as what it
 // is. Nothing was missed that happened in it.
 func TestOnlyAFolderIsLookedAtAfresh(t *testing.T) {
 	var l handLoop

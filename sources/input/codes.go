@@ -45,7 +45,7 @@ type codes struct {
 	rels, axes, switches [smallBytes]byte
 }
 
-// everyCode is the set of all codes: what a descriptor without a mask hears.
+// everyCode is the set of all codes: what a descriptor without a mask receives.
 var everyCode = func() (c codes) {
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := c.of(typ)

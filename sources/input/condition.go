@@ -24,18 +24,18 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) sources.Question) {
 	var code uint16
 	var is string
-	var from origin
+	var from sources.Ref
 	q := sources.Question{Kind: "key"}
 	fields := []config.Field{
 		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: config.Parsed(&code, "key name", KeyCode)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
-		from.field(), q.ForField(),
+		sources.FromField(&from), q.ForField(),
 	}
 	return fields, func(ps *config.Problems) sources.Question {
-		p.want(from.name, evKey, code)
-		add(&p.asks, from.name, evKey, code)
+		p.want(from.Name, evKey, code)
+		add(&p.asks, from.Name, evKey, code)
 		q.Name = KeyName(code)
-		p.ask(&q, is, &from, ps)
+		p.ask(&q, is, from, ps)
 		return q
 	}
 }
@@ -43,10 +43,10 @@ func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) sources.Questi
 // ask completes a question for the state of a key or switch of the devices that
 // from names. Of several keys, one that is pressed counts; all are released
 // only if none is.
-func (p *Plan) ask(q *sources.Question, is string, from *origin, ps *config.Problems) {
-	p.restrict(&sources.Trigger{}, from, ps)
+func (p *Plan) ask(q *sources.Question, is string, from sources.Ref, ps *config.Problems) {
+	p.declared().One(from, ps)
 	q.IsOneOf(is)
-	if name := from.name; name != "" {
+	if name := from.Name; name != "" {
 		q.Among = func(e *sources.Event) bool { return slices.Contains(e.Names, name) }
 	}
 	q.All = is == sources.Released || is == sources.Off
@@ -55,34 +55,34 @@ func (p *Plan) ask(q *sources.Question, is string, from *origin, ps *config.Prob
 func (p *Plan) newSwitchIs() ([]config.Field, func(*config.Problems) sources.Question) {
 	var code uint16
 	var is string
-	var from origin
+	var from sources.Ref
 	q := sources.Question{Kind: "switch"}
 	fields := []config.Field{
 		{Name: "switch", Doc: "its name, such as SW_LID", Required: true, Value: config.Parsed(&code, "switch name", switchNames.parse)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, onOff[1], onOff[0])},
-		from.field(), q.ForField(),
+		sources.FromField(&from), q.ForField(),
 	}
 	return fields, func(ps *config.Problems) sources.Question {
-		p.want(from.name, evSw, code)
+		p.want(from.Name, evSw, code)
 		q.Name = switchNames.names[code]
-		p.ask(&q, is, &from, ps)
+		p.ask(&q, is, from, ps)
 		return q
 	}
 }
 
 func (p *Plan) newInputIs() ([]config.Field, func(*config.Problems) sources.Question) {
-	var input origin
+	var input sources.Ref
 	var is string
 	q := sources.Question{Kind: "input"}
 	fields := []config.Field{
 		{Name: "input", Doc: "the name of a device under `inputs`", Required: true,
-			Value: config.At(&input.at, config.Word(&input.name, "the name of an input"))},
+			Value: sources.RefValue("the name of an input")(&input)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, present, absent)},
 		q.ForField(),
 	}
 	return fields, func(ps *config.Problems) sources.Question {
-		p.restrict(&sources.Trigger{}, &input, ps)
-		q.Name = input.name
+		p.declared().One(input, ps)
+		q.Name = input.Name
 		q.IsOneOf(is)
 		return q
 	}

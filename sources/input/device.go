@@ -29,14 +29,14 @@ type device struct {
 
 	names       []string // by which the configuration knows it
 	wanted      codes    // what rules ask for
-	heard       codes    // what is let through for them or for a grab
-	extra       codes    // what is let through only to see life: see vigil
-	levels      levels   // of what is heard; the axes as last seen
+	received    codes    // what is let through for them or for a grab
+	extra       codes    // what is let through only to see life: see idleWatch
+	levels      levels   // of what is received; the axes as last seen
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
 	grab        grab
 	idleWatches []*idleWatch // that want to know of any event
-	blinking    bool
+	axesMuted   bool
 
 	buf    []byte // shared with the source's other devices
 	event  sources.Event
@@ -44,10 +44,10 @@ type device struct {
 }
 
 // start watches a descriptor that was just opened, whose state is in d.levels
-// and which hears everything.
+// and which receives everything.
 func (d *device) start() error {
 	d.source = "input:" + d.path
-	d.heard = everyCode
+	d.received = everyCode
 	w, err := d.host.Loop.Watch(d.fd, unix.EPOLLIN, d.ready)
 	d.watch = w
 	return err
@@ -123,35 +123,35 @@ func (d *device) sync(r record) (afresh bool) {
 		d.dropping = false
 		d.host.Lost("input", d.path, 0, lossKnob)
 		d.refresh(&codes{})
-		d.settleGrab()
+		d.adjustGrab()
 		return true
 	case d.grab.waiting:
-		d.settleGrab()
+		d.adjustGrab()
 	}
 	return false
 }
 
-// refresh reads the device's state and tells what is not as it was known to
+// refresh reads the device's state and emits what is not as it was known to
 // be. Of the codes in fresh nothing was known; their state is only noted.
 func (d *device) refresh(fresh *codes) {
 	at := d.host.Loop.Now() // before the question: what comes next is later
 	ask := d.id.has
 	for i := range ask.axes {
-		ask.axes[i] &= d.heard.axes[i]
+		ask.axes[i] &= d.received.axes[i]
 	}
 	var now levels
 	if err := d.kernel.levels(d.fd, &ask, &now); err != nil {
 		d.fail(err)
 		return
 	}
-	for code := range changed(d.heard.keys[:], d.levels.keys[:], now.keys[:]) {
+	for code := range changed(d.received.keys[:], d.levels.keys[:], now.keys[:]) {
 		down := hasBit(now.keys[:], code)
 		setBit(d.levels.keys[:], code, down)
 		if !fresh.has(evKey, code) {
 			d.emitKey(at, code, b2i(down), true)
 		}
 	}
-	for code := range changed(d.heard.switches[:], d.levels.switches[:], now.switches[:]) {
+	for code := range changed(d.received.switches[:], d.levels.switches[:], now.switches[:]) {
 		on := hasBit(now.switches[:], code)
 		setBit(d.levels.switches[:], code, on)
 		if !fresh.has(evSw, code) {
@@ -167,11 +167,11 @@ func (d *device) refresh(fresh *codes) {
 	}
 }
 
-// changed returns the codes of heard in which the bitmaps was and is differ.
-func changed(heard, was, is []byte) iter.Seq[uint16] {
+// changed returns the codes of received in which the bitmaps was and is differ.
+func changed(received, was, is []byte) iter.Seq[uint16] {
 	diff := make([]byte, len(is))
 	for i := range diff {
-		diff[i] = (was[i] ^ is[i]) & heard[i]
+		diff[i] = (was[i] ^ is[i]) & received[i]
 	}
 	return eachBit(diff)
 }
@@ -181,7 +181,7 @@ func changed(heard, was, is []byte) iter.Seq[uint16] {
 func perContact(code uint16) bool { return absMTSlot <= code && code < absMTToolYNext }
 
 func (d *device) press(r record) {
-	if !d.heard.has(evKey, r.code) || r.value < 0 || r.value > 2 {
+	if !d.received.has(evKey, r.code) || r.value < 0 || r.value > 2 {
 		return
 	}
 	if r.value < 2 {
@@ -191,7 +191,7 @@ func (d *device) press(r record) {
 }
 
 func (d *device) flip(r record) {
-	if !d.heard.has(evSw, r.code) || r.value < 0 || r.value > 1 {
+	if !d.received.has(evSw, r.code) || r.value < 0 || r.value > 1 {
 		return
 	}
 	setBit(d.levels.switches[:], r.code, r.value == 1)
@@ -215,7 +215,9 @@ func (d *device) turn(r record) {
 // for, or the next.
 func (d *device) adopt(names []string, wanted, asked codes, mode Grab) {
 	old := d.wanted
-	d.releaseKeys(old.without(&wanted))
+	left := old.without(&wanted)
+	d.releaseKeys(left)
+	d.emitGone(&left)
 	if d.closed {
 		return
 	}
@@ -223,24 +225,24 @@ func (d *device) adopt(names []string, wanted, asked codes, mode Grab) {
 	if d.grab.mode != mode {
 		d.grab.mode, d.grab.err = mode, nil
 	}
-	d.hear()
+	d.applyMasks()
 	if d.closed {
 		return
 	}
-	d.settleGrab()
+	d.adjustGrab()
 	fresh := wanted.without(&old)
 	d.emitFound(&fresh, &asked)
 }
 
-// hear has the kernel pass what is wanted, and all keys as long as a grab
+// applyMasks has the kernel pass what is wanted, and all keys as long as a grab
 // waits for them to be released.
-func (d *device) hear() {
+func (d *device) applyMasks() {
 	want := d.wanted
 	if d.grab.needsKeys() {
 		want.keys = everyCode.keys
 	}
-	extra := d.overheard()
-	if want == d.heard && extra == d.extra {
+	extra := d.codesForIdle()
+	if want == d.received && extra == d.extra {
 		return
 	}
 	d.extra = extra
@@ -250,8 +252,8 @@ func (d *device) hear() {
 		// Kernels before 4.4 have no masks. What comes unasked is dropped.
 		d.host.Log.Debug("input events are not masked", "device", d.path, "error", err)
 	}
-	fresh := want.without(&d.heard)
-	d.heard = want
+	fresh := want.without(&d.received)
+	d.received = want
 	for i := range d.levels.keys {
 		d.levels.keys[i] &= want.keys[i]
 	}
@@ -274,8 +276,8 @@ func (d *device) catchUp(fresh *codes) {
 	}
 }
 
-// releaseKeys tells that those of the keys in c that are down were released:
-// there will be nobody to hear it when they are.
+// releaseKeys emits that those of the keys in c that are down were released:
+// nobody will receive it when they are.
 func (d *device) releaseKeys(c codes) {
 	at := d.host.Loop.Now()
 	for code := range eachBit(c.keys[:]) {
@@ -301,7 +303,7 @@ func (d *device) close() {
 	}
 	d.closed = true
 	d.releaseKeys(d.wanted)
-	d.emitGone()
+	d.emitGone(&d.wanted)
 	if d.watch != nil {
 		d.watch.Close()
 	}
@@ -310,7 +312,7 @@ func (d *device) close() {
 	}
 }
 
-// closeDescriptor closes beside the loop, since the kernel waits for an RCU
+// closeDescriptor closes in the background, since the kernel waits for an RCU
 // grace period meanwhile.
 func (d *device) closeDescriptor() {
 	fd := d.fd

@@ -289,14 +289,14 @@ func BenchmarkKey(b *testing.B) {
 	}
 }
 
-// quietDevice returns a device without descriptor that hears everything, and
+// quietDevice returns a device without descriptor that receives everything, and
 // the number of its events.
 func quietDevice() (*device, *int) {
 	count := new(int)
 	host := &sources.Host{Loop: stillLoop{}, Log: discardLog, Emit: func(*sources.Event) { *count++ }}
 	k := &kernel{levels: func(int, *codes, *levels) error { return nil }}
 	return &device{host: host, kernel: k, path: "/dev/input/event0", id: &identity{has: everyCode},
-		wanted: everyCode, heard: everyCode}, count
+		wanted: everyCode, received: everyCode}, count
 }
 
 func FuzzDecode(f *testing.F) {

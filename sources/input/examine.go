@@ -102,7 +102,7 @@ func (e *examination) look(k *kernel) {
 }
 
 // take takes note of a device, unless it is a virtual one of an agent's: no
-// rule hears those.
+// rule matches those.
 func (e *examination) take(path string, id *identity) {
 	if !isOwn(id.phys) {
 		e.devices = append(e.devices, seen{path, *id})
@@ -163,7 +163,7 @@ func (e *examination) wanted(from string, c *codes) {
 		}
 	}
 	if in != nil && len(devices) == 0 || c.keys == everyCode.keys {
-		return // told already, or any key will do
+		return // reported already, or any key will do
 	}
 	for _, t := range wantedTypes {
 		for code := range eachBit(c.of(t.typ)) {

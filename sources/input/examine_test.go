@@ -49,7 +49,7 @@ rules:
 		t.Fatal(ps)
 	}
 	c.plan.Virtual = map[string][]uint16{"reflexd": {1}, "made": {2}}
-	x := &sources.Report{Root: root, Configured: true, Triggers: c.triggers, States: map[string][]sources.State{"input": {{Name: "made", OK: true}}}}
+	x := &sources.Report{Machine: sources.Machine{Root: root}, Configured: true, Triggers: c.triggers, States: map[string][]sources.State{"input": {{Name: "made", OK: true}}}}
 	c.plan.examine(x, k)
 	want := `
 BAD  input devices: open ROOT/dev/input/event2: permission denied: run the agent as root or in the group of the device, mostly input

@@ -17,7 +17,7 @@ import (
 type Grab uint8
 
 // The ways to grab. GrabAuto waits until no key is down, so that nobody else
-// is left with a key whose release it never hears; GrabOn does not wait.
+// is left with a key whose release it never receives; GrabOn does not wait.
 const (
 	GrabOff Grab = iota
 	GrabAuto
@@ -49,15 +49,15 @@ func grabValue(p *Grab) config.Value {
 type grab struct {
 	mode      Grab // what is asked for
 	held      bool
-	releasing bool // giving back is under way, beside the loop
+	releasing bool // giving back is under way, in the background
 	waiting   bool // for keys to be released
 	err       error
 }
 
-// needsKeys reports whether all keys must be heard.
+// needsKeys reports whether all keys must be received.
 func (g *grab) needsKeys() bool { return g.mode == GrabAuto && !g.held && g.err == nil }
 
-// String returns the state of the grab for Status, if there is any to tell.
+// String returns the state of the grab for Status, if there is any.
 func (g *grab) String() string {
 	switch {
 	case g.held:
@@ -68,8 +68,8 @@ func (g *grab) String() string {
 	return ""
 }
 
-// settleGrab does what can be done now about the grab that is asked for.
-func (d *device) settleGrab() {
+// adjustGrab does what can be done now about the grab that is asked for.
+func (d *device) adjustGrab() {
 	g := &d.grab
 	wants := g.mode != GrabOff
 	switch {
@@ -84,7 +84,7 @@ func (d *device) settleGrab() {
 	default:
 		d.takeGrab()
 	}
-	d.hear()
+	d.applyMasks()
 }
 
 func (d *device) takeGrab() {
@@ -103,7 +103,7 @@ func (d *device) takeGrab() {
 	d.host.Log.Warn("cannot grab input device", "device", d.path, "name", d.id.name, "error", d.grab.err)
 }
 
-// ungrab gives the device back beside the loop; the descriptor is not closed
+// ungrab gives the device back in the background; the descriptor is not closed
 // before that is done.
 func (d *device) ungrab() {
 	d.grab.held, d.grab.releasing = false, true
@@ -118,6 +118,6 @@ func (d *device) ungrab() {
 		if err != nil {
 			d.host.Log.Warn("cannot release input device", "device", d.path, "error", err)
 		}
-		d.settleGrab()
+		d.adjustGrab()
 	})
 }

@@ -17,14 +17,14 @@ import (
 type idleWatch struct {
 	source *source
 	name   string
-	spans  []time.Duration // after which to tell, ascending
+	spans  []time.Duration // after which to report, ascending
 	told   int             // how many of them have been since the last event
 	last   time.Duration   // when that was, CLOCK_MONOTONIC
 	timer  sources.Timer   // nil if none is set
 }
 
 // keepVigil has the inputs watched that the plan wants watched. Time goes on
-// over a reload; what a new rule would have heard of before does not fire.
+// over a reload; what a new rule would have matched before does not fire.
 func (s *source) keepVigil() {
 	old := s.idleWatches
 	s.idleWatches = map[string]*idleWatch{}
@@ -72,7 +72,7 @@ func (v *idleWatch) life(first, last time.Duration) {
 	if v.told == 0 {
 		return
 	}
-	// An event that came just before idle was told may be read just after.
+	// An event that came just before idle was reported may be read just after.
 	silent = max(silent, v.spans[v.told-1])
 	v.source.emitInput(first, v.name, active, sources.NoState, silent)
 	v.told = 0
@@ -80,7 +80,7 @@ func (v *idleWatch) life(first, last time.Duration) {
 	v.arm()
 }
 
-// idleWatchesOf returns those that a device declared by names is to tell of its
+// idleWatchesOf returns those that a device declared by names is to report its
 // events.
 func (s *source) idleWatchesOf(names []string) []*idleWatch {
 	var all []*idleWatch
@@ -92,7 +92,7 @@ func (s *source) idleWatchesOf(names []string) []*idleWatch {
 	return all
 }
 
-// alive tells the idle watches of the events in buf.
+// alive gives the idle watches the events in buf.
 func (d *device) alive(buf []byte) {
 	if len(d.idleWatches) == 0 || len(buf) < eventSize {
 		return
@@ -101,15 +101,15 @@ func (d *device) alive(buf []byte) {
 	for _, v := range d.idleWatches {
 		v.life(first.at, last.at)
 	}
-	d.blink()
+	d.muteAxes()
 }
 
-// overheard returns what the kernel is to pass only so that a idleWatch sees life.
-func (d *device) overheard() codes {
+// codesForIdle returns what the kernel is to pass only so that an idleWatch sees life.
+func (d *device) codesForIdle() codes {
 	switch {
 	case len(d.idleWatches) == 0:
 		return codes{}
-	case d.blinking:
+	case d.axesMuted:
 		return codes{keys: everyCode.keys, switches: everyCode.switches}
 	}
 	return everyCode
@@ -118,27 +118,27 @@ func (d *device) overheard() codes {
 // Axes and wheels that no rule wants are let through again and again only to
 // see life, so once they showed some the kernel holds them back for this part
 // of the shortest time that somebody waits for, and not for longer than
-// longestBlink: a hand on a mouse does not wake us a thousand times a second.
+// longestMute: a hand on a mouse does not wake us a thousand times a second.
 const (
-	blinkPart    = 20
-	longestBlink = 5 * time.Second
+	mutePart    = 20
+	longestMute = 5 * time.Second
 )
 
-// blink holds back axes and wheels for a while. What they do meanwhile is
-// taken for granted when it is over: idle is told late by that, never early.
-func (d *device) blink() {
+// muteAxes holds back axes and wheels for a while. What they do meanwhile is
+// taken for granted when it is over: idle is reported late by that, never early.
+func (d *device) muteAxes() {
 	none := codes{}
-	if d.blinking || d.id.has.axes == none.axes && d.id.has.rels == none.rels {
+	if d.axesMuted || d.id.has.axes == none.axes && d.id.has.rels == none.rels {
 		return
 	}
-	span := longestBlink
+	span := longestMute
 	for _, v := range d.idleWatches {
-		span = min(span, v.spans[0]/blinkPart)
+		span = min(span, v.spans[0]/mutePart)
 	}
-	d.blinking = true
-	d.hear()
+	d.axesMuted = true
+	d.applyMasks()
 	d.host.Loop.After(span, func() {
-		d.blinking = false
+		d.axesMuted = false
 		if d.closed {
 			return
 		}
@@ -146,7 +146,7 @@ func (d *device) blink() {
 		for _, v := range d.idleWatches {
 			v.life(now, now)
 		}
-		d.hear()
+		d.applyMasks()
 	})
 }
 

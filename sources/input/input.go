@@ -4,10 +4,10 @@
 // /dev/input/event*: keys, buttons, switches, axes and wheels. It follows
 // Documentation/input/event-codes.rst and drivers/input/evdev.c.
 //
-// Each device that some rule may hear is open once, non-blocking and
+// Each device that some rule may match is open once, non-blocking and
 // read-only, stamps its events by CLOCK_MONOTONIC, and has an event mask, so
 // that what no rule asks for wakes nobody. Devices come and go by inotify:
-// that tells too when one that may not be read yet becomes readable, which
+// which shows too when one that may not be read yet becomes readable, which
 // uevents do not.
 package input
 
@@ -24,7 +24,14 @@ import (
 var Kind = sources.Kind{
 	Name: "input",
 	Plan: func() sources.Plan { return &Plan{} },
-	Open: func(host sources.Host) (sources.Source, error) { return open(host, driver), nil },
+	Open: func(host sources.Host) (sources.Source, error) {
+		if host.Simulated {
+			return openWithoutKernel(host), nil
+		}
+		return open(host, driver), nil
+	},
+
+	Simulates: true,
 }
 
 // Plan is what one configuration asks of the input devices. The zero value
@@ -42,7 +49,7 @@ type Plan struct {
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
 	wants map[string]*codes
-	// silences are the times after which rules want to hear that an input is
+	// silences are the times after which rules want to be notified that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration
 	// asks are the keys whose state conditions ask for, as wants has them.
@@ -68,7 +75,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 	}
 }
 
-// want has the codes of a type heard from the device declared as from, or from
+// want has the codes of a type received from the device declared as from, or from
 // any if that is "".
 func (p *Plan) want(from string, typ uint16, list ...uint16) {
 	add(&p.wants, from, typ, list...)
@@ -87,7 +94,7 @@ func add(all *map[string]*codes, from string, typ uint16, list ...uint16) {
 	}
 }
 
-// wantKeys has all keys heard from the device declared as from, or from any.
+// wantKeys has all keys received from the device declared as from, or from any.
 func (p *Plan) wantKeys(from string) {
 	p.want(from, evKey)
 	p.wants[from].keys = everyCode.keys
@@ -103,7 +110,7 @@ func (p *Plan) idle() bool {
 func (p *Plan) namesOf(path string, id *identity) []string {
 	var names []string
 	for name, in := range p.Inputs {
-		if in.matches(path, id) {
+		if id.simulates == "" && in.matches(path, id) || id.simulates == name {
 			names = append(names, name)
 		}
 	}

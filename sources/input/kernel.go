@@ -41,6 +41,8 @@ type identity struct {
 	name, phys, uniq string
 	id               inputID
 	has              codes
+	// simulates is as which input a simulated device is declared.
+	simulates string
 }
 
 // vendorProduct returns the device's USB or Bluetooth number: "046d:c52b".

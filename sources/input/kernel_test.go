@@ -97,7 +97,7 @@ func TestKernelEvents(t *testing.T) {
 	r.apply(kernelRules)
 	d := r.isOpenByName()
 	r.expect("key KEY_B starts-down synthetic")
-	if d.heard == everyCode {
+	if d.received == everyCode {
 		t.Error("no mask is set")
 	}
 	var before time.Duration

@@ -97,15 +97,15 @@ func explainOpen(path string, err error) error {
 	return err
 }
 
-// discard closes a descriptor that nobody wants, beside the loop.
+// discard closes a descriptor that nobody wants, in the background.
 func (s *source) discard(fd int) {
 	if fd >= 0 {
 		s.host.Loop.Beside(func() { _ = s.kernel.close(fd) }, func() {})
 	}
 }
 
-// meet takes a node that was opened into use, or closes it if nobody wants to
-// hear it.
+// meet takes a node that was opened into use, or closes it if no rule wants
+// it.
 func (s *source) meet(n *node, o *opened) error {
 	n.id = &o.id
 	names, wanted, mode := s.asked(n)
@@ -128,7 +128,7 @@ func (s *source) meet(n *node, o *opened) error {
 	return nil
 }
 
-// lost is told that an open device failed. It may have been unplugged, in
+// lost is called when an open device failed. It may have been unplugged, in
 // which case its node goes too, or another program may have revoked it.
 func (s *source) lost(n *node, err error) {
 	s.logAbout(n, n.device.names, "input device lost", "error", err)
@@ -184,7 +184,7 @@ func (s *source) worth(n *node, wanted *codes, mode Grab) bool {
 	return s.plan.Everything || mode != GrabOff || wanted.meets(&n.id.has) || s.plan.watches(n.names)
 }
 
-// logAbout tells of a device: loudly if it is a declared one.
+// logAbout logs about a device: loudly if it is a declared one.
 func (s *source) logAbout(n *node, names []string, message string, more ...any) {
 	args := append([]any{"device", n.path, "name", n.id.name}, more...)
 	if len(names) > 0 {

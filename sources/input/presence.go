@@ -29,7 +29,7 @@ const idleMS = "IDLE_MS"
 // inputTrigger is one such trigger.
 type inputTrigger struct {
 	plan   *Plan
-	inputs []origin
+	inputs []sources.Ref
 	is     []string
 	at     config.Pos
 	sources.LastingSpec
@@ -37,14 +37,11 @@ type inputTrigger struct {
 
 func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	i := &inputTrigger{plan: p}
-	name := func(o *origin) config.Value {
-		return config.At(&o.at, config.Word(&o.name, "the name of an input"))
-	}
 	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active) }
 	fields := i.LastingSpec.Fields("present and absent")
 	fields[0].Doc = "with idle: it sent no event for this time; with active: it was idle for at least this time; with present and absent: it must last this long"
 	return append([]config.Field{
-		{Name: "input", Doc: "the name of a device under `inputs`, or a list", Required: true, Value: config.OneOrMore(&i.inputs, name)},
+		{Name: "input", Doc: "the name of a device under `inputs`, or a list", Required: true, Value: config.OneOrMore(&i.inputs, sources.RefValue("the name of an input"))},
 		{Name: "is", Doc: "its new state, one or a list", Required: true, Value: config.At(&i.at, config.OneOrMore(&i.is, word))},
 	}, fields...), i.compile
 }
@@ -66,12 +63,12 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 		t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool { return name == idleMS })
 	}
 	for _, input := range i.inputs {
-		i.plan.restrict(&sources.Trigger{}, &input, ps)
+		i.plan.declared().One(input, ps)
 		for _, state := range i.is {
-			t.Topics = append(t.Topics, sources.Topic{Kind: "input", Name: input.name, State: state})
+			t.Topics = append(t.Topics, sources.Topic{Kind: "input", Name: input.Name, State: state})
 		}
 		if timed {
-			i.plan.watchFor(input.name, i.For)
+			i.plan.watchFor(input.Name, i.For)
 		}
 	}
 	if timed {
@@ -79,7 +76,7 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	}
 }
 
-// idleLongEnough tells the idle event of this trigger's time from those of
+// idleLongEnough distinguishes the idle event of this trigger's time from those of
 // others'.
 func (i *inputTrigger) idleLongEnough(e *sources.Event) bool {
 	v, _ := e.Lookup(idleMS)
@@ -110,7 +107,7 @@ type presence struct {
 	path, device string
 }
 
-// expect makes s tell of the inputs of the plan. What is known of those that
+// expect makes s emit the inputs of the plan. What is known of those that
 // are declared as before stays known.
 func (s *source) expect() {
 	old := s.presences
@@ -125,9 +122,16 @@ func (s *source) expect() {
 	}
 	for name, p := range old {
 		if s.presences[name] != p {
-			s.host.Emit(&sources.Event{Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "input", Name: name}, Source: "input:" + name, Standing: sources.Vanishes})
+			s.vanish(name)
 		}
 	}
+}
+
+// vanish emits that no input of that name is declared as it was.
+func (s *source) vanish(name string) {
+	s.host.Emit(&sources.Event{
+		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "input", Name: name}, Source: "input:" + name, Standing: sources.Vanishes,
+	})
 }
 
 // same reports whether two declarations mean the same devices.
@@ -136,7 +140,7 @@ func (in *Input) same(other *Input) bool {
 		in.ID == other.ID && slices.Equal(in.Has, other.Has)
 }
 
-// notice tells of inputs that came or went since it was last called. While
+// notice emits inputs that came or went since it was last called. While
 // devices are being looked at nobody is found absent: it may be one of them.
 func (s *source) notice() {
 	busy := s.looking()

@@ -433,7 +433,7 @@ func line(e *sources.Event) string {
 	return s
 }
 
-// told returns what was emitted, a line each.
+// emitted returns what was emitted, a line each.
 func (r *rig) told() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

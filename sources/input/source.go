@@ -37,6 +37,8 @@ type source struct {
 	virtuals    map[string]*virtualDevice // by name
 	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
 
+	simulated *simulated // nil unless there is no kernel
+
 	buf [batch * eventSize]byte // for reading
 }
 
@@ -55,7 +57,7 @@ func (s *source) Apply(plan sources.Plan) {
 		s.closeNodes()
 		return
 	}
-	if s.folders == nil {
+	if s.folders == nil && s.simulated == nil {
 		f, err := inotify.Watch(&s.host, inotify.Spec{
 			For: "input devices", Changed: s.changed, Afresh: func(bool) { s.rescan() },
 		})
@@ -108,6 +110,9 @@ func (s *source) Close() {
 
 // closeNodes lets go of all devices, but for our virtual ones.
 func (s *source) closeNodes() {
+	for name := range s.presences {
+		s.vanish(name)
+	}
 	s.presences = nil
 	for _, v := range s.idleWatches {
 		v.stop()
@@ -172,15 +177,15 @@ func (s *source) rescan() {
 
 // scan compares the folder with what is known of it.
 func (s *source) scan() {
-	found := map[string]bool{}
-	entries, err := os.ReadDir(s.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := s.list()
+	if err != nil {
 		s.host.Log.Warn("cannot list input devices", "error", err)
 		return
 	}
-	for _, e := range entries {
-		if isNode(e.Name()) {
-			found[filepath.Join(s.dir, e.Name())] = true
+	found := map[string]bool{}
+	for _, name := range names {
+		if isNode(name) {
+			found[filepath.Join(s.dir, name)] = true
 		}
 	}
 	for _, path := range s.paths() {
@@ -193,6 +198,22 @@ func (s *source) scan() {
 			s.visit(path)
 		}
 	}
+}
+
+// list returns the names in the folder of the nodes.
+func (s *source) list() ([]string, error) {
+	if s.simulated != nil {
+		return slices.Collect(maps.Keys(s.simulated.inputs)), nil
+	}
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }
 
 // paths returns the paths of the nodes, in the order of their numbers.
@@ -219,7 +240,7 @@ func (s *source) visit(path string) {
 	n.opener.Visit()
 }
 
-// changed is told that something happened to a name in a watched folder.
+// changed is called when something happened to a name in a watched folder.
 func (s *source) changed(dir, name string, mask uint32) {
 	path := filepath.Join(dir, name)
 	if dir == s.dir && isNode(name) {

@@ -230,7 +230,7 @@ func TestReloadSame(t *testing.T) {
 	}
 }
 
-// A device that no rule can hear is not kept open.
+// A device that no rule can match is not kept open.
 func TestNotWorthOpening(t *testing.T) {
 	r := newRig(t)
 	f := r.plug("A mouse", "BTN_LEFT")

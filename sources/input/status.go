@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What there is to tell about the declared devices.
+// The state of the declared devices.
 
 package input
 
@@ -29,7 +29,7 @@ func (s *source) Status() []sources.State {
 	return states
 }
 
-// state tells of the devices that are meant by one name.
+// state is that of the devices that are meant by one name.
 func (s *source) state(name string, meant func(*node) bool) sources.State {
 	var details, errs []string
 	for _, path := range s.paths() {

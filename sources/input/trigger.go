@@ -5,7 +5,6 @@
 package input
 
 import (
-	"maps"
 	"slices"
 
 	"reflexd/config"
@@ -43,33 +42,28 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 	}
 }
 
-// origin is the field `from`.
-type origin struct {
-	name string
-	at   config.Pos
+// declared is what `from` and `input` are looked up among.
+func (p *Plan) declared() *sources.Declared[*Input] {
+	return &sources.Declared[*Input]{What: "input", ByName: p.Inputs, Example: "inputs: {%s: {name: …}}"}
 }
 
-func (o *origin) field() config.Field { return sources.FromField(&o.name, &o.at) }
-
-// restrict makes t hear only what comes from o, which must be declared.
-func (p *Plan) restrict(t *sources.Trigger, o *origin, ps *config.Problems) {
-	if _, ok := p.Inputs[o.name]; !ok && o.name != "" {
-		ps.Errorf(o.at, "no input %q is declared%s", o.name, config.Unknown(o.name, func() []string { return slices.Collect(maps.Keys(p.Inputs)) }, "inputs: {"+o.name+": {name: …}}"))
-	}
-	t.RestrictFrom(o.name)
+// restrict makes t match only what comes from a declared input.
+func (p *Plan) restrict(t *sources.Trigger, from sources.Ref, ps *config.Problems) {
+	p.declared().One(from, ps)
+	t.RestrictFrom(from.Name)
 }
 
 func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var keys []uint16
 	var button sources.Button
 	var exact exact
-	var from origin
+	var from sources.Ref
 	fields := []config.Field{{
 		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT; one or a list", Required: true,
 		Value: config.OneOrMore(&keys, keyValue),
 	}}
 	fields = append(fields, button.Fields(append(slices.Clone(sources.ButtonStates), sources.Repeated)...)...)
-	fields = append(fields, exact.field(), from.field())
+	fields = append(fields, exact.field(), sources.FromField(&from))
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		var names []string
 		for _, name := range keyList(keys) {
@@ -77,10 +71,10 @@ func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems
 				names = append(names, name)
 			}
 		}
-		button.Compile(t, "key", names, from.name, ps)
-		p.restrict(t, &from, ps)
-		p.want(from.name, evKey, keys...)
-		exact.restrict(p, t, from.name)
+		button.Compile(t, "key", names, from.Name, ps)
+		p.restrict(t, from, ps)
+		p.want(from.Name, evKey, keys...)
+		exact.restrict(p, t, from.Name)
 	}
 }
 
@@ -88,20 +82,20 @@ func (p *Plan) newKeys() ([]config.Field, func(*sources.Trigger, *config.Problem
 	var keys []uint16
 	var group sources.GroupTrigger
 	var exact exact
-	var from origin
+	var from sources.Ref
 	fields := []config.Field{{
 		Name: "keys", Doc: "their names, a list", Required: true, Value: config.ListOf(&keys, keyValue),
 	}}
 	fields = append(fields, group.Fields()...)
-	fields = append(fields, exact.field(), from.field())
+	fields = append(fields, exact.field(), sources.FromField(&from))
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
-		group.Compile(t, "keys", "key", keyList(keys), from.name, ps)
-		p.restrict(t, &from, ps)
-		p.want(from.name, evKey, keys...)
+		group.Compile(t, "keys", "key", keyList(keys), from.Name, ps)
+		p.restrict(t, from, ps)
+		p.want(from.Name, evKey, keys...)
 		if exact.on && group.InOrder() {
 			ps.Errorf(t.Pos, "exact goes with `together`: other keys do not disturb a sequence")
 		}
-		exact.restrict(p, t, from.name)
+		exact.restrict(p, t, from.Name)
 	}
 }
 
@@ -138,12 +132,12 @@ func (x *exact) restrict(p *Plan, t *sources.Trigger, from string) {
 func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	var code uint16
 	var is string
-	var from origin
+	var from sources.Ref
 	fields := []config.Field{
 		{Name: "switch", Doc: "its name, such as SW_LID", Required: true,
 			Value: config.Parsed(&code, "switch name", switchNames.parse)},
 		{Name: "is", Doc: "what happened", Required: true, Value: config.OneOf(&is, "on", "off", "changed")},
-		from.field(),
+		sources.FromField(&from),
 	}
 	var lasting sources.LastingSpec
 	fields = append(fields, lasting.Fields("on and off")...)
@@ -154,8 +148,8 @@ func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Probl
 				t.Topics = append(t.Topics, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: state})
 			}
 		}
-		p.restrict(t, &from, ps)
-		p.want(from.name, evSw, code)
+		p.restrict(t, from, ps)
+		p.want(from.Name, evSw, code)
 	}
 }
 
@@ -163,27 +157,27 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 	a := axis{typ: evAbs}
 	var is string
 	var at config.Pos
-	var crossing sources.Crossing
-	var from origin
+	crossing := sources.Crossing{Integers: true}
+	var from sources.Ref
 	fields := []config.Field{
 		{Name: "axis", Doc: "its name, such as ABS_X or REL_WHEEL", Required: true,
 			Value: config.At(&at, config.Parsed(&a, "axis name", parseAxis))},
 		{Name: "is", Doc: "what happened", Default: "changed", Value: config.OneOf(&is, "changed")},
 	}
-	fields = append(append(fields, crossing.Fields()...), from.field())
+	fields = append(append(fields, crossing.Fields()...), sources.FromField(&from))
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		t.Topics = []sources.Topic{{Kind: "axis", Name: a.name(), State: "changed"}}
 		crossing.Restrict(t, at, ps)
 		a.checkSteps(&crossing, at, ps)
-		p.restrict(t, &from, ps)
-		p.want(from.name, a.typ, a.code)
+		p.restrict(t, from, ps)
+		p.want(from.Name, a.typ, a.code)
 	}
 }
 
 // checkSteps complains of a range that a wheel's steps, each of which comes from
 // 0, can never enter.
 func (a axis) checkSteps(c *sources.Crossing, at config.Pos, ps *config.Problems) {
-	if a.typ == evRel && c.Limited() && c.Holds(0) {
+	if a.typ == evRel && c.Limited() && c.Holds(sources.Number{}) {
 		ps.Errorf(at, "each step of %s starts from 0, which is already within the bounds: this can never fire", a.name())
 	}
 }

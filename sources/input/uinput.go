@@ -48,7 +48,7 @@ const busVirtual = 0x06
 
 // makeVirtual makes a virtual device that has the keys. Its descriptor is
 // non-blocking; the device lives as long as that is open. sysname is what
-// sysfs calls it: input7. It blocks while drivers and udev are told.
+// sysfs calls it: input7. It blocks while drivers and udev are notified.
 func makeVirtual(path, name, phys string, keys []byte) (fd int, sysname string, err error) {
 	fd, err = unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -59,7 +59,7 @@ func ParseDeviceName(s string) (string, error) {
 }
 
 // ownPhys is what our virtual devices say of where they are, by which they are
-// told from everyone else's: no rule hears what rules press.
+// distinct from everyone else's: no rule matches what rules press.
 func ownPhys() string { return fmt.Sprintf("reflexd-%d/keys", os.Getpid()) }
 
 // isOwn reports whether phys is what a virtual device of any agent's says.
@@ -73,6 +73,8 @@ func isOwn(phys string) bool {
 func (s *source) Strike(device string, stroke Stroke, done func(error)) {
 	v := s.virtuals[device]
 	switch {
+	case s.simulated != nil:
+		done(nil)
 	case v == nil:
 		done(fmt.Errorf("press keys: no virtual device %q", device))
 	case v.fd >= 0:
@@ -107,7 +109,7 @@ func (s *source) applyVirtual() {
 			v.releaseAll()
 		}
 		s.virtuals[name] = v
-		if v.fd < 0 && !s.host.DryRun {
+		if v.fd < 0 && !s.host.DryRun && s.simulated == nil {
 			v.make()
 		}
 	}
@@ -129,7 +131,7 @@ func (v *virtualDevice) hasAll(keys []byte) bool {
 	return true
 }
 
-// make makes the device beside the loop.
+// make makes the device in the background.
 func (v *virtualDevice) make() {
 	if v.making {
 		return
@@ -223,7 +225,7 @@ func (v *virtualDevice) releaseAll() {
 }
 
 // lose closes the descriptor, with which the kernel takes the device away and
-// releases its keys. That blocks, so it is done beside the loop.
+// releases its keys. That blocks, so it is done in the background.
 func (v *virtualDevice) lose() {
 	if v.fd >= 0 {
 		v.source.discard(v.fd)
@@ -237,7 +239,7 @@ func (v *virtualDevice) close() {
 	v.lose()
 }
 
-// state tells of the device for Status.
+// state describes the device for Status.
 func (v *virtualDevice) state() sources.State {
 	st := sources.State{Name: v.name, Detail: "virtual device", OK: v.fd >= 0}
 	switch {

@@ -19,6 +19,8 @@ var Kind = sources.Kind{
 	Name: "link",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+
+	Simulates: true,
 }
 
 // What can happen to a link, as Topic.State.
@@ -112,6 +114,7 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 					q.Among = func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
 					q.IsOneOf(is)
 					q.All = is == down
+					q.Absent, q.OnceKnown = sources.Whether(is == down), true
 					return q
 				}
 		},

@@ -30,9 +30,10 @@ func (s *Socket) examine(x *sources.Report) {
 	}
 	trial := s.settings
 	trial.port = 0
-	o, _, err := trial.open(x.Path("/proc"))
-	if o.FD >= 0 {
-		o.Close()
+	o, err := trial.open(x.Path("/proc"))
+	if err == nil {
+		o.socket.Close()
+		err = o.absent
 	}
 	if holder := holderOf(x.Path("/proc"), s.protocol, s.port); err == nil && s.port != 0 && holder != "" {
 		err = fmt.Errorf("bind port %d: %w%s", s.port, unix.EADDRINUSE, holder)
@@ -41,8 +42,8 @@ func (s *Socket) examine(x *sources.Report) {
 	if errors.Is(err, unix.EPERM) {
 		advice = "run the agent as root"
 	}
-	if err == nil && o.Buffer < s.buffer {
-		x.Note(&s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.Buffer>>10, s.buffer>>10), "raise net.core.rmem_max")
+	if err == nil && o.socket.Buffer < s.buffer {
+		x.Note(&s.At, subject, fmt.Sprintf("its receive buffer has %d of %d KiB", o.socket.Buffer>>10, s.buffer>>10), "raise net.core.rmem_max")
 		return
 	}
 	x.Check(&s.At, subject, s.describe(), err, advice)

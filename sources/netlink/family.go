@@ -18,7 +18,7 @@ import (
 	"reflexd/sources/nl"
 )
 
-// notifyGroup is the group of nlctrl that hears of families that come and go.
+// notifyGroup is the group of nlctrl that receives the families that appear and disappear.
 const notifyGroup = unix.GENL_ID_CTRL
 
 // genericHeaderSize is that of struct genlmsghdr.
@@ -141,7 +141,7 @@ func (f *family) joinAll(s *nl.Socket, groups []group) error {
 	return nil
 }
 
-// news is what nlctrl tells its notify group.
+// news is what nlctrl sends to its notify group.
 type news struct {
 	name string
 	gone bool

@@ -13,7 +13,7 @@ import (
 )
 
 // holderOf says who has the port, in words to follow an error; "" if that
-// cannot be known. It reads all of /proc, beside the loop.
+// cannot be known. It reads all of /proc, in the background.
 func holderOf(proc string, protocol int, port uint32) string {
 	table, err := os.ReadFile(filepath.Join(proc, "net/netlink"))
 	if err != nil {

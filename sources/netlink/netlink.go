@@ -5,7 +5,7 @@
 // generic netlink. Uevents and the state of network links have sources of
 // their own.
 //
-// Everything but receiving is done beside the loop. A driver's input callback
+// Everything but receiving is done in the background. A driver's input callback
 // runs inside of sendmsg(2) and may sleep there; socket(2) may load a module;
 // joining a group, and leaving it in close(2), may call the driver and wait
 // for locks that it holds.

@@ -91,7 +91,7 @@ func (p *Plan) sockets() []*Socket {
 }
 
 // Subscribes implements sources.SubscriberPlan: a protocol that is not there yet
-// comes with a module, which a uevent tells of. A loss may have been one of
+// comes with a module, which a uevent announces. A loss may have been one of
 // those.
 func (p *Plan) Subscribes() []string {
 	for _, s := range p.declared {

@@ -80,7 +80,7 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
-// compiled returns what a trigger hears and its fields, or the complaints.
+// compiled returns what a trigger matches and its fields, or the complaints.
 func compiled(p *Plan, yaml string) string {
 	ps := &config.Problems{}
 	n, _ := config.Parse("test.yaml", []byte(yaml), ps)

@@ -25,7 +25,7 @@ const (
 // mostAttrs is how many attributes of a message become fields.
 const mostAttrs = 128
 
-// lossPatience is after how many batches a loss is told though the socket was
+// lossPatience is after how many batches a loss is reported though the socket was
 // never found empty.
 const lossPatience = 64
 
@@ -68,7 +68,7 @@ func (k *socket) receive() bool {
 	return true
 }
 
-// reportLoss tells how many messages did not fit into the buffer, once it was
+// reportLoss reports how many messages did not fit into the buffer, once it was
 // emptied.
 func (k *socket) reportLoss() {
 	if !k.lossy {
@@ -136,7 +136,7 @@ func (k *socket) private(m nl.Message, from nl.Sender) bool {
 	case m.Type == unix.NLMSG_OVERRUN && from.Port == 0:
 		k.lose(0, "the kernel reports a loss (NLMSG_OVERRUN)")
 		return true
-	case m.Type == unix.GENL_ID_CTRL && k.hearsNews() && from.Port == 0:
+	case m.Type == unix.GENL_ID_CTRL && k.receivesNews() && from.Port == 0:
 		if n, ok := parseNews(m.Body); ok && n.name == k.decl.family {
 			k.familyNews(n)
 		}
@@ -145,12 +145,12 @@ func (k *socket) private(m nl.Message, from nl.Sender) bool {
 	return false
 }
 
-// hearsNews reports whether the socket listens to nlctrl for our own sake.
-func (k *socket) hearsNews() bool {
+// receivesNews reports whether the socket listens to nlctrl for our own sake.
+func (k *socket) receivesNews() bool {
 	return k.decl.family != "" && (k.family == nil || k.family.number != unix.GENL_ID_CTRL)
 }
 
-// familyNews is told that the family came or went.
+// familyNews is called when the family appeared or disappeared.
 func (k *socket) familyNews(n news) {
 	if n.gone {
 		k.family = nil
@@ -279,4 +279,23 @@ func (f *fields) has(name string) bool {
 	e := sources.Event{Fields: *f}
 	_, ok := e.Lookup(name)
 	return ok
+}
+
+// senders says whose messages a socket takes: those of one port, which is the
+// kernel's unless configured, of one user's processes, or all.
+type senders struct {
+	port   uint32
+	byUser bool
+	user   uint32
+	anyone bool
+}
+
+func (s *senders) believe(from nl.Sender) bool {
+	switch {
+	case s.anyone:
+		return true
+	case s.byUser:
+		return from.Known && from.UID == s.user
+	}
+	return from.Port == s.port
 }

@@ -119,7 +119,7 @@ func (r *rig) apply(yaml string) {
 func (r *rig) settle() {
 	r.t.Helper()
 	r.await("rest", func() bool {
-		return !slices.ContainsFunc(r.source.sockets, func(k *socket) bool { return k.busy }) && r.loop.Pending() == 0
+		return !slices.ContainsFunc(r.source.sockets, func(k *socket) bool { return k.busy || k.opener.Opening() }) && r.loop.Pending() == 0
 	})
 }
 
@@ -213,7 +213,7 @@ func (p *peer) say(to uint32, b []byte) {
 	}
 }
 
-// hear returns the next message, which must be there.
+// receive returns the next message, which must be there.
 func (p *peer) hear() (m nl.Message, from uint32) {
 	p.t.Helper()
 	b, who, err := p.Receive(p.FD)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Sending. The messages of one socket go in order, one at a time; each on a
-// goroutine beside the loop, since the driver's input callback runs inside of
+// goroutine in the background, since the driver's input callback runs inside of
 // sendmsg(2) and may sleep there.
 
 package netlink
@@ -27,7 +27,7 @@ type Message struct {
 	Type         uint16
 	Flags        uint16 // nlmsg_flags
 	Cmd, Version byte
-	// Payload returns what follows the headers. It is called beside the loop.
+	// Payload returns what follows the headers. It is called in the background.
 	Payload func() ([]byte, error)
 	// Ack waits for the receiver's NLMSG_ERROR.
 	Ack bool
@@ -83,8 +83,8 @@ func (k *socket) sendError() error {
 	switch {
 	case k.shut:
 		return errors.New("the socket is closed by a rule")
-	case k.err != nil:
-		return k.err
+	case k.problem() != nil:
+		return k.problem()
 	case !k.wanted():
 		return errClosed
 	}
@@ -112,7 +112,7 @@ func (k *socket) next() {
 	k.source.host.Loop.Beside(func() { err = m.transmit(&s, p.seq, family) }, func() { k.handedOver(p, err) })
 }
 
-// transmit sends the message, beside the loop.
+// transmit sends the message, in the background.
 func (m *Message) transmit(s *nl.Socket, seq uint32, f *family) error {
 	payload, err := m.Payload()
 	if err != nil {
@@ -160,7 +160,7 @@ func (k *socket) handedOver(p *Sending, err error) {
 	k.advance()
 }
 
-// answered is told of an NLMSG_ERROR, and reports whether a send waits for it.
+// answered is called with an NLMSG_ERROR, and reports whether a send waits for it.
 func (k *socket) answered(seq, port uint32, a nl.Answer) bool {
 	for _, p := range k.waiting {
 		if p.seq != seq || p.message.To != port {
@@ -250,7 +250,7 @@ func (k *socket) failSends(err error) {
 	}
 }
 
-// appendSendStatus tells what is under way.
+// appendSendStatus appends what is under way.
 func (k *socket) appendSendStatus(b []byte) []byte {
 	if k.current != nil {
 		since := k.source.host.Loop.Now() - k.current.begun

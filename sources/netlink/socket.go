@@ -5,8 +5,10 @@
 package netlink
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,32 +22,40 @@ import (
 var pauses = [...]time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 10 * time.Second}
 
 // retryAfter is the pause where something else is wrong, such as a port that
-// is taken: nobody tells when that ends.
+// is taken: nothing announces when that ends.
 const retryAfter = 10 * time.Second
 
-// socket is one socket. What it wants is advanced towards one step at a time,
-// those that may block beside the loop: meanwhile it is busy.
+// pause is how the socket's Opener waits.
+func pause(err error, failures int) (time.Duration, bool) {
+	switch {
+	case !errors.Is(err, unix.EPROTONOSUPPORT):
+		return retryAfter, true
+	case failures > len(pauses):
+		return 0, false
+	}
+	return pauses[failures-1], true
+}
+
+// socket is one socket. The opener opens it; what else may block is done one
+// step at a time in the background, and meanwhile it is busy.
 type socket struct {
 	source *Source
 	decl   *Socket
+	opener sources.Opener[opened]
 
 	nl.Socket // its FD is -1 while it is not open
 	watch     sources.Watch
 	family    *family // nil while it is not there
-	look      bool    // for the family, which came or went
-	busy      bool
-	shut      bool // by a rule
-	dropped   bool // no plan asks for it any more
-	broken    bool // it could not be read, and is to be opened anew
-
-	err     error // why it is not open, or its family not there
-	resting bool  // until retry, or until a module comes
-	retry   sources.Timer
-	pauses  []time.Duration
+	err       error   // why not, or why the socket cannot be read
+	look      bool    // for the family, which appeared or disappeared
+	busy      bool    // looking, or closing
+	shut      bool    // by a rule
+	dropped   bool    // no plan asks for it any more
+	broken    bool    // it could not be read, and is to be opened again
 
 	counts
 	lossy   bool   // the buffer overflowed
-	drops   uint32 // the kernel's count when a loss was last told
+	drops   uint32 // the kernel's count when a loss was last reported
 	batches int    // since it overflowed
 
 	sends
@@ -56,20 +66,57 @@ type counts struct {
 	received, foreign, malformed, lost uint64
 }
 
-func newSocket(s *Source) *socket {
-	return &socket{source: s, Socket: nl.Socket{FD: -1}}
+// opened is an open socket, and its family or why that is not there.
+type opened struct {
+	socket nl.Socket
+	family *family
+	absent error
+}
+
+func newSocket(s *Source, decl *Socket) *socket {
+	k := &socket{source: s, decl: decl, Socket: nl.Socket{FD: -1}}
+	want, proc := decl.settings, s.host.Proc // whoever takes the socket over asks for the same
+	k.opener = sources.Opener[opened]{
+		Loop:    s.host.Loop,
+		Open:    func() (opened, error) { return want.open(proc) },
+		Use:     k.use,
+		Discard: func(o opened) { o.socket.Close() },
+		Pause:   pause,
+		Report:  func(err error) { k.log().Warn(waits, "error", err) },
+		Ended:   k.tried,
+	}
+	return k
 }
 
 func (k *socket) wanted() bool { return !k.shut && !k.dropped && !k.broken }
 
-// advance takes the next step towards what is wanted.
+// visit opens the socket if it is wanted and not open. Until it is closed, it
+// is open for the opener.
+func (k *socket) visit() {
+	if k.wanted() {
+		k.opener.Visit()
+	}
+}
+
+// use takes an open socket.
+func (k *socket) use(o opened) error {
+	k.Socket, k.family, k.drops, k.lossy = o.socket, o.family, 0, false
+	k.found(o.absent)
+	return nil
+}
+
+// tried is called after each try to open the socket.
+func (k *socket) tried() {
+	if err := k.opener.Err(); err != nil && !k.opener.Opening() {
+		k.failSends(err)
+	}
+	k.advance()
+}
+
+// advance takes the next step of an open socket towards what is wanted.
 func (k *socket) advance() {
 	switch {
-	case k.busy:
-	case k.FD < 0:
-		if k.wanted() && !k.resting {
-			k.open()
-		}
+	case k.busy || k.FD < 0:
 	case !k.wanted():
 		if k.current == nil {
 			k.close()
@@ -81,7 +128,7 @@ func (k *socket) advance() {
 	}
 }
 
-// beside runs work beside the loop and then done.
+// beside runs work in the background and then done.
 func (k *socket) beside(work, done func()) {
 	k.busy = true
 	k.source.host.Loop.Beside(work, func() {
@@ -91,45 +138,23 @@ func (k *socket) beside(work, done func()) {
 	})
 }
 
-// open opens the socket as its settings say.
-func (k *socket) open() {
-	want, proc := k.decl.settings, k.source.host.Proc
-	var (
-		s   nl.Socket
-		f   *family
-		err error
-	)
-	k.beside(func() { s, f, err = want.open(proc) }, func() {
-		k.Socket, k.family, k.drops, k.lossy = s, f, 0, false
-		switch {
-		case !k.wanted():
-		case s.FD < 0:
-			k.wait(err)
-			k.failSends(err)
-		default:
-			k.found(err)
-		}
-	})
-}
-
-// open opens a socket. With errNoFamily it is open all the same.
-func (s *settings) open(proc string) (nl.Socket, *family, error) {
+// open opens a socket, be its family there or not.
+func (s *settings) open(proc string) (opened, error) {
 	o, err := nl.Open(nl.Config{Protocol: s.protocol, Port: s.port, Buffer: s.buffer, Credentials: s.credentials})
 	switch {
 	case errors.Is(err, unix.EPROTONOSUPPORT):
-		return o, nil, fmt.Errorf("open socket of %s: %w: is its module loaded?", protocolName(s.protocol), unix.EPROTONOSUPPORT)
+		return opened{}, fmt.Errorf("open socket of %s: %w: is its module loaded?", protocolName(s.protocol), unix.EPROTONOSUPPORT)
 	case errors.Is(err, unix.EADDRINUSE):
-		return o, nil, fmt.Errorf("%w%s", err, holderOf(proc, s.protocol, s.port))
+		return opened{}, fmt.Errorf("%w%s", err, holderOf(proc, s.protocol, s.port))
 	case err != nil:
-		return o, nil, err
+		return opened{}, err
 	}
 	f, err := s.equip(&o)
 	if err != nil && !errors.Is(err, errNoFamily) {
 		o.Close()
-		o.FD = -1
-		return o, nil, err
+		return opened{}, err
 	}
-	return o, f, err
+	return opened{o, f, err}, nil
 }
 
 // equip joins the groups and, where there is one, finds the family.
@@ -179,43 +204,28 @@ func (k *socket) listen() {
 	k.watch = watch
 }
 
-// logError logs a change of what is wrong, and keeps it for status.
+// waits is the log's message for a socket that cannot be used.
+const waits = "netlink socket waits"
+
+func (k *socket) log() *slog.Logger { return k.source.host.Log.With("socket", k.decl.Name) }
+
+// problem returns why the socket cannot be used: it is not open, or its family
+// is not there.
+func (k *socket) problem() error { return cmp.Or(k.opener.Err(), k.err) }
+
+// logError logs a change of what is wrong with an open socket, and keeps it for
+// status.
 func (k *socket) logError(err error) {
-	before := k.err
+	before := k.problem()
 	k.err = err
-	log := k.source.host.Log.With("socket", k.decl.Name)
 	switch {
 	case err != nil && (before == nil || before.Error() != err.Error()):
-		log.Warn("netlink socket waits", "error", err)
+		k.log().Warn(waits, "error", err)
 	case err == nil && before != nil:
-		log.Info("netlink socket is open", "port", k.Port)
+		k.log().Info("netlink socket is open", "port", k.Port)
 	case err == nil:
-		log.Debug("netlink socket is open", "port", k.Port)
+		k.log().Debug("netlink socket is open", "port", k.Port)
 	}
-}
-
-// wait has opening tried again: when a module comes if the protocol is not
-// there, else after a while.
-func (k *socket) wait(err error) {
-	k.logError(err)
-	k.resting = true
-	pause := retryAfter
-	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		if len(k.pauses) == 0 {
-			return
-		}
-		pause, k.pauses = k.pauses[0], k.pauses[1:]
-	}
-	k.retry = k.source.host.Loop.After(pause, func() {
-		k.rouse()
-		k.advance()
-	})
-}
-
-// rouse ends a rest.
-func (k *socket) rouse() {
-	k.resting = false
-	sources.StopTimer(&k.retry)
 }
 
 // lookForFamily finds out what became of the family.
@@ -237,13 +247,15 @@ func (k *socket) lookForFamily() {
 // drop ends the socket: no plan asks for it any more.
 func (k *socket) drop() {
 	k.dropped = true
-	k.deafen()
+	k.stopReading()
 	k.advance()
 }
 
-// deafen ends the reading, and fails what is yet to be sent.
-func (k *socket) deafen() {
-	k.rouse()
+// stopReading ends the reading, and fails what is yet to be sent.
+func (k *socket) stopReading() {
+	if k.FD < 0 {
+		k.opener.Stop()
+	}
 	if k.watch != nil {
 		k.watch.Close()
 		k.watch = nil
@@ -251,37 +263,41 @@ func (k *socket) deafen() {
 	k.failSends(errClosed)
 }
 
-// close closes the descriptor beside the loop. After that somebody else may
-// have the port.
+// close closes the descriptor in the background. After that another socket may
+// have the port, or this one again.
 func (k *socket) close() {
-	s, cause := k.Socket, k.err
-	k.FD, k.family, k.err = -1, nil, nil
+	s := k.Socket
+	k.FD, k.family = -1, nil
 	k.beside(s.Close, func() {
-		if k.broken {
-			k.broken = false
-			k.wait(cause)
+		cause, broken := k.err, k.broken
+		k.err, k.broken = nil, false
+		if broken && k.wanted() {
+			k.opener.Lost(cause)
+		} else {
+			k.opener.Stop()
+			k.visit()
 		}
 		for _, other := range k.source.sockets {
-			if other != k && other.resting && other.decl.port == k.Port {
-				other.rouse()
-				other.advance()
+			// It waits, or a try is under way that may fail.
+			if other != k && other.decl.port == k.Port {
+				other.visit()
 			}
 		}
 	})
 }
 
-// fail has a socket that cannot be read closed, and opened anew after a while.
+// fail has a socket that cannot be read closed, and opened again after a while.
 func (k *socket) fail(err error) {
 	k.broken = true
-	k.deafen()
+	k.stopReading()
 	k.logError(fmt.Errorf("receive: %w", err))
 	k.lose(0, "cannot read the socket; it is opened again")
 	k.advance()
 }
 
-// status tells the state of the socket.
+// status returns the state of the socket.
 func (k *socket) status() sources.State {
-	st := sources.State{Name: k.decl.Name, OK: k.FD >= 0 && k.err == nil && !k.shut}
+	st := sources.State{Name: k.decl.Name, OK: k.FD >= 0 && k.problem() == nil && !k.shut}
 	b := []byte(protocolName(k.decl.protocol))
 	if k.decl.family != "" {
 		b = append(b, ", family "+k.decl.family...)
@@ -308,8 +324,8 @@ func (k *socket) status() sources.State {
 		b = append(b, ", closed by a rule"...)
 	}
 	st.Detail = string(b)
-	if k.err != nil && !k.shut {
-		st.Error = k.err.Error()
+	if err := k.problem(); err != nil && !k.shut {
+		st.Error = err.Error()
 	}
 	return st
 }

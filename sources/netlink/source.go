@@ -38,12 +38,14 @@ func (s *Source) Apply(plan sources.Plan) {
 	longest := leastLongest
 	for _, decl := range plan.(*Plan).sockets() {
 		longest = max(longest, decl.longest)
-		k := newSocket(s)
+		var k *socket
 		if i := slices.IndexFunc(old, func(k *socket) bool { return k.decl.same(&decl.settings) }); i >= 0 {
 			k = old[i]
 			old = slices.Delete(old, i, i+1)
+			k.decl = decl
+		} else {
+			k = newSocket(s, decl)
 		}
-		k.decl = decl
 		s.sockets = append(s.sockets, k)
 	}
 	for _, k := range old {
@@ -56,9 +58,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // openWaiting tries to open the sockets that are waited for.
 func (s *Source) openWaiting() {
 	for _, k := range s.sockets {
-		k.pauses = pauses[:]
-		k.rouse()
-		k.advance()
+		k.visit()
 	}
 }
 
@@ -83,14 +83,19 @@ func (s *Source) Status() []sources.State {
 
 // Started implements sources.StartWaiter.
 func (s *Source) Started() bool {
-	return !slices.ContainsFunc(s.sockets, func(k *socket) bool { return k.busy && k.watch == nil && k.wanted() })
+	return !slices.ContainsFunc(s.sockets, func(k *socket) bool { return k.starting() })
+}
+
+// starting reports whether the socket was not tried yet.
+func (k *socket) starting() bool {
+	return (k.busy || k.opener.Opening()) && k.watch == nil && k.wanted()
 }
 
 // Close implements sources.Source.
 func (s *Source) Close() {
 	for _, k := range s.sockets {
 		k.dropped = true
-		k.deafen()
+		k.stopReading()
 		if k.FD >= 0 && !k.busy && k.current == nil {
 			k.Socket.Close() // the loop may have ended: there is nothing beside it
 			k.FD = -1
@@ -103,7 +108,7 @@ func (s *Source) Close() {
 func (s *Source) Has(name string) bool { return s.find(name) != nil }
 
 // Switch closes a socket, which lets go of the module that it pins, or opens
-// it again. Closing goes on beside the loop.
+// it again. Closing goes on in the background.
 func (s *Source) Switch(name string, open bool) error {
 	k := s.find(name)
 	if k == nil {
@@ -111,10 +116,9 @@ func (s *Source) Switch(name string, open bool) error {
 	}
 	k.shut = !open
 	if k.shut {
-		k.deafen()
+		k.stopReading()
 	}
-	k.pauses = pauses[:]
-	k.rouse()
+	k.visit()
 	k.advance()
 	return nil
 }

@@ -5,6 +5,7 @@ package netlink
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/loop"
 	"reflexd/sources"
 	"reflexd/sources/nl"
 )
@@ -193,24 +195,94 @@ func TestMissingProtocolIsWaitedFor(t *testing.T) {
 	if _, ended := r.send("x", Message{Payload: payload("")}); !strings.Contains(fmt.Sprint(<-ended), "not supported") {
 		t.Error("a socket that is not open sent something")
 	}
-	// A module is announced before it is ready: that calls for some tries,
-	// which come to an end.
+	r.await("a pause", func() bool {
+		o := &r.source.sockets[0].opener
+		pausing := !o.Opening()
+		if pausing {
+			o.Stop()
+		}
+		return pausing
+	})
+	r.on(func() {
+		o := &r.source.sockets[0].opener
+		for _, action := range []string{"remove", "add"} {
+			r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "module", State: action}})
+			if opening := action == "add"; o.Opening() != opening {
+				t.Errorf("%s of a module: opening %v", action, o.Opening())
+			}
+		}
+	})
+	k := r.source.sockets[0]
+	r.apply("netlink: {}")
+	r.on(func() {
+		if err := k.opener.Err(); err != nil {
+			t.Errorf("it is still waited for: %v", err)
+		}
+	})
+}
+
+// What is sent while the socket is being opened fails with that, and the source
+// has started then.
+func TestSendWhileOpening(t *testing.T) {
+	r := newRig(t, "netlink: {}")
+	plan, _ := read("netlink: {x: {protocol: 29}}")
+	ended := make(chan error, 1)
+	r.on(func() {
+		r.source.Apply(plan)
+		if r.source.Started() {
+			t.Error("started before the socket was tried")
+		}
+		if _, err := r.source.Send("x", Message{Payload: payload(""), Timeout: patience}, func(err error) { ended <- err }); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := <-ended; !strings.Contains(fmt.Sprint(err), "is its module loaded?") {
+		t.Error(err)
+	}
+	r.await("start", r.source.Started)
+}
+
+// A broken socket is a state, and is opened again.
+func TestSocketThatCannotBeRead(t *testing.T) {
+	yaml := usersock("x", ", from: any, port: 4246")
+	r := newRig(t, yaml)
+	other, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(other)
 	r.on(func() {
 		k := r.source.sockets[0]
-		k.rouse()
-		k.pauses, k.resting = nil, true
-		for _, action := range []string{"remove", "add"} {
-			if len(k.pauses) > 0 {
-				t.Errorf("%q came before", action)
-			}
-			r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "module", State: action}})
+		if err := unix.Dup3(other, k.FD, unix.O_CLOEXEC); err != nil {
+			t.Error(err)
 		}
-		k.pauses = pauses[:1]
+		k.ready(0)
 	})
-	r.await("end of the tries", func() bool {
-		k := r.source.sockets[0]
-		return !k.busy && len(k.pauses) == 0 && k.retry == nil
-	})
+	r.settle()
+	if st := r.status()[0]; st.OK || !strings.Contains(st.Error, "receive: socket operation on non-socket") {
+		t.Errorf("%+v", st)
+	}
+	if !slices.ContainsFunc(r.lines(), func(line string) bool { return strings.Contains(line, "opened again") }) {
+		t.Errorf("no loss among %q", r.lines())
+	}
+	r.apply(yaml) // rather than wait
+	r.on(func() { r.events = nil })
+	newPeer(t, unix.NETLINK_USERSOCK).say(4246, message(16, "again"))
+	r.expect("x message TEXT=again")
+}
+
+// A module is announced before it is ready: that calls for some tries, which
+// come to an end. Nothing announces that a port is free.
+func TestPauses(t *testing.T) {
+	for failures := 1; failures <= 100; failures++ {
+		long, again := pause(fmt.Errorf("open: %w", unix.EPROTONOSUPPORT), failures)
+		if again != (failures <= len(pauses)) || again && long != pauses[failures-1] {
+			t.Errorf("after %d failures %v, %v", failures, long, again)
+		}
+		if long, again := pause(unix.EADDRINUSE, failures); !again || long != retryAfter {
+			t.Errorf("a taken port, after %d failures: %v, %v", failures, long, again)
+		}
+	}
 }
 
 func TestTakenPortNamesItsHolder(t *testing.T) {
@@ -291,6 +363,11 @@ func TestSwitch(t *testing.T) {
 	if err := switchTo("x", true); err != nil {
 		t.Fatal(err)
 	}
+	r.on(func() { // before it is closed
+		_ = r.source.Switch("x", false)
+		_ = r.source.Switch("x", true)
+	})
+	r.settle()
 	newPeer(t, unix.NETLINK_USERSOCK).say(4243, message(16, "again"))
 	r.expect("x message TEXT=again")
 }
@@ -303,7 +380,7 @@ func TestHeirOfABusyPort(t *testing.T) {
 	_, _ = r.send("x", Message{To: 4245, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
 	plan, _ := read(usersock("heir", ", from: any, port: 4245, buffer: 64K"))
 	r.on(func() { r.source.Apply(plan) })
-	r.await("complaint", func() bool { return r.source.sockets[0].err != nil })
+	r.await("complaint", func() bool { return r.source.sockets[0].problem() != nil })
 	var before, after time.Duration
 	r.on(func() { before = r.loop.Now() })
 	close(hold)
@@ -312,6 +389,45 @@ func TestHeirOfABusyPort(t *testing.T) {
 	if after-before > retryAfter/2 {
 		t.Errorf("it took %v", after-before)
 	}
+}
+
+// heldLoop keeps what is to be done in the background.
+type heldLoop struct {
+	*loop.Loop
+	held []held
+}
+
+type held struct{ work, done func() }
+
+func (l *heldLoop) Beside(work, done func()) { l.held = append(l.held, held{work, done}) }
+
+// The port becomes free after the heir was tried, and before that is known.
+func TestHeirTriedTooEarly(t *testing.T) {
+	r := newRig(t, usersock("x", ", from: any, port: 4247"))
+	plan, _ := read(usersock("heir", ", from: any, port: 4247, buffer: 64K"))
+	r.on(func() {
+		l := &heldLoop{Loop: r.loop}
+		r.source.host.Loop = l
+		r.source.Apply(plan)
+		if len(l.held) != 2 {
+			t.Errorf("%d things to do", len(l.held))
+			return
+		}
+		closing, opening := l.held[0], l.held[1]
+		opening.work()
+		closing.work()
+		closing.done()
+		opening.done()
+		if len(l.held) != 3 {
+			t.Errorf("it is not tried again at once: %v", r.source.sockets[0].problem())
+			return
+		}
+		l.held[2].work()
+		l.held[2].done()
+		if st := r.source.Status()[0]; !st.OK {
+			t.Errorf("%+v", st)
+		}
+	})
 }
 
 // Closing and opening while a message is in the kernel keeps the descriptor.

@@ -34,7 +34,7 @@ import (
 // boards start with a few thousand or less.
 const minPending = 32768
 
-// markName is the environment variable that tells the program started again
+// markName is the environment variable that shows the program started again
 // that it is: it holds its process number, which exec keeps.
 const markName = "REFLEXD_MASKED"
 

@@ -26,7 +26,7 @@ type record struct {
 }
 
 // decode reads the record at the head of b. It fails if b is shorter than one
-// or tells of no signal that exists.
+// or is of no signal that exists.
 func decode(b []byte) (record, bool) {
 	if len(b) < recordSize {
 		return record{}, false
@@ -44,7 +44,7 @@ func decode(b []byte) (record, bool) {
 	return r, 1 <= r.signal && r.signal <= rtMax
 }
 
-// isPoll reports whether code is one of those with which the kernel tells of
+// isPoll reports whether code is one of those with which the kernel reports
 // a file that F_SETSIG was called for: POLL_IN to POLL_HUP. No process can
 // send them to another.
 func isPoll(code int32) bool { return 1 <= code && code <= int32(len(pollCodes)) }

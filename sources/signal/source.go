@@ -106,7 +106,7 @@ func (s *Source) ready(uint32) {
 	}
 }
 
-// take tells of the signals in b. The kernel returns whole records; a broken
+// take emits the signals in b. The kernel returns whole records; a broken
 // one is logged and passed over.
 func (s *Source) take(b []byte) {
 	now := s.host.Loop.Now()

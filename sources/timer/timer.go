@@ -22,6 +22,8 @@ var Kind = sources.Kind{
 	Open: func(h sources.Host) (sources.Source, error) {
 		return &Source{host: h, clocks: map[time.Duration]*clock{}}, nil
 	},
+
+	Simulates: true,
 }
 
 // shortest is the shortest period: below it a program of one's own is the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The frame in which udevd tells of an event: struct monitor_netlink_header of
+// The frame in which udevd sends an event: struct monitor_netlink_header of
 // systemd's src/libsystemd/sd-device/device-monitor.c, and then KEY=VALUE texts,
 // each ended by a NUL.
 

@@ -164,6 +164,25 @@ func TestUdevStage(t *testing.T) {
 	})
 }
 
+func TestUdevSocketFails(t *testing.T) {
+	r := newRig(t, fakeSys(t), defaultBuffer)
+	r.apply("{uevent: {SUBSYSTEM: mine}, stage: udev}")
+	other := r.notASocket()
+	r.on(func() {
+		u := &r.source.udev
+		must(t, unix.Dup3(other, u.socket.FD, unix.O_CLOEXEC))
+		u.ready(0)
+		if st := r.source.Status()[0]; st.OK || !strings.Contains(st.Error, "read udev's socket") {
+			t.Errorf("status is %+v", st)
+		}
+		u.opener.Visit() // rather than wait
+	})
+	r.await("socket", func() bool { return r.source.udev.socket != nil })
+	sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/x", "SUBSYSTEM=mine"))
+	r.await("event", func() bool { return len(r.heard) > 0 })
+	r.expect("0 add /devices/x")
+}
+
 func TestByUdevd(t *testing.T) {
 	for from, want := range map[nl.Sender]bool{
 		{Port: 1, Group: udevGroup, Known: true, PID: 1, UID: 0}:    true,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What a device is, told from what it hangs on: the ID_ properties that udev
+// What a device is, by what it hangs on: the ID_ properties that udev
 // makes and that the kernel's own messages lack.
 
 package uevent
@@ -38,7 +38,7 @@ var idFields = []string{
 // of its controller, mmc, nvme or pci.
 func Identify(sys, devpath string) []sources.Field {
 	line := lineage(sys, devpath)
-	id := tell(line)
+	id := identifyBy(line)
 	id.path = pathOf(line)
 	return id.fields()
 }
@@ -62,9 +62,9 @@ func (id *ids) fields() []sources.Field {
 	return all
 }
 
-// tell looks for the bus that tells most: USB if there is any, else the
+// identifyBy looks for the bus that says most: USB if there is any, else the
 // nearest one.
-func tell(line []ancestor) ids {
+func identifyBy(line []ancestor) ids {
 	scsi := find(line, func(a *ancestor) bool { return a.is("scsi", "scsi_device") })
 	if usb := find(line, func(a *ancestor) bool { return a.is("usb", "usb_device") }); usb != nil {
 		return usbIdentity(usb, find(line, func(a *ancestor) bool { return a.is("usb", "usb_interface") }), scsi)
@@ -97,7 +97,7 @@ func find(line []ancestor, is func(*ancestor) bool) *ancestor {
 	return nil
 }
 
-// usbIdentity tells what a USB device, or what hangs on an interface of it,
+// usbIdentity says what a USB device, or what hangs on an interface of it,
 // says of itself. What speaks SCSI has its name from there, as the drive in an
 // enclosure or the slot of a card reader has one of its own.
 func usbIdentity(usb, face, scsi *ancestor) ids {

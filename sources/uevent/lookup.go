@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Looking up what a device is, beside the loop, while its event and those that
+// Looking up what a device is, in the background, while its event and those that
 // come after it wait.
 
 package uevent
@@ -142,7 +142,7 @@ func (s *Source) drain() {
 		h := s.held[0]
 		wait := s.waitUntil(&h) - now
 		switch {
-		case n == tellAtOnce:
+		case n == emitAtOnce:
 			wait = 0
 		case !h.id.ready() && wait > 0:
 		default:

@@ -89,7 +89,7 @@ func TestIdentifiedByColdplug(t *testing.T) {
 	r.apply(sandisk, "{"+sandisk+", coldplug: true}")
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
-	r.expect("1 add /devices/usb1/a COLDPLUG=1")
+	r.expect("1 add /devices/usb1/a COLDPLUG=1 SYNTHETIC=1")
 }
 
 // What comes while a device is looked up comes after it, whosever it is.
@@ -104,7 +104,7 @@ func TestOrderWhileLookingUp(t *testing.T) {
 	r.announce("add", "/devices/usb1/a")
 	r.announce("add", "/module/m")
 	want = append(want, "0 add /devices/usb1/a", "1 add /devices/usb1/a", "0 add /module/m")
-	for i := range 2 * tellAtOnce {
+	for i := range 2 * emitAtOnce {
 		r.announce("change", fmt.Sprintf("/module/%d", i))
 		want = append(want, fmt.Sprintf("0 change /module/%d", i))
 	}
@@ -115,7 +115,7 @@ func TestOrderWhileLookingUp(t *testing.T) {
 	r.await("events", func() bool { return len(r.heard) >= len(want) })
 	r.expect(want...)
 	r.on(func() {
-		if r.turnMost > tellAtOnce {
+		if r.turnMost > emitAtOnce {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
 	})
@@ -141,7 +141,7 @@ func TestHangingDevice(t *testing.T) {
 	}
 	r.expect("0 add /devices/usb1/a", "0 add /devices/usb2/b", "1 add /devices/usb2/b")
 	// Nothing waits for it again, and when it answers that is remembered. The
-	// machine's own uevents have been held too, and may still be told.
+	// machine's own uevents have been held too, and may still be emitted.
 	r.announce("change", "/devices/usb1/a")
 	r.await("event", func() bool { return len(r.heard) >= 1 })
 	r.expect("0 change /devices/usb1/a")

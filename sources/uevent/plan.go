@@ -2,7 +2,7 @@
 
 // Package uevent is the source of the kernel's device events: what udev's
 // monitor prints as KERNEL. It also knows which devices there are, so as to
-// tell at start of those that came before us, and to find out what it missed.
+// announce at start those that were there before us, and to find out what it missed.
 package uevent
 
 import (
@@ -24,7 +24,7 @@ var Kind = sources.Kind{
 type Plan struct {
 	// Everything asks for all events, triggers or not.
 	Everything bool
-	// Subscribed asks for the kernel's messages, because others hear them, and
+	// Subscribed asks for the kernel's messages, because others subscribe to them, and
 	// for no knowledge of devices.
 	Subscribed bool
 
@@ -69,8 +69,9 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	fields := []config.Field{
 		{Name: "uevent", Required: true, Value: match,
 			Doc: "conditions on the event's fields; DEVNAME is absolute: /dev/sda1"},
-		{Name: "coldplug", Default: "off", Value: config.At(&at.coldplug, config.Bool(&tr.coldplug)),
-			Doc: "also for each device that is present at start, as ACTION=add with COLDPLUG=1"},
+		{Name: "at_start", Default: "off", Value: atStart(&at, &tr.coldplug),
+			Doc: "also for each device that is present at the start, or at the reload that brings the rule, as ACTION=add with COLDPLUG=1 and SYNTHETIC=1"},
+		{Name: "coldplug", Value: atStart(&at, &tr.coldplug), Doc: "the old name of `at_start`"},
 		{Name: "stage", Default: kernelStage, Value: config.OneOf(&tr.stage, kernelStage, udevStage),
 			Doc: "whose event: the kernel's, at once, or udevd's, later and with the properties that its rules set"},
 		{Name: "identify", Default: "off", Value: config.At(&at.identify, config.Bool(&tr.identify)),
@@ -86,7 +87,20 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	}
 }
 
-// wanted reports whether there is anything to hear of the kernel.
+// atStart returns the Value of `at_start`, under whichever of its names it is
+// written, but not under both.
+func atStart(at *places, on *bool) config.Value {
+	value := config.Bool(on)
+	return config.Wrap(value, func(n config.Node, ps *config.Problems) {
+		if at.coldplug.Line != 0 {
+			ps.Errorf(n.Pos, "coldplug is the old name of at_start: write at_start alone")
+		}
+		at.coldplug = n.Pos
+		value.Read(n, ps)
+	})
+}
+
+// wanted reports whether there is anything to receive from the kernel.
 func (p *Plan) wanted() bool { return p.Everything || p.Subscribed || len(p.triggers) > 0 }
 
 // scope returns the subsystems that p is about.
@@ -172,4 +186,39 @@ func (p *Plan) serves(e *sources.Event) bool {
 	return slices.ContainsFunc(p.triggers, func(tr *trigger) bool {
 		return tr.coldplug && tr.service == serving && tr.match.Match(e)
 	})
+}
+
+// scope is a set of subsystems.
+type scope struct {
+	all   bool
+	names map[string]bool
+}
+
+func (sc scope) has(subsystem string) bool { return sc.all || sc.names[subsystem] }
+
+// covers reports whether all that is in other is in sc.
+func (sc scope) covers(other scope) bool {
+	if sc.all || other.all {
+		return sc.all
+	}
+	for name := range other.names {
+		if !sc.names[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// both returns what is in sc and in other.
+func (sc scope) both(other scope) scope {
+	if sc.all {
+		return other
+	}
+	names := map[string]bool{}
+	for name := range sc.names {
+		if other.has(name) {
+			names[name] = true
+		}
+	}
+	return scope{names: names}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Coldplug, and the repair after a loss: when sysfs is walked through, and
-// how rules are told what was found.
+// how what was found reaches rules.
 
 package uevent
 
@@ -12,9 +12,9 @@ import (
 	"reflexd/sources"
 )
 
-// settleAfter is how long after a loss to look what was lost. Messages that
+// stormPause is how long after a loss to look what was lost. Messages that
 // do not fit into the socket come in storms, and one repair is enough for all.
-const settleAfter = 100 * time.Millisecond
+const stormPause = 100 * time.Millisecond
 
 // repair is the part of the source that knows which devices there are.
 type repair struct {
@@ -24,21 +24,21 @@ type repair struct {
 	identified scope
 	walk       *walk // under way; nil if none is
 	upsets     int   // what made a walk under way worthless: losses and renamings
-	// rescan is set from a loss until what was lost was told.
+	// rescan is set from a loss until what was lost was emitted.
 	rescan bool
 	storm  sources.Timer // nil unless waiting for the end of a storm
 
-	// What is to be told, and since when the triggers wait that coldplug
+	// What is to be emitted, and since when the triggers wait that coldplug
 	// serves. While there is a delivery the socket is not read, so that
 	// nothing comes in between.
 	queue    []item
 	since    uint64
 	delivery sources.Timer
-	// requested is what somebody asked to be told of, next.
+	// requested is what somebody asked for, next.
 	requested []item
 }
 
-// item is an event to be told about a device that was found or missed. Mark
+// item is an event to be emitted about a device that was found or missed. Mark
 // is the field that says why.
 type item struct {
 	device *device
@@ -58,7 +58,7 @@ func (s *Source) lose(count int) {
 	s.upsets++
 	s.count.lost++
 	if s.storm == nil {
-		s.storm = s.host.Loop.After(settleAfter, s.awaitSilence)
+		s.storm = s.host.Loop.After(stormPause, s.awaitSilence)
 	}
 	if !s.rescan {
 		s.rescan = true
@@ -68,7 +68,7 @@ func (s *Source) lose(count int) {
 }
 
 // awaitSilence waits until the socket was found empty. Only from then on the kernel
-// tells of the next loss: in an overflowing socket it drops all further
+// reports the next loss: in an overflowing socket it drops all further
 // messages until that is empty, and says so once (net/netlink/af_netlink.c,
 // NETLINK_S_CONGESTED).
 func (s *Source) awaitSilence() {
@@ -140,7 +140,7 @@ func (s *Source) serve() {
 	}
 }
 
-// compare tells the differences between the table and what w found if they
+// compare queues the differences between the table and what w found if they
 // come of a loss.
 func (s *Source) compare(w *walk) {
 	gone, fresh := s.table.merge(w, s.scope)
@@ -159,12 +159,12 @@ func (s *Source) compare(w *walk) {
 		if s.covered.has(d.subsystem) {
 			s.queue = append(s.queue, item{d, "add", rescanField})
 			s.table.stamp++
-			d.added, d.told = s.table.stamp, byRescan
+			d.added, d.knownBy = s.table.stamp, byRescan
 		}
 	}
 }
 
-// deliver tells a bounded part of the queue, and the rest in the next turns
+// deliver emits a bounded part of the queue, and the rest in the next turns
 // of the loop. Until then the messages stay in the socket. The end comes a turn after the last event, when rules have
 // looked at it.
 func (s *Source) deliver() {
@@ -172,7 +172,7 @@ func (s *Source) deliver() {
 		s.resume()
 		return
 	}
-	n := min(tellAtOnce, len(s.queue))
+	n := min(emitAtOnce, len(s.queue))
 	for _, it := range s.queue[:n] {
 		s.emitItem(it)
 	}
@@ -189,8 +189,8 @@ func (s *Source) resume() {
 	s.proceed()
 }
 
-// emitItem sends the event of it. A device is told of by coldplug only if a
-// trigger that is being served asks for it and did not hear of it since it
+// emitItem sends the event of it. A device is announced by coldplug only if a
+// trigger that is being served asks for it and has not matched it since it
 // began to wait.
 func (s *Source) emitItem(it item) {
 	d := it.device
@@ -198,9 +198,8 @@ func (s *Source) emitItem(it item) {
 		sources.Field{Name: "ACTION", Value: sources.Text(it.action)},
 		sources.Field{Name: it.mark, Value: sources.Text("1")})
 	s.fields = append(s.fields, d.known()...)
+	s.fields = append(s.fields, sources.Field{Name: syntheticField, Value: sources.Int(1)})
 	switch it.mark {
-	case rescanField:
-		s.fields = append(s.fields, sources.Field{Name: syntheticField, Value: sources.Int(1)})
 	case requestedField:
 		s.fields = append(s.fields, sources.Field{Name: coldplugField, Value: sources.Text("1")})
 	case coldplugField:
@@ -208,7 +207,7 @@ func (s *Source) emitItem(it item) {
 		if d.added > s.since || !s.plan.serves(&s.event) {
 			return
 		}
-		d.told = byColdplug
+		d.knownBy = byColdplug
 	}
 	s.hand(it.action, d.subsystem, nil)
 }

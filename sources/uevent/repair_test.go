@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What is told of devices that are found rather than announced, and of those
+// What is emitted of devices that are found rather than announced, and of those
 // that come and go while they are looked for.
 
 package uevent
@@ -16,13 +16,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/sources"
 	"reflexd/sources/nl"
 )
 
 const (
 	warm = "uevent: {SUBSYSTEM: fake}"
-	cold = "{uevent: {SUBSYSTEM: fake, ACTION: add}, coldplug: true}"
+	cold = "{uevent: {SUBSYSTEM: fake, ACTION: add}, at_start: true}"
 )
 
 func TestColdplugInOrderAndBounded(t *testing.T) {
@@ -33,7 +32,7 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 	paths = append(paths, "/devices/p", "/devices/p/000/child")
 	slices.Sort(paths)
 	for _, p := range paths {
-		want = append(want, "1 add "+p+" COLDPLUG=1")
+		want = append(want, "1 add "+p+" COLDPLUG=1 SYNTHETIC=1")
 	}
 	r := newRig(t, fakeSys(t, paths...), defaultBuffer)
 	r.apply(warm, cold)
@@ -41,7 +40,7 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 	r.quiet()
 	r.expect(want...)
 	r.on(func() {
-		if r.turnMost > tellAtOnce {
+		if r.turnMost > emitAtOnce {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
 	})
@@ -54,14 +53,14 @@ func TestColdplugOfNewTriggerOnly(t *testing.T) {
 	r.apply(cold)
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	var socket *nl.Socket
 	r.on(func() { socket = r.source.socket })
 
 	r.apply("{uevent: {SUBSYSTEM: fake, DEVTYPE: thing}, coldplug: true}", cold)
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	r.on(func() {
 		if r.source.socket != socket {
 			t.Error("the socket was opened anew")
@@ -70,7 +69,7 @@ func TestColdplugOfNewTriggerOnly(t *testing.T) {
 }
 
 // The trigger that comes while another one waits for the end of a walk is
-// served too, each with what it did not hear of.
+// served too, each with what it has missed.
 func TestColdplugOfTriggerDuringWalk(t *testing.T) {
 	sys := fakeSys(t, "/devices/a")
 	r := newRig(t, sys, defaultBuffer)
@@ -83,7 +82,7 @@ func TestColdplugOfTriggerDuringWalk(t *testing.T) {
 	r.on(r.loop.release)
 	r.await("devices", func() bool { return len(r.heard) >= 3 })
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1", "1 add /devices/a COLDPLUG=1", "1 add /devices/b COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1")
 }
 
 // The second trigger is about a subsystem that the walk does not look for.
@@ -94,7 +93,7 @@ func TestWiderScopeDuringWalk(t *testing.T) {
 	r.apply("{uevent: {SUBSYSTEM: other}, coldplug: true}", cold)
 	r.on(r.loop.release)
 	r.quiet()
-	r.expect("1 add /devices/a COLDPLUG=1")
+	r.expect("1 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
 func TestAddedWhileWalking(t *testing.T) {
@@ -116,7 +115,7 @@ func TestAnnouncedAfterColdplug(t *testing.T) {
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.announce("add", "/devices/a")
-	r.expect("1 add /devices/a COLDPLUG=1", "0 add /devices/a COLDPLUG=again")
+	r.expect("1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "0 add /devices/a COLDPLUG=again")
 	r.announce("remove", "/devices/a")
 	r.announce("add", "/devices/a")
 	r.expect("0 remove /devices/a", "0 add /devices/a", "1 add /devices/a")
@@ -131,7 +130,7 @@ func TestRemovedWhileWalking(t *testing.T) {
 	r.on(r.loop.release)
 	r.await("device", func() bool { return len(r.heard) >= 2 })
 	r.quiet()
-	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1")
+	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1")
 	r.lose()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1", "1 add /devices/a RESCAN=1 SYNTHETIC=1") // it has come back unheard
 }
@@ -220,14 +219,14 @@ func TestAddAfterLoss(t *testing.T) {
 	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
 	r.apply(cold)
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	r.lose()
 	r.announce("add", "/devices/a")
 	r.expect("0 add /devices/a")
 }
 
 // What lies in the socket when a walk ends is read before its findings are
-// told.
+// emitted.
 func TestAnnouncedAtEndOfWalk(t *testing.T) {
 	needEvents(t)
 	sys := fakeSys(t)
@@ -313,7 +312,7 @@ func TestRenamed(t *testing.T) {
 	r.expect("0 remove /devices/net/lan/below RESCAN=1 SYNTHETIC=1")
 }
 
-// The remembered properties of what went unheard are told.
+// The remembered properties of what was missed are emitted.
 func TestRemoveTellsProperties(t *testing.T) {
 	sys := fakeSys(t)
 	plug(t, sys, "/devices/a", "DEVNAME=bus/a\nDRIVER=x\n")
@@ -372,10 +371,10 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	r.apply()
 	r.apply(cold)
 	r.await("device", func() bool { return len(r.heard) > 0 })
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
-// A broken socket is a state, and what it missed is told when it is back.
+// A broken socket is a state, and what it missed is emitted when it is back.
 func TestSocketFails(t *testing.T) {
 	sys := fakeSys(t)
 	r := newRig(t, sys, defaultBuffer)
@@ -394,12 +393,9 @@ func TestSocketFails(t *testing.T) {
 			t.Errorf("status is %+v", states)
 		}
 		plug(t, sys, "/devices/a", "")
-		// What the timer does.
-		sources.StopTimer(&s.retry)
-		s.retry = nil
-		s.open()
-		s.proceed()
 	})
+	r.await("end of the storm", func() bool { return r.source.storm == nil })
+	r.on(r.source.opener.Visit) // rather than wait
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Telling of devices that are there because somebody asks for it.
+// Announcing devices that are there because somebody asks for it.
 
 package uevent
 
@@ -17,7 +17,7 @@ import (
 )
 
 // requestedField is 1 in an event that somebody asked for, which all triggers
-// hear, not only those with coldplug.
+// match, not only those with coldplug.
 const requestedField = "REQUESTED"
 
 // Selection chooses among the devices that there are.
@@ -85,7 +85,7 @@ func paths(devices []*device) []string {
 }
 
 // Announce has the kernel announce the devices with an action, which everyone
-// hears who listens to uevents. It returns how many it did announce; those
+// match uevents. It returns how many it did announce; those
 // that are gone by now are no failure.
 func Announce(sys string, devpaths []string, action string) (count int, err error) {
 	for _, path := range devpaths {
@@ -100,7 +100,7 @@ func Announce(sys string, devpaths []string, action string) (count int, err erro
 	return count, nil
 }
 
-// Trigger tells the rules of the devices that sel chooses as if action had just
+// Trigger announces the devices that sel chooses as if action had just
 // happened to them, with COLDPLUG=1 and REQUESTED=1, and calls done with their
 // DEVPATHs when they are found; the events follow.
 func (s *Source) Trigger(sel Selection, action string, done func(devpaths []string, err error)) {

@@ -18,7 +18,7 @@ func (r *rig) tell(sel Selection, action string, want int) {
 	}
 }
 
-// Triggers hear what was asked for whether they have coldplug or not, each
+// Triggers match what was asked for whether they have coldplug or not, each
 // once, parents first.
 func TestTell(t *testing.T) {
 	sys := fakeSys(t, "/devices/a/zzz", "/devices/a", "/devices/b")
@@ -29,10 +29,10 @@ func TestTell(t *testing.T) {
 	r.on(func() { r.heard = nil })
 	r.tell(Selection{Match: []Match{{"DEVPATH", "*/a*"}}}, "add", 2)
 	r.await("devices", func() bool { return len(r.heard) == 4 })
-	r.expect("0 add /devices/a COLDPLUG=1", "1 add /devices/a COLDPLUG=1", "0 add /devices/a/zzz COLDPLUG=1", "1 add /devices/a/zzz COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "0 add /devices/a/zzz COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a/zzz COLDPLUG=1 SYNTHETIC=1")
 	r.tell(Selection{Subsystem: "f?ke", Match: []Match{{"DEVTYPE", "thing"}, {"DEVPATH", "*b"}}}, "change", 1)
 	r.await("device", func() bool { return len(r.heard) == 1 })
-	r.expect("0 change /devices/b COLDPLUG=1")
+	r.expect("0 change /devices/b COLDPLUG=1 SYNTHETIC=1")
 	r.tell(Selection{Subsystem: "none"}, "add", 0)
 	r.quiet()
 	r.expect()
@@ -42,18 +42,18 @@ func TestTell(t *testing.T) {
 // to be looked up.
 func TestTellDuringDelivery(t *testing.T) {
 	sys := fakeSys(t)
-	for i := range 2 * tellAtOnce {
+	for i := range 2 * emitAtOnce {
 		plug(t, sys, fmt.Sprintf("/devices/%03d", i), "")
 	}
 	plugUSB(t, sys, "/devices/usb1/a", "A1")
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(cold, sandisk)
 	r.tell(Selection{Match: []Match{{"ID_VENDOR_ID", "0781"}}}, "change", 2)
-	r.tell(Selection{Subsystem: "fake"}, "change", 2*tellAtOnce+1)
-	r.await("events", func() bool { return len(r.heard) == 2*tellAtOnce+1+2 })
+	r.tell(Selection{Subsystem: "fake"}, "change", 2*emitAtOnce+1)
+	r.await("events", func() bool { return len(r.heard) == 2*emitAtOnce+1+2 })
 	r.on(func() {
 		const lookedUp = 2 // come when their lookup ends, perhaps in the same turn
-		if r.turnMost > tellAtOnce+lookedUp {
+		if r.turnMost > emitAtOnce+lookedUp {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
 	})

@@ -72,7 +72,7 @@ type rig struct {
 	source   *Source
 	triggers []*sources.Trigger
 	queue    []*sources.Event
-	// heard has a line for each trigger that an event fired: its number, and
+	// matched has a line for each trigger that an event fired: its number, and
 	// the event.
 	heard    []string
 	losses   []*sources.Event
@@ -129,7 +129,7 @@ func (r *rig) turn() {
 			r.losses = append(r.losses, e)
 		}
 		for i, t := range r.triggers {
-			if hears(t, e) {
+			if matches(t, e) {
 				r.heard = append(r.heard, fmt.Sprintf("%d %s", i, line(e)))
 			}
 		}
@@ -141,7 +141,7 @@ func (r *rig) turn() {
 	}
 }
 
-func hears(t *sources.Trigger, e *sources.Event) bool {
+func matches(t *sources.Trigger, e *sources.Event) bool {
 	for _, topic := range t.Topics {
 		same := topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State)
 		if same {
@@ -151,7 +151,7 @@ func hears(t *sources.Trigger, e *sources.Event) bool {
 	return false
 }
 
-// line writes an event as "add /devices/a COLDPLUG=1".
+// line writes an event as "add /devices/a COLDPLUG=1 SYNTHETIC=1".
 func line(e *sources.Event) string {
 	path, _ := e.Lookup("DEVPATH")
 	s := e.Topic.State + " " + path.String()
@@ -186,7 +186,7 @@ func (r *rig) await(what string, cond func() bool) {
 	}
 }
 
-// quiet waits until nothing is left to be found or told.
+// quiet waits until nothing is left to be found or emitted.
 func (r *rig) quiet() {
 	r.t.Helper()
 	r.await("end of the repair", func() bool {
@@ -228,7 +228,7 @@ func compileOne(p *Plan, text string, ps *config.Problems) *sources.Trigger {
 	return t
 }
 
-// expect compares what was heard since the last call.
+// expect compares what matched since the last call.
 func (r *rig) expect(want ...string) {
 	r.t.Helper()
 	r.on(func() {

@@ -59,7 +59,7 @@ func sendFrame(b []byte, group, port uint32) error {
 	return unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group, Pid: port})
 }
 
-// Only root is believed, and only what it tells the group. To send at all
+// Only root is believed, and only what it sends to the group. To send at all
 // takes CAP_NET_ADMIN: a user without it has no way in.
 func TestUdevStageBelievesRootAlone(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 
-// The sockets on which devices are announced: netlink(7), protocol
-// NETLINK_KOBJECT_UEVENT.
+// The sockets on which devices are announced, and how they are kept open:
+// netlink(7), protocol NETLINK_KOBJECT_UEVENT.
 
 package uevent
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/sources"
 	"reflexd/sources/nl"
 )
 
@@ -45,3 +47,59 @@ func openSocket(buffer int, group uint32) (*nl.Socket, error) {
 // byUdevd reports whether the kernel vouches for a datagram's being sent to
 // udevd's group by root.
 func byUdevd(from nl.Sender) bool { return from.Group == udevGroup && from.Known && from.UID == 0 }
+
+// retryAfter is how long to wait before opening a socket again.
+const retryAfter = 10 * time.Second
+
+// channel is one socket of a group, watched while it is open.
+type channel struct {
+	opener sources.Opener[*nl.Socket]
+	host   *sources.Host
+	failed string     // the log's message while it is not open
+	socket *nl.Socket // nil while it is not open
+	watch  sources.Watch
+}
+
+// prepare sets what is the same for both groups. open runs in the background
+// or on the loop's thread, ready on the loop's thread; opened is called when
+// the socket is watched.
+func (c *channel) prepare(open func() (*nl.Socket, error), ready func(uint32), opened func()) {
+	c.opener = sources.Opener[*nl.Socket]{
+		Loop: c.host.Loop,
+		Open: open,
+		Use: func(socket *nl.Socket) (err error) {
+			if c.watch, err = c.host.Loop.Watch(socket.FD, unix.EPOLLIN, ready); err == nil {
+				c.socket = socket
+				opened()
+			}
+			return err
+		},
+		Discard: (*nl.Socket).Close,
+		Pause:   func(error, int) (time.Duration, bool) { return retryAfter, true },
+		Report:  c.report,
+	}
+}
+
+func (c *channel) report(err error) {
+	c.host.Log.Error(c.failed, "error", err, "again_in", retryAfter)
+}
+
+// lost gives an open socket up for a while.
+func (c *channel) lost(err error) {
+	c.report(err)
+	c.release()
+	c.opener.Lost(err)
+}
+
+func (c *channel) close() {
+	c.release()
+	c.opener.Stop()
+}
+
+func (c *channel) release() {
+	if c.socket != nil {
+		c.watch.Close()
+		c.socket.Close()
+		c.socket = nil
+	}
+}

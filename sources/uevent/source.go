@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The source itself: the socket in the loop, and what is told of its
+// The source itself: the socket in the loop, and what is made of its
 // messages.
 
 package uevent
@@ -8,7 +8,6 @@ package uevent
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,25 +16,19 @@ import (
 )
 
 // batch is how many messages one call of ready takes, and how many devices one
-// turn of the loop tells of.
+// turn of the loop emits.
 const (
 	batch      = 32
-	tellAtOnce = 64
+	emitAtOnce = 64
 )
 
-// retryAfter is how long to wait before opening the socket again.
-const retryAfter = 10 * time.Second
-
-// Source tells of uevents. The socket is open only while a plan asks for it.
+// Source emits uevents. The socket is open only while a plan asks for it.
 type Source struct {
+	channel
 	host   sources.Host
 	buffer int // bytes of the socket's receive buffer
 	plan   *Plan
-	scope  scope      // of the plan
-	socket *nl.Socket // nil while it is not open
-	watch  sources.Watch
-	retry  sources.Timer // nil unless opening is to be tried again
-	err    error         // why it is not open
+	scope  scope // of the plan
 	count  counts
 
 	listening bool // the socket is being watched for messages
@@ -59,7 +52,9 @@ type counts struct {
 func Open(host sources.Host) *Source {
 	s := &Source{host: host, buffer: defaultBuffer, plan: &Plan{}}
 	s.table = newTable(0)
-	s.udev = udevListener{host: &s.host, control: udevControl, receiver: &s.receiver}
+	s.channel = channel{host: &s.host, failed: "uevents are not received"}
+	s.prepare(func() (*nl.Socket, error) { return openSocket(s.buffer, kernelGroup) }, s.ready, s.opened)
+	s.udev.init(s)
 	return s
 }
 
@@ -78,10 +73,10 @@ func (s *Source) Apply(plan sources.Plan) {
 		s.closeKernel()
 		return
 	}
-	s.open()
 	s.table.restrict(s.scope)
 	s.covered = s.covered.both(s.scope)
 	s.identified = s.identified.both(p.ids)
+	s.opener.VisitNow() // sources that list devices by themselves do so after this
 	s.proceed()
 }
 
@@ -107,8 +102,8 @@ func (s *Source) kernelState() sources.State {
 	if s.socket != nil {
 		st.Detail = fmt.Sprintf("receive buffer %d KiB, ", s.socket.Buffer>>10) + st.Detail
 	}
-	if s.err != nil {
-		st.Error = s.err.Error()
+	if err := s.opener.Err(); err != nil {
+		st.Error = err.Error()
 	}
 	return st
 }
@@ -119,56 +114,25 @@ func (s *Source) Close() {
 	s.closeKernel()
 }
 
-// closeKernel forgets all that the kernel told.
+// closeKernel forgets all that the kernel announced.
 func (s *Source) closeKernel() {
-	s.closeSocket()
-	sources.StopTimer(&s.retry)
-	s.retry, s.err = nil, nil
+	s.channel.close()
 	s.abandon()
 	s.forgetHeld()
 }
 
-func (s *Source) open() {
-	if s.socket != nil || s.retry != nil {
-		return
-	}
-	socket, err := openSocket(s.buffer, kernelGroup)
-	if err == nil {
-		s.watch, err = s.host.Loop.Watch(socket.FD, unix.EPOLLIN, s.ready)
-		if err != nil {
-			socket.Close()
-		}
-	}
-	if err != nil {
-		s.fail(err)
-		return
-	}
+// opened is called when the kernel's socket is open.
+func (s *Source) opened() {
 	s.receiver.Fit(maxMessage)
-	s.socket, s.err, s.listening = socket, nil, true
+	s.listening = true
 	s.listen()
+	s.proceed()
 }
 
 // fail gives the socket up for a while.
 func (s *Source) fail(err error) {
-	if s.socket != nil {
-		s.lose(0)
-	}
-	s.host.Log.Error("uevents are not received", "error", err, "again_in", retryAfter)
-	s.closeSocket()
-	s.err = err
-	s.retry = s.host.Loop.After(retryAfter, func() {
-		s.retry = nil
-		s.open()
-		s.proceed()
-	})
-}
-
-func (s *Source) closeSocket() {
-	if s.socket != nil {
-		s.watch.Close()
-		s.socket.Close()
-		s.socket, s.listening = nil, false
-	}
+	s.lose(0)
+	s.lost(err)
 }
 
 func (s *Source) ready(uint32) { s.read() }
@@ -238,14 +202,14 @@ func (s *Source) take(b []byte) {
 
 // note takes down what m says, if it is of a device that the plan is about,
 // and returns how rules know it already, and what the device is.
-func (s *Source) note(m *message) (before told, id *identity) {
+func (s *Source) note(m *message) (before knowledge, id *identity) {
 	if m.action == "move" {
 		s.table.rename(m.oldPath, m.devpath)
 		s.upsets++
 	}
 	// Drivers, modules and the like have no state that matters here.
 	if !strings.HasPrefix(m.devpath, "/devices/") || !s.scope.has(m.subsystem) {
-		return untold, nil
+		return unknown, nil
 	}
 	old := s.table.devices[m.devpath]
 	before, missed := s.table.observe(m)

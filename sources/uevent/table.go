@@ -15,7 +15,7 @@ import (
 // The two ways in which the table learns of devices overlap: while sysfs is
 // being walked through, which takes its time, devices come and go, and what the
 // kernel announces of it is read before, during or after. These rules keep the
-// table right, and what is told of each device too:
+// table right, and what is emitted of each device too:
 //
 //   - Each message has a number, its stamp. What a message said of a device
 //     since the walk began counts, and what the walk found of it does not: if
@@ -24,11 +24,11 @@ import (
 //   - A device that no message was read of since the walk began is as the walk
 //     found it. Its announcement may still lie in the socket, or not be sent
 //     yet: a disk is in sysfs while its partitions are being looked for, and
-//     announced after that. The device remembers that it was told of; then the
+//     announced after that. The device remembers that it was announced; then the
 //     belated add is kept from those who know. In the same way gone remembers
-//     whose removal was told before its announcement was read.
+//     whose removal was emitted before its announcement was read.
 //   - A change of a device that is not known, read while a walk is under way,
-//     is left to the walk: that the device was added is yet to be told.
+//     is left to the walk: that the device was added is yet to be emitted.
 //   - Messages can only be missed silently from when the socket overflows until
 //     it was found empty, so the walk that repairs it begins after that, and one
 //     during which it overflowed is thrown away.
@@ -43,16 +43,16 @@ type device struct {
 	text      []byte          // the strings that messages brought
 	id        *identity       // what it is, if somebody asked
 	stamp     uint64          // of the last message of it; 0 if found by a walk
-	added     uint64          // when an add was last told
-	told      told
+	added     uint64          // when an add was last emitted
+	knownBy   knowledge
 }
 
-// told is how rules came to know of a device that the kernel has yet to
+// knowledge is how rules came to know of a device that the kernel has yet to
 // announce.
-type told uint8
+type knowledge uint8
 
 const (
-	untold told = iota // not at all, or by the kernel
+	unknown knowledge = iota // not at all, or by the kernel
 	byColdplug
 	byRescan
 )
@@ -61,7 +61,7 @@ type table struct {
 	devices map[string]*device // by DEVPATH
 	stamp   uint64             // of the last message
 	removed map[string]bool    // since the walk began; nil while there is none
-	gone    map[string]bool    // told to be removed by a rescan
+	gone    map[string]bool    // reported as removed by a rescan
 }
 
 func newTable(stamp uint64) table {
@@ -71,14 +71,14 @@ func newTable(stamp uint64) table {
 // observe takes down what m says of a device. It returns how rules know
 // already what m says, and the device, if any, that had the path before and
 // whose removal was missed.
-func (t *table) observe(m *message) (before told, missed *device) {
+func (t *table) observe(m *message) (before knowledge, missed *device) {
 	t.stamp++
 	d, known := t.devices[m.devpath]
 	switch {
 	case m.action == "remove":
 		return t.remove(m), nil
 	case !known && t.removed != nil && m.action != "add" && m.action != "move":
-		return untold, nil
+		return unknown, nil
 	case !known:
 		d = t.add(m)
 	case m.action == "add" && !m.synthetic && !d.is(m.subsystem, m.fields):
@@ -88,12 +88,12 @@ func (t *table) observe(m *message) (before told, missed *device) {
 	d.learn(m)
 	d.stamp = t.stamp
 	if m.action != "add" {
-		return untold, nil
+		return unknown, nil
 	}
 	d.added = t.stamp
 	delete(t.gone, m.devpath)
 	if !m.synthetic {
-		before, d.told = d.told, untold
+		before, d.knownBy = d.knownBy, unknown
 	}
 	return before, missed
 }
@@ -105,9 +105,9 @@ func (t *table) add(m *message) *device {
 	return d
 }
 
-func (t *table) remove(m *message) (before told) {
+func (t *table) remove(m *message) (before knowledge) {
 	if m.synthetic {
-		return untold // it is still there
+		return unknown // it is still there
 	}
 	if t.removed != nil {
 		t.removed[strings.Clone(m.devpath)] = true
@@ -203,7 +203,7 @@ func (t *table) sorted() []*device {
 func (t *table) forget() {
 	clear(t.gone)
 	for _, d := range t.devices {
-		d.told = untold
+		d.knownBy = unknown
 	}
 }
 

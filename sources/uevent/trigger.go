@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// One `when: {uevent: …}`, and which events it hears.
+// One `when: {uevent: …}`, and which events it matches.
 
 package uevent
 
@@ -16,8 +16,8 @@ import (
 // of our own.
 const (
 	// coldplugField is 1 in the event for a device that was there at start.
-	// It is "again" in the kernel's own event for a device that was told of
-	// in this way already; see trigger.hears.
+	// It is "again" in the kernel's own event for a device that was announced
+	// in this way already; see trigger.matches.
 	coldplugField = "COLDPLUG"
 	// rescanField is 1 in an event that stands for one that was lost.
 	rescanField = "RESCAN"
@@ -26,10 +26,10 @@ const (
 	syntheticField = "SYNTHETIC"
 )
 
-// again is the mark of a kernel's add that coldplug had told of.
+// again is the mark of a kernel's add that coldplug had announced.
 var again = sources.Text("again")
 
-// The stages at which an event is heard.
+// The stages at which an event is received.
 const (
 	kernelStage = "kernel"
 	udevStage   = "udev"
@@ -84,15 +84,15 @@ func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 	}
 	tr.checkIDs(at.conditions, t, ps)
 	t.Named = tr.named
-	t.Restrict(tr.hears)
+	t.Restrict(tr.matches)
 }
 
 func (tr *trigger) checkColdplug(states []string, at places, ps *config.Problems) {
 	switch {
 	case tr.coldplug && states != nil && !slices.Contains(states, "add"):
-		ps.Errorf(at.coldplug, "coldplug sends ACTION=add, which this trigger does not match")
+		ps.Errorf(at.coldplug, "at_start sends ACTION=add, which this trigger does not match")
 	case tr.coldplug && tr.stage == udevStage:
-		ps.Errorf(at.coldplug, "coldplug has no udev properties: it goes with stage: kernel; `udevadm trigger` makes udevd send the events of all devices again")
+		ps.Errorf(at.coldplug, "at_start has no udev properties: it goes with stage: kernel; `udevadm trigger` makes udevd send the events of all devices again")
 	}
 	if tr.identify && tr.stage == udevStage {
 		ps.Errorf(at.identify, "udev's events have their ID_ fields: identify goes with stage: kernel")
@@ -117,7 +117,7 @@ func (tr *trigger) checkID(name string, at config.Pos, ps *config.Problems) {
 	}
 }
 
-// named is told of each field that a condition or a text of the rule names.
+// named is called with each field that a condition or a text of the rule names.
 func (tr *trigger) named(field string) { tr.identify = tr.identify || isID(field) }
 
 func isID(field string) bool { return strings.HasPrefix(field, "ID_") }
@@ -129,11 +129,11 @@ func orAny(texts []string) []string {
 	return texts
 }
 
-// hears keeps each device from being told to a trigger twice. Coldplug's
+// matches keeps each device from matching a trigger twice. Coldplug's
 // events are for the triggers that it serves at the time. When the kernel's
 // own add comes after all, because we found the device before the kernel had
 // announced it, it is for those that coldplug did not serve.
-func (tr *trigger) hears(e *sources.Event) bool {
+func (tr *trigger) matches(e *sources.Event) bool {
 	if _, requested := e.Lookup(requestedField); requested {
 		return true
 	}

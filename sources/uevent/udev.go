@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The events of udev's stage: what udevd tells on group 2 when its rules have
+// The events of udev's stage: what udevd sends to group 2 when its rules have
 // dealt with an event of the kernel's.
 
 package uevent
@@ -26,14 +26,10 @@ const noUdevd = "udevd is not running: nothing listens on "
 // stageField is udev in the events of udev's stage. The kernel's have none.
 const stageField = "STAGE"
 
-// udevListener hears udevd. Its socket is open only while a rule asks for it.
+// udevListener receives udevd's events. Its socket is open only while a rule asks for it.
 type udevListener struct {
-	host    *sources.Host
+	channel
 	control string // a socket that is listened on while udevd runs
-	socket  *nl.Socket
-	watch   sources.Watch
-	retry   sources.Timer
-	err     error
 	count   counts
 
 	receiver *nl.Receiver // the source's
@@ -42,28 +38,19 @@ type udevListener struct {
 	fields   []sources.Field
 }
 
+func (u *udevListener) init(s *Source) {
+	*u = udevListener{control: udevControl, receiver: &s.receiver}
+	u.channel = channel{host: &s.host, failed: "udev's events are not received"}
+	u.prepare(func() (*nl.Socket, error) { return openSocket(defaultBuffer, udevGroup) }, u.ready, func() { u.receiver.Fit(maxMessage) })
+}
+
 // listen opens the socket, if it is not open.
 func (u *udevListener) listen() {
-	if u.socket != nil || u.retry != nil {
-		return
-	}
-	if !u.running() {
+	if u.socket == nil && !u.running() {
 		u.host.Log.Warn("rules have stage: udev, but udevd is not running: they match nothing until it is",
 			"nobody_on", u.control, "hint", "stage: kernel")
 	}
-	socket, err := openSocket(defaultBuffer, udevGroup)
-	if err == nil {
-		u.watch, err = u.host.Loop.Watch(socket.FD, unix.EPOLLIN, u.ready)
-		if err != nil {
-			socket.Close()
-		}
-	}
-	if err != nil {
-		u.fail(err)
-		return
-	}
-	u.receiver.Fit(maxMessage)
-	u.socket, u.err = socket, nil
+	u.opener.VisitNow()
 }
 
 func (u *udevListener) running() bool { return listenedOn(u.host.Proc, u.control) }
@@ -87,34 +74,14 @@ func listenedOn(proc, path string) bool {
 	return false
 }
 
-func (u *udevListener) fail(err error) {
-	u.close()
-	u.err = err
-	u.host.Log.Error("udev's events are not received", "error", err, "again_in", retryAfter)
-	u.retry = u.host.Loop.After(retryAfter, func() {
-		u.retry = nil
-		u.listen()
-	})
-}
-
-func (u *udevListener) close() {
-	if u.socket != nil {
-		u.watch.Close()
-		u.socket.Close()
-		u.socket = nil
-	}
-	sources.StopTimer(&u.retry)
-	u.retry, u.err = nil, nil
-}
-
-// status tells the state; waiting for an udevd is one too.
+// status returns the state; waiting for an udevd is one too.
 func (u *udevListener) status() sources.State {
 	c := &u.count
 	st := sources.State{Name: "udev", OK: u.socket != nil && u.running()}
 	st.Detail = fmt.Sprintf("%d received, %d malformed, %d from others, %d losses", c.received, c.malformed, c.foreign, c.lost)
 	switch {
-	case u.err != nil:
-		st.Error = u.err.Error()
+	case u.opener.Err() != nil:
+		st.Error = u.opener.Err().Error()
 	case !u.running():
 		st.Error = noUdevd + u.control
 	}
@@ -138,13 +105,13 @@ func (u *udevListener) ready(uint32) {
 			u.count.lost++
 			u.host.Lost("uevent", "udev", 0, u.socket.Hint())
 		default:
-			u.fail(fmt.Errorf("read udev's socket: %w", err))
+			u.lost(fmt.Errorf("read udev's socket: %w", err))
 			return
 		}
 	}
 }
 
-// take tells of one message.
+// take emits one message.
 func (u *udevListener) take(b []byte) {
 	m := &u.message
 	u.count.received++

@@ -23,13 +23,13 @@ type walk struct {
 	scope    scope
 	ids      scope    // the subsystems whose devices are asked what they are
 	hung     int      // how many of these did not say
-	known    []string // devpaths of which to tell whether they are still there
+	known    []string // devpaths of which to find out whether they are still there
 	since    uint64   // the table's stamp when it began
 	upsets   int      // the source's count when it began
 
 	found   []*device
 	missing []string // of known
-	err     error    // there is no telling what is there
+	err     error    // what is there is unknown
 
 	buf [4096]byte // for reading; the kernel's UEVENT_BUFFER_SIZE is half of it
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestGroupsAreChosenByName(t *testing.T) {
-	for args, want := range map[string]string{"": "board host roads", "roads": "roads", "roads board": "roads board"} {
+	for args, want := range map[string]string{"": "board host interfaces", "interfaces": "interfaces", "interfaces board": "interfaces board"} {
 		chosen, err := chosen(strings.Fields(args))
 		var names []string
 		for _, g := range chosen {
@@ -18,26 +18,26 @@ func TestGroupsAreChosenByName(t *testing.T) {
 			t.Errorf("%q: %q, %v; want %q", args, got, err, want)
 		}
 	}
-	if _, err := chosen([]string{"board", "rods"}); err == nil {
+	if _, err := chosen([]string{"board", "interface"}); err == nil {
 		t.Error("a group that there is not: no error")
 	}
 }
 
-// Each road has its own row, with the C program as the yardstick.
-func TestRoadReport(t *testing.T) {
+// Each interface has its own row, with the C program as the yardstick.
+func TestInterfaceReport(t *testing.T) {
 	f := figures{"output": {rivals[0].name: {10e3, 20e3}, rivals[1].name: {15e3, 50e3}}}
 	var out strings.Builder
-	(&roadReport{title: "here", roads: []road{{title: "uevent"}}, all: []figures{f}}).print(&out)
+	(&interfaceReport{title: "here", interfaces: []kernelInterface{{title: "uevent"}}, all: []figures{f}}).print(&out)
 	if line := "| uevent | 10.0 | 20.0 | 15.0 | 50.0 | 1.50 | 2.50 | 2 |\n"; !strings.HasSuffix(out.String(), line) {
 		t.Errorf("no line %q in\n%s", line, out.String())
 	}
 }
 
-// What road.c is told to do, and measure, reflexd's configuration says too.
-func TestEveryRoadHasARule(t *testing.T) {
+// What interface.c and measure do, reflexd's configuration says too.
+func TestEveryInterfaceHasARule(t *testing.T) {
 	b := &boardBench{place: place{dir: "/bench", chip: "/dev/gpiochip1"}}
-	for _, r := range b.roads("/pull") {
-		rule := b.roadRule(&r)
+	for _, r := range b.interfaces("/pull") {
+		rule := b.ruleFor(&r)
 		if len(r.program) != 2 || len(r.cause) == 0 || !strings.Contains(rule, "lamp: {output: \"gpiochip1:27\"}") || !strings.Contains(rule, r.when) {
 			t.Errorf("%s: %q, %q\n%s", r.title, r.program, r.cause, rule)
 		}

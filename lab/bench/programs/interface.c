@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 
-// Road is the yardstick for one way from the kernel: the least that a C program must do to wait there, with epoll, and to
+// Interface is the yardstick for one kernel interface: the least that a C program must do to wait there, with epoll, and to
 // toggle an output line for each event.
 //
-//	road CHIP OUTPUT edge INPUT     a line's edges
-//	                 key NAME       keys of the input device with that name
-//	                 uevent DEVPATH change of a device
-//	                 netlink GROUP  multicasts to a group of NETLINK_USERSOCK
-//	                 family NAME    multicasts to all groups of a family of generic netlink
-//	                 signal NUMBER  a real-time signal
-//	                 sigio FILE     SIGIO on a file, one read(2) each
-//	                 epoll FILE     a file that becomes readable, one read(2) each
-//	                 priority FILE  POLLPRI on an attribute, which is read
-//	                 changes FILE   a file in the folder of FILE that was written
+//	interface CHIP OUTPUT edge INPUT     a line's edges
+//	                      key NAME       keys of the input device with that name
+//	                      uevent DEVPATH change of a device
+//	                      netlink GROUP  multicasts to a group of NETLINK_USERSOCK
+//	                      family NAME    multicasts to all groups of a family of generic netlink
+//	                      signal NUMBER  a real-time signal
+//	                      sigio FILE     SIGIO on a file, one read(2) each
+//	                      epoll FILE     a file that becomes readable, one read(2) each
+//	                      priority FILE  POLLPRI on an attribute, which is read
+//	                      changes FILE   a file in the folder of FILE that was written
 //
-// It tells $NOTIFY_SOCKET when it is ready.
+// It notifies $NOTIFY_SOCKET when it is ready.
 
 #define _GNU_SOURCE
 #include <err.h>
@@ -50,7 +50,7 @@ static int must(int result, const char *what)
 
 static int request(const char *offset, uint64_t flags)
 {
-	struct gpio_v2_line_request r = {.offsets = {atoi(offset)}, .num_lines = 1, .config.flags = flags, .consumer = "road"};
+	struct gpio_v2_line_request r = {.offsets = {atoi(offset)}, .num_lines = 1, .config.flags = flags, .consumer = "interface"};
 	must(ioctl(chip, GPIO_V2_GET_LINE_IOCTL, &r), "request a line");
 	must(fcntl(r.fd, F_SETFL, O_NONBLOCK), "make a line non-blocking");
 	return r.fd;
@@ -282,11 +282,11 @@ static void read_changes(void)
 	}
 }
 
-static const struct road {
+static const struct interface {
 	const char *name;
 	void (*open)(const char *);
 	void (*ready)(void);
-} roads[] = {
+} interfaces[] = {
 	{"edge", open_edge, read_edge},
 	{"key", open_key, read_key},
 	{"uevent", open_uevent, read_uevent},
@@ -299,7 +299,7 @@ static const struct road {
 	{"changes", open_changes, read_changes},
 };
 
-static void tell_ready(void)
+static void notify_ready(void)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -311,14 +311,14 @@ static void tell_ready(void)
 	close(fd);
 }
 
-static void follow(const struct road *r, const char *argument)
+static void follow(const struct interface *r, const char *argument)
 {
 	struct epoll_event event = {0};
 	r->open(argument);
 	int epoll = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
 	event.events = interest;
 	must(epoll_ctl(epoll, EPOLL_CTL_ADD, source, &event), "watch a descriptor");
-	tell_ready();
+	notify_ready();
 	for (;;) {
 		int n = epoll_wait(epoll, &event, 1, -1);
 		if (n < 0 && errno != EINTR)
@@ -331,11 +331,11 @@ static void follow(const struct road *r, const char *argument)
 int main(int argc, char **argv)
 {
 	if (argc != 5)
-		errx(2, "usage: road CHIP OUTPUT ROAD ARGUMENT");
+		errx(2, "usage: interface CHIP OUTPUT INTERFACE ARGUMENT");
 	chip = must(open(argv[1], O_RDWR | O_CLOEXEC), argv[1]);
 	output = request(argv[2], GPIO_V2_LINE_FLAG_OUTPUT);
-	for (size_t i = 0; i < sizeof roads / sizeof *roads; i++)
-		if (strcmp(argv[3], roads[i].name) == 0)
-			follow(&roads[i], argv[4]);
-	errx(2, "no road %s", argv[3]);
+	for (size_t i = 0; i < sizeof interfaces / sizeof *interfaces; i++)
+		if (strcmp(argv[3], interfaces[i].name) == 0)
+			follow(&interfaces[i], argv[4]);
+	errx(2, "no interface %s", argv[3]);
 }

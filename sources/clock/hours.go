@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// hours: the condition `time`.
+// Hours: the condition `time`, and the days of the week.
 
-package rule
+package clock
 
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,43 +16,15 @@ import (
 	"reflexd/sources"
 )
 
-// World is what conditions look at beside the event and the sources.
-type World struct {
-	// Wall is the board's clock in its zone.
-	Wall func() time.Time
-	Log  *slog.Logger
-	// States answers what is asked of states.
-	States interface {
-		Ask(q *sources.Question, now time.Duration) sources.Truth
-	}
-
-	told bool // that the clock is not set
-}
-
-// plausible is a date that is past: a clock that shows an earlier one was
-// never set, as on a board without a battery before it reaches a time server.
-var plausible = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// clock returns the time, unless the clock was not set yet.
-func (w *World) clock() (time.Time, bool) {
-	now := w.Wall()
-	if !now.Before(plausible) {
-		return now, true
-	}
-	if !w.told {
-		w.told = true
-		w.Log.Warn("the clock is not set: no `time` condition holds until it is", "clock", now.Format(time.DateTime))
-	}
-	return now, false
-}
-
 // hours asks whether the clock is within one of the spans, on one of the
 // days. It goes by what the clock shows: where it is set back for the winter,
 // an hour that comes twice counts twice.
 type hours struct {
+	plan  *Plan
+	at    config.Pos
 	spans []span
 	names []string // of the days
-	days  [7]bool  // by time.Weekday; set by check
+	days  week     // of names; set by compile
 }
 
 // span is a part of the day in minutes since midnight, its end not included.
@@ -62,16 +33,31 @@ type span struct{ from, to int }
 
 const wholeDay = 24 * 60
 
+// week is a set of days, by time.Weekday.
+type week [7]bool
+
 // dayNames are in the order of time.Weekday.
 var dayNames = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
+// weekOf returns the days of these names; all of them for none.
+func weekOf(names []string) (days week) {
+	for day, name := range dayNames {
+		days[day] = len(names) == 0 || slices.Contains(names, name)
+	}
+	return days
+}
+
+func daysField(names *[]string, doc string) config.Field {
+	day := func(s *string) config.Value { return config.OneOf(s, dayNames...) }
+	return config.Field{Name: "days", Also: "day weekday weekdays", Doc: doc, Value: config.OneOrMore(names, day)}
+}
+
 func (h *hours) fields() []config.Field {
 	span := func(s *span) config.Value { return config.Parsed(s, "HH:MM-HH:MM", parseSpan) }
-	day := func(s *string) config.Value { return config.OneOf(s, dayNames...) }
 	return []config.Field{
 		{Name: "time", Doc: "from when until when: 08:00-18:30, or past midnight 22:00-06:00; the end is excluded", Required: true,
-			Value: config.OneOrMore(&h.spans, span)},
-		{Name: "days", Doc: "days on which the time begins; default: any", Value: config.OneOrMore(&h.names, day)},
+			Value: config.At(&h.at, config.OneOrMore(&h.spans, span))},
+		daysField(&h.names, "days on which the time begins; default: any"),
 	}
 }
 
@@ -92,36 +78,42 @@ func parseSpan(s string) (span, error) {
 // span of time that s is, as `time` has it. What is no span holds everything.
 func InSpan(s string, minute int) bool {
 	span, err := parseSpan(s)
-	switch {
-	case err != nil:
-		return true // it is complained of
-	case span.from < span.to:
-		return span.from <= minute && minute < span.to
+	return err != nil || span.holds(minute) // an error is complained of
+}
+
+func (s span) holds(minute int) bool {
+	if s.from < s.to {
+		return s.from <= minute && minute < s.to
 	}
-	return minute >= span.from || minute < span.to
+	return minute >= s.from || minute < s.to
 }
 
 // parseTime reads HH:MM, from 00:00 to 24:00, in minutes since midnight.
 func parseTime(s string) (int, error) {
 	hour, minute, _ := strings.Cut(s, ":")
 	h, err := strconv.ParseUint(hour, 10, 8)
-	m, minuteErr := strconv.ParseUint(minute, 10, 8)
-	at := int(h*60 + m)
-	if err != nil || minuteErr != nil || len(minute) != 2 || m > 59 || at > wholeDay {
+	m, ok := parseSixty(minute)
+	at := int(h)*60 + m
+	if err != nil || !ok || at > wholeDay {
 		return 0, errors.New("no time of the day")
 	}
 	return at, nil
 }
 
-// check completes h.
-func (h *hours) check() {
-	for day, name := range dayNames {
-		h.days[day] = len(h.names) == 0 || slices.Contains(h.names, name)
-	}
+// parseSixty reads two digits of minutes or seconds.
+func parseSixty(s string) (int, bool) {
+	n, err := strconv.ParseUint(s, 10, 8)
+	return int(n), err == nil && len(s) == 2 && n < 60
 }
 
-func (h *hours) holds(w *World, _ *sources.Event) sources.Truth {
-	now, ok := w.clock()
+func (h *hours) compile(*config.Problems) sources.Question {
+	h.days = weekOf(h.names)
+	h.plan.ask(h.at)
+	return sources.Question{Ask: h.holds}
+}
+
+func (h *hours) holds() sources.Truth {
+	now, ok := h.plan.now()
 	if !ok {
 		return sources.Unknown
 	}
@@ -130,10 +122,9 @@ func (h *hours) holds(w *World, _ *sources.Event) sources.Truth {
 
 // within reports whether now is in s, and s began on one of the days.
 func (h *hours) within(s span, now time.Time) bool {
-	minute, today := now.Hour()*60+now.Minute(), now.Weekday()
-	if s.from < s.to {
-		return s.from <= minute && minute < s.to && h.days[today]
+	minute, began := now.Hour()*60+now.Minute(), now.Weekday()
+	if minute < s.from {
+		began = (began + 6) % 7 // yesterday
 	}
-	yesterday := (today + 6) % 7
-	return minute >= s.from && h.days[today] || minute < s.to && h.days[yesterday]
+	return s.holds(minute) && h.days[began]
 }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+
+// Block devices, as sysfs and /dev show them.
+
+package mount
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/blkid"
+	"reflexd/sources"
+	"reflexd/sources/uevent"
+)
+
+// blocks finds block devices and what is known of their hardware.
+type blocks struct{ dev, sys string }
+
+// identity is what distinguishes a device from another that has the same name
+// later.
+type identity struct {
+	name   string // DEVNAME
+	path   string // DEVPATH
+	number string // MAJOR:MINOR
+	seq    string // DISKSEQ of the disk, "" before Linux 5.15
+}
+
+// identify returns what device e is about, in memory of its own.
+func identify(e *sources.Event) (identity, bool) {
+	text := func(name string) string {
+		v, ok := e.Lookup(name)
+		if !ok {
+			return ""
+		}
+		return strings.Clone(v.String()) // e may be borrowed
+	}
+	id := identity{name: text("DEVNAME"), path: text("DEVPATH"), number: text("MAJOR") + ":" + text("MINOR"), seq: text("DISKSEQ")}
+	return id, id.name != "" && id.path != "" && id.number != ":"
+}
+
+// list reads what block devices there are.
+func (b *blocks) list() ([]identity, error) {
+	class := filepath.Join(b.sys, "class/block")
+	entries, err := os.ReadDir(class)
+	if err != nil {
+		return nil, fmt.Errorf("list block devices: %w", err)
+	}
+	var all []identity
+	for _, e := range entries {
+		if id, ok := b.identityOf(filepath.Join(class, e.Name())); ok {
+			all = append(all, id)
+		}
+	}
+	return all, nil
+}
+
+// identityOf reads what device a folder in sysfs is about.
+func (b *blocks) identityOf(folder string) (identity, bool) {
+	real, err := filepath.EvalSymlinks(folder)
+	sys, other := filepath.EvalSymlinks(b.sys)
+	if err != nil || other != nil {
+		return identity{}, false
+	}
+	e := &sources.Event{Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text(strings.TrimPrefix(real, sys))}}}
+	for line := range strings.Lines(readText(real, "uevent")) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if key == "DEVNAME" {
+			value = filepath.Join(b.dev, value)
+		}
+		e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
+	}
+	return identify(e)
+}
+
+// find returns the block device with that name, or that a link leads to.
+func (b *blocks) find(name string) (identity, bool) {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	base, err := filepath.Rel(b.dev, name)
+	if err != nil {
+		return identity{}, false
+	}
+	id, ok := b.identityOf(filepath.Join(b.sys, "class/block", strings.ReplaceAll(base, "/", "!")))
+	return id, ok && id.name == name
+}
+
+// isThere reports whether the device is, and is no other one.
+func (b *blocks) isThere(id identity) bool {
+	now, ok := b.identityOf(b.sys + id.path)
+	d := device{identity: id}
+	return ok && d.same(now) && now.name == id.name
+}
+
+// disk returns the folder in sysfs of the whole disk that the block device
+// number is of, or "".
+func (b *blocks) disk(number string) string {
+	folder, err := filepath.EvalSymlinks(filepath.Join(b.sys, "dev/block", number))
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(folder, "partition")); err == nil {
+		return filepath.Dir(folder)
+	}
+	return folder
+}
+
+// sector is the unit of sysfs in bytes, whatever the drive's is.
+const sector = 512
+
+// hardware reads what sysfs has.
+func (b *blocks) hardware(id identity) *facts {
+	f := &facts{identity: id, folder: filepath.Join(b.sys, id.path)}
+	f.set("DEVNAME", sources.Text(id.name))
+	f.set("DEVPATH", sources.Text(id.path))
+	for line := range strings.Lines(readText(f.folder, "uevent")) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if key != "DEVNAME" && sources.ValidField(key) {
+			f.set(key, sources.Text(value))
+		}
+	}
+	f.whole = f.folder
+	if f.part = int(readNumber(f.folder, "partition")); f.part != 0 {
+		f.whole = filepath.Dir(f.folder)
+	}
+	f.size = readNumber(f.folder, "size") * sector
+	f.set("SIZE", sources.Int(f.size))
+	f.protected = readNumber(f.folder, "ro") != 0
+	for _, field := range uevent.Identify(b.sys, id.path) {
+		f.set(field.Name, field.Value)
+	}
+	card := readText(f.whole, "device/type") == "SD" // mmc's word for what is no soldered chip
+	bus := f.text("ID_BUS")
+	f.removable = bus == "usb" || bus == "memstick" || bus == "mmc" && card
+	if f.removable || readNumber(f.whole, "removable") != 0 {
+		f.set("REMOVABLE", sources.Int(1))
+	}
+	return f
+}
+
+// readText returns an attribute of sysfs without its newline, or nothing.
+func readText(folder, name string) string {
+	text, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(text), "\n")
+}
+
+func readNumber(folder, name string) int64 {
+	n, _ := strconv.ParseInt(readText(folder, name), 10, 64)
+	return n
+}
+
+// hasPartitions reports whether the kernel found partitions on a disk.
+func hasPartitions(folder string) bool {
+	found, _ := filepath.Glob(filepath.Join(folder, "*", "partition"))
+	return len(found) > 0
+}
+
+// probe reads what is on the device.
+func probe(name string, size int64) (blkid.Content, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return blkid.Content{}, fmt.Errorf("probe it: %w", err)
+	}
+	defer f.Close()
+	content, err := blkid.Probe(f, size)
+	if err != nil {
+		return content, fmt.Errorf("probe %s: %w", name, err)
+	}
+	return content, nil
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+
+// Playing a test.
+
+package scenario
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/agent"
+	"reflexd/agent/rule"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// Outcome is how a test went.
+type Outcome struct {
+	Test string
+	File string
+	Took time.Duration // in virtual time
+	// At and Failure say which step failed, and how; Failure is "" if none did.
+	At      config.Pos
+	Failure string
+	// Unmentioned is what was done and no expectation mentions, a line each.
+	Unmentioned []string
+	// Rules is what happened to the rules of the configuration.
+	Rules []rule.Status
+	Trace string
+}
+
+// play is a test that is being played.
+type play struct {
+	file *File
+	test *Test
+	sim  *agent.Simulation
+	log  *slog.Logger
+
+	done     []*deed
+	expected int // how many of done there were at the last expectation
+	trace    strings.Builder
+}
+
+// Play plays t. It returns an error if its configuration cannot be used: a
+// *config.Problems with what is wrong with it.
+func (f *File) Play(t *Test) (*Outcome, error) {
+	c, err := agent.LoadForSimulation(f.Config)
+	if err != nil {
+		return nil, err
+	}
+	p := &play{file: f, test: t}
+	o := &Outcome{Test: t.Name, File: f.Path, At: t.Pos}
+	if err := p.begin(c); err != nil {
+		o.Failure = err.Error()
+		return o, nil
+	}
+	defer p.sim.Close()
+	for _, s := range t.steps {
+		p.tracef("step", "%s", s.text)
+		if err := s.do(p); err != nil {
+			o.At, o.Failure = s.pos, err.Error()
+			break
+		}
+	}
+	p.end(o)
+	return o, nil
+}
+
+func (p *play) begin(c *agent.Configuration) error {
+	wall, err := p.test.given.clock()
+	if err != nil {
+		return err
+	}
+	p.log = slog.New(slog.NewTextHandler(&traced{p}, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	p.sim, err = agent.NewSimulation(c, agent.SimulationOptions{
+		Log: p.log, Wall: wall, Act: p.act,
+		Observe: func(e *sources.Event) { p.tracef("event", "%s", e.Describe()) },
+		Given:   func(s *agent.Simulation) error { p.sim = s; return p.give(s) },
+	})
+	return err
+}
+
+// give has the simulation begin with what is given.
+func (p *play) give(s *agent.Simulation) error {
+	g := &p.test.given
+	for _, kind := range []struct {
+		words map[string]*word
+		give  func(name, is string) error
+	}{
+		{g.vars, s.GiveVar},
+		{g.lines, func(name, is string) error {
+			on, err := config.ParseBool(is)
+			if err == nil {
+				err = s.GiveLine(name, on)
+			}
+			return err
+		}},
+		{g.inputs, func(name, is string) error { return s.GiveInput(name, is == "present") }},
+		{g.links, s.Link},
+	} {
+		for _, name := range slices.Sorted(maps.Keys(kind.words)) {
+			if err := kind.give(name, kind.words[name].text); err != nil {
+				return fmt.Errorf("%s: %w", kind.words[name].at, err)
+			}
+		}
+	}
+	for _, point := range slices.Sorted(maps.Keys(g.mounts)) {
+		if err := s.GiveMount(point, textsOf(g.mounts[point].fields)); err != nil {
+			return fmt.Errorf("%s: %w", g.mounts[point].at, err)
+		}
+	}
+	return nil
+}
+
+// end fills in what is known at the end of a test.
+func (p *play) end(o *Outcome) {
+	o.Took, o.Trace, o.Rules = p.sim.Now(), p.trace.String(), p.sim.Rules()
+	for _, d := range p.done {
+		if !d.mentioned {
+			o.Unmentioned = append(o.Unmentioned, fmt.Sprintf("%v %s, by rule %q", d.at, d.text, d.rule))
+		}
+	}
+	if o.Failure == "" && p.test.strict && len(o.Unmentioned) > 0 {
+		o.At, o.Failure = p.test.Pos, "strict: no `expect` mentions\n    "+strings.Join(o.Unmentioned, "\n    ")
+	}
+}
+
+// reload swaps in another configuration.
+func (p *play) reload(path string) error {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(p.file.Path), path)
+	}
+	c, err := agent.LoadForSimulation([]string{path})
+	if err != nil {
+		return err
+	}
+	p.sim.Reload(c)
+	return nil
+}
+
+// tracef adds a line to the trace.
+func (p *play) tracef(what, format string, args ...any) {
+	at := time.Duration(0)
+	if p.sim != nil {
+		at = p.sim.Now()
+	}
+	fmt.Fprintf(&p.trace, "%10v %-6s %s\n", at, what, fmt.Sprintf(format, args...))
+}
+
+// traced writes the log into the trace.
+type traced struct{ play *play }
+
+func (t *traced) Write(b []byte) (int, error) {
+	t.play.tracef("log", "%s", strings.TrimSuffix(string(b), "\n"))
+	return len(b), nil
+}
+
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 {
+		return slog.Attr{}
+	}
+	return a
+}

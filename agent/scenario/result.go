@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+
+// Results: what actions come to that a test does not really carry out.
+
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/agent/action"
+	"reflexd/config"
+)
+
+// result is what an action comes to.
+type result struct {
+	action config.Node
+	exit   int
+	fails  string
+	output string
+	after  time.Duration
+}
+
+// value reads a result: an action, or a part of one, and what it comes to.
+func (r *result) value() config.Value {
+	own := []config.Field{
+		{Name: "exit", Doc: "the exit status of a program", Default: "0", Value: config.Int(&r.exit, 0, 255)},
+		{Name: "fails", Doc: "why it fails", Value: config.Word(&r.fails, "a reason")},
+		{Name: "output", Doc: "what a program prints", Value: config.Text(&r.output)},
+		{Name: "after", Doc: "how long it takes", Value: config.Duration(&r.after)},
+	}
+	isOwn := func(e config.Entry) bool {
+		return slices.ContainsFunc(own, func(f config.Field) bool { return f.Name == e.Key })
+	}
+	read := config.Object(own...)
+	return config.Func(config.Shape{Type: "an action, with exit, fails, output and after"}, func(n config.Node, ps *config.Problems) {
+		rest := n
+		rest.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool { return !isOwn(e) })
+		read.Read(rest, ps)
+		r.action = n
+		r.action.Entries = slices.DeleteFunc(slices.Clone(n.Entries), isOwn)
+		switch {
+		case n.Kind != config.Map || len(r.action.Entries) != 1:
+			ps.Errorf(n.Pos, "expected an action and what it comes to, such as {run: [cp], exit: 1}")
+		case !slices.Contains(action.Kinds(), r.action.Entries[0].Key):
+			e := r.action.Entries[0]
+			ps.Errorf(e.At, "no action is called %q%s", e.Key, config.Known(e.Key, action.Kinds()))
+		}
+	})
+}
+
+// deed is an action that was done.
+type deed struct {
+	at        time.Duration
+	rule      string
+	text      config.Node // as it was written, with its fields filled in
+	mentioned bool        // by an expectation
+}
+
+// inside reports whether an action only changes what is inside of the agent,
+// and so is really done in a test.
+func inside(kind string, text config.Node) bool {
+	switch kind {
+	case "set", "pulse", "blink":
+		return len(text.Entries) > 0 && has(text.Entries[0].Value, "line")
+	case "log", "emit", "wait", "var", "rule":
+		return true
+	}
+	return false
+}
+
+// act carries out an action, as action.Env.Act is to do.
+func (p *play) act(r *action.Run, step *action.Step) (action.Pending, error, bool) {
+	d := &deed{at: p.sim.Now(), rule: r.Rule, text: only(step.Kind, filled(step.Text, func(text string) string { return p.sim.Fill(text, r.Event) }))}
+	p.done = append(p.done, d)
+	p.tracef("do", "%s, by rule %q", d.text, d.rule)
+	if inside(step.Kind, step.Text) {
+		return nil, nil, false
+	}
+	i := slices.IndexFunc(p.test.results, func(x *result) bool { return matches(x.action, d.text) })
+	if i < 0 {
+		return nil, nil, true
+	}
+	return p.comeTo(p.test.results[i], r, step)
+}
+
+// only leaves the telling key of an action alone.
+func only(kind string, n config.Node) config.Node {
+	n.Entries = slices.DeleteFunc(n.Entries, func(e config.Entry) bool { return e.Key != kind })
+	return n
+}
+
+// comeTo has an action come to x, when its time is over.
+func (p *play) comeTo(x *result, r *action.Run, step *action.Step) (action.Pending, error, bool) {
+	err := x.failure()
+	after := x.after
+	if bounded, ok := step.Action.(interface{ Bound() time.Duration }); ok {
+		if bound := bounded.Bound(); bound > 0 && after > bound {
+			after, err = bound, fmt.Errorf("timed out after %v (raise `timeout:` in the rule)", bound)
+		}
+	}
+	say := func() {
+		for line := range strings.Lines(x.output) {
+			p.log.Info("output", "rule", r.Rule, "line", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if after == 0 {
+		say()
+		return nil, err, true
+	}
+	return &ending{r.Env.Loop.After(after, func() { say(); r.Finish(err) })}, nil, true
+}
+
+func (x *result) failure() error {
+	switch {
+	case x.fails != "":
+		return errors.New(x.fails)
+	case x.exit != 0:
+		return fmt.Errorf("exit status %d", x.exit)
+	}
+	return nil
+}
+
+// ending is an action that takes its time.
+type ending struct{ timer interface{ Stop() bool } }
+
+// Stop implements action.Pending.
+func (e *ending) Stop() (gone bool) { return e.timer.Stop() }

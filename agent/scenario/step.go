@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+
+// Steps: what happens in a test. One that is an event is written as the trigger
+// that it fires.
+
+package scenario
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"reflexd/agent"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// step is one step of a test.
+type step struct {
+	pos  config.Pos
+	text string // as it was written
+	do   func(p *play) error
+}
+
+// The times of clicks: how long each is down, and the pause between two.
+const (
+	clickTime  = 50 * time.Millisecond
+	clickPause = 100 * time.Millisecond
+)
+
+// stepKind is one kind of step. its returns the fields of one step, and what
+// does it.
+type stepKind struct {
+	key, doc string
+	its      func(key string) (fields []config.Field, do func(p *play) error)
+}
+
+func stepKinds() []stepKind {
+	return []stepKind{
+		{"press", "press a line or key, and hold it down", pressing(func(p *play, b *button) error { return p.set(b, true) })},
+		{"release", "release it", pressing(func(p *play, b *button) error { return p.set(b, false) })},
+		{"click", "press and release it: 50 ms down", pressing(func(p *play, b *button) error { return p.click(b, 1) })},
+		{"double-click", "two clicks, 100 ms apart", pressing(func(p *play, b *button) error { return p.click(b, 2) })},
+		{"triple-click", "three clicks, 100 ms apart", pressing(func(p *play, b *button) error { return p.click(b, 3) })},
+		{"hold", "press it for a time, and release it: {power: 3s}", holding},
+		{"wait", "let time pass", waitStep},
+		{"expect", "what must have been done since the `expect` before, or what must be so now", expectStep},
+		{"line", "a line becomes on or off", lineStep},
+		{"encoder", "a rotary encoder is turned", encoderStep},
+		{"switch", "a switch of an input device", switchStep},
+		{"axis", "an axis or wheel of an input device", axisStep},
+		{"input", "an input is plugged in or pulled", inputStep},
+		{"link", "a network link", linkStep},
+		{"signal", "a signal", signalStep},
+		{"netlink", "a message on a declared socket", netlinkStep},
+		{"file", "a declared file", fileStep},
+		{"uevent", "a device event of the kernel", ueventStep},
+		{"mount", "something is mounted, or not any more", mountStep},
+		{"event", "an event, as `emit` sends it", eventStep},
+		{"var", "a variable is set from outside", varStep},
+		{"loss", "events of a source are lost", lossStep},
+		{"time", "the wall clock is set: `06:00`, or with a date", timeStep},
+		{"reload", "another configuration is read, relative to this file", reloadStep},
+	}
+}
+
+// value reads a step.
+func (s *step) value() config.Value {
+	kinds := stepKinds()
+	var variants []config.Variant
+	for _, k := range kinds {
+		variants = append(variants, config.Variant{Key: k.key, Doc: k.doc, Fields: func() []config.Field {
+			fields, _ := k.its(k.key)
+			return fields
+		}})
+	}
+	choice := config.Choice("step", variants, nil, func(key string, at config.Pos) []config.Field {
+		i := slices.IndexFunc(kinds, func(k stepKind) bool { return k.key == key })
+		fields, do := kinds[i].its(key)
+		s.do = do
+		return fields
+	})
+	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+		s.pos, s.text = n.Pos, n.String()
+		choice.Read(n, ps)
+	})
+}
+
+// button is a line, or a key of a device.
+type button struct{ line, key, from string }
+
+// buttonValue reads a button: the name of a line, or {key: KEY_X, from: INPUT}.
+func (b *button) value(more ...config.Field) config.Value {
+	return config.Either(config.Word(&b.line, "the name of a line"), config.Object(append([]config.Field{
+		{Name: "key", Doc: "a key", Required: true, Value: config.Word(&b.key, "key name")},
+		{Name: "from", Doc: "the declared input that has it; default: one that nothing declares", Value: config.Word(&b.from, "the name of an input")},
+	}, more...)...))
+}
+
+func pressing(do func(p *play, b *button) error) func(string) ([]config.Field, func(*play) error) {
+	return func(key string) ([]config.Field, func(*play) error) {
+		b := &button{}
+		return []config.Field{{Name: key, Required: true, Doc: "a line, or {key: KEY_X, from: INPUT}", Value: b.value()}}, func(p *play) error { return do(p, b) }
+	}
+}
+
+// set presses or releases b.
+func (p *play) set(b *button, down bool) error {
+	if b.line != "" {
+		return p.sim.Line(b.line, down)
+	}
+	value := int32(0)
+	if down {
+		value = 1
+	}
+	return p.sim.Key(b.from, b.key, value)
+}
+
+func (p *play) click(b *button, times int) error {
+	for i := range times {
+		if i > 0 {
+			p.sim.Advance(clickPause)
+		}
+		if err := p.holdFor(b, clickTime); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *play) holdFor(b *button, d time.Duration) error {
+	if err := p.set(b, true); err != nil {
+		return err
+	}
+	p.sim.Advance(d)
+	return p.set(b, false)
+}
+
+func holding(string) ([]config.Field, func(*play) error) {
+	b := &button{}
+	var held map[string]*word
+	var long time.Duration
+	key := b.value(config.Field{Name: "for", Doc: "how long", Required: true, Value: config.Duration(&long)})
+	value := config.Func(config.Shape{Type: "mapping from a line to a duration, or {key: KEY_X, for: 3s}"}, func(n config.Node, ps *config.Problems) {
+		if slices.ContainsFunc(n.Entries, func(e config.Entry) bool { return e.Key == "key" }) {
+			key.Read(n, ps)
+			return
+		}
+		wordsValue(&held).Read(n, ps)
+		for line, w := range held {
+			d, err := config.ParseDuration(w.text)
+			if err != nil {
+				ps.Errorf(w.at, "%v", err)
+			}
+			b.line, long = line, d
+		}
+		if len(held) > 1 {
+			ps.Errorf(n.Pos, "one line can be held at a time: press one, wait, release")
+		}
+	})
+	return []config.Field{{Name: "hold", Required: true, Value: value}}, func(p *play) error { return p.holdFor(b, long) }
+}
+
+func waitStep(string) ([]config.Field, func(*play) error) {
+	var d time.Duration
+	return []config.Field{{Name: "wait", Required: true, Value: config.Duration(&d)}}, func(p *play) error {
+		p.sim.Advance(d)
+		return nil
+	}
+}
+
+// named returns the fields of a step that names something and says what it
+// becomes.
+func named(key, what string, name *string, is *string, states ...string) []config.Field {
+	return []config.Field{
+		{Name: key, Required: true, Value: config.Word(name, what)},
+		{Name: "is", Required: true, Value: config.OneOf(is, states...)},
+	}
+}
+
+func lineStep(string) ([]config.Field, func(*play) error) {
+	var name, is string
+	return named("line", "the name of a line", &name, &is, sources.On, sources.Off, sources.Pressed, sources.Released), func(p *play) error {
+		return p.sim.Line(name, is == sources.On || is == sources.Pressed)
+	}
+}
+
+func encoderStep(string) ([]config.Field, func(*play) error) {
+	var name string
+	var steps int
+	return []config.Field{
+		{Name: "encoder", Required: true, Value: config.Word(&name, "the name of an encoder")},
+		{Name: "steps", Doc: "clockwise, or if negative counter-clockwise", Required: true, Value: config.Int(&steps, -10_000, 10_000)},
+	}, func(p *play) error { return p.sim.Turn(name, steps) }
+}
+
+// from is the field for the device of a switch or axis.
+func from(name *string) config.Field {
+	return config.Field{Name: "from", Doc: "the declared input that has it; default: one that nothing declares", Value: config.Word(name, "the name of an input")}
+}
+
+func switchStep(string) ([]config.Field, func(*play) error) {
+	var name, is, input string
+	return append(named("switch", "switch name", &name, &is, sources.On, sources.Off), from(&input)), func(p *play) error {
+		return p.sim.Switch(input, name, is == sources.On)
+	}
+}
+
+func axisStep(string) ([]config.Field, func(*play) error) {
+	var name, input string
+	var value int
+	return []config.Field{
+		{Name: "axis", Required: true, Value: config.Word(&name, "axis name")},
+		{Name: "value", Required: true, Value: config.Int(&value, -1<<31, 1<<31-1)},
+		from(&input),
+	}, func(p *play) error { return p.sim.Axis(input, name, int32(value)) }
+}
+
+func inputStep(string) ([]config.Field, func(*play) error) {
+	var name, is string
+	return named("input", "the name of an input", &name, &is, "present", "absent"), func(p *play) error {
+		return p.sim.GiveInput(name, is == "present")
+	}
+}
+
+func linkStep(string) ([]config.Field, func(*play) error) {
+	var name, is string
+	return named("link", "the name of a link", &name, &is, "up", "down", "added", "removed"), func(p *play) error { return p.sim.Link(name, is) }
+}
+
+func signalStep(string) ([]config.Field, func(*play) error) {
+	var name string
+	var value int
+	return []config.Field{
+		{Name: "signal", Required: true, Value: config.Word(&name, "signal")},
+		{Name: "value", Doc: "as sigqueue(3) sends it", Default: "0", Value: config.Int(&value, -1<<31, 1<<31-1)},
+	}, func(p *play) error { return p.sim.Signal(name, int32(value)) }
+}
+
+// more is the field for what else an event has.
+func more(m *map[string]*word) config.Field {
+	return config.Field{Name: "fields", Doc: "its fields, or what else it has", Value: wordsValue(m)}
+}
+
+func fieldsOf(m map[string]*word) []sources.Field {
+	var all []sources.Field
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, sources.Field{Name: name, Value: sources.Text(m[name].text)})
+	}
+	return all
+}
+
+func textsOf(m map[string]*word) map[string]string {
+	all := map[string]string{}
+	for name, w := range m {
+		all[name] = w.text
+	}
+	return all
+}
+
+func netlinkStep(string) ([]config.Field, func(*play) error) {
+	var name, text, data string
+	var rest map[string]*word
+	return []config.Field{
+		{Name: "netlink", Required: true, Value: config.Word(&name, "the name of a socket")},
+		{Name: "text", Doc: "the payload", Value: config.Text(&text)},
+		{Name: "data", Doc: "or the payload in hex", Value: config.Text(&data)},
+		more(&rest),
+	}, func(p *play) error { return p.sim.Netlink(name, text, data, fieldsOf(rest)) }
+}
+
+func fileStep(string) ([]config.Field, func(*play) error) {
+	var name, is, text string
+	var textAt config.Pos
+	var rest map[string]*word
+	return []config.Field{
+			{Name: "file", Required: true, Value: config.Word(&name, "the name of a file")},
+			{Name: "is", Doc: "what happens; default: what mostly does", Value: config.Word(&is, "a state of the file")},
+			{Name: "text", Doc: "what is read", Value: config.At(&textAt, config.Text(&text))},
+			more(&rest),
+		}, func(p *play) error {
+			read := &text
+			if textAt.Line == 0 {
+				read = nil
+			}
+			return p.sim.File(name, is, read, fieldsOf(rest))
+		}
+}
+
+func ueventStep(string) ([]config.Field, func(*play) error) {
+	var values map[string]*word
+	return []config.Field{{Name: "uevent", Doc: "ACTION, SUBSYSTEM, DEVNAME and so on", Required: true, Value: wordsValue(&values)}},
+		func(p *play) error { return p.sim.Uevent(textsOf(values)) }
+}
+
+func mountStep(string) ([]config.Field, func(*play) error) {
+	var point, is string
+	var rest map[string]*word
+	return append(named("mount", "a mount point", &point, &is, "mounted", "unmounted", "failed", "yanked"), more(&rest)),
+		func(p *play) error { return p.sim.Mount(point, is, textsOf(rest)) }
+}
+
+func eventStep(string) ([]config.Field, func(*play) error) {
+	var name string
+	var rest map[string]*word
+	return []config.Field{{Name: "event", Required: true, Value: config.Word(&name, "the name of an event")}, more(&rest)},
+		func(p *play) error { return p.sim.Event(name, fieldsOf(rest)) }
+}
+
+func varStep(string) ([]config.Field, func(*play) error) {
+	var name, is string
+	return []config.Field{
+		{Name: "var", Required: true, Value: config.Word(&name, "the name of a variable")},
+		{Name: "is", Required: true, Value: config.Text(&is)},
+	}, func(p *play) error { return p.sim.SetVar(name, is) }
+}
+
+func lossStep(string) ([]config.Field, func(*play) error) {
+	var source string
+	var count int
+	return []config.Field{
+			{Name: "loss", Doc: "the source, and after a colon what of it: gpio:door", Required: true, Value: config.Word(&source, "a source")},
+			{Name: "count", Doc: "how many; 0: nobody knows", Default: "0", Value: config.Int(&count, 0, 1<<31-1)},
+		}, func(p *play) error {
+			kind, name, _ := strings.Cut(source, ":")
+			if !slices.Contains(agent.SourceNames(), kind) {
+				return fmt.Errorf("no source is called %q%s", kind, config.Known(kind, agent.SourceNames()))
+			}
+			p.sim.Lose(kind, name, count)
+			return nil
+		}
+}
+
+func timeStep(string) ([]config.Field, func(*play) error) {
+	var to string
+	return []config.Field{{Name: "time", Required: true, Value: config.Text(&to)}}, func(p *play) error {
+		now := p.sim.Wall()
+		t, err := parseTime(to, now, now.Location())
+		if err == nil {
+			p.sim.SetWall(t)
+		}
+		return err
+	}
+}
+
+func reloadStep(string) ([]config.Field, func(*play) error) {
+	var path string
+	return []config.Field{{Name: "reload", Required: true, Value: config.Word(&path, "a path")}}, func(p *play) error { return p.reload(path) }
+}

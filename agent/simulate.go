@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+
+// Simulation: an agent in virtual time, for tests of rules. Its recognisers,
+// states, rules, conditions and run modes, its variables, timers and outputs are
+// those of every agent. What is replaced: the clock and the wait, what sources
+// read from the kernel, and what actions do to the world.
+
+package agent
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"reflexd/agent/action"
+	"reflexd/agent/loop"
+	"reflexd/agent/mount"
+	"reflexd/agent/rule"
+	"reflexd/config"
+	"reflexd/sources"
+	"reflexd/sources/input"
+	"reflexd/sources/signal"
+	"reflexd/sources/uevent"
+)
+
+// simulationStart is what CLOCK_MONOTONIC reads when a simulation begins: not 0,
+// which stands for never in some places.
+const simulationStart = time.Hour
+
+// Simulation is an agent in virtual time. Its methods must be called from one
+// goroutine at a time.
+type Simulation struct {
+	agent *Agent
+	wall  time.Time // what the wall clock reads at simulationStart
+}
+
+// SimulationOptions say how a simulation goes.
+type SimulationOptions struct {
+	Log *slog.Logger
+	// Wall is the time of the wall clock, in the zone of the board, at the
+	// beginning.
+	Wall time.Time
+	// Observe is shown every event that rules are shown, at its time.
+	Observe func(*sources.Event)
+	// Act is asked to carry out an action: if it is handled, nothing else is
+	// done.
+	Act func(r *action.Run, step *action.Step) (p action.Pending, err error, handled bool)
+	// Given has the sources begin with what they are to find; nil for nothing.
+	Given func(*Simulation) error
+}
+
+// NewSimulation returns an agent that has started with c, which must have been
+// loaded by LoadForSimulation.
+func NewSimulation(c *Configuration, opts SimulationOptions) (*Simulation, error) {
+	s := &Simulation{wall: opts.Wall}
+	nowhere := "/nonexistent"
+	a := &Agent{
+		opts: Options{
+			Log: opts.Log, Version: "simulation", Observe: opts.Observe, Wall: s.Wall, act: opts.Act,
+			Dev: nowhere, Sys: nowhere, Proc: nowhere, simulated: true,
+		},
+		loop: loop.NewVirtual(simulationStart),
+	}
+	s.agent = a
+	if err := a.open(c); err != nil {
+		return nil, err
+	}
+	if opts.Given != nil {
+		if err := opts.Given(s); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	a.apply(c)
+	a.emit(a.lifeEvent("started"))
+	a.awaitStart(a.ready)
+	s.Advance(0)
+	return s, nil
+}
+
+// LoadForSimulation is Load for a simulation, which needs to know how actions
+// were written.
+func LoadForSimulation(paths []string) (*Configuration, error) {
+	c := newConfiguration()
+	c.keepsText = true
+	ps := &config.Problems{}
+	if err := c.load(paths, ps); err != nil {
+		return nil, err
+	}
+	if ps.Failed() {
+		return nil, ps
+	}
+	return c, nil
+}
+
+// Close ends it. Actions under way are dropped.
+func (s *Simulation) Close() {
+	s.agent.close()
+}
+
+// Now is how long it has gone on.
+func (s *Simulation) Now() time.Duration { return s.agent.loop.Now() - simulationStart }
+
+// Wall is the time of the wall clock.
+func (s *Simulation) Wall() time.Time { return s.wall.Add(s.Now()) }
+
+// SetWall sets the wall clock, now.
+func (s *Simulation) SetWall(to time.Time) {
+	s.wall = to.Add(-s.Now())
+	s.agent.clock.ClockSet()
+}
+
+// Advance lets d pass.
+func (s *Simulation) Advance(d time.Duration) {
+	if s.agent.index == nil {
+		return // it has not begun
+	}
+	s.agent.loop.Advance(s.agent.loop.Now()+d, s.agent.turn)
+}
+
+// AdvanceToNext lets time pass until something is due, or up to the time to, as
+// Now has it.
+func (s *Simulation) AdvanceToNext(to time.Duration) {
+	next := simulationStart + to
+	if due, ok := s.agent.loop.Due(); ok {
+		next = min(next, due)
+	}
+	s.agent.loop.Advance(next, s.agent.turn)
+}
+
+// Reload swaps in another configuration, now.
+func (s *Simulation) Reload(c *Configuration) {
+	s.agent.apply(c)
+	s.agent.reloads++
+	s.agent.emit(s.agent.lifeEvent("reloaded"))
+	s.Advance(0)
+}
+
+// Emit has the rules see an event, now.
+func (s *Simulation) Emit(e *sources.Event) {
+	e.Time = s.agent.loop.Now()
+	s.agent.emit(e)
+	s.Advance(0)
+}
+
+// Lose reports that events of a source were lost.
+func (s *Simulation) Lose(kind, name string, count int) {
+	host := sources.Host{Loop: s.agent.loop, Emit: s.agent.emit, Log: s.agent.log}
+	host.Lost(kind, name, count, "simulated")
+	s.Advance(0)
+}
+
+// GiveLine makes a line on or off when it is opened. It must be called from
+// Given.
+func (s *Simulation) GiveLine(name string, on bool) error {
+	return s.agent.gpio.SimulateInitial(s.agent.config.gpio, name, on)
+}
+
+// GiveInput says whether a declared input is there. From Given, it is so at the
+// start.
+func (s *Simulation) GiveInput(name string, present bool) error {
+	err := s.agent.input.SimulatePresence(s.agent.config.input, name, present)
+	s.Advance(0)
+	return err
+}
+
+// Key presses (1), repeats (2) or releases (0) a key, by its name, of the
+// device declared as input, "" for one that nothing declares.
+func (s *Simulation) Key(from, key string, value int32) error {
+	code, err := input.KeyCode(key)
+	if err == nil {
+		err = s.agent.input.SimulateKey(from, code, value)
+	}
+	s.Advance(0)
+	return err
+}
+
+// Switch sets a switch of such a device, Axis an axis or wheel.
+func (s *Simulation) Switch(from, name string, on bool) error {
+	err := s.agent.input.SimulateSwitch(from, name, on)
+	s.Advance(0)
+	return err
+}
+
+// Axis moves an axis or wheel of such a device.
+func (s *Simulation) Axis(from, name string, value int32) error {
+	err := s.agent.input.SimulateAxis(from, name, value)
+	s.Advance(0)
+	return err
+}
+
+// Link makes a network link up, down or removed. From Given, it is so at the
+// start.
+func (s *Simulation) Link(name, is string) error {
+	err := s.agent.link.SimulateLink(name, is)
+	s.Advance(0)
+	return err
+}
+
+// Signal sends a signal to the agent.
+func (s *Simulation) Signal(name string, value int32) error {
+	return s.emitted(signal.Simulated(name, value))
+}
+
+// File makes something happen to a declared file; text is what is read of it.
+func (s *Simulation) File(name, is string, text *string, more []sources.Field) error {
+	return s.emitted(s.agent.config.file.Simulated(name, is, text, more))
+}
+
+// Netlink sends a message to a declared socket.
+func (s *Simulation) Netlink(name, text, data string, more []sources.Field) error {
+	return s.emitted(s.agent.config.netlink.Simulated(name, text, data, more))
+}
+
+// Uevent announces a device as the kernel does.
+func (s *Simulation) Uevent(properties map[string]string) error {
+	return s.emitted(uevent.Simulated(properties))
+}
+
+// Mount makes something happen to what is mounted at point.
+func (s *Simulation) Mount(point, is string, fields map[string]string) error {
+	return s.emitted(mount.Simulated(point, is, fields))
+}
+
+// GiveMount says that something is mounted at the start. It must be called from
+// Given.
+func (s *Simulation) GiveMount(point string, fields map[string]string) error {
+	e, err := mount.Simulated(point, mount.Mounted, fields)
+	if err == nil {
+		e.Standing = sources.Found
+		e.Time = s.agent.loop.Now()
+		s.agent.emit(e)
+	}
+	return err
+}
+
+// Event sends an event as emit does.
+func (s *Simulation) Event(name string, fields []sources.Field) error {
+	e := action.NewEvent(name, 0)
+	e.Fields = fields
+	return s.emitted(e, nil)
+}
+
+// SetVar sets a variable, as from outside.
+func (s *Simulation) SetVar(name, value string) error {
+	err := s.agent.vars.Set(name, value, nil)
+	s.Advance(0)
+	return err
+}
+
+func (s *Simulation) emitted(e *sources.Event, err error) error {
+	if err == nil {
+		s.Emit(e)
+	}
+	return err
+}
+
+// GiveVar makes a variable's value what it begins with. It must be called from
+// Given.
+func (s *Simulation) GiveVar(name, value string) error { return s.agent.config.vars.Begin(name, value) }
+
+// Line makes an input on or off, now, if it is not.
+func (s *Simulation) Line(name string, on bool) error {
+	if _, err := s.agent.gpio.SimulateEdge(name, on); err != nil {
+		return err
+	}
+	s.Advance(0)
+	return nil
+}
+
+// Turn turns an encoder by so many events, negative counter-clockwise.
+func (s *Simulation) Turn(name string, events int) error {
+	if err := s.agent.gpio.SimulateTurn(name, events); err != nil {
+		return err
+	}
+	s.Advance(0)
+	return nil
+}
+
+// Fill returns a string of the configuration with its fields filled in, as an
+// action upon e has it now.
+func (s *Simulation) Fill(text string, e *sources.Event) string {
+	return s.agent.config.references.Fill(text, e)
+}
+
+// LineState returns whether a line is on, as rules know it, and whether that is
+// known.
+func (s *Simulation) LineState(name string) (on, known bool) { return s.agent.gpio.Level(name) }
+
+// VarValue returns the value of a variable.
+func (s *Simulation) VarValue(name string) (string, error) { return s.agent.vars.Value(name) }
+
+// State returns the state of anything that has states, "" if it is not known.
+func (s *Simulation) State(kind, name string) string {
+	state, _ := s.agent.states.State(kind, name)
+	return state
+}
+
+// Rule returns what happened to a rule so far.
+func (s *Simulation) Rule(name string) (rule.Status, error) {
+	for _, r := range s.Rules() {
+		if r.Name == name {
+			return r, nil
+		}
+	}
+	return rule.Status{}, fmt.Errorf("no rule is called %q", name)
+}
+
+// Rules returns what happened to all rules so far.
+func (s *Simulation) Rules() []rule.Status { return s.agent.runner.Status(s.agent.config.Rules) }
+
+// absent is a source that a simulation does without: its events come from the
+// test.
+type absent struct{}
+
+func (absent) Apply(sources.Plan)      {}
+func (absent) Status() []sources.State { return nil }
+func (absent) Close()                  {}

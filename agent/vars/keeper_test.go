@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+
+// When the file is written, in time that the test moves.
+
+package vars
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// clock is a loop on which only timers and work in the background happen.
+type clock struct {
+	sources.Loop // what is not here is not used
+	now          time.Duration
+	timers       []*alarm
+}
+
+type alarm struct {
+	due  time.Duration
+	fire func() // nil once it fired or was stopped
+}
+
+func (a *alarm) Stop() bool {
+	was := a.fire != nil
+	a.fire = nil
+	return was
+}
+
+func (c *clock) Now() time.Duration { return c.now }
+
+func (c *clock) After(d time.Duration, fire func()) sources.Timer {
+	a := &alarm{c.now + d, fire}
+	c.timers = append(c.timers, a)
+	return a
+}
+
+// Beside does at once what would take a moment.
+func (c *clock) Beside(work, done func()) {
+	work()
+	c.After(0, done)
+}
+
+// pass lets time pass until the time at.
+func (c *clock) pass(at time.Duration) {
+	for {
+		c.timers = slices.DeleteFunc(c.timers, func(a *alarm) bool { return a.fire == nil })
+		i := -1
+		for j, a := range c.timers {
+			if a.due <= at && (i < 0 || a.due < c.timers[i].due) {
+				i = j
+			}
+		}
+		if i < 0 {
+			c.now = at
+			return
+		}
+		fire := c.timers[i].fire
+		c.now, c.timers[i].fire = max(c.now, c.timers[i].due), nil
+		fire()
+	}
+}
+
+// keptOn returns a source whose variables n and mode are kept in the file.
+func keptOn(t *testing.T, c *clock, path string) *Source {
+	t.Helper()
+	s := open(sources.Host{Loop: c, Log: slog.New(slog.DiscardHandler), Emit: func(*sources.Event) {}})
+	p, ps := Kind.Plan().(*Plan), &config.Problems{}
+	n, _ := config.Parse("f", fmt.Appendf(nil, "{state_file: %s, vars: {n: {keep: true}, mode: {keep: true}}}", path), ps)
+	if config.Object(p.Sections()...).Read(n, ps); ps.Failed() {
+		t.Fatal(ps)
+	}
+	p.Prepare()
+	s.Apply(p)
+	return s
+}
+
+// A variable that changes each second for an hour is written once a minute, and
+// what is rare is on the disk within about a second all the same.
+func TestFrequentChangesAreWrittenOnceAMinute(t *testing.T) {
+	c := &clock{now: time.Hour}
+	path := filepath.Join(t.TempDir(), "state")
+	s := keptOn(t, c, path)
+	set := func(name, value string) {
+		t.Helper()
+		if err := s.Set(name, value, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onDisk := func(name string) string {
+		t.Helper()
+		values, err := read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return values[name]
+	}
+	var behind int
+	for second := range 3600 {
+		c.pass(time.Hour + time.Duration(second)*time.Second)
+		set("n", fmt.Sprint(second))
+		if second%600 == 599 { // once in ten minutes
+			set("mode", fmt.Sprint(second))
+		}
+		c.pass(c.now + 900*time.Millisecond)
+		var now int
+		fmt.Sscan(onDisk("n"), &now)
+		behind = max(behind, second-now)
+		if second%600 == 0 && second > 0 && onDisk("mode") != fmt.Sprint(second-1) {
+			t.Errorf("after %d seconds the mode on the disk is %q", second, onDisk("mode"))
+		}
+	}
+	if w := s.keeper.writes; w < 60 || w > mostSoon+60+6+1 {
+		t.Errorf("%d writes in an hour", w)
+	}
+	if behind > 60 {
+		t.Errorf("the disk was behind by %d s", behind)
+	}
+	set("n", "last")
+	s.Close()
+	if got := onDisk("n"); got != "last" {
+		t.Errorf("closed with %q", got)
+	}
+}
+
+// After a minute's rest a variable is written soon again.
+func TestRestedVariablesAreWrittenSoon(t *testing.T) {
+	c := &clock{now: time.Hour}
+	path := filepath.Join(t.TempDir(), "state")
+	s := keptOn(t, c, path)
+	for round := range 3 {
+		for i := range 100 { // within a second
+			c.pass(c.now + 10*time.Millisecond)
+			_ = s.Set("n", fmt.Sprint(round, i), nil)
+		}
+		c.pass(c.now + restSpacing)
+		writes := s.keeper.writes
+		_ = s.Set("n", fmt.Sprint("single ", round), nil)
+		c.pass(c.now + spacing + settle)
+		if values, _ := read(path); s.keeper.writes != writes+1 || values["n"] != fmt.Sprint("single ", round) {
+			t.Errorf("round %d: %q, %d writes before, %d now", round, values, writes, s.keeper.writes)
+		}
+		c.pass(c.now + restSpacing)
+	}
+}
