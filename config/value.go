@@ -221,7 +221,7 @@ var synonyms = map[string][]string{
 	"double-click": {"double-clicked"}, "double-tapped": {"double-clicked"}, "double": {"double-clicked"}, "dblclick": {"double-clicked"},
 	"autorepeat": {"repeated"}, "repeat": {"repeated"},
 	"high": {"on", "rising"}, "low": {"off", "falling"}, "true": {"on"}, "false": {"off"}, "yes": {"on"}, "no": {"off"},
-	"active": {"on"}, "inactive": {"off"}, "closed": {"on"}, "opened": {"off"}, "open": {"off"},
+	"active": {"on"}, "inactive": {"off"},
 	"connected": {"present", "up", "added", "mounted"}, "plugged": {"present", "added", "mounted", "up"}, "plugged-in": {"present", "added", "mounted"},
 	"inserted": {"present", "added", "mounted"}, "attached": {"present", "added", "mounted"}, "online": {"up", "present"},
 	"disconnected": {"absent", "down", "removed", "unmounted"}, "unplugged": {"absent", "removed", "yanked", "down"},
