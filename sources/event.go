@@ -171,6 +171,7 @@ type Value struct {
 	number int64
 	isText bool
 	secret bool
+	quoted bool // only while a condition looks at it: see isQuoted
 }
 
 // Text returns a text value.

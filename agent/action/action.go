@@ -5,7 +5,7 @@
 package action
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -317,6 +317,14 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 	return s.Build(&with)
 }
 
+// Journal is what a rule's runs log, each call a line or less: what repeats is
+// counted instead.
+type Journal interface {
+	Fired(e *sources.Event)
+	// Failed logs that an action of that kind, declared at that place, failed.
+	Failed(kind string, err error, at string)
+}
+
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
@@ -331,6 +339,8 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Journal logs the firing and what fails; nil if the run is of no rule.
+	Journal Journal
 
 	list      List
 	onFailure List
@@ -367,7 +377,9 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+	if r.Journal != nil {
+		r.Journal.Fired(r.Event)
+	}
 }
 
 // shown is Wall, and "" without a clock.
@@ -502,6 +514,14 @@ func (r *Run) start(step *Step) (Pending, error) {
 	return step.Start(r)
 }
 
+// shown returns err without what of the event must not be shown.
+func (r *Run) shown(err error) error {
+	if text := r.Event.Conceal(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
 // endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
 func (r *Run) endStep(err error) bool {
@@ -510,11 +530,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	level := slog.LevelWarn
-	if r.Rule == "" {
-		level = slog.LevelDebug
+	if r.Journal == nil { // of no rule: whoever asked is told
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.shown(err), "at", step.Pos.String())
+	} else {
+		r.Journal.Failed(step.Kind, r.shown(err), step.Pos.String())
 	}
-	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", r.Event.Conceal(err.Error()), "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}
