@@ -94,11 +94,11 @@ func (a *Agent) get(r control.Request, reply func(any, error)) {
 		reply(nil, err)
 		return
 	}
-	a.tell(kind, name, reply)
+	a.replyState(kind, name, reply)
 }
 
-// tell replies with the state of something.
-func (a *Agent) tell(kind, name string, reply func(any, error)) {
+// replyState replies with the state of something.
+func (a *Agent) replyState(kind, name string, reply func(any, error)) {
 	s := &client.State{Version: client.Version, Kind: kind, Name: name}
 	if since, ok := a.since(kind, name); ok {
 		s.Since, s.For = a.ago(since)
@@ -106,11 +106,11 @@ func (a *Agent) tell(kind, name string, reply func(any, error)) {
 	var err error
 	switch kind {
 	case "line":
-		err = a.tellLine(s)
+		err = a.lineState(s)
 	case "var":
 		s.State, err = a.vars.Value(name)
 	case "led":
-		a.tellLED(s, reply)
+		a.ledState(s, reply)
 		return
 	}
 	if err != nil {
@@ -132,7 +132,7 @@ func (a *Agent) since(kind, name string) (at time.Duration, ok bool) {
 	return at, state != ""
 }
 
-func (a *Agent) tellLine(s *client.State) error {
+func (a *Agent) lineState(s *client.State) error {
 	states := a.gpio.Status()
 	i := slices.IndexFunc(states, func(st sources.State) bool { return st.Name == s.Name })
 	if a.config.gpio.Spec(s.Name) == "" {
@@ -161,8 +161,8 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// tellLED asks the LED's driver in the background.
-func (a *Agent) tellLED(s *client.State, reply func(any, error)) {
+// ledState asks the LED's driver in the background.
+func (a *Agent) ledState(s *client.State, reply func(any, error)) {
 	s.Playing, s.SetBy = a.outputs.Of(output.Output{LED: s.Name})
 	var brightness, greatest int
 	var err error
@@ -202,7 +202,7 @@ func (a *Agent) order(r control.Request, reply func(any, error)) {
 	by := fmt.Sprintf("uid %d", r.From.Uid)
 	a.log.Debug("order", "verb", r.Verb, "name", kind+"/"+name, "by", by)
 	if kind == "var" {
-		a.tell(kind, name, reply)
+		a.replyState(kind, name, reply)
 		return
 	}
 	a.drive(r.Verb, kind, name, keys, by, reply)
@@ -241,7 +241,7 @@ func (a *Agent) drive(verb, kind, name string, keys map[string]string, by string
 			reply(nil, err)
 			return
 		}
-		a.tell(kind, name, reply)
+		a.replyState(kind, name, reply)
 	})
 	if begun = true; run.Doing() != "" {
 		a.outputs.Credit(o, by)
@@ -272,7 +272,7 @@ func (c *Configuration) orderOf(verb, kind, name string, keys map[string]string)
 	}
 	var spec action.Spec
 	ps := &config.Problems{}
-	spec.Value(nil).Read(config.Node{Pos: at, Kind: config.Map, Entries: []config.Entry{{Key: verb, At: at, Value: words}}}, ps)
+	spec.Value(action.NewLanguage(nil)).Read(config.Node{Pos: at, Kind: config.Map, Entries: []config.Entry{{Key: verb, At: at, Value: words}}}, ps)
 	known := c.known
 	known.Uses = &action.Uses{} // a client's order declares nothing
 	list := spec.Build(&action.Check{Problems: ps, Known: known})

@@ -196,8 +196,17 @@ func TestRulesAndCancel(t *testing.T) {
 	if rules[1].Fired != 0 || rules[1].Ago != nil || rules[1].At == "" {
 		t.Errorf("%+v", rules[1])
 	}
+	w := r.dial()
+	if err := w.Watch(client.Filter{Rules: []string{"slow"}}); err != nil {
+		t.Fatal(err)
+	}
 	if n, err := c.Cancel("slow"); err != nil || n.Runs != 3 {
 		t.Error(n, err)
+	}
+	for range 3 {
+		if n, err := w.Next(); err != nil || n.Outcome != "stopped" {
+			t.Error(n, err)
+		}
 	}
 	if n, err := c.Cancel("slow"); err != nil || n.Runs != 0 {
 		t.Error(n, err)
@@ -396,6 +405,11 @@ func TestRolesFollowAReload(t *testing.T) {
 	})
 	access("control: {allow: [{gid: 54322, may: read}, {gid: 54323, may: read}]}\n", 0o666, os.Getegid())
 	access("rules: []\n", 0o600, os.Getegid())
+	as(t, 54321, 54321, nil, func() {
+		if _, err := client.Dial(r.agent.opts.Socket); !errors.Is(err, client.ErrDenied) || !strings.Contains(err.Error(), "`control: allow`") {
+			t.Error(err)
+		}
+	})
 }
 
 // key sends a key event as an input device whose events all reach the agent.

@@ -23,7 +23,8 @@ const Patience = 10 * time.Second
 // Conn is a connection to the agent. It serves one request at a time; only
 // Close may be called while another method runs.
 type Conn struct {
-	// Patience is how long the agent may take for an answer.
+	// Patience is how long the agent may take for an answer, or the next part
+	// of one.
 	Patience time.Duration
 
 	path string
@@ -67,6 +68,8 @@ func dial(path string, patience time.Duration) (*Conn, error) {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
 		return nil, fmt.Errorf("no agent is running (nothing listens on %s)", path)
+	case errors.Is(err, unix.EACCES):
+		return nil, fmt.Errorf("%w: the agent at %s gives this user no role; `control: allow` in its configuration does", ErrDenied, path)
 	case errors.Is(err, unix.EAGAIN):
 		return nil, fmt.Errorf("the agent at %s does not answer: too many other clients are waiting", path)
 	}
@@ -106,7 +109,7 @@ func (c *Conn) Do(r Request, result any) error {
 	if err != nil {
 		return err
 	}
-	if err := c.file.SetDeadline(time.Now().Add(c.Patience)); err != nil {
+	if err := c.file.SetWriteDeadline(time.Now().Add(c.Patience)); err != nil {
 		return fmt.Errorf("ask the agent at %s: %w", c.path, err)
 	}
 	if _, err := c.file.Write(packet); err != nil && !errors.Is(err, unix.EPIPE) { // rejected: the answer says why
@@ -136,6 +139,9 @@ func (c *Conn) ask(verb, name string, arguments, result any) error {
 func (c *Conn) receive() ([]byte, error) {
 	var whole strings.Builder
 	for {
+		if err := c.file.SetReadDeadline(time.Now().Add(c.Patience)); err != nil {
+			return nil, err
+		}
 		packet, err := c.packet()
 		if err != nil {
 			return nil, err
@@ -144,8 +150,8 @@ func (c *Conn) receive() ([]byte, error) {
 		if err := json.Unmarshal(packet, &a); err != nil {
 			return nil, fmt.Errorf("decode the answer of the agent at %s: %w", c.path, err)
 		}
-		if a.Part == "" && whole.Len() == 0 {
-			return packet, nil
+		if a.Part == "" {
+			return packet, nil // whole, or the error that ends the parts
 		}
 		if whole.WriteString(a.Part); a.Last {
 			return []byte(whole.String()), nil

@@ -113,6 +113,13 @@ func (c *conn) silent() {
 	c.hangUp()
 }
 
+// limitBuffer limits what the kernel holds for the client.
+func (c *conn) limitBuffer(size int) {
+	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size); err != nil {
+		c.server.log.Debug("control socket: send buffer", "error", err)
+	}
+}
+
 func (c *conn) close() {
 	if c.closed {
 		return
@@ -126,7 +133,7 @@ func (c *conn) close() {
 	c.watch.Close()
 	unix.Close(c.fd)
 	delete(c.server.conns, c)
-	c.server.countUser(c.peer.Uid, -1)
+	c.server.countUser(&c.peer, -1)
 }
 
 func (c *conn) hangUp() {
@@ -252,7 +259,7 @@ func (c *conn) drop() {
 }
 
 // burst is how many packets of an answer are sent in one go.
-const burst = 4
+const burst = 8
 
 // flush sends some of the answer. When all of it is sent, the client may ask
 // again, or watches.
@@ -293,6 +300,7 @@ func (c *conn) sent() {
 	c.busy = false
 	if c.filter != nil {
 		sources.StopTimer(&c.idle)
+		c.limitBuffer(streamBuffer)
 		f := &c.server.feed
 		c.next = f.end()
 		f.watchers = append(f.watchers, c)

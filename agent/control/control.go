@@ -19,11 +19,15 @@ import (
 )
 
 const (
-	// sendBuffer is the buffer of a client's socket: what the kernel holds of
-	// answers that it does not read is at most twice this, and a packet.
-	sendBuffer = client.MaxPacket
+	// answerBuffer and streamBuffer are the buffers of the sockets of clients
+	// that ask and of those that watch: what the kernel holds of what they do
+	// not read is at most twice this, and a packet. Those that ask are soon sent
+	// away.
+	answerBuffer = 4 * client.MaxPacket
+	streamBuffer = client.MaxPacket
 	// maxClients may be connected at a time; the next one waits in the
-	// kernel's backlog. Of another user than root and our own, a quarter may.
+	// kernel's backlog. Users other than root and our own can have a quarter of
+	// the places each, and three quarters together.
 	maxClients = 1024
 	backlog    = 128
 	// longestSilence is how long a client may say nothing, or not read its
@@ -53,6 +57,7 @@ type Server struct {
 	conns   map[*conn]bool
 	most    int                      // how many conns there may be
 	users   map[uint32]int           // conns by user
+	others  int                      // conns of users other than root and our own
 	refused map[uint32]time.Duration // when a refusal was logged last, by user
 	feed    feed
 	held    int           // bytes of answers that wait for their readers
@@ -196,15 +201,13 @@ func (s *Server) admit(fd int, peer Peer) error {
 	role := s.policy.Of(&peer)
 	if role == None {
 		s.logRefusal(&peer, "connect", Read, role)
-		return fmt.Errorf("%w: the control socket is for users with a role (control: allow); user %d has none", client.ErrDenied, peer.Uid)
+		return fmt.Errorf("%w: the control socket needs the role read, and user %d has no role (control: allow)", client.ErrDenied, peer.Uid)
 	}
-	if most := s.most / 4; s.users[peer.Uid] >= most && !trusted(&peer) {
-		return fmt.Errorf("%w: user %d has %d connections", client.ErrBusy, peer.Uid, most)
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer); err != nil {
-		s.log.Debug("control socket: send buffer", "error", err)
+	if most := s.most / 4; !trusted(&peer) && (s.users[peer.Uid] >= most || s.others >= 3*most) {
+		return fmt.Errorf("%w: user %d has %d connections, and others %d", client.ErrBusy, peer.Uid, s.users[peer.Uid], len(s.conns)-s.users[peer.Uid])
 	}
 	c := &conn{server: s, fd: fd, peer: peer, role: role}
+	c.limitBuffer(answerBuffer)
 	var err error
 	if c.watch, err = s.loop.Watch(fd, unix.EPOLLIN, c.ready); err != nil {
 		s.log.Error("control socket", "error", err)
@@ -212,7 +215,7 @@ func (s *Server) admit(fd int, peer Peer) error {
 	}
 	c.wait()
 	s.conns[c] = true
-	s.countUser(peer.Uid, 1)
+	s.countUser(&peer, 1)
 	s.limit()
 	return nil
 }
@@ -228,9 +231,12 @@ func places() int {
 }
 
 // countUser keeps count of the connections of a user.
-func (s *Server) countUser(uid uint32, change int) {
-	if s.users[uid] += change; s.users[uid] == 0 {
-		delete(s.users, uid)
+func (s *Server) countUser(p *Peer, change int) {
+	if s.users[p.Uid] += change; s.users[p.Uid] == 0 {
+		delete(s.users, p.Uid)
+	}
+	if !trusted(p) {
+		s.others += change
 	}
 }
 

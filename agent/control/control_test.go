@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -280,13 +281,15 @@ func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
 // Answers of any size arrive, also with characters of several bytes at the ends
 // of parts and with those that JSON escapes.
 func TestAnswersOfAnySize(t *testing.T) {
-	answer := ""
-	path := serve(t, func(_ Request, reply func(any, error)) { reply(answer, nil) })
+	of := func(size int) string { return strings.Repeat("ü<\"\x01\u2028", size/9+1) }
+	path := serve(t, func(r Request, reply func(any, error)) {
+		size, _ := strconv.Atoi(r.Name)
+		reply(of(size), nil)
+	})
 	for _, size := range []int{0, 1, mostPart - 30, mostPart, client.MaxPacket - 20, client.MaxPacket, 100_000, 3 << 20} {
-		answer = strings.Repeat("ü<\"\x01\u2028", size/9+1)
 		var got string
-		if err := client.Call(path, client.Request{}, &got, patience); err != nil || got != answer {
-			t.Errorf("%d bytes: %d arrived, %v", len(answer), len(got), err)
+		if err := client.Call(path, client.Request{Name: strconv.Itoa(size)}, &got, patience); err != nil || got != of(size) {
+			t.Errorf("%d bytes: %d arrived, %v", size, len(got), err)
 		}
 	}
 }

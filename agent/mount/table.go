@@ -33,7 +33,7 @@ func (s *Source) checkTable() {
 		if err != nil {
 			return
 		}
-		for _, d := range s.devices {
+		for _, d := range s.inOrder() {
 			mt := d.mount
 			if mt == nil || d.queue.doing != "" || at(mounts, mt.point, d.name, d.number) != nil {
 				continue

@@ -31,13 +31,14 @@ type Runner struct {
 // Outcome is what a rule made of an event that it hears.
 type Outcome string
 
-// The outcomes. A rule that fired is done or failed later on.
+// The outcomes. A rule that fired is done, failed or stopped later on.
 const (
 	Fired   Outcome = "fired"
 	Unmet   Outcome = "unmet"   // a condition does not hold, the one at the place why
 	Dropped Outcome = "dropped" // why: by cooldown, limit or mode
 	Done    Outcome = "done"
-	Failed  Outcome = "failed" // why: the error that ended its actions
+	Failed  Outcome = "failed"  // why: the error that ended its actions
+	Stopped Outcome = "stopped" // by a newer firing, a client, or the agent's end
 )
 
 func (r *Runner) observe(rule string, e *sources.Event, o Outcome, why string) {
@@ -284,10 +285,13 @@ func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	p.runs = slices.DeleteFunc(p.runs, func(other *action.Run) bool { return other == run })
-	if err != nil {
+	switch {
+	case err != nil:
 		p.Failed++
 		r.observe(run.Rule, run.Event, Failed, err.Error())
-	} else {
+	case run.Stopped():
+		r.observe(run.Rule, run.Event, Stopped, "")
+	default:
 		r.observe(run.Rule, run.Event, Done, "")
 	}
 	switch {

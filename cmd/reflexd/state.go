@@ -8,8 +8,10 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"reflexd/client"
+	"reflexd/config"
 )
 
 // isOff is the exit code of get -q for what is off.
@@ -55,12 +57,16 @@ func setVerb(c *command) func([]string) int {
 }
 
 func pulseVerb(c *command) func([]string) int {
-	span := c.flags.Duration("for", 0, "how long, a `duration` such as 2s; required")
+	var span time.Duration
+	c.flags.Func("for", "how long, a `duration` such as 2s; required", func(s string) (err error) {
+		span, err = config.ParseDuration(s)
+		return err
+	})
 	to := c.flags.String("to", "on", "its `state` for that time, on or off; afterwards it is the opposite")
-	act := c.order(func(a *client.Conn, name, _ string) (client.State, error) { return a.Pulse(name, *span, *to) },
+	act := c.order(func(a *client.Conn, name, _ string) (client.State, error) { return a.Pulse(name, span, *to) },
 		1, "name one output line or LED")
 	return func(args []string) int {
-		if *span <= 0 {
+		if span <= 0 {
 			return c.usage("--for is missing: how long, such as --for 2s")
 		}
 		return act(args)

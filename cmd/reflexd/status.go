@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,18 +21,26 @@ import (
 func statusVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	asJSON := c.jsonFlag()
+	format := c.flags.String("format", "text", "print it in this `format`: text, json, prometheus")
 	follow := c.flags.Bool("follow", false, "print it again after each change, at most once a second; with --json, one object a line")
 	return func([]string) int {
+		if !slices.Contains([]string{"text", "json", "prometheus"}, *format) {
+			fmt.Fprintf(c.stderr, "reflexd status: --format: expected text, json or prometheus, found %q\n", *format)
+			return wrong
+		}
+		isJSON := *asJSON || *format == "json"
 		show := func() error {
 			s, err := agent.AskStatus(*socket, patience)
 			if err != nil {
 				return err
 			}
 			switch {
-			case *asJSON && *follow:
+			case isJSON && *follow:
 				return json.NewEncoder(c.stdout).Encode(s)
-			case *asJSON:
+			case isJSON:
 				c.printJSON(s, done)
+			case *format == "prometheus":
+				fmt.Fprint(c.stdout, s.Prometheus())
 			default:
 				writeStatus(c.stdout, *s)
 			}

@@ -106,3 +106,38 @@ func logTime(t *testing.T, line string) time.Time {
 	}
 	return at
 }
+
+// Somebody who may read the agent's state sees that a key of a keyboard went
+// down, but not which, unless a rule names it.
+func TestWatchIsNoKeyLogger(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		b.shell(t, `grep -q ^spy: /etc/passwd || echo 'spy:x:54321:54321::/:/bin/sh' >> /etc/passwd`)
+		a := b.start(t, `
+control: {allow: [{uid: 54321, may: read}]}
+rules:
+  - {name: named, when: {key: KEY_M, is: pressed, exact: true}, do: {log: pressed}}
+  - {name: spy, when: {event: spy}, do: {run: {command: [reflexd, watch, --json, --socket, "${SOCKET}"], user: spy, timeout: none}}}
+`)
+		b.keyboard(t, "typed")
+		a.verb("emit", "spy", "SOCKET="+a.dir+"/socket")
+		a.expect("type.*watching")
+		b.holdKey(t, a.proc.Log, "p", "event=.key KEY_P pressed")
+		b.key(t, "p", false)
+		b.key(t, "m", true)
+		a.expect(`type.*event.*"name.*KEY_M`)
+		b.key(t, "m", false)
+		seen := 0
+		for line := range strings.Lines(a.log()) {
+			if !strings.Contains(line, `rule=spy`) || !strings.Contains(line, "input:/dev/input") {
+				continue
+			}
+			seen++
+			if masked := strings.Contains(line, "masked"); masked == strings.Contains(line, "KEY_M") || masked && regexp.MustCompile("KEY|CODE|VALUE").MatchString(line) {
+				t.Error("seen:", line)
+			}
+		}
+		if seen < 3 {
+			t.Errorf("seen %d notices:\n%s", seen, a.log())
+		}
+	})
+}
