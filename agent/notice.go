@@ -121,7 +121,8 @@ func (a *Agent) Notice(e *sources.Event, masked bool) *client.Notice {
 
 // acted shows the watchers what an action of a rule came to.
 func (a *Agent) acted(r *action.Run, step *action.Step, took time.Duration, err error) {
-	if r.Rule == "" || a.control == nil || !a.control.Watching() {
+	a.runner.Acted(r, step, took, err)
+	if r.Rule == "" || !a.control.Watching() {
 		return
 	}
 	e, lasted := r.Event, client.Seconds(took)

@@ -175,6 +175,9 @@ func Text(s string) Value { return Value{text: s, isText: true} }
 // Int returns a number.
 func Int(n int64) Value { return Value{number: n} }
 
+// Size returns how many bytes the text of a value takes, 0 for a number.
+func (v Value) Size() int { return len(v.text) }
+
 // String returns the value as programs see it in their environment.
 func (v Value) String() string {
 	if v.isText {

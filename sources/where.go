@@ -41,6 +41,15 @@ func (w Where) Match(e *Event) bool {
 	return true
 }
 
+// Each calls found with each field that w asks for, the value that e has, and
+// whether it passes.
+func (w Where) Each(e *Event, found func(field, value string, present, passes bool)) {
+	for i := range w {
+		v, ok := e.Lookup(w[i].field)
+		found(w[i].field, v.String(), ok, w[i].test.holds(v, ok, e))
+	}
+}
+
 // Equal reports whether w and other ask for the same, in the same order.
 func (w Where) Equal(other Where) bool {
 	return slices.EqualFunc(w, other, func(a, b condition) bool { return a.field == b.field && equalTests(a.test, b.test) })
