@@ -71,7 +71,7 @@ func completionFolder(t *testing.T) string {
 // completions are what is typed, and what the shell makes of it: in full, or as the words that it offers.
 var completions = []struct{ typed, want string }{
 	{"reflexd dis", "disable"},
-	{"reflexd r", "reload rules run"},
+	{"reflexd r", "record reload replay rules run"},
 	{"reflexd run --dry", "--dry-run"},
 	{"reflexd run --log-level d", "debug"},
 	{"reflexd run --log-format ", "json text"},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,10 +92,7 @@ func count(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func TestExamplesAreRight(t *testing.T) {
-	for _, f := range filesIn(t, "../../examples/*.yaml") {
-		if strings.HasSuffix(f, scenario.Suffix) {
-			continue // see TestExamplesDoWhatTheySay
-		}
+	for _, f := range configurations(filesIn(t, "../../examples/*.yaml")) {
 		_, ps, err := agent.Load([]string{f})
 		if err != nil || len(ps.All()) > 0 {
 			t.Errorf("%s: %v %v", f, err, ps)
@@ -116,6 +114,12 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 	if code := run([]string{"test", "--min-coverage", "100%", "--coverage", "../../examples"}, &out, &complaints); code != done || tests != examples {
 		t.Errorf("%d tests for %d examples; exit %d\n%s%s", tests, examples, code, &out, &complaints)
 	}
+}
+
+// configurations returns the files without those of tests, for which see
+// TestExamplesDoWhatTheySay.
+func configurations(files []string) []string {
+	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, scenario.Suffix) })
 }
 
 func filesIn(t *testing.T, pattern string) []string {

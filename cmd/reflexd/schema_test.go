@@ -113,8 +113,7 @@ func TestSchemaAcceptsDocumentedConfigurations(t *testing.T) {
 	s := compiledSchema(t)
 	texts := map[string][]byte{}
 	for _, pattern := range []string{"../../examples/*.yaml", "../../packaging/*.yaml"} {
-		files, _ := filepath.Glob(pattern)
-		for _, file := range files {
+		for _, file := range configurations(filesIn(t, pattern)) {
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -245,11 +244,7 @@ func TestSchemaFile(t *testing.T) {
 
 // TestExamplesNameTheSchema follows the first line of each example to the schema, as an editor does.
 func TestExamplesNameTheSchema(t *testing.T) {
-	examples, err := filepath.Glob("../../examples/*.yaml")
-	if err != nil || len(examples) == 0 {
-		t.Fatal("no examples", err)
-	}
-	for _, example := range examples {
+	for _, example := range configurations(filesIn(t, "../../examples/*.yaml")) {
 		if strings.HasSuffix(example, scenario.Suffix) {
 			continue
 		}
