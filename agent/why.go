@@ -56,7 +56,7 @@ func (a *Agent) explain(rec *rule.Record, masked bool) client.Why {
 	e := rec.Event.Clone()
 	n := eventNotice(e)
 	shown := a.mask(e, n)
-	secret := masked && shown != n
+	secret := masked && shown.Masked
 	if masked {
 		n = shown
 	}
@@ -79,7 +79,7 @@ func (a *Agent) explain(rec *rule.Record, masked bool) client.Why {
 		}
 	}
 	for _, d := range rec.Actions {
-		w.Actions = append(w.Actions, actionOf(&d, e, secret))
+		w.Actions = append(w.Actions, actionOf(&d, e, masked))
 	}
 	return w
 }
@@ -97,15 +97,16 @@ func partsOf(where sources.Where, e *sources.Event) (parts []client.WhyPart) {
 	return parts
 }
 
-func actionOf(d *rule.Deed, e *sources.Event, secret bool) client.WhyAction {
+// actionOf describes an action; masked, only its kind, as status does.
+func actionOf(d *rule.Deed, e *sources.Event, masked bool) client.WhyAction {
 	w := client.WhyAction{Action: d.What, Took: client.Seconds(d.Took)}
 	if w.Action == "" {
 		w.Action = d.Step.Describe(e)
 	}
-	if secret {
+	if masked {
 		w.Action, _, _ = strings.Cut(w.Action, " ")
 	}
-	if d.Err != nil && !secret {
+	if d.Err != nil {
 		w.Error = d.Err.Error()
 	}
 	return w
