@@ -476,7 +476,7 @@ func (a *Agent) show(e *sources.Event) {
 		return
 	}
 	if a.log.Enabled(context.Background(), slog.LevelDebug) {
-		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
 	}
 	if a.opts.Observe != nil {
 		a.opts.Observe(e)
@@ -494,7 +494,7 @@ func (a *Agent) fire(number int, e *sources.Event) {
 	if a.stopping {
 		return
 	}
-	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
 	a.hearing = append(a.hearing[:0], a.index.Rules[number])
 	a.runner.Fire(a.hearing, e)
 }

@@ -18,6 +18,7 @@ import (
 	"reflexd/agent/rule"
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/clock"
@@ -92,6 +93,8 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	}
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
+		machine := board.Read("/proc", "/sys")
+		c.gpio.Lint(machine.Board(), ps)
 	}
 	return c, ps, nil
 }

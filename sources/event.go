@@ -167,6 +167,7 @@ type Value struct {
 	text   string
 	number int64
 	isText bool
+	quoted bool // only while a condition looks at it: see isQuoted
 }
 
 // Text returns a text value.

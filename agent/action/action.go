@@ -5,7 +5,6 @@
 package action
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -315,6 +314,14 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 	return s.Build(&with)
 }
 
+// Journal is what a rule's runs log, each call a line or less: what repeats is
+// counted instead.
+type Journal interface {
+	Fired(e *sources.Event)
+	// Failed logs that an action of that kind, declared at that place, failed.
+	Failed(kind string, err error, at string)
+}
+
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
@@ -329,6 +336,8 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Journal logs the firing and what fails; nil if the run is of no rule.
+	Journal Journal
 
 	list      List
 	onFailure List
@@ -365,7 +374,9 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+	if r.Journal != nil {
+		r.Journal.Fired(r.Event)
+	}
 }
 
 // shown is Wall, and "" without a clock.
@@ -508,11 +519,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	level := slog.LevelWarn
-	if r.Rule == "" {
-		level = slog.LevelDebug
+	if r.Journal == nil { // of no rule: whoever asked is told
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", err, "at", step.Pos.String())
+	} else {
+		r.Journal.Failed(step.Kind, err, step.Pos.String())
 	}
-	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

@@ -192,9 +192,6 @@ func writeHuman(w io.Writer, e *sources.Event) {
 	fmt.Fprintln(w, b.String())
 }
 
-// printable quotes what could trick a terminal.
-func printable(s string) string { return learn.Printable(s) }
-
 // writeJSON writes an event as one JSON object; the time is in seconds of
 // CLOCK_MONOTONIC.
 func writeJSON(w io.Writer, e *sources.Event) {
