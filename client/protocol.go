@@ -278,7 +278,7 @@ type Snapshot struct {
 	Wall      string  `json:"wall,omitempty"` // what the clock showed then, in RFC 3339; left out if it was not set
 	Zone      string  `json:"zone,omitempty"` // the name of the time zone
 	Masked    bool    `json:"masked,omitempty"`
-	// Files are those of the configuration, Hash is the SHA-256 of all of them.
+	// Files are those of the configuration, Hash is one of their text (FNV-1a, 128 bits).
 	Files []string `json:"files,omitempty"`
 	Hash  string   `json:"hash,omitempty"`
 	Rules []string `json:"rules,omitempty"`
