@@ -104,6 +104,7 @@ var verbs = map[string]verb{
 	"get":      {control.Read, (*Agent).get},
 	"rules":    {control.Read, (*Agent).listRules},
 	"watch":    {control.Read, (*Agent).watch},
+	"why":      {control.Read, (*Agent).why},
 	"snapshot": {control.Read, (*Agent).answerSnapshot},
 	"set":      {control.Act, (*Agent).order},
 	"pulse":    {control.Act, (*Agent).order},

@@ -35,6 +35,7 @@ const (
 type view struct {
 	kind, name, source, rule string // what a filter looks at
 	action                   bool
+	secret                   bool   // only Admin may see it, and only unless that wants it masked
 	packet                   []byte // at most client.MaxPacket
 }
 
@@ -77,6 +78,7 @@ func (s *Server) Publish(open, masked *client.Notice) {
 	e := entry{open: newView(open)}
 	if e.masked = e.open; masked != open {
 		e.masked = newView(masked)
+		e.open.secret = masked.Masked
 	}
 	f.entries = append(f.entries, e)
 	f.bytes += e.size()
@@ -87,7 +89,7 @@ func (s *Server) Publish(open, masked *client.Notice) {
 }
 
 func newView(n *client.Notice) *view {
-	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, n.Type == "action", packetOf(n)}
+	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, n.Type == "action", false, packetOf(n)}
 }
 
 // longestValue is how much of a field's value is left in a notice that would
@@ -213,7 +215,7 @@ func (c *conn) catchUp(budget int) (work int) {
 		}
 		e := &f.entries[c.next-f.first]
 		v := e.masked
-		if c.role >= Admin && !c.filter.Masked {
+		if c.role >= Admin && !(c.filter.Masked && e.open.secret) {
 			v = e.open
 		}
 		work++
