@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+// Many rules: what loading and swapping in 10,000 of them costs, of each kind.
+
+package agent
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"reflexd/config"
+)
+
+// manyKinds are configurations of as many rules as one likes, by what is
+// particular about them: the sections, and a rule with a number.
+var manyKinds = []struct {
+	name     string
+	sections func(n int) string
+	rule     string // with its number <i>, <m> below a thousand, <n> the next one, and <h> below a hundred
+}{
+	{"a line each", manyLines, `{when: {line: l<m>, is: rising}, do: {log: "l<i>"}}`},
+	{"clicks", manyLines, `{when: {line: l<m>, is: clicked}, do: {log: "l<i>"}}`},
+	{"chords", manyLines, `{when: {lines: [l<m>, l<n>], together: true, is: pressed, within: 800ms}, do: {log: "l<i>"}}`},
+	{"a line for all", manyLines, `{when: {line: l0, is: rising}, do: {log: "l<i>"}}`},
+	{"one output for all", manyLines, `{when: {line: l0, is: rising}, do: {set: {line: out, to: on}}}`},
+	{"an output each", manyOutputs, `{when: {line: in, is: rising}, do: {set: {line: o<m>, to: on}}}`},
+	{"keys", manyInputs, `{when: {key: KEY_A, is: pressed, from: k<h>}, do: {log: "l<i>"}}`},
+	{"encoders", manyEncoders, `{when: {encoder: e<m>, is: turned}, do: {log: "l<i>"}}`},
+	{"events", none, `{when: {event: e<i>}, do: {log: "l<i>"}}`},
+	{"an event for all", none, `{when: {event: e}, do: {log: "l<i>"}}`},
+	{"a chain of events", none, `{when: {event: e<i>}, do: {emit: f<i>}}`},
+	{"signals", none, `{when: {signal: SIGRTMIN+2}, do: {log: "l<i>"}}`},
+	{"uevents", none, `{when: {uevent: {SUBSYSTEM: usb, PRODUCT: "d<i>"}}, do: {log: "l<i>"}}`},
+	{"links", none, `{when: {link: eth<i>, is: up}, do: {log: "l<i>"}}`},
+	{"links for a time", none, `{when: {link: eth<i>, is: up, for: 5m}, do: {log: "l<i>"}}`},
+	{"lines for a time", manyLines, `{when: {line: l<m>, is: on, for: 5m}, do: {log: "l<i>"}}`},
+	{"a line for a time", manyLines, `{when: {line: l0, is: on, for: 5m}, do: {log: "l<i>"}}`},
+	{"variables", manyVars, `{when: {var: v<m>, is: a<i>}, do: {var: {v<n>: b<i>}}}`},
+	{"references", manyVars, `{when: {event: e<i>}, do: {run: [echo, "${var.v<m>}"]}}`},
+	{"scripts", manyVars, `{when: {event: e<i>}, do: {shell: "echo $VAR_V<m>"}}`},
+	{"conditions", manyVars, `{when: {event: e<i>}, if: [{var: v<m>, is: a}, {link: eth<i>, is: up, for: 1m}], do: {log: "l<i>"}}`},
+	{"timers", none, `{when: {timer: 10s}, do: {log: "l<i>"}}`},
+	{"times", none, `{when: {time: "10:00"}, do: {log: "l<i>"}}`},
+	{"files", manyFiles, `{when: {file: f<m>}, do: {log: "l<i>"}}`},
+}
+
+func none(int) string { return "" }
+
+func section(n int, head, format string) string {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := range min(n, 1000) {
+		fmt.Fprintf(&b, format, i, i/500, i%500)
+	}
+	return b.String()
+}
+
+func manyLines(n int) string {
+	return section(n, "lines:\n  out: {output: \"gpiochip9:0\"}\n", "  l%d: {input: \"gpiochip%d:%d\"}\n")
+}
+
+func manyOutputs(n int) string {
+	return section(n, "lines:\n  in: {input: \"gpiochip9:0\"}\n", "  o%d: {output: \"gpiochip%d:%d\"}\n")
+}
+
+func manyVars(n int) string  { return section(n, "vars:\n", "  v%[1]d: {initial: a}\n") }
+func manyFiles(n int) string { return section(n, "files:\n", "  f%[1]d: {path: /tmp/f%[1]d}\n") }
+func manyInputs(n int) string {
+	return section(n, "inputs:\n", "  k%[1]d: {name: \"keyboard %[1]d\"}\n")
+}
+
+func manyEncoders(n int) string {
+	return section(n, "encoders:\n", "  e%[1]d: {a: \"gpiochip%[2]d:%[3]d\", b: \"gpiochip1%[2]d:%[3]d\"}\n")
+}
+
+// manyRules returns a configuration of n rules of the kind with that index.
+func manyRules(kind, n int) string {
+	var b strings.Builder
+	k := &manyKinds[kind]
+	b.WriteString(k.sections(n) + "rules:\n")
+	for i := range n {
+		numbers := strings.NewReplacer("<i>", strconv.Itoa(i), "<m>", strconv.Itoa(i%min(n, 1000)),
+			"<n>", strconv.Itoa((i+1)%min(n, 1000)), "<h>", strconv.Itoa(i%min(n, 100)))
+		b.WriteString("  - " + numbers.Replace(k.rule) + "\n")
+	}
+	return b.String()
+}
+
+// loadText loads text as Load does a file.
+func loadText(t testing.TB, text string) *Configuration {
+	t.Helper()
+	c, ps := newConfiguration(), &config.Problems{}
+	if n, ok := config.Parse("many.yaml", []byte(text), ps); ok {
+		c.root().Read(n, ps)
+	}
+	c.compile(ps)
+	c.lint(true, ps)
+	if ps.Failed() {
+		t.Fatalf("%.400s", ps.Error())
+	}
+	return c
+}
+
+func BenchmarkManyRules(b *testing.B) {
+	for i, k := range manyKinds {
+		text := manyRules(i, 10_000)
+		b.Run(strings.ReplaceAll(k.name, " ", "_"), func(b *testing.B) {
+			for b.Loop() {
+				loadText(b, text)
+			}
+		})
+	}
+}
