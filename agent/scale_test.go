@@ -6,9 +6,13 @@ package agent
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/config"
 )
@@ -103,13 +107,74 @@ func loadText(t testing.TB, text string) *Configuration {
 	return c
 }
 
+// swap starts an agent in virtual time, and has it take over each of the
+// configurations from the one before.
+func swap(t testing.TB, first *Configuration, others ...*Configuration) {
+	t.Helper()
+	s, err := NewSimulation(first, SimulationOptions{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range others {
+		s.agent.apply(c)
+		s.Advance(0)
+	}
+}
+
+// cpu returns how much CPU time the process has used.
+func cpu(t testing.TB) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Ten times the rules take ten times the CPU time, not a hundred times. Bounds
+// are for what is shared with other tests and for garbage.
+func TestRulesTakeTheirTimeEach(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a while")
+	}
+	for i, k := range manyKinds {
+		took := func(n int) time.Duration {
+			text := manyRules(i, n)
+			began := cpu(t)
+			c := loadText(t, text)
+			swap(t, c, c)
+			return cpu(t) - began
+		}
+		took(1000)
+		few := max(took(1000), 10*time.Millisecond)
+		if many := took(10_000); many > 40*few {
+			t.Errorf("%s: 1000 rules take %v, 10000 %v", k.name, few, many)
+		}
+	}
+}
+
 func BenchmarkManyRules(b *testing.B) {
 	for i, k := range manyKinds {
 		text := manyRules(i, 10_000)
 		b.Run(strings.ReplaceAll(k.name, " ", "_"), func(b *testing.B) {
+			began := cpu(b)
 			for b.Loop() {
 				loadText(b, text)
 			}
+			b.ReportMetric(float64((cpu(b)-began).Milliseconds())/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
+
+func BenchmarkReload(b *testing.B) {
+	for i, k := range manyKinds {
+		text := manyRules(i, 4_500)
+		b.Run(strings.ReplaceAll(k.name, " ", "_"), func(b *testing.B) {
+			began := cpu(b)
+			for b.Loop() {
+				swap(b, loadText(b, text), loadText(b, text))
+			}
+			b.ReportMetric(float64((cpu(b)-began).Milliseconds())/float64(2*b.N), "cpu-ms/op")
 		})
 	}
 }
