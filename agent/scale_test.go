@@ -38,13 +38,13 @@ var manyKinds = []struct {
 	{"signals", none, `{when: {signal: SIGRTMIN+2}, do: {log: "l<i>"}}`},
 	{"uevents", none, `{when: {uevent: {SUBSYSTEM: usb, PRODUCT: "d<i>"}}, do: {log: "l<i>"}}`},
 	{"links", none, `{when: {link: eth<i>, is: up}, do: {log: "l<i>"}}`},
-	{"links for a time", none, `{when: {link: eth<i>, is: up, for: 5m}, do: {log: "l<i>"}}`},
+	{"links for a time", none, `{when: {link: eth<h>, is: up, for: 5m}, do: {log: "l<i>"}}`},
 	{"lines for a time", manyLines, `{when: {line: l<m>, is: on, for: 5m}, do: {log: "l<i>"}}`},
 	{"a line for a time", manyLines, `{when: {line: l0, is: on, for: 5m}, do: {log: "l<i>"}}`},
 	{"variables", manyVars, `{when: {var: v<m>, is: a<i>}, do: {var: {v<n>: b<i>}}}`},
 	{"references", manyVars, `{when: {event: e<i>}, do: {run: [echo, "${var.v<m>}"]}}`},
 	{"scripts", manyVars, `{when: {event: e<i>}, do: {shell: "echo $VAR_V<m>"}}`},
-	{"conditions", manyVars, `{when: {event: e<i>}, if: [{var: v<m>, is: a}, {link: eth<i>, is: up, for: 1m}], do: {log: "l<i>"}}`},
+	{"conditions", manyVars, `{when: {event: e<i>}, if: [{var: v<m>, is: a}, {link: eth<h>, is: up, for: 1m}], do: {log: "l<i>"}}`},
 	{"timers", none, `{when: {timer: 10s}, do: {log: "l<i>"}}`},
 	{"times", none, `{when: {time: "10:00"}, do: {log: "l<i>"}}`},
 	{"files", manyFiles, `{when: {file: f<m>}, do: {log: "l<i>"}}`},
@@ -111,7 +111,7 @@ func loadText(t testing.TB, text string) *Configuration {
 // configurations from the one before.
 func swap(t testing.TB, first *Configuration, others ...*Configuration) {
 	t.Helper()
-	s, err := NewSimulation(first, SimulationOptions{Log: slog.New(slog.DiscardHandler)})
+	s, err := NewSimulation(first, SimulationOptions{Log: slog.New(slog.DiscardHandler), Wall: time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}

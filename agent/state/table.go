@@ -22,9 +22,9 @@ type Table struct {
 	named    map[name][]*subject // also under the name "", which stands for all of a kind
 	watches  map[name][]*watch   // likewise
 	derived  map[sources.Topic]bool
-	counting []*record // whose firing is due at some time
+	counting records // whose firing is due at some time
 	waits    []*wait
-	ready    []firing // that the event taken last has made
+	ready    firings  // that the event taken last has made
 	news     *subject // whose state an event is to be made of, nil for none
 	unseen   bool     // nobody saw that state begin
 	began    time.Duration
@@ -65,6 +65,13 @@ type firing struct {
 	*record
 	at time.Duration
 }
+
+// firings sort by their rules.
+type firings []firing
+
+func (f firings) Len() int           { return len(f) }
+func (f firings) Less(i, j int) bool { return f[i].watch.Rule < f[j].watch.Rule }
+func (f firings) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
 // mostSubjects bounds the subjects of a kind whose names come from outside: of
 // more, those go that have been as they are for longest.

@@ -111,7 +111,9 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 				}, func(ps *config.Problems) sources.Question {
 					checkName(name, at, ps)
 					p.names = append(p.names, name)
-					q.Among = func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
+					if q.Name = name; sources.IsPattern(name) {
+						q.Name, q.Among = "", func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
+					}
 					q.IsOneOf(is)
 					q.All = is == down
 					return q
