@@ -53,7 +53,12 @@ type Passed struct {
 	given    []given
 	open     bool
 	programs bool // the rule runs some
+	asks     bool // the rule names fields that every event has
 }
+
+// Asks reports whether the rule's actions look at the fields that every event
+// has: programs find them in their environment.
+func (p *Passed) Asks() bool { return p.programs || p.asks }
 
 // AnyField tells that the events can have fields that nobody declares.
 func (p *Passed) AnyField() { p.open = true }

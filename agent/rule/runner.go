@@ -23,6 +23,16 @@ type Runner struct {
 	perRule map[string]*progress
 	due     []*Rule // scratch
 	view    view
+	idle    []*pass // for the next runs
+}
+
+// pass is a run with what is called at its end. It is used again if the run
+// was over at once, so that most events take no memory before their outputs are
+// set: now and then it would be a new page.
+type pass struct {
+	run action.Run
+	p   *progress
+	end func(error)
 }
 
 // progress is what there is to know of one rule at run time.
@@ -32,6 +42,7 @@ type progress struct {
 	waiting []*sources.Event
 	recent  []time.Duration // when it fired, the last Limit.Count times
 	last    time.Duration   // when it fired last; 0 never
+	first   *sources.Chain  // of what its runs cause, if nothing led to them
 	switched
 	brake
 	Counts
@@ -154,7 +165,7 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		r.begin(p, e, true)
 		return
 	}
-	r.env.Log.Info("fired", "rule", rule.Name, "event", e.Describe())
+	r.env.Announce(rule.Name, e)
 	switch {
 	case rule.Mode == Queued:
 		p.waiting = append(p.waiting, e.Clone())
@@ -244,9 +255,31 @@ func (p *progress) fired(rule *Rule, now time.Duration) {
 
 // begin begins a run. A fresh event is its sender's, and was not logged.
 func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
-	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun}
-	p.runs = append(p.runs, run)
-	run.Start(p.rule.Do, p.rule.OnFailure, func(err error) { r.ended(p, run, err) })
+	if p.first == nil || p.first.Rule != p.rule.Name {
+		p.first = &sources.Chain{Rule: p.rule.Name}
+	}
+	next := r.pass()
+	next.p = p
+	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun,
+		Asks: p.rule.asks, First: p.first}
+	p.runs = append(p.runs, &next.run)
+	next.run.Start(p.rule.Do, p.rule.OnFailure, next.end)
+	if next.run.Over() {
+		next.p, next.run = nil, action.Run{}
+		r.idle = append(r.idle, next)
+	}
+}
+
+// pass returns one that is not in use.
+func (r *Runner) pass() *pass {
+	if n := len(r.idle) - 1; n >= 0 {
+		last := r.idle[n]
+		r.idle = r.idle[:n]
+		return last
+	}
+	next := &pass{}
+	next.end = func(err error) { r.ended(next.p, &next.run, err) }
+	return next
 }
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {
