@@ -29,6 +29,8 @@ type Table struct {
 	unseen   bool     // nobody saw that state begin
 	began    time.Duration
 	taken    time.Duration // the time of the event taken last
+	latest   *subject      // of that event, which is likely to be that of the next; may be nil
+	version  int           // of watches: it counts their changes
 	changed  bool          // it may be what somebody waits for
 
 	event  sources.Event   // scratch
@@ -58,6 +60,9 @@ type subject struct {
 	text   []byte
 	since  time.Duration
 	known  bool // it has not lapsed
+
+	watches []*watch // that are about it, as of version
+	version int
 }
 
 // firing is a record whose trigger fires at a time.
@@ -79,7 +84,7 @@ const mostSubjects = 4096
 
 // New returns a table in which nothing is known.
 func New() *Table {
-	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}, watches: map[name][]*watch{}}
+	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}, watches: map[name][]*watch{}, version: 1}
 }
 
 // Take notes what e says of a state, before any rule is shown e. Next must
@@ -90,7 +95,11 @@ func (t *Table) Take(e *sources.Event) {
 	}
 	t.taken, t.changed = e.Time, true
 	k := key{name{e.Topic.Kind, e.Topic.Name}, e.Source}
-	s := t.subjects[k]
+	s := t.latest
+	if s == nil || s.key != k {
+		s = t.subjects[k]
+		t.latest = s
+	}
 	switch e.Standing {
 	case sources.Lapses, sources.Vanishes:
 		if s != nil {
@@ -135,6 +144,7 @@ func (t *Table) add(k key, e *sources.Event) *subject {
 // forget drops all that is known of s.
 func (t *Table) forget(s *subject) {
 	t.lapse(s)
+	t.latest = nil
 	delete(t.subjects, s.key)
 	for n := range s.name.each {
 		rest := slices.DeleteFunc(t.named[n], func(other *subject) bool { return other == s })
@@ -150,13 +160,22 @@ func (t *Table) forget(s *subject) {
 // lapse ends the state of s, of which nothing is known any more.
 func (t *Table) lapse(s *subject) {
 	s.known = false
-	for n := range s.name.each {
-		for _, w := range t.watches[n] {
-			if r := w.records[s]; r != nil {
-				t.end(r)
-			}
+	for _, w := range t.watching(s) {
+		if r := w.records[s]; r != nil {
+			t.end(r)
 		}
 	}
+}
+
+// watching returns the watches that are about s.
+func (t *Table) watching(s *subject) []*watch {
+	if s.version != t.version {
+		s.watches, s.version = s.watches[:0], t.version
+		for n := range s.name.each {
+			s.watches = append(s.watches, t.watches[n]...)
+		}
+	}
+	return s.watches
 }
 
 // is reports whether e has the state of s.

@@ -79,6 +79,7 @@ func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 			before[w.ID] = w
 		}
 	}
+	t.version++
 	t.watches, t.counting, t.derived = map[name][]*watch{}, nil, map[sources.Topic]bool{}
 	for _, topic := range topics {
 		t.derived[topic] = true
@@ -135,10 +136,8 @@ func (t *Table) goOn(w, old *watch) {
 
 // update has all watches look at the state of s that e reports.
 func (t *Table) update(s *subject, e *sources.Event, found bool) {
-	for n := range s.name.each {
-		for _, w := range t.watches[n] {
-			t.look(w, s, &s.event, e.Time, e.Time, found)
-		}
+	for _, w := range t.watching(s) {
+		t.look(w, s, &s.event, e.Time, e.Time, found)
 	}
 }
 
