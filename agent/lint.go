@@ -36,8 +36,12 @@ var logindKeys = map[string]string{
 
 // lint warns of what the rules will hardly do as they are meant.
 func (c *Configuration) lint(logind bool, ps *config.Problems) {
+	if len(c.Rules) == 0 && !c.mount.Automounts() {
+		ps.Warnf(config.Pos{File: c.Files[0]}, "no rules: reflexd will react to nothing")
+	}
 	lint.Circles(c.Rules, ps)
 	lint.Events(c.Rules, ps)
+	lint.Waits(c.Rules, c.whens(), c.gpio.State, ps)
 	alone := matchedAlone(c.Rules)
 	for _, r := range c.Rules {
 		for j := range r.Triggers {
@@ -49,6 +53,16 @@ func (c *Configuration) lint(logind bool, ps *config.Problems) {
 		}
 	}
 	lint.Order(c.Rules, ps)
+}
+
+// whens returns the triggers of each rule as they are written.
+func (c *Configuration) whens() [][]config.Node {
+	var all [][]config.Node
+	for _, s := range c.specs {
+		whens, _ := s.Words()
+		all = append(all, whens)
+	}
+	return all
 }
 
 // lintKeys warns of keys that logind acts on as well, unless their device is

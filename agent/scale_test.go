@@ -52,7 +52,7 @@ var manyKinds = []struct {
 
 func none(int) string { return "" }
 
-func section(n int, head, format string) string {
+func numbered(n int, head, format string) string {
 	var b strings.Builder
 	b.WriteString(head)
 	for i := range min(n, 1000) {
@@ -62,25 +62,25 @@ func section(n int, head, format string) string {
 }
 
 func manyLines(n int) string {
-	return section(n, "lines:\n  out: {output: \"gpiochip9:0\"}\n", "  l%d: {input: \"gpiochip%d:%d\"}\n")
+	return numbered(n, "lines:\n  out: {output: \"gpiochip9:0\"}\n", "  l%d: {input: \"gpiochip%d:%d\"}\n")
 }
 
 func manyOutputs(n int) string {
-	return section(n, "lines:\n  in: {input: \"gpiochip9:0\"}\n", "  o%d: {output: \"gpiochip%d:%d\"}\n")
+	return numbered(n, "lines:\n  in: {input: \"gpiochip9:0\"}\n", "  o%d: {output: \"gpiochip%d:%d\"}\n")
 }
 
-func manyVars(n int) string  { return section(n, "vars:\n", "  v%[1]d: {initial: a}\n") }
-func manyFiles(n int) string { return section(n, "files:\n", "  f%[1]d: {path: /tmp/f%[1]d}\n") }
+func manyVars(n int) string  { return numbered(n, "vars:\n", "  v%[1]d: {initial: a}\n") }
+func manyFiles(n int) string { return numbered(n, "files:\n", "  f%[1]d: {path: /tmp/f%[1]d}\n") }
 func manyInputs(n int) string {
-	return section(n, "inputs:\n", "  k%[1]d: {name: \"keyboard %[1]d\"}\n")
+	return numbered(n, "inputs:\n", "  k%[1]d: {name: \"keyboard %[1]d\"}\n")
 }
 
 func manyEncoders(n int) string {
-	return section(n, "encoders:\n", "  e%[1]d: {a: \"gpiochip%[2]d:%[3]d\", b: \"gpiochip1%[2]d:%[3]d\"}\n")
+	return numbered(n, "encoders:\n", "  e%[1]d: {a: \"gpiochip%[2]d:%[3]d\", b: \"gpiochip1%[2]d:%[3]d\"}\n")
 }
 
-// manyRules returns a configuration of n rules of the kind with that index.
-func manyRules(kind, n int) string {
+// rulesOfKind returns a configuration of n rules of the kind with that index.
+func rulesOfKind(kind, n int) string {
 	var b strings.Builder
 	k := &manyKinds[kind]
 	b.WriteString(k.sections(n) + "rules:\n")
@@ -136,7 +136,7 @@ func cpu(t testing.TB) time.Duration {
 func TestRulesTakeTheirTimeEach(t *testing.T) {
 	for i, k := range manyKinds {
 		took := func(n int) time.Duration {
-			text := manyRules(i, n)
+			text := rulesOfKind(i, n)
 			began := cpu(t)
 			c := loadText(t, text)
 			swap(t, c, c)
@@ -152,7 +152,7 @@ func TestRulesTakeTheirTimeEach(t *testing.T) {
 
 func BenchmarkManyRules(b *testing.B) {
 	for i, k := range manyKinds {
-		text := manyRules(i, 10_000)
+		text := rulesOfKind(i, 10_000)
 		b.Run(strings.ReplaceAll(k.name, " ", "_"), func(b *testing.B) {
 			began := cpu(b)
 			for b.Loop() {
@@ -165,7 +165,7 @@ func BenchmarkManyRules(b *testing.B) {
 
 func BenchmarkReload(b *testing.B) {
 	for i, k := range manyKinds {
-		text := manyRules(i, 4_500)
+		text := rulesOfKind(i, 4_500)
 		b.Run(strings.ReplaceAll(k.name, " ", "_"), func(b *testing.B) {
 			began := cpu(b)
 			for b.Loop() {

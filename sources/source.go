@@ -102,12 +102,12 @@ func (t *Trigger) Accepts(e *Event) bool {
 }
 
 // Lasts reports whether e, which has one of the trigger's topics, is of the
-// state that the trigger waits for.
+// state that the trigger waits for, whatever its Where asks.
 func (t *Trigger) Lasts(e *Event) bool {
-	if t.Stays == nil {
-		return t.Accepts(e)
+	if t.Stays != nil {
+		return t.Stays(e)
 	}
-	return t.Stays(e) && t.Where.Match(e)
+	return t.Match == nil || t.Match(e)
 }
 
 // Source serves one kernel interface. All its methods are called on the
@@ -217,11 +217,12 @@ type Host struct {
 // (0: nobody knows how many). hint says what would help, in the words of
 // whoever can turn it.
 func (h *Host) Lost(kind, name string, count int, hint string) {
-	source := kind
+	source, log := kind, h.Log
 	if name != "" {
 		source += ":" + name
+		log = log.With("name", name)
 	}
-	h.Log.Warn("events lost", "source", source, "count", count, "hint", hint)
+	log.Warn("events lost", "count", count, "hint", hint)
 	h.Emit(&Event{
 		Time:   h.Loop.Now(),
 		Topic:  Topic{"loss", kind, "lost"},

@@ -78,17 +78,17 @@ func (l *LastingSpec) Fields(states string) []config.Field {
 // AtStartField returns the YAML field `at_start`.
 func (l *LastingSpec) AtStartField() config.Field {
 	return config.Field{Name: "at_start", Also: "startup initial retained", Doc: "a state counts, too, that is there at the start, or at the reload that brings the rule",
-		Default: "off; with `for`: on", Value: config.At(&l.atStartAt, config.Bool(&l.AtStart))}
+		Default: "off; on with for", Value: config.At(&l.atStartAt, config.Bool(&l.AtStart))}
 }
 
 // Compile makes t ask for l. isState says that all words of its `is` are
 // states; if they are not, states names those that are.
 func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *config.Problems) {
-	switch given := l.given(); {
-	case given.Line == 0:
+	switch {
+	case l.given().Line == 0:
 		return
 	case !isState:
-		ps.Errorf(given, "for, repeat and at_start go with `is: %s` only", states)
+		l.Only("`is: "+states+"`", ps)
 		return
 	case l.Repeat != 0 && l.For == 0:
 		ps.Errorf(l.repeatAt, "repeat goes with for")
@@ -96,6 +96,13 @@ func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *confi
 		ps.Errorf(l.repeatAt, "repeat: %v is too fast: at least %v", l.Repeat, shortestRepeat)
 	}
 	t.last(l.Lasting, l.atStartAt.Line != 0)
+}
+
+// Only complains of the fields of l, which go with something else.
+func (l *LastingSpec) Only(with string, ps *config.Problems) {
+	if at := l.given(); at.Line != 0 {
+		ps.Errorf(at, "for, repeat and at_start go with %s only", with)
+	}
 }
 
 // CheckForOnly complains of the fields of l but `for`, which goes with states

@@ -13,10 +13,16 @@ import (
 	"reflexd/sources"
 )
 
-// setting is a line that is set upon an event, whatever its fields.
+// occasion is an event, whatever its fields, or that its state has lasted.
+type occasion struct {
+	topic   sources.Topic
+	lasting sources.Lasting
+}
+
+// setting is a line that is set on an occasion.
 type setting struct {
-	topic sources.Topic
-	line  string
+	occasion
+	line string
 }
 
 // latest are the latest rules that set a line on and off.
@@ -31,22 +37,22 @@ func Order(rules []*rule.Rule, ps *config.Problems) {
 		if len(sets) == 0 || r.Disabled || len(r.If) > 0 {
 			continue
 		}
-		topics := plainTopics(r)
-		if effort -= len(topics) * len(sets); effort < 0 {
+		occasions := plain(r)
+		if effort -= len(occasions) * len(sets); effort < 0 {
 			return
 		}
 		for _, line := range slices.Sorted(maps.Keys(sets)) {
-			undo(r, line, sets[line], topics, before, ps)
+			undo(r, line, sets[line], occasions, before, ps)
 		}
 	}
 }
 
 // undo notes that r sets line, and warns of those before it that set it to
 // something else.
-func undo(r *rule.Rule, line, to string, topics []sources.Topic, before map[setting]latest, ps *config.Problems) {
+func undo(r *rule.Rule, line, to string, occasions []occasion, before map[setting]latest, ps *config.Problems) {
 	var undone []*rule.Rule
-	for _, topic := range topics {
-		s := setting{topic, line}
+	for _, o := range occasions {
+		s := setting{o, line}
 		for was, first := range before[s] {
 			if was != to && first != r && !slices.Contains(undone, first) {
 				undone = append(undone, first)
@@ -60,12 +66,16 @@ func undo(r *rule.Rule, line, to string, topics []sources.Topic, before map[sett
 	}
 }
 
-// plainTopics are those of the triggers that match whatever the fields are.
-func plainTopics(r *rule.Rule) []sources.Topic {
-	var all []sources.Topic
+// plain are the occasions on which r fires whatever the fields are.
+func plain(r *rule.Rule) []occasion {
+	var all []occasion
 	for i := range r.Triggers {
-		if t := &r.Triggers[i]; t.Match == nil && len(t.Where) == 0 {
-			all = append(all, t.Topics...)
+		t := &r.Triggers[i]
+		if t.Match != nil || len(t.Where) > 0 {
+			continue
+		}
+		for _, topic := range t.Topics {
+			all = append(all, occasion{topic, t.Lasting})
 		}
 	}
 	return all

@@ -24,6 +24,9 @@ type Runner struct {
 	due     []*Rule // scratch
 	view    view
 	idle    []*pass // for the next runs
+	// Observe is shown what becomes of events, on the loop's thread; nil for
+	// nobody. The event is good until it returns.
+	Observe func(rule string, e *sources.Event, o Outcome, why string)
 }
 
 // pass is a run with what is called at its end. It is used again if the run
@@ -35,6 +38,25 @@ type pass struct {
 	end func(error)
 }
 
+// Outcome is what a rule made of an event that it hears.
+type Outcome string
+
+// The outcomes. A rule that fired is done, failed or stopped later on.
+const (
+	Fired   Outcome = "fired"
+	Unmet   Outcome = "unmet"   // a condition does not hold, the one at the place why
+	Dropped Outcome = "dropped" // why: by cooldown, limit or mode
+	Done    Outcome = "done"
+	Failed  Outcome = "failed"  // why: the error that ended its actions
+	Stopped Outcome = "stopped" // by a newer firing, a client, or the agent's end
+)
+
+func (r *Runner) observe(rule string, e *sources.Event, o Outcome, why string) {
+	if r.Observe != nil {
+		r.Observe(rule, e, o, why)
+	}
+}
+
 // progress is what there is to know of one rule at run time.
 type progress struct {
 	rule    *Rule // as the newest configuration has it; nil if it has none
@@ -43,6 +65,7 @@ type progress struct {
 	recent  []time.Duration // when it fired, the last Limit.Count times
 	last    time.Duration   // when it fired last; 0 never
 	first   *sources.Chain  // of what its runs cause, if nothing led to them
+	log     journal
 	switched
 	brake
 	Counts
@@ -74,6 +97,7 @@ func (r *Runner) Adopt(rules []*Rule) {
 	for _, rule := range rules {
 		p := r.of(rule)
 		p.rule = rule
+		p.log.level = rule.LogLevel
 		p.follow(rule)
 		if p.off {
 			p.forget()
@@ -85,6 +109,7 @@ func (r *Runner) Adopt(rules []*Rule) {
 		}
 		p.waiting = nil
 		if len(p.runs) == 0 {
+			p.log.flush()
 			delete(r.perRule, name)
 		}
 	}
@@ -99,7 +124,8 @@ func (p *progress) forget() {
 func (r *Runner) of(rule *Rule) *progress {
 	p := r.perRule[rule.Name]
 	if p == nil {
-		p = &progress{rule: rule, switched: switched{rule.Disabled, rule.Disabled}}
+		p = &progress{rule: rule, switched: switched{rule.Disabled, rule.Disabled},
+			log: journal{env: r.env, rule: rule.Name, level: rule.LogLevel, whole: r.dryRun}}
 		r.perRule[rule.Name] = p
 	}
 	return p
@@ -132,6 +158,9 @@ func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 	}
 	p.Unmet++
 	r.logUnmet(rule, e)
+	if r.Observe != nil {
+		r.Observe(rule.Name, e, Unmet, rule.If.unmet(r.world, e))
+	}
 	return false
 }
 
@@ -155,17 +184,21 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 	}
 	if why := p.full(rule); why != "" {
 		r.drop(p, e, why)
+		if rule.Mode != Single {
+			p.log.allows(drops)
+		}
 		return
 	}
 	if r.braked(p, e) {
 		return
 	}
 	p.fired(rule, e.Time)
+	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, true)
 		return
 	}
-	r.env.Announce(rule.Name, e)
+	p.log.Fired(e)
 	switch {
 	case rule.Mode == Queued:
 		p.waiting = append(p.waiting, e.Clone())
@@ -204,6 +237,7 @@ func (p *progress) full(rule *Rule) string {
 func (r *Runner) drop(p *progress, e *sources.Event, why string) {
 	p.Dropped++
 	r.env.Log.Debug("dropped", "rule", p.rule.Name, "event", e.Describe(), "why", why)
+	r.observe(p.rule.Name, e, Dropped, why)
 }
 
 // braked drops the firing if it is one too many of a circle of rules.
@@ -261,7 +295,7 @@ func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
 	next := r.pass()
 	next.p = p
 	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun,
-		Asks: p.rule.asks, First: p.first}
+		Journal: &p.log, Asks: p.rule.asks, First: p.first}
 	p.runs = append(p.runs, &next.run)
 	next.run.Start(p.rule.Do, p.rule.OnFailure, next.end)
 	if next.run.Over() {
@@ -284,8 +318,14 @@ func (r *Runner) pass() *pass {
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	p.runs = slices.DeleteFunc(p.runs, func(other *action.Run) bool { return other == run })
-	if err != nil {
+	switch {
+	case err != nil:
 		p.Failed++
+		r.observe(run.Rule, run.Event, Failed, err.Error())
+	case run.Stopped():
+		r.observe(run.Rule, run.Event, Stopped, "")
+	default:
+		r.observe(run.Rule, run.Event, Done, "")
 	}
 	switch {
 	case p.rule == nil && len(p.runs) == 0:
@@ -314,6 +354,7 @@ func (r *Runner) Running() int {
 func (r *Runner) Stop() {
 	for _, p := range r.perRule {
 		p.waiting = nil
+		p.log.flush()
 		for _, run := range slices.Clone(p.runs) {
 			run.Stop()
 		}

@@ -14,6 +14,9 @@ import (
 	"reflexd/sources"
 )
 
+// synthetic is the field of what nobody saw happen.
+const synthetic = "SYNTHETIC"
+
 // Watch is what a rule asks of states.
 type Watch struct {
 	// ID tells it from all others, and is the same in the next configuration
@@ -29,6 +32,8 @@ type Watch struct {
 // watch is a Watch with what is known of the subjects that it is about.
 type watch struct {
 	Watch
+	// where is that of the Trigger, but for the fields that only a firing has.
+	where   sources.Where
 	records map[*subject]*record
 }
 
@@ -68,7 +73,7 @@ func (h *records) Pop() any {
 
 // Follow makes all the watches that count. What those with the same ID have
 // counted goes on; of the others, a state that is there counts as found, at
-// the time now. Next must follow.
+// the time now. Found must follow.
 func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	if t.began == 0 {
 		t.began = now
@@ -89,21 +94,23 @@ func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	}
 	for i := range all {
 		w := &watch{Watch: all[i]}
-		t.attach(w)
-		if old := before[w.ID]; old != nil {
-			t.goOn(w, old)
-			continue
+		if w.Trigger != nil {
+			w.where = w.Trigger.Where.Without(sources.LastedMS, synthetic)
 		}
+		t.attach(w)
+		t.goOn(w, before[w.ID])
 		t.find(w, now)
 	}
 }
 
-// find has a new watch look at what is there.
+// find has a watch look at what is there, but for what it holds already.
 func (t *Table) find(w *watch, now time.Duration) {
-	w.records = map[*subject]*record{}
+	if w.records == nil {
+		w.records = map[*subject]*record{}
+	}
 	for _, n := range w.names() {
 		for _, s := range t.named[n] {
-			if s.known {
+			if r := w.records[s]; s.known && (r == nil || !r.holds) {
 				t.look(w, s, &s.event, s.since, now, true)
 			}
 		}
@@ -124,10 +131,19 @@ func (w *watch) names() []name {
 	return all
 }
 
-// goOn makes what old has counted w's.
+// goOn makes what old has counted w's, but for what w is not about. old is nil
+// if w is new.
 func (t *Table) goOn(w, old *watch) {
-	w.records = old.records
-	for _, r := range w.records {
+	w.records = map[*subject]*record{}
+	if old == nil {
+		return
+	}
+	names := w.names()
+	for s, r := range old.records {
+		if !slices.Contains(names, s.name) && !slices.Contains(names, name{kind: s.kind}) {
+			continue
+		}
+		w.records[s] = r
 		if r.watch = w; r.next > 0 {
 			heap.Push(&t.counting, r)
 		}
@@ -193,7 +209,7 @@ func (w *watch) accepts(e *sources.Event) bool {
 	for i := range w.Trigger.Topics {
 		topic := &w.Trigger.Topics[i]
 		if topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State) {
-			return w.Trigger.Lasts(e)
+			return w.Trigger.Lasts(e) && w.where.Match(e)
 		}
 	}
 	return false
@@ -204,9 +220,9 @@ func (w *watch) accepts(e *sources.Event) bool {
 type Fire func(rule int, e *sources.Event)
 
 // Next does what follows from the event taken last, when rules were shown it:
-// it shows the event of a state that no source sends itself, and the firings
-// that it has made.
-func (t *Table) Next(show func(*sources.Event), fire Fire) {
+// it shows the event of a state that no source sends itself, and lets those go
+// on who wait for a state.
+func (t *Table) Next(show func(*sources.Event)) {
 	if s := t.news; s != nil {
 		t.news = nil
 		show(t.eventOf(s, s.event.Time, -1, t.unseen))
@@ -214,17 +230,46 @@ func (t *Table) Next(show func(*sources.Event), fire Fire) {
 	if t.changed && len(t.waits) > 0 {
 		t.release(t.taken)
 	}
-	if t.changed = false; len(t.ready) == 0 {
+	t.changed = false
+}
+
+// Found fires the triggers that ask for what was there at start and has been
+// found since it was last called. It must be called before an event is taken
+// that is not Found itself: conditions then know what was found together,
+// whatever its order, and nothing that was found is over yet.
+func (t *Table) Found(fire Fire) {
+	if len(t.ready) == 0 {
 		return
 	}
 	ready := t.ready
-	t.ready = nil
+	t.ready, t.fired = nil, t.fired[:0]
 	sort.Stable(ready)
-	for i, f := range ready {
-		if i == 0 || f.watch.Rule != ready[i-1].watch.Rule || f.subject != ready[i-1].subject {
-			fire(f.watch.Rule, t.eventOf(f.subject, f.at, f.at-f.since, f.found))
+	for _, f := range ready {
+		if f.holds {
+			t.fire(f, fire)
 		}
 	}
+}
+
+// fire fires f, unless a trigger of the same rule has just fired for the same.
+func (t *Table) fire(f firing, fire Fire) {
+	if len(t.fired) > 0 && (t.fired[0].at != f.at || t.fired[0].watch.Rule != f.watch.Rule) {
+		t.fired = t.fired[:0]
+	}
+	if slices.ContainsFunc(t.fired, func(other firing) bool { return other.subject == f.subject }) {
+		return
+	}
+	e := t.eventOf(f.subject, f.at, f.at-f.since, f.found)
+	if !f.watch.Trigger.Where.Match(e) {
+		return
+	}
+	if e.Chain != nil && f.watch.Trigger.Lasting.For > 0 {
+		waited := *e.Chain
+		waited.Waited = true
+		e.Chain = &waited
+	}
+	t.fired = append(t.fired, f)
+	fire(f.watch.Rule, e)
 }
 
 // eventOf returns the event that the state of s has lasted so long, which is
@@ -234,8 +279,8 @@ func (t *Table) eventOf(s *subject, at, lasted time.Duration, found bool) *sourc
 	if lasted >= 0 {
 		t.fields = append(t.fields, sources.Field{Name: sources.LastedMS, Value: sources.Int(lasted.Milliseconds())})
 	}
-	if _, marked := s.event.Lookup("SYNTHETIC"); found && !marked {
-		t.fields = append(t.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
+	if _, marked := s.event.Lookup(synthetic); found && !marked {
+		t.fields = append(t.fields, sources.Field{Name: synthetic, Value: sources.Int(1)})
 	}
 	t.event = s.event
 	t.event.Time, t.event.Fields = at, t.fields
@@ -248,7 +293,7 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 		at, ok = t.counting[0].next, true
 	}
 	for _, w := range t.waits {
-		if due, is := w.due(); is && (!ok || due < at) {
+		if due, is := w.due(t.began); is && (!ok || due < at) {
 			at, ok = due, true
 		}
 	}
@@ -259,6 +304,7 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 // time, in that of the rules. Repetitions that would be past at the time now,
 // which may be later, are left out.
 func (t *Table) Advance(until, now time.Duration, fire Fire) {
+	t.fired = t.fired[:0]
 	for len(t.counting) > 0 && t.counting[0].next <= until {
 		r := t.counting[0]
 		at := r.next
@@ -269,7 +315,7 @@ func (t *Table) Advance(until, now time.Duration, fire Fire) {
 			heap.Pop(&t.counting)
 			r.next = 0
 		}
-		fire(r.watch.Rule, t.eventOf(r.subject, at, at-r.since, r.found))
+		t.fire(firing{r, at}, fire)
 	}
 	if len(t.waits) > 0 {
 		t.release(until)
@@ -290,7 +336,7 @@ func (r *record) before(other *record) bool {
 // Ask answers q at the time now.
 func (t *Table) Ask(q *sources.Question, now time.Duration) sources.Truth {
 	truth := q.Absent
-	if now-t.began < q.For {
+	if now-t.began < q.For || q.OnceKnown && len(t.named[name{kind: q.Kind}]) == 0 {
 		truth = min(truth, sources.Unknown)
 	}
 	for _, s := range t.named[name{q.Kind, q.Name}] {

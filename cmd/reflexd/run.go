@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	ossignal "os/signal"
 	"strings"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/config"
 	"reflexd/sources/signal"
 )
@@ -24,7 +25,7 @@ import (
 func runVerb(c *command) func([]string) int {
 	paths := c.pathsFlag()
 	dryRun := c.flags.Bool("dry-run", false, "log which actions would run, but run none")
-	socket := c.socketFlag()
+	socket := c.flags.String("socket", client.OwnPath(), "`path` of the control socket; empty for none")
 	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
@@ -92,7 +93,7 @@ func (c *command) load(paths []string, insecure bool) (*agent.Configuration, int
 		configuration.RefuseWriters(ps)
 	}
 	for _, p := range ps.All() {
-		fmt.Fprintln(c.stderr, p)
+		fmt.Fprintln(c.stderr, oneLine(p.String()))
 	}
 	if ps.Failed() {
 		return nil, wrong
@@ -118,14 +119,14 @@ func checkVerb(c *command) func([]string) int {
 			return c.printJSON(complaints(ps), code)
 		}
 		for _, p := range ps.All() {
-			fmt.Fprintln(c.stdout, p)
+			fmt.Fprintln(c.stdout, oneLine(p.String()))
 		}
 		if code == done {
 			verdict := "nothing wrong"
 			if n := len(ps.All()); n > 0 {
 				verdict = counted(n, "warning")
 			}
-			fmt.Fprintf(c.stdout, "%s: %s, %s\n", strings.Join(configuration.Files, ", "), counted(len(configuration.Rules), "rule"), verdict)
+			fmt.Fprintf(c.stdout, "%s: %s, %s\n", oneLine(strings.Join(configuration.Files, ", ")), counted(len(configuration.Rules), "rule"), verdict)
 		}
 		return code
 	}
@@ -159,7 +160,7 @@ func (c *command) printJSON(v any, code int) int {
 }
 
 func (c *command) socketFlag() *string {
-	return c.flags.String("socket", control.DefaultPath(), "`path` of the control socket")
+	return c.flags.String("socket", client.DefaultPath(), "`path` of the control socket")
 }
 
 // patience is how long the running agent may take to answer.
@@ -173,12 +174,16 @@ func newLogger(w *logWriter, level, format string) (*slog.Logger, error) {
 	if !ok {
 		return nil, fmt.Errorf("--log-level: expected error, warn, info or debug, found %q", level)
 	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	if format != "text" && format != "json" {
+		return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
 	}
-	return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
+	return slog.New(logHandler(w, format, &slog.HandlerOptions{Level: l})), nil
+}
+
+// logHandler returns what writes the log's lines in that format.
+func logHandler(w io.Writer, format string, opts *slog.HandlerOptions) slog.Handler {
+	if format == "json" {
+		return slog.NewJSONHandler(w, opts)
+	}
+	return slog.NewTextHandler(w, opts)
 }

@@ -129,6 +129,7 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 					}
 					q.IsOneOf(is)
 					q.All = is == down
+					q.Absent, q.OnceKnown = sources.Whether(is == down), true
 					return q
 				}
 		},
