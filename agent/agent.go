@@ -28,6 +28,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/clock"
+	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -75,6 +76,7 @@ type Agent struct {
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
+	files   *file.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	clock   *clock.Source
@@ -160,7 +162,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
+		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
@@ -214,6 +216,8 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *file.Source:
+		a.files = s
 	case *clock.Source:
 		a.clock = s
 	case action.Keys:

@@ -194,7 +194,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.gpio
 	c.known = action.Known{
 		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
+		Netlink: c.netlink, Files: c.file, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	c.references = c.known.References

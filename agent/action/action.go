@@ -5,6 +5,7 @@
 package action
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -95,6 +96,7 @@ type Env struct {
 	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
+	Files   Files
 	Keys    Keys
 	Vars    *vars.Source
 	Emit    func(*sources.Event)
@@ -141,6 +143,7 @@ type Known struct {
 	Outputs *Outputs
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
+	Files   Lines         // the declared files
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given
@@ -453,7 +456,7 @@ func (r *Run) Doing() string {
 	if r.pending == nil {
 		return ""
 	}
-	return r.list[r.step].Describe(r.Event)
+	return r.Event.Conceal(r.list[r.step].Describe(r.Event))
 }
 
 // Finish tells that the action under way is over.
@@ -510,7 +513,7 @@ func (r *Run) advance() {
 			r.announce()
 		}
 		if r.DryRun {
-			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
+			r.Env.Log.Info("would "+r.Event.Conceal(step.Describe(r.Event)), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}
@@ -539,6 +542,14 @@ func (r *Run) start(step *Step) (Pending, error) {
 	return step.Start(r)
 }
 
+// shown returns err without what of the event must not be shown.
+func (r *Run) shown(err error) error {
+	if text := r.Event.Conceal(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
 // endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
 func (r *Run) endStep(err error) bool {
@@ -548,9 +559,9 @@ func (r *Run) endStep(err error) bool {
 	r.own()
 	step := r.list[r.step]
 	if r.Journal == nil { // of no rule: whoever asked is told
-		r.Env.Log.Debug("action failed", "action", step.Kind, "error", err, "at", step.Pos.String())
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.shown(err), "at", step.Pos.String())
 	} else {
-		r.Journal.Failed(step.Kind, err, step.Pos.String())
+		r.Journal.Failed(step.Kind, r.shown(err), step.Pos.String())
 	}
 	if step.IgnoreFailure {
 		return true
