@@ -32,6 +32,7 @@ import (
 	"reflexd/sources/input"
 	"reflexd/sources/link"
 	"reflexd/sources/netlink"
+	"reflexd/sources/sensor"
 	"reflexd/sources/uevent"
 )
 
@@ -71,13 +72,14 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next six are among them
+	gpio    *gpio.Source     // this and the next seven are among them
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	clock   *clock.Source
+	sensor  *sensor.Source
 	keys    action.Keys
 	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
@@ -197,6 +199,8 @@ func (a *Agent) know(s sources.Source) {
 		a.uevent = s
 	case *netlink.Source:
 		a.netlink = s
+	case *sensor.Source:
+		a.sensor = s
 	case *vars.Source:
 		a.vars = s
 	case *mount.Source:

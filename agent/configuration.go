@@ -25,6 +25,7 @@ import (
 	"reflexd/sources/input"
 	"reflexd/sources/link"
 	"reflexd/sources/netlink"
+	"reflexd/sources/sensor"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
 	"reflexd/sources/uevent"
@@ -41,6 +42,7 @@ var kinds = []sources.Kind{
 	file.Kind,
 	timer.Kind,
 	clock.Kind,
+	sensor.Kind,
 	vars.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
@@ -55,13 +57,14 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
-	gpio    *gpio.Plan     // this and the next nine are among them
+	gpio    *gpio.Plan     // this and the next ten are among them
 	input   *input.Plan
 	uevent  *uevent.Plan
 	link    *link.Plan
 	netlink *netlink.Plan
 	signal  *signal.Plan
 	file    *file.Plan
+	sensor  *sensor.Plan
 	vars    *vars.Plan
 	mount   *mount.Plan
 	builtin *builtinPlan
@@ -129,6 +132,8 @@ func (c *Configuration) know(p sources.Plan) {
 		c.signal = p
 	case *file.Plan:
 		c.file = p
+	case *sensor.Plan:
+		c.sensor = p
 	case *vars.Plan:
 		c.vars = p
 	case *mount.Plan:

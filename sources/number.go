@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -186,3 +187,42 @@ func (v Value) Number() (Number, bool) {
 	}
 	return ParseNumber(v.text)
 }
+
+// Mul returns the product, with as many places as a Number has room for; the rest
+// is cut off. It is an error if there is no room for the digits before the point.
+func (n Number) Mul(other Number) (Number, error) {
+	high, low := bits.Mul64(magnitude(n.n), magnitude(other.n))
+	places := n.places + other.places
+	for high > 0 || low > math.MaxInt64 || places > mostPlaces || places > 0 && low%10 == 0 {
+		if places == 0 {
+			return Number{}, errRange
+		}
+		rest := high % 10
+		high /= 10
+		low, _ = bits.Div64(rest, low, 10)
+		places--
+	}
+	if (n.n < 0) != (other.n < 0) {
+		return Number{-int64(low), places}, nil
+	}
+	return Number{int64(low), places}, nil
+}
+
+// Div returns n divided by k, which is not 0, with up to three more places than n
+// has; the rest is cut off.
+func (n Number) Div(k int64) Number {
+	for more := uint8(3); more > 0; more-- {
+		if n.places+more > mostPlaces {
+			continue
+		}
+		if scaled, ok := n.scaled(n.places + more); ok {
+			q, _ := Number{scaled / k, n.places + more}.Mul(Integer(1)) // without zeros at the end
+			return q
+		}
+	}
+	q, _ := Number{n.n / k, n.places}.Mul(Integer(1))
+	return q
+}
+
+// Neg returns n with the other sign.
+func (n Number) Neg() Number { return Number{-n.n, n.places} }

@@ -63,6 +63,8 @@ type Lasting struct {
 // LastingSpec reads a Lasting.
 type LastingSpec struct {
 	Lasting
+	// UsuallyAtStart has AtStart be on by default, not only with For.
+	UsuallyAtStart             bool
 	forAt, repeatAt, atStartAt config.Pos
 }
 
@@ -77,15 +79,19 @@ func (l *LastingSpec) Fields(states string) []config.Field {
 
 // AtStartField returns the YAML field `at_start`.
 func (l *LastingSpec) AtStartField() config.Field {
+	usual := "off; with `for`: on"
+	if l.UsuallyAtStart {
+		usual = "on"
+	}
 	return config.Field{Name: "at_start", Also: "startup initial retained", Doc: "a state counts, too, that is there at the start, or at the reload that brings the rule",
-		Default: "off; with `for`: on", Value: config.At(&l.atStartAt, config.Bool(&l.AtStart))}
+		Default: usual, Value: config.At(&l.atStartAt, config.Bool(&l.AtStart))}
 }
 
 // Compile makes t ask for l. isState says that all words of its `is` are
 // states; if they are not, states names those that are.
 func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *config.Problems) {
 	switch given := l.given(); {
-	case given.Line == 0:
+	case given.Line == 0 && !(l.UsuallyAtStart && isState):
 		return
 	case !isState:
 		ps.Errorf(given, "for, repeat and at_start go with `is: %s` only", states)
@@ -95,7 +101,7 @@ func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *confi
 	case l.Repeat != 0 && l.Repeat < shortestRepeat:
 		ps.Errorf(l.repeatAt, "repeat: %v is too fast: at least %v", l.Repeat, shortestRepeat)
 	}
-	t.last(l.Lasting, l.atStartAt.Line != 0)
+	t.last(l.Lasting, l.atStartAt.Line != 0, l.UsuallyAtStart)
 }
 
 // CheckForOnly complains of the fields of l but `for`, which goes with states
@@ -119,10 +125,10 @@ func (l *LastingSpec) given() config.Pos {
 	return config.Pos{}
 }
 
-// last makes t ask for l, whose AtStart is by default what For makes of it.
-func (t *Trigger) last(l Lasting, atStartGiven bool) {
+// last makes t ask for l, whose AtStart is by default what For makes of it, or on.
+func (t *Trigger) last(l Lasting, atStartGiven, usually bool) {
 	if !atStartGiven {
-		l.AtStart = l.For > 0
+		l.AtStart = l.For > 0 || usually
 	}
 	t.Lasting = l
 	for _, field := range []string{LastedMS, "SYNTHETIC"} {

@@ -87,10 +87,21 @@ func TestExamplesAreRight(t *testing.T) {
 		t.Fatal("no examples", err)
 	}
 	for _, f := range files {
+		if strings.HasSuffix(f, config.TestSuffix) {
+			continue // TestExamplesDoWhatTheirTestsSay
+		}
 		_, ps, err := agent.Load([]string{f})
 		if err != nil || len(ps.All()) > 0 {
 			t.Errorf("%s: %v %v", f, err, ps)
 		}
+	}
+}
+
+// The examples that have tests pass them.
+func TestExamplesDoWhatTheirTestsSay(t *testing.T) {
+	var out, errs strings.Builder
+	if code := run([]string{"test", "../../examples"}, &out, &errs); code != done {
+		t.Errorf("code %d\n%s%s", code, out.String(), errs.String())
 	}
 }
 
