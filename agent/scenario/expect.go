@@ -68,7 +68,7 @@ func has(n config.Node, key string) bool {
 }
 
 // stateKinds are what an expectation may say of now.
-var stateKinds = []string{"line", "var", "link", "input", "switch", "key", "mount"}
+var stateKinds = []string{"line", "var", "link", "input", "switch", "key", "mount", "sensor"}
 
 // readState reads {line: NAME, is: on} and {rule: NAME, fired: 2}.
 func (x *expectation) readState(n config.Node, ps *config.Problems) {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
+	"reflexd/config"
 )
 
 func TestMain(m *testing.M) {
