@@ -28,6 +28,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/clock"
+	"reflexd/sources/counter"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -72,7 +73,7 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next seven are among them
+	gpio    *gpio.Source     // this and the next eight are among them
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
@@ -80,6 +81,7 @@ type Agent struct {
 	mount   *mount.Source
 	clock   *clock.Source
 	sensor  *sensor.Source
+	counter *counter.Source
 	keys    action.Keys
 	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
@@ -153,7 +155,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars,
+		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars, Counters: a.counter,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
 	}
@@ -199,6 +201,9 @@ func (a *Agent) know(s sources.Source) {
 		a.uevent = s
 	case *netlink.Source:
 		a.netlink = s
+	case *counter.Source:
+		a.counter = s
+		s.KeepIn(a.vars)
 	case *sensor.Source:
 		a.sensor = s
 	case *vars.Source:

@@ -20,6 +20,7 @@ import (
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/clock"
+	"reflexd/sources/counter"
 	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
@@ -44,6 +45,7 @@ var kinds = []sources.Kind{
 	clock.Kind,
 	sensor.Kind,
 	vars.Kind,
+	counter.Kind, // after vars, which keeps its totals
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
 }
@@ -57,7 +59,7 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
-	gpio    *gpio.Plan     // this and the next ten are among them
+	gpio    *gpio.Plan     // this and the next eleven are among them
 	input   *input.Plan
 	uevent  *uevent.Plan
 	link    *link.Plan
@@ -65,6 +67,7 @@ type Configuration struct {
 	signal  *signal.Plan
 	file    *file.Plan
 	sensor  *sensor.Plan
+	counter *counter.Plan
 	vars    *vars.Plan
 	mount   *mount.Plan
 	builtin *builtinPlan
@@ -132,6 +135,8 @@ func (c *Configuration) know(p sources.Plan) {
 		c.signal = p
 	case *file.Plan:
 		c.file = p
+	case *counter.Plan:
+		c.counter = p
 	case *sensor.Plan:
 		c.sensor = p
 	case *vars.Plan:
@@ -187,9 +192,14 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, p := range c.plans {
 		p.Resolve(ps)
 	}
+	c.counter.Check(func(line string) (counter.Pulse, error) {
+		edge, both, err := c.gpio.Pulse(line)
+		return counter.Pulse{Edge: edge, Both: both}, err
+	}, ps)
+	c.vars.KeepMore(c.counter.Kept())
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
+		Outputs: outputsOf(lines), Vars: c.vars, Counters: c.counter, References: &action.References{},
 		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}}
 	c.references = compiler.Known.References

@@ -226,3 +226,20 @@ func (n Number) Div(k int64) Number {
 
 // Neg returns n with the other sign.
 func (n Number) Neg() Number { return Number{-n.n, n.places} }
+
+// Fixed returns n times 10 to the power of places, if that is an integer.
+func (n Number) Fixed(places uint8) (int64, bool) {
+	if places < n.places || places > mostPlaces {
+		return 0, false
+	}
+	return n.scaled(places)
+}
+
+// Places returns how many digits n has after the point.
+func (n Number) Places() uint8 { return n.places }
+
+// FromFixed returns n divided by 10 to the power of places.
+func FromFixed(n int64, places uint8) Number {
+	q, _ := Number{n, places}.Mul(Integer(1)) // without zeros at the end
+	return q
+}

@@ -90,7 +90,7 @@ func (l *LastingSpec) AtStartField() config.Field {
 // Compile makes t ask for l. isState says that all words of its `is` are
 // states; if they are not, states names those that are.
 func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *config.Problems) {
-	switch given := l.given(); {
+	switch given := l.Given(); {
 	case given.Line == 0 && !(l.UsuallyAtStart && isState):
 		return
 	case !isState:
@@ -115,8 +115,8 @@ func (l *LastingSpec) CheckForOnly(states string, ps *config.Problems) {
 	}
 }
 
-// given returns where the first of the fields of l stands.
-func (l *LastingSpec) given() config.Pos {
+// Given returns where the first of the fields of l stands; without a line if none does.
+func (l *LastingSpec) Given() config.Pos {
 	for _, at := range []config.Pos{l.forAt, l.repeatAt, l.atStartAt} {
 		if at.Line != 0 {
 			return at

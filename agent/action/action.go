@@ -17,6 +17,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/counter"
 	"reflexd/sources/netlink"
 )
 
@@ -34,6 +35,7 @@ var kinds = []Kind{
 	waitKind,
 	signalKind,
 	varKind,
+	counterKind,
 	ruleKind,
 	sourceKind,
 	mountKind,
@@ -95,7 +97,9 @@ type Env struct {
 	Netlink *netlink.Source
 	Keys    Keys
 	Vars    *vars.Source
-	Emit    func(*sources.Event)
+	// Counters sets the totals of counters.
+	Counters *counter.Source
+	Emit     func(*sources.Event)
 	// EnableRule has the rule of that name fire, or not.
 	EnableRule func(name string, on bool) error
 	// Switch opens or closes a file or socket of that name.
@@ -131,9 +135,10 @@ type Check struct {
 // Known is what a configuration declares, by the names that actions use.
 type Known struct {
 	// Outputs are the output lines.
-	Outputs *Outputs
-	Vars    *vars.Plan
-	Netlink *netlink.Plan // the declared sockets
+	Outputs  *Outputs
+	Vars     *vars.Plan
+	Counters *counter.Plan
+	Netlink  *netlink.Plan // the declared sockets
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given

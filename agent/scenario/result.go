@@ -66,7 +66,7 @@ func inside(kind string, text config.Node) bool {
 	switch kind {
 	case "set", "pulse", "blink":
 		return len(text.Entries) > 0 && has(text.Entries[0].Value, "line")
-	case "log", "emit", "wait", "var", "rule":
+	case "log", "emit", "wait", "var", "counter", "rule":
 		return true
 	}
 	return false
