@@ -33,6 +33,7 @@ import (
 	"reflexd/sources/input"
 	"reflexd/sources/link"
 	"reflexd/sources/netlink"
+	"reflexd/sources/pwm"
 	"reflexd/sources/sensor"
 	"reflexd/sources/uevent"
 )
@@ -73,7 +74,7 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next eight are among them
+	gpio    *gpio.Source     // this and the next nine are among them
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
@@ -81,6 +82,7 @@ type Agent struct {
 	mount   *mount.Source
 	clock   *clock.Source
 	sensor  *sensor.Source
+	pwm     *pwm.Source
 	counter *counter.Source
 	keys    action.Keys
 	input   input.Simulator // nil but in a simulation
@@ -152,7 +154,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 			a.log.Debug("programs do not get their own cgroups", "why", err)
 		}
 	}
-	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
+	a.outputs = output.New(l, opts.Log, a.gpio, a.pwm, opts.Sys)
 	env := &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars, Counters: a.counter,
@@ -204,6 +206,8 @@ func (a *Agent) know(s sources.Source) {
 	case *counter.Source:
 		a.counter = s
 		s.KeepIn(a.vars)
+	case *pwm.Source:
+		a.pwm = s
 	case *sensor.Source:
 		a.sensor = s
 	case *vars.Source:

@@ -26,6 +26,7 @@ import (
 	"reflexd/sources/input"
 	"reflexd/sources/link"
 	"reflexd/sources/netlink"
+	"reflexd/sources/pwm"
 	"reflexd/sources/sensor"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
@@ -35,6 +36,7 @@ import (
 // kinds is the list of all sources.
 var kinds = []sources.Kind{
 	gpio.Kind,
+	pwm.Kind,
 	input.Kind,
 	uevent.Kind,
 	link.Kind,
@@ -46,7 +48,7 @@ var kinds = []sources.Kind{
 	sensor.Kind,
 	vars.Kind,
 	counter.Kind, // after vars, which keeps its totals
-	mount.Kind, // after uevent, so that its socket is open before the devices are listed
+	mount.Kind,   // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
 }
 
@@ -59,7 +61,7 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans   []sources.Plan // in the order of kinds
-	gpio    *gpio.Plan     // this and the next eleven are among them
+	gpio    *gpio.Plan     // this and the next twelve are among them
 	input   *input.Plan
 	uevent  *uevent.Plan
 	link    *link.Plan
@@ -67,6 +69,7 @@ type Configuration struct {
 	signal  *signal.Plan
 	file    *file.Plan
 	sensor  *sensor.Plan
+	pwm     *pwm.Plan
 	counter *counter.Plan
 	vars    *vars.Plan
 	mount   *mount.Plan
@@ -137,6 +140,8 @@ func (c *Configuration) know(p sources.Plan) {
 		c.file = p
 	case *counter.Plan:
 		c.counter = p
+	case *pwm.Plan:
+		c.pwm = p
 	case *sensor.Plan:
 		c.sensor = p
 	case *vars.Plan:
@@ -199,7 +204,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	c.vars.KeepMore(c.counter.Kept())
 	lines := c.gpio
 	compiler := rule.Compiler{Problems: ps, Known: action.Known{
-		Outputs: outputsOf(lines), Vars: c.vars, Counters: c.counter, References: &action.References{},
+		Outputs: outputsOf(lines), PWMs: pwmsOf(c.pwm), Vars: c.vars, Counters: c.counter, References: &action.References{},
 		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}}
 	c.references = compiler.Known.References
@@ -270,9 +275,21 @@ func outputsOf(lines *gpio.Plan) *action.Outputs {
 	return d
 }
 
+// pwmsOf is outputsOf for PWM outputs.
+func pwmsOf(p *pwm.Plan) *action.Outputs {
+	d := &action.Outputs{What: "pwm output", ByName: map[string]*struct{}{}, Example: "pwm: {%s: {chip: …}}"}
+	for _, name := range p.Names() {
+		d.ByName[name] = nil
+	}
+	return d
+}
+
 // keeps reports whether c declares o as old did, so that what plays there may
 // go on. A LED, which nothing declares, must be one that some rule names.
 func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
+	if o.PWM != "" {
+		return c.pwm.Same(old.pwm, o.PWM)
+	}
 	if o.Line == "" {
 		return c.uses.AnyLED || slices.Contains(c.uses.LEDs, o.LED)
 	}

@@ -243,3 +243,6 @@ func FromFixed(n int64, places uint8) Number {
 	q, _ := Number{n, places}.Mul(Integer(1)) // without zeros at the end
 	return q
 }
+
+// Float returns n as nearly as a float64 can.
+func (n Number) Float() float64 { return float64(n.n) / float64(powers[n.places]) }

@@ -26,6 +26,7 @@ var kinds = []Kind{
 	runKind,
 	shellKind,
 	setKind,
+	fadeKind,
 	pulseKind,
 	blinkKind,
 	keyKind,
@@ -135,7 +136,9 @@ type Check struct {
 // Known is what a configuration declares, by the names that actions use.
 type Known struct {
 	// Outputs are the output lines.
-	Outputs  *Outputs
+	Outputs *Outputs
+	// PWMs are the PWM outputs.
+	PWMs     *Outputs
 	Vars     *vars.Plan
 	Counters *counter.Plan
 	Netlink  *netlink.Plan // the declared sockets

@@ -58,11 +58,11 @@ rules:
 	}
 	pid := a.proc.PID
 	b.shell(t, fmt.Sprintf("kill -STOP %d", pid))
-	pulses(raw, 1500, time.Millisecond)
+	pulses(raw, 700, 4*time.Millisecond)
 	b.shell(t, fmt.Sprintf("kill -CONT %d", pid))
-	a.expect("events lost.*count=1976")
-	if got := total("fan"); got != "900" {
-		t.Errorf("1500 more of which the queue had no room for most: %s", got)
+	a.expect("events lost.*count=376")
+	if got := total("fan"); got != "500" {
+		t.Errorf("700 more of which the queue had no room for most: %s", got)
 	}
 	for _, busy := range []int{0, 1, 3} {
 		for range busy {

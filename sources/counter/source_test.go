@@ -233,4 +233,3 @@ func BenchmarkPulse(b *testing.B) {
 		r.source.Notify(e)
 	}
 }
-
