@@ -303,6 +303,12 @@ func (s *Simulation) LineState(name string) (on, known bool) { return s.agent.gp
 // VarValue returns the value of a variable, and whether there is one.
 func (s *Simulation) VarValue(name string) (string, bool) { return s.agent.vars.Value(name) }
 
+// PWMLevel returns the level of a PWM output, in percent, and whether there is one.
+func (s *Simulation) PWMLevel(name string) (level string, ok bool) {
+	n, ok := s.agent.pwm.Level(name)
+	return sources.Percent(n), ok
+}
+
 // State returns the state of anything that has states, "" if it is not known.
 func (s *Simulation) State(kind, name string) string {
 	state, _ := s.agent.states.State(kind, name)

@@ -59,7 +59,9 @@ func parseWanted(s string) (w wanted, err error) {
 		w.level, err = sources.ParsePercent(s)
 		return w, err
 	}
-	w.word, err = parseLevel(s)
+	if w.word, err = parseLevel(s); err != nil {
+		err = fmt.Errorf("expected on, off, toggle or a percentage such as 40%%, found %q", s)
+	}
 	return w, err
 }
 

