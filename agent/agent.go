@@ -90,6 +90,10 @@ type Agent struct {
 	outputs *output.Outputs
 	runner  *rule.Runner
 	control *control.Server
+	env     *action.Env
+
+	notices  notices                       // for those who watch
+	encoding map[string][]func(any, error) // who waits for the next answer of a kind, while one is encoded
 
 	config      *Configuration
 	index       *rule.Index
@@ -102,9 +106,12 @@ type Agent struct {
 	hear              func(*rule.Rule)
 
 	priority  priority
-	pidFile   string        // that we have; "" for none
-	started   time.Duration // CLOCK_MONOTONIC
-	read      time.Duration // when the configuration was, likewise
+	metrics   metrics
+	losses    map[string]Loss  // by source
+	durations action.Durations // of what was waited for
+	pidFile   string           // that we have; "" for none
+	started   time.Duration    // CLOCK_MONOTONIC
+	read      time.Duration    // when the configuration was, likewise
 	events    uint64
 	startup   startup
 	stopping  bool
@@ -133,6 +140,8 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 func (a *Agent) open(c *Configuration) (err error) {
 	opts, l := &a.opts, a.loop
 	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
+	a.encoding = map[string][]func(any, error){}
+	a.durations = action.Durations{}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -155,13 +164,17 @@ func (a *Agent) open(c *Configuration) (err error) {
 		}
 	}
 	a.outputs = output.New(l, opts.Log, a.gpio, a.pwm, opts.Sys)
-	env := &action.Env{
+	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars, Counters: a.counter,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
-	a.runner = rule.NewRunner(env, &rule.World{States: a.states}, opts.DryRun)
+	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states}, opts.DryRun)
+	if a.control != nil {
+		a.runner.Observe = a.outcome
+		a.env.Ended = a.acted
+	}
 	return nil
 }
 
@@ -247,6 +260,7 @@ func (a *Agent) Run() error {
 	a.apply(a.config)
 	a.emit(a.lifeEvent("started"))
 	a.awaitStart(a.ready)
+	a.feedWatchdog()
 	return a.loop.Run(a.turn)
 }
 
@@ -297,7 +311,11 @@ func (a *Agent) apply(c *Configuration) {
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
+	a.applyMetrics(c)
 	a.config, a.read = c, a.loop.Now()
+	if a.control != nil {
+		a.control.Use(&c.control)
+	}
 }
 
 // subscribe returns who wants to hear what kinds of other sources' events.
@@ -335,7 +353,12 @@ func (a *Agent) recognise(c *Configuration) {
 }
 
 // emit takes an event from a source or an action.
-func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
+func (a *Agent) emit(e *sources.Event) {
+	if e.Topic.Kind == "loss" {
+		a.countLoss(e)
+	}
+	a.incoming.push(e)
+}
 
 // until has an action go on when something has come to a state.
 func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
@@ -382,7 +405,6 @@ func (a *Agent) lifeEvent(state string) *sources.Event {
 // other off cannot keep the sources from being read.
 func (a *Agent) turn() {
 	a.loop.WakeBy(0)
-	a.states.Next(a.show, a.fire) // what a reload has found
 	if len(a.incoming.events) > 0 {
 		a.current, a.incoming = a.incoming, a.current
 		a.current.sort()
@@ -391,6 +413,7 @@ func (a *Agent) turn() {
 		}
 		a.current.clear()
 	}
+	a.states.Found(a.fire) // by a reload, too
 	if a.stopping {
 		return
 	}
@@ -431,6 +454,9 @@ func (a *Agent) dispatch(e *sources.Event) {
 		return
 	}
 	a.advance(min(e.Time, a.loop.Woke()))
+	if e.Standing != sources.Found {
+		a.states.Found(a.fire)
+	}
 	a.states.Take(e)
 	for _, h := range a.subscribers[e.Topic.Kind] {
 		h.Notify(e)
@@ -442,7 +468,7 @@ func (a *Agent) dispatch(e *sources.Event) {
 		a.show(e)
 	}
 	a.gestures.Next(e)
-	a.states.Next(a.show, a.fire)
+	a.states.Next(a.show)
 }
 
 // stopFor stops what rules do because a device was mounted that is now gone.
@@ -466,7 +492,9 @@ func (a *Agent) show(e *sources.Event) {
 	}
 	a.hearing = a.hearing[:0]
 	a.index.Find(e, a.hear)
+	a.notices.hold = true
 	a.runner.Fire(a.hearing, e)
+	a.publish(e)
 }
 
 // fire has the rule with that number fire upon e, which its trigger found in
@@ -494,6 +522,7 @@ func (a *Agent) close() {
 	if a.control != nil {
 		a.control.Close()
 	}
+	a.removeMetrics()
 	a.leavePidFile()
 	a.loop.Close()
 }

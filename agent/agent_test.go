@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/sources"
 )
 
@@ -250,7 +250,7 @@ rules:
 func TestBadReloadChangesNothingAndIsTold(t *testing.T) {
 	r := start(t, `rules: [{name: a, when: {event: go}, do: {log: "first"}}]`)
 	r.write(`rules: [{name: a, when: {event: go}, do: {lgo: "second"}}]`)
-	err := control.Call(filepath.Join(r.dir, "socket"), control.Request{Verb: "reload"}, nil, patience)
+	err := client.Call(filepath.Join(r.dir, "socket"), client.Request{Verb: "reload"}, nil, patience)
 	if err == nil || !strings.Contains(err.Error(), `reflexd.yaml:1:43: unknown action "lgo"; did you mean "log"?`) {
 		t.Errorf("told: %v", err)
 	}
@@ -351,7 +351,7 @@ func TestStatusOverTheSocket(t *testing.T) {
 	r.send("go")
 	r.expect("msg=x")
 	var s Status
-	if err := control.Call(filepath.Join(r.dir, "socket"), control.Request{Verb: "status"}, &s, patience); err != nil {
+	if err := client.Call(filepath.Join(r.dir, "socket"), client.Request{Verb: "status"}, &s, patience); err != nil {
 		t.Fatal(err)
 	}
 	if s.Pid != os.Getpid() || len(s.Rules) != 1 || s.Rules[0].Fired != 1 {

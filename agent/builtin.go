@@ -64,7 +64,11 @@ func agentTrigger() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 		Value: config.OneOrMore(&states, word)}
 	fields := append([]config.Field{field}, lasting.Fields("started")[:2]...)
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
-		lasting.Compile(t, !slices.ContainsFunc(states, func(s string) bool { return s != "started" }), "started", ps)
+		if slices.ContainsFunc(states, func(s string) bool { return s != "started" }) {
+			lasting.Only("`agent: started`", ps)
+		} else {
+			lasting.Compile(t, true, "", ps)
+		}
 		for _, s := range states {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "agent", State: s})
 		}

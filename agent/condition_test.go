@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 // barrier sends an event and waits until its rule, which every configuration
@@ -104,7 +104,7 @@ rules:
 
 func (r *rig) reload() {
 	r.t.Helper()
-	if err := control.Call(filepath.Join(r.dir, "socket"), control.Request{Verb: "reload"}, nil, patience); err != nil {
+	if err := client.Call(filepath.Join(r.dir, "socket"), client.Request{Verb: "reload"}, nil, patience); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -185,11 +185,11 @@ rules:
 	r.reload()
 	works(true, "after the file changed its mind")
 	socket := filepath.Join(r.dir, "socket")
-	if err := control.Call(socket, control.Request{Verb: "disable", Name: "worker"}, nil, patience); err != nil {
+	if err := client.Call(socket, client.Request{Verb: "disable", Name: "worker"}, nil, patience); err != nil {
 		t.Fatal(err)
 	}
 	works(false, "disabled by the verb")
-	err := control.Call(socket, control.Request{Verb: "enable", Name: "worke"}, nil, patience)
+	err := client.Call(socket, client.Request{Verb: "enable", Name: "worke"}, nil, patience)
 	if err == nil || !strings.Contains(err.Error(), `did you mean "worker"?`) {
 		t.Error(err)
 	}
@@ -327,10 +327,10 @@ func TestCheckOfVariablesAndConditions(t *testing.T) {
 		{inputs + "rules: [{when: {input: remote, is: present, repeat: 1m}, do: {log: x}}]", "repeat goes with for"},
 		{"rules: [{when: {link: eth0, is: [down, removed], for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: up` or `is: down` only"},
 		{"rules: [{when: {mount: \"*\", is: failed, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: mounted` or `is: unmounted` only"},
-		{"rules: [{when: {agent: stopping, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: started` only"},
+		{"rules: [{when: {agent: stopping, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `agent: started` only"},
 		{"rules: [{when: {switch: SW_LID, is: changed, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: on` or `is: off` only"},
 		{"vars: {n: {}}\nrules: [{when: {var: n, for: 1m}, do: {log: x}}]", "for, repeat and at_start go with `is: VALUE` or `above: N` only"},
-		{"lines: {b: {button: X}}\nrules: [{when: {line: b, is: pressed, for: 1m}, do: {log: x}}]", "ask for its state, on or off"},
+		{"lines: {b: {button: X}}\nrules: [{when: {line: b, is: pressed, for: 1m}, do: {log: x}}]", "write `is: held` for a button that is held down, `is: on` or `is: off` for a line that stays so"},
 		{"lines: {b: {button: X}}\nrules: [{when: {line: b, is: pressed, at_start: on}, do: {log: x}}]", "a button that is down at the start must be released first"},
 		{"lines: {b: {input: X, edges: rising}}\nrules: [{when: {line: b, is: on}, do: {log: x}}]", "on needs both edges"},
 		{"lines: {b: {contact: X, class: dor}}", `did you mean "door"?`},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflexd/agent/action"
+	"reflexd/agent/control"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
 	"reflexd/agent/output"
@@ -75,6 +76,10 @@ type Configuration struct {
 	mount   *mount.Plan
 	builtin *builtinPlan
 	gesture gestures
+	control control.Policy
+	known   action.Known    // what actions may name, of rules and of clients
+	keys    map[string]bool // that rules name
+	metrics metricsSection
 	uses    action.Uses
 	watches []state.Watch   // what rules ask of how long states last
 	derived []sources.Topic // states of which no source sends events
@@ -164,7 +169,7 @@ func (c *Configuration) root() config.Value {
 	}
 	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
 		Value: config.OneOf(&c.priority, normalPriority, highPriority)})
-	fields = append(fields, c.gesture.section())
+	fields = append(fields, c.gesture.section(), c.control.Section(), c.metrics.section())
 	var triggers []sources.TriggerKind
 	var conditions []sources.ConditionKind
 	for _, p := range c.plans {
@@ -202,18 +207,20 @@ func (c *Configuration) compile(ps *config.Problems) {
 		return counter.Pulse{Edge: edge, Both: both}, err
 	}, ps)
 	c.vars.KeepMore(c.counter.Kept())
+	c.control.Resolve(ps)
 	lines := c.gpio
-	compiler := rule.Compiler{Problems: ps, Known: action.Known{
+	c.known = action.Known{
 		Outputs: outputsOf(lines), PWMs: pwmsOf(c.pwm), Vars: c.vars, Counters: c.counter, References: &action.References{},
 		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
-	}}
-	c.references = compiler.Known.References
+	}
+	compiler := rule.Compiler{Problems: ps, Known: c.known}
+	c.references = c.known.References
 	for _, p := range c.plans {
 		if n, ok := p.(sources.Namespaced); ok {
-			compiler.Known.References.Add(n.Namespaces()...)
+			c.references.Add(n.Namespaces()...)
 		}
 		if r, ok := p.(sources.Referrer); ok {
-			r.Refer(compiler.Known.Resolver([]string{}, nil, ps))
+			r.Refer(c.known.Resolver([]string{}, nil, ps))
 		}
 	}
 	var triggers [][]sources.Trigger
@@ -229,6 +236,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	}
 	c.input.Virtual = c.uses.Keys
 	c.mount.Acts = c.uses.Mounts
+	c.keys = namedKeys(c.Rules)
 	c.watches, c.derived = watchesOf(c.Rules)
 }
 

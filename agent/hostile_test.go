@@ -24,6 +24,7 @@ var hostile = []struct{ name, text string }{
 		many(2400, "rules:\n", "  - {when: {event: a}, do: {var: {sone_var_%05d: x}}}\n")},
 	{"circles", many(2400, "rules:\n", "  - {when: {event: a}, do: [{emit: a}, {log: \"%d\"}]}\n")},
 	{"events", many(3700, "rules:\n", "  - {when: {event: a%d}, do: {emit: b%[1]d}}\n")},
+	{"unknown users", many(4900, "control:\n  allow:\n", "    - {user: rot%d, may: read}\n")},
 	{"syntax", many(180_000, "", "a: b # %d\n")[:900_000] + "\nc: d: e\n"},
 }
 

@@ -39,6 +39,7 @@ var logindKeys = map[string]string{
 func (c *Configuration) lint(logind bool, ps *config.Problems) {
 	lint.Circles(c.Rules, ps)
 	lint.Events(c.Rules, ps)
+	lint.Waits(c.Rules, c.whens(), c.gpio.State, ps)
 	for i, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -51,6 +52,16 @@ func (c *Configuration) lint(logind bool, ps *config.Problems) {
 			lintOrder(r, later, ps)
 		}
 	}
+}
+
+// whens returns the triggers of each rule as they are written.
+func (c *Configuration) whens() [][]config.Node {
+	var all [][]config.Node
+	for _, s := range c.specs {
+		whens, _ := s.Words()
+		all = append(all, whens)
+	}
+	return all
 }
 
 // lintKeys warns of keys that logind acts on as well, unless their device is
@@ -125,7 +136,7 @@ func shareEvent(a, b *rule.Rule) bool {
 	for i := range a.Triggers {
 		for j := range b.Triggers {
 			one, other := &a.Triggers[i], &b.Triggers[j]
-			if plain(one) && plain(other) && slices.ContainsFunc(one.Topics, func(t sources.Topic) bool { return slices.Contains(other.Topics, t) }) {
+			if plain(one) && plain(other) && one.Lasting == other.Lasting && slices.ContainsFunc(one.Topics, func(t sources.Topic) bool { return slices.Contains(other.Topics, t) }) {
 				return true
 			}
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestLint(t *testing.T) {
-	const lines = "lines: {a: {button: A}, b: {button: B}, lamp: {output: L}}\ninputs: {panel: {name: x, grab: auto}, other: {name: y}}\n"
+	const lines = "lines: {a: {button: A}, b: {button: B}, lamp: {output: L}, door: {contact: D, active: low}, window: {contact: W}}\ninputs: {panel: {name: x, grab: auto}, other: {name: y}}\n"
 	const slow = "gestures: {chord_window: 600ms}\n"
 	for _, c := range []struct{ rules, want string }{
 		{`[{when: {key: KEY_POWER, is: held}, do: {log: x}}]`, "acts on KEY_POWER too: set HandlePowerKey=ignore"},
@@ -29,6 +29,24 @@ func TestLint(t *testing.T) {
 			`rule "two" fires on the same event as rule "one" and sets line lamp to off, which that one sets to on`},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: pressed}, if: {line: b, is: pressed}, do: {set: {line: lamp, to: off}}}]`, ""},
 		{`[{name: one, when: {line: a, is: pressed}, do: {set: {line: lamp, to: on}}}, {name: two, when: {line: a, is: released}, do: {set: {line: lamp, to: off}}}]`, ""},
+		{`[{name: soon, when: {line: door, is: on}, do: {set: {line: lamp, to: on}}}, {name: late, when: {line: door, is: on, for: 5m}, do: {set: {line: lamp, to: off}}}]`, ""},
+
+		// A wait where the state should last.
+		{`[{when: {line: door, is: on}, mode: restart, do: [{wait: 5m}, {log: open}]}]`,
+			"the rule waits, and then acts even if line door is not on any more: is `is: on, for: 5m` meant, without the wait?"},
+		{`[{when: {line: door, is: rising}, do: [{wait: 1h}, {log: open}]}, {when: {line: door, is: released}, do: {log: closed}}]`,
+			"even if line door is not rising any more: is `is: off, for: 1h` meant"},
+		{`[{when: {link: eth0, is: down}, mode: restart, do: [{wait: 90s}, {run: [reboot]}]}]`, "is `is: down, for: 1m30s` meant"},
+		{`[{when: {input: other, is: absent}, do: [{wait: 5m}, {log: gone}]}, {when: {input: other, is: present}, do: {log: back}}]`, "is `is: absent, for: 5m` meant"},
+		{`[{when: {line: door, is: off}, mode: restart, do: [{wait: 5m}, {set: {line: lamp, to: off}}]}]`, "is `is: off, for: 5m` meant"},
+		// And such as are right.
+		{`[{when: {line: door, is: on}, mode: restart, do: [{set: {line: lamp, to: on}}, {wait: 5m}, {set: {line: lamp, to: off}}]}]`, ""},
+		{`[{when: {line: door, is: on}, do: {set: {line: lamp, to: on}}}, {when: {line: door, is: on}, mode: restart, do: [{wait: 5m}, {set: {line: lamp, to: off}}]}]`, ""},
+		{`[{when: {line: door, is: on}, do: [{wait: 5m}, {log: open}]}, {when: {line: window, is: off}, do: {log: closed}}]`, ""},
+		{`[{when: {line: door, is: on}, mode: restart, do: [{wait: 200ms}, {log: open}]}]`, ""},
+		{`[{when: {line: door, is: on, for: 1m}, mode: restart, do: [{wait: 5m}, {log: open}]}]`, ""},
+		{`[{when: {line: a, is: pressed}, mode: restart, do: [{wait: 5m}, {log: x}]}]`, ""},
+		{`[{when: {event: x}, mode: restart, do: [{wait: 5m}, {log: x}]}]`, ""},
 	} {
 		path := filepath.Join(t.TempDir(), "reflexd.yaml")
 		if err := os.WriteFile(path, []byte(lines+"rules: "+c.rules+"\n"), 0o600); err != nil {

@@ -18,6 +18,7 @@ import (
 	"reflexd/agent/action"
 	"reflexd/agent/control"
 	"reflexd/agent/lint"
+	"reflexd/client"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/uevent"
@@ -46,14 +47,6 @@ func (r *EmitRequest) Add(name, value string) error {
 	}
 	r.Fields[name] = value
 	return nil
-}
-
-// Emitted is the answer: how many rules say `event: NAME`, how many of these
-// have a `where` that takes the fields, and how many of these are disabled.
-type Emitted struct {
-	Listening int `json:"listening"`
-	Taking    int `json:"taking"`
-	Disabled  int `json:"disabled"`
 }
 
 // emitOnRequest sends the event, unless no rule listens to it.
@@ -101,8 +94,8 @@ func (a *Agent) requestedEvent(r control.Request) (*sources.Event, error) {
 }
 
 // listeners counts the rules that listen to e.
-func (a *Agent) listeners(e *sources.Event) Emitted {
-	found := Emitted{Listening: lint.Listening(e.Topic.Name, a.config.Rules)}
+func (a *Agent) listeners(e *sources.Event) client.Emitted {
+	found := client.Emitted{Listening: lint.Listening(e.Topic.Name, a.config.Rules)}
 	a.hearing = a.hearing[:0]
 	a.index.Find(e, a.hear)
 	found.Taking = len(a.hearing)
@@ -139,9 +132,9 @@ type Triggered struct {
 // with.
 var TriggerActions = []string{"add", "change"}
 
-func (a *Agent) trigger(arguments json.RawMessage, reply func(any, error)) {
+func (a *Agent) trigger(asked control.Request, reply func(any, error)) {
 	var r TriggerRequest
-	if err := json.Unmarshal(arguments, &r); err != nil {
+	if err := json.Unmarshal(asked.Arguments, &r); err != nil {
 		reply(nil, fmt.Errorf("arguments of trigger: %w", err))
 		return
 	}

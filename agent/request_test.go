@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 // ask does what the verb emit does.
-func (r *rig) ask(name, arguments string) (Emitted, error) {
+func (r *rig) ask(name, arguments string) (client.Emitted, error) {
 	r.t.Helper()
-	var sent Emitted
-	err := control.Call(r.agent.opts.Socket, control.Request{Verb: "emit", Name: name, Arguments: json.RawMessage(arguments)}, &sent, patience)
+	var sent client.Emitted
+	err := client.Call(r.agent.opts.Socket, client.Request{Verb: "emit", Name: name, Arguments: json.RawMessage(arguments)}, &sent, patience)
 	return sent, err
 }
 
@@ -28,12 +29,12 @@ rules:
 `)
 	for _, c := range []struct {
 		arguments string
-		want      Emitted
+		want      client.Emitted
 		log       string
 	}{
-		{``, Emitted{3, 2, 1}, `copy of nothing by event:copy`},
-		{`{"fields": {"FROM": "sda"}}`, Emitted{3, 3, 1}, "a disk, sda"},
-		{`{"fields": {"FROM": "Ü $X"}}`, Emitted{3, 2, 1}, "copy of Ü $X"},
+		{``, client.Emitted{Listening: 3, Taking: 2, Disabled: 1}, `copy of nothing by event:copy`},
+		{`{"fields": {"FROM": "sda"}}`, client.Emitted{Listening: 3, Taking: 3, Disabled: 1}, "a disk, sda"},
+		{`{"fields": {"FROM": "Ü $X"}}`, client.Emitted{Listening: 3, Taking: 2, Disabled: 1}, "copy of Ü $X"},
 	} {
 		sent, err := r.ask("copy", c.arguments)
 		if err != nil || sent != c.want {
@@ -79,7 +80,7 @@ func FuzzEmit(f *testing.F) {
 		done := make(chan struct{})
 		r.agent.loop.Post(func() {
 			defer close(done)
-			e, err := r.agent.requestedEvent(control.Request{Name: name, Arguments: json.RawMessage(arguments)})
+			e, err := r.agent.requestedEvent(control.Request{Request: client.Request{Name: name, Arguments: json.RawMessage(arguments)}})
 			if err == nil {
 				for _, field := range e.Fields {
 					if strings.ContainsAny(field.Name, "=\x00") || strings.Contains(field.Value.String(), "\x00") {
@@ -87,7 +88,7 @@ func FuzzEmit(f *testing.F) {
 					}
 				}
 			}
-			r.agent.emitOnRequest(control.Request{Name: name, Arguments: json.RawMessage(arguments)}, func(any, error) { answers++ })
+			r.agent.emitOnRequest(control.Request{Request: client.Request{Name: name, Arguments: json.RawMessage(arguments)}}, func(any, error) { answers++ })
 		})
 		<-done
 		if answers != 1 {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/sources"
 )
 
@@ -85,7 +85,7 @@ func (r *rig) stop() {
 // tryReload has the agent read its configuration again, and returns how it
 // went.
 func (r *rig) tryReload() error {
-	return control.Call(r.agent.opts.Socket, control.Request{Verb: "reload"}, nil, patience)
+	return client.Call(r.agent.opts.Socket, client.Request{Verb: "reload"}, nil, patience)
 }
 
 // do runs f on the loop's thread and waits for its end.

@@ -251,6 +251,16 @@ func load(path string, ps *Problems) (Node, bool) {
 	return Parse(path, text, ps)
 }
 
+// Peek returns what is in a file, for those who want to know what it names
+// whatever is wrong with it: an empty Map if it cannot be read.
+func Peek(path string) Node {
+	n, ok := load(path, &Problems{})
+	if !ok {
+		return Node{Kind: Map}
+	}
+	return n
+}
+
 // cause drops the operation and path that an os error repeats.
 func cause(err error) error {
 	var path *fs.PathError

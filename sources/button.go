@@ -251,9 +251,10 @@ func (b *Button) check(ps *config.Problems) {
 	case b.IsState() && b.hold.Repeat != 0 && b.hold.For == 0:
 		ps.Errorf(b.is, "repeat goes with for")
 	case b.hold != Hold{} && !b.only(Held) && !b.IsState() && b.onOff:
-		ps.Errorf(b.is, "for and repeat go with `is: held` only, or with on and off: for how long a line is pressed or released, ask for its state, on or off")
+		ps.Errorf(b.is, "for and repeat go with held, and with the states on and off: "+
+			"write `is: held` for a button that is held down, `is: on` or `is: off` for a line that stays so")
 	case b.hold != Hold{} && !b.only(Held) && !b.IsState():
-		ps.Errorf(b.is, "for and repeat go with `is: held` only")
+		ps.Errorf(b.is, "for and repeat go with held: write `is: held` for a key that is held down")
 	case b.lasting.atStartAt.Line != 0 && !b.IsState():
 		ps.Errorf(b.lasting.atStartAt, "at_start goes with `is: on` and off only: a button that is down at the start must be released first")
 	case b.times != 0 && !b.only(Clicked):

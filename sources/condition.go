@@ -68,8 +68,10 @@ type Question struct {
 	All bool
 	// For is how long it must have lasted.
 	For time.Duration
-	// Absent is the answer if none is meant.
-	Absent Truth
+	// Absent is the answer if none is meant; with OnceKnown, not before some
+	// state of the kind is known.
+	Absent    Truth
+	OnceKnown bool
 }
 
 // ForField returns the YAML field `for` of a condition on a state.

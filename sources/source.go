@@ -102,12 +102,12 @@ func (t *Trigger) Accepts(e *Event) bool {
 }
 
 // Lasts reports whether e, which has one of the trigger's topics, is of the
-// state that the trigger waits for.
+// state that the trigger waits for, whatever its Where asks.
 func (t *Trigger) Lasts(e *Event) bool {
-	if t.Stays == nil {
-		return t.Accepts(e)
+	if t.Stays != nil {
+		return t.Stays(e)
 	}
-	return t.Stays(e) && t.Where.Match(e)
+	return t.Match == nil || t.Match(e)
 }
 
 // Source serves one kernel interface. All its methods are called on the

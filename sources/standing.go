@@ -79,7 +79,7 @@ func (l *LastingSpec) Fields(states string) []config.Field {
 
 // AtStartField returns the YAML field `at_start`.
 func (l *LastingSpec) AtStartField() config.Field {
-	usual := "off; with `for`: on"
+	usual := "off; on with for"
 	if l.UsuallyAtStart {
 		usual = "on"
 	}
@@ -90,11 +90,11 @@ func (l *LastingSpec) AtStartField() config.Field {
 // Compile makes t ask for l. isState says that all words of its `is` are
 // states; if they are not, states names those that are.
 func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *config.Problems) {
-	switch given := l.Given(); {
-	case given.Line == 0 && !(l.UsuallyAtStart && isState):
+	switch {
+	case l.given().Line == 0 && !(l.UsuallyAtStart && isState):
 		return
 	case !isState:
-		ps.Errorf(given, "for, repeat and at_start go with `is: %s` only", states)
+		l.Only("`is: "+states+"`", ps)
 		return
 	case l.Repeat != 0 && l.For == 0:
 		ps.Errorf(l.repeatAt, "repeat goes with for")
@@ -102,6 +102,13 @@ func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *confi
 		ps.Errorf(l.repeatAt, "repeat: %v is too fast: at least %v", l.Repeat, shortestRepeat)
 	}
 	t.last(l.Lasting, l.atStartAt.Line != 0, l.UsuallyAtStart)
+}
+
+// Only complains of the fields of l, which go with something else.
+func (l *LastingSpec) Only(with string, ps *config.Problems) {
+	if at := l.given(); at.Line != 0 {
+		ps.Errorf(at, "for, repeat and at_start go with %s only", with)
+	}
 }
 
 // CheckForOnly complains of the fields of l but `for`, which goes with states
@@ -115,8 +122,8 @@ func (l *LastingSpec) CheckForOnly(states string, ps *config.Problems) {
 	}
 }
 
-// Given returns where the first of the fields of l stands; without a line if none does.
-func (l *LastingSpec) Given() config.Pos {
+// given returns where the first of the fields of l stands; without a line if none does.
+func (l *LastingSpec) given() config.Pos {
 	for _, at := range []config.Pos{l.forAt, l.repeatAt, l.atStartAt} {
 		if at.Line != 0 {
 			return at

@@ -78,6 +78,11 @@ func (w Where) Fields() []string {
 	return names
 }
 
+// Without returns w but for what it asks of the fields.
+func (w Where) Without(fields ...string) Where {
+	return slices.DeleteFunc(slices.Clone(w), func(c condition) bool { return slices.Contains(fields, c.field) })
+}
+
 // Exact returns the texts one of which the field must have, if w asks for
 // the field by plain texts; else nil.
 func (w Where) Exact(field string) []string {

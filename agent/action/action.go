@@ -5,10 +5,10 @@
 package action
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"reflexd/agent/expand"
@@ -111,12 +111,17 @@ type Env struct {
 	// Act, if not nil, is asked to carry out each action: if it is handled,
 	// nothing else is done.
 	Act func(*Run, *Step) (p Pending, err error, handled bool)
+	// Ended, if not nil, is shown each action that is over: how long it took, and
+	// its failure.
+	Ended func(r *Run, step *Step, took time.Duration, err error)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
 	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
 	// people write it; "" while the clock is not set. nil for no clock.
 	Wall func(time.Duration) string
+	// Durations counts how long actions took that were waited for; nil for nobody.
+	Durations Durations
 }
 
 // Check is what actions are checked against while they are built.
@@ -243,13 +248,22 @@ type stepSpec struct {
 	build         func(*Check) Action
 }
 
-// Value returns the Value that reads s: one action or a list of them.
-// questions are those that actions may ask.
-func (s *Spec) Value(questions []sources.ConditionKind) config.Value {
-	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
-		*p = &stepSpec{}
-		return (*p).value(questions)
-	})
+// Language is the kinds of actions, with the questions that they may ask.
+type Language struct {
+	questions []sources.ConditionKind
+	variants  []config.Variant
+}
+
+// NewLanguage returns the kinds of actions where there are these questions.
+func NewLanguage(questions []sources.ConditionKind) *Language {
+	l := &Language{questions: questions}
+	for _, k := range kinds {
+		l.variants = append(l.variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
+			value, _ := k.begin(questions)
+			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
+		}})
+	}
+	return l
 }
 
 // begin returns a new action of the kind.
@@ -260,24 +274,20 @@ func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Che
 	return k.New()
 }
 
-// variants are the kinds as the language knows them.
-var variants = sync.OnceValue(func() []config.Variant {
-	var all []config.Variant
-	for _, k := range kinds {
-		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
-			value, _ := k.begin(nil)
-			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
-		}})
-	}
-	return all
-})
+// Value returns the Value that reads s: one action or a list of them.
+func (s *Spec) Value(l *Language) config.Value {
+	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
+		*p = &stepSpec{}
+		return (*p).value(l)
+	})
+}
 
-func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
+func (s *stepSpec) value(l *Language) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	choice := config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("action", l.variants, common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
-		value, build := kinds[i].begin(questions)
+		value, build := kinds[i].begin(l.questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
 	})
@@ -317,7 +327,7 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 // thread.
 type Run struct {
 	Env     *Env
-	Rule    string
+	Rule    string // "" for the order of a client, which learns of its failure itself
 	Event   *sources.Event
 	Started time.Duration // CLOCK_MONOTONIC
 	// Fresh is set for an event that is its sender's as long as Start does not
@@ -333,7 +343,8 @@ type Run struct {
 	step      int
 	pending   Pending
 	stopped   bool
-	waited    bool // for an action
+	waited    bool          // for an action
+	waiting   time.Duration // CLOCK_MONOTONIC when the wait for the pending one began
 	failure   error
 	done      func(error)
 }
@@ -407,6 +418,9 @@ func (r *Run) Stop() {
 	}
 }
 
+// Stopped reports whether r was stopped before its end.
+func (r *Run) Stopped() bool { return r.stopped }
+
 // Doing returns the action that is under way, or "".
 func (r *Run) Doing() string {
 	if r.pending == nil {
@@ -422,10 +436,22 @@ func (r *Run) Finish(err error) {
 		r.end()
 		return
 	}
+	took := r.Env.Loop.Now() - r.waiting
+	if r.Env.Durations != nil {
+		r.Env.Durations.Add(r.list[r.step].Kind, took)
+	}
+	r.ended(err, took)
 	if r.endStep(err) {
 		r.step++
 	}
 	r.advance()
+}
+
+// ended shows that the current action is over.
+func (r *Run) ended(err error, took time.Duration) {
+	if r.Env.Ended != nil {
+		r.Env.Ended(r, &r.list[r.step], took, err)
+	}
 }
 
 // await turns a call that tells what came of it now or later into what Start
@@ -460,10 +486,11 @@ func (r *Run) advance() {
 		}
 		pending, err := r.start(&step)
 		if pending != nil {
-			r.pending, r.waited = pending, true
+			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
 			r.own()
 			return
 		}
+		r.ended(err, 0)
 		if r.endStep(err) {
 			r.step++
 		}
@@ -489,7 +516,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	r.Env.Log.Warn("action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
+	level := slog.LevelWarn
+	if r.Rule == "" {
+		level = slog.LevelDebug
+	}
+	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

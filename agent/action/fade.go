@@ -70,7 +70,7 @@ func (m *curve) value() config.Value {
 		config.Field{Name: "from", Doc: "values, rising: [40, 80]", Required: true,
 			Value: config.ListOf(&m.from, func(n **sources.Number) config.Value { return sources.NumberValue(n, false) })},
 		config.Field{Name: "to", Doc: "the level at each of them: [20%, 100%]; before the first and after the last it stays", Required: true,
-			Value: config.ListOf(&m.to, func(n *int) config.Value { return config.Parsed(n, "a percentage", sources.ParsePercent) })},
+			Value: config.ListOf(&m.to, func(n *int) config.Value { return config.Parsed(n, "a percentage such as 40%", sources.ParsePercent) })},
 	)
 }
 

@@ -6,6 +6,9 @@
 package action
 
 import (
+	"slices"
+	"time"
+
 	"reflexd/agent/expand"
 	"reflexd/sources"
 )
@@ -76,6 +79,29 @@ func (l List) Waits() bool {
 		}
 	}
 	return false
+}
+
+// WaitsFirst returns for how long l waits before it does anything, 0 if it does
+// something at once.
+func (l List) WaitsFirst() time.Duration {
+	if len(l) > 0 {
+		if a, ok := l[0].Action.(*wait); ok {
+			return a.span
+		}
+	}
+	return 0
+}
+
+// Restores reports whether l switches an output off or sets a variable, as the
+// end of what an earlier rule began.
+func (l List) Restores() bool {
+	return slices.ContainsFunc(l, func(step Step) bool {
+		if a, ok := step.Action.(*set); ok {
+			return a.to == sources.Off
+		}
+		_, ok := step.Action.(*setVars)
+		return ok
+	})
 }
 
 // Disables reports whether l disables a rule.

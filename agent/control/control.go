@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Package control is the socket by which `reflexd status`, `reload` and the
-// like talk to the running agent: a unix(7) socket of type SOCK_SEQPACKET, on
-// which each packet is one JSON object, one answer to one request.
+// Package control is the server of the control socket, by which scripts and
+// `reflexd status`, `set` and the like talk to the running agent. The protocol
+// is that of package client.
 package control
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,46 +14,33 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/client"
 	"reflexd/sources"
 )
 
 const (
-	// maxRequest bounds a request; a longer packet is refused.
-	maxRequest = 4 << 10
-	// maxAnswer bounds an answer, and is the socket's send buffer.
-	maxAnswer = 512 << 10
-	// maxClients may be connected at a time; the next one waits in the
-	// kernel's backlog.
-	maxClients = 16
-	// longestSilence is how long a client may say nothing before it is sent
+	// answerBuffer and streamBuffer are the buffers of the sockets of clients
+	// that ask and of those that watch: what the kernel holds of what they do
+	// not read is at most twice this, and a packet. Those that ask are soon sent
 	// away.
+	answerBuffer = 4 * client.MaxPacket
+	streamBuffer = client.MaxPacket
+	// maxClients may be connected at a time; the next one waits in the
+	// kernel's backlog. Users other than root and our own can have a quarter of
+	// the places each, and three quarters together.
+	maxClients = 1024
+	backlog    = 128
+	// longestSilence is how long a client may say nothing, or not read its
+	// answer, before it is sent away. One that watches may.
 	longestSilence = 10 * time.Second
 )
 
-// Request is what a client asks.
-type Request struct {
-	Verb string `json:"verb"`
-	Name string `json:"name,omitempty"` // of what the verb is about
-	// Arguments are what the verb takes, in a form of its own.
-	Arguments json.RawMessage `json:"arguments,omitempty"`
-}
-
-// Answer is what it is told.
-type Answer struct {
-	Error  string          `json:"error,omitempty"`
-	Wrong  bool            `json:"wrong,omitempty"` // the configuration is wrong: ErrConfiguration
-	Result json.RawMessage `json:"result,omitempty"`
-}
-
-// ErrConfiguration says that a request failed because the configuration has
-// mistakes. It survives the way through the socket.
-var ErrConfiguration = errors.New("the configuration has mistakes")
-
 // Handler answers a request by calling reply once, now or later, on the
-// loop's thread. result is sent as JSON.
+// loop's thread. result is sent as JSON; an *Encoded is sent as it is, and a
+// *client.Filter makes the client one that watches.
 type Handler func(r Request, reply func(result any, err error))
 
-// Server serves the socket.
+// Server serves the socket. All its methods are for the loop's thread.
 type Server struct {
 	loop    sources.Loop
 	log     *slog.Logger
@@ -67,15 +53,27 @@ type Server struct {
 	spare   int           // a descriptor to let go of when there are no more; -1 for none
 	retry   sources.Timer // nil unless nobody is accepted for a while
 	crowded bool          // there were none for the last client
-	clients map[*client]bool
+	policy  *Policy
+	conns   map[*conn]bool
+	most    int                      // how many conns there may be
+	users   map[uint32]int           // conns by user
+	others  int                      // conns of users other than root and our own
+	refused map[uint32]time.Duration // when a refusal was logged last, by user
+	feed    feed
+	held    int           // bytes of answers that wait for their readers
+	served  bool          // a request, since the last wake-up
+	next    sources.Timer // resets served
 	// silence is how long a client may say nothing: the places are few.
 	silence time.Duration
+	buffer  [client.MaxRequest + 1]byte
 }
 
-// Listen binds the socket at path, mode 0600. A socket that nobody listens on
-// any more is replaced; one that a running agent has is an error.
+// Listen binds the socket at path, for root and our own user alone until Use
+// lets others in. A socket that nobody listens on any more is replaced; one that
+// a running agent has is an error.
 func Listen(l sources.Loop, path string, log *slog.Logger, handle Handler) (*Server, error) {
-	s := &Server{loop: l, log: log, path: path, handle: handle, spare: -1, clients: map[*client]bool{}, silence: longestSilence}
+	s := &Server{loop: l, log: log, path: path, handle: handle, spare: -1, policy: &Policy{}, feed: feed{loop: l},
+		conns: map[*conn]bool{}, users: map[uint32]int{}, refused: map[uint32]time.Duration{}, most: places(), silence: longestSilence}
 	lock, err := takeLock(path + ".lock")
 	if err == nil {
 		s.lock = lock
@@ -106,7 +104,7 @@ func (s *Server) listen() error {
 		err = unix.Lstat(s.path, &s.bound)
 	}
 	if err == nil {
-		err = unix.Listen(fd, maxClients)
+		err = unix.Listen(fd, backlog)
 	}
 	if err == nil {
 		s.watch, err = s.loop.Watch(fd, unix.EPOLLIN, s.accept)
@@ -121,11 +119,7 @@ func (s *Server) listen() error {
 }
 
 func socket() (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	return fd, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, maxAnswer)
+	return unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 }
 
 // removeStale removes the socket at path if nobody listens on it.
@@ -146,7 +140,7 @@ func removeStale(path string) error {
 	defer unix.Close(fd)
 	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); {
 	case err == nil:
-		if err := checkServer(fd); err != nil {
+		if err := client.CheckServer(fd); err != nil {
 			return err
 		}
 		return errRunning
@@ -168,14 +162,14 @@ func (s *Server) Close() {
 		unix.Close(s.spare)
 	}
 	sources.StopTimer(&s.retry)
-	var named unix.Stat_t
-	if unix.Lstat(s.path, &named) == nil && named.Dev == s.bound.Dev && named.Ino == s.bound.Ino {
+	if s.named() {
 		os.Remove(s.path)
 	}
 	s.lock.release()
-	for c := range s.clients {
+	for c := range s.conns {
 		c.close()
 	}
+	sources.StopTimer(&s.next)
 }
 
 func (s *Server) accept(uint32) {
@@ -189,25 +183,141 @@ func (s *Server) accept(uint32) {
 	default:
 		return // gone again
 	}
-	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
-	if err != nil || peer.Uid != 0 && int(peer.Uid) != os.Geteuid() {
-		s.log.Warn("control socket: refused", "peer", peer)
-		unix.Close(fd)
-		return
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, maxAnswer); err != nil {
-		s.log.Debug("control socket: small send buffer", "error", err)
-	}
-	c := &client{server: s, fd: fd}
-	c.wait()
-	if c.watch, err = s.loop.Watch(fd, unix.EPOLLIN, c.ready); err != nil {
-		c.heard()
+	peer, err := peerOf(fd)
+	if err != nil {
 		s.log.Error("control socket", "error", err)
 		unix.Close(fd)
 		return
 	}
-	s.clients[c] = true
+	if err := s.admit(fd, peer); err != nil {
+		_ = unix.Sendto(fd, encode(nil, err).text, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+		unix.Close(fd)
+	}
+}
+
+// admit makes the peer a client, unless it may ask nothing, or its user has too
+// many already.
+func (s *Server) admit(fd int, peer Peer) error {
+	role := s.policy.Of(&peer)
+	if role == None {
+		s.logRefusal(&peer, "connect", Read, role)
+		return fmt.Errorf("%w: the control socket needs the role read, and user %d has no role (control: allow)", client.ErrDenied, peer.Uid)
+	}
+	if most := s.most / 4; !trusted(&peer) && (s.users[peer.Uid] >= most || s.others >= 3*most) {
+		return fmt.Errorf("%w: user %d has %d connections, and others %d", client.ErrBusy, peer.Uid, s.users[peer.Uid], len(s.conns)-s.users[peer.Uid])
+	}
+	c := &conn{server: s, fd: fd, peer: peer, role: role}
+	c.limitBuffer(answerBuffer)
+	var err error
+	if c.watch, err = s.loop.Watch(fd, unix.EPOLLIN, c.ready); err != nil {
+		s.log.Error("control socket", "error", err)
+		return err
+	}
+	c.wait()
+	s.conns[c] = true
+	s.countUser(&peer, 1)
 	s.limit()
+	return nil
+}
+
+// places is how many clients there may be: at most half of the descriptors that
+// we may have.
+func places() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return maxClients
+	}
+	return int(min(maxClients, max(16, l.Cur/2)))
+}
+
+// countUser keeps count of the connections of a user.
+func (s *Server) countUser(p *Peer, change int) {
+	if s.users[p.Uid] += change; s.users[p.Uid] == 0 {
+		delete(s.users, p.Uid)
+	}
+	if !trusted(p) {
+		s.others += change
+	}
+}
+
+// admits reports whether a request may be read now: one a wake-up, so that a
+// flood of them leaves room for everything else.
+func (s *Server) admits() bool {
+	if s.served {
+		return false
+	}
+	s.served = true
+	s.next = s.loop.After(0, func() { s.served, s.next = false, nil })
+	return true
+}
+
+// Authorise returns an error unless the role of who asks includes needs. It
+// logs the refusal.
+func (s *Server) Authorise(r *Request, needs Role) error {
+	if r.Role >= needs {
+		return nil
+	}
+	s.logRefusal(&r.From, r.Verb, needs, r.Role)
+	return fmt.Errorf("%w: %s needs the role %v, and user %d has %v (control: allow)", client.ErrDenied, r.Verb, needs, r.From.Uid, r.Role)
+}
+
+const (
+	// refusalPeriod is how often refusals of a user are logged, mostRefused for
+	// how many users this is known.
+	refusalPeriod = time.Minute
+	mostRefused   = 1000
+)
+
+func (s *Server) logRefusal(p *Peer, verb string, needs, has Role) {
+	now := s.loop.Now()
+	if last, ok := s.refused[p.Uid]; ok && now-last < refusalPeriod {
+		return
+	}
+	if len(s.refused) >= mostRefused {
+		clear(s.refused)
+	}
+	s.refused[p.Uid] = now
+	s.log.Warn("control socket: refused", "uid", p.Uid, "pid", p.Pid, "verb", verb, "needs", needs.String(), "has", has.String())
+}
+
+// Use makes p the policy in force, for clients that are connected too: those
+// who lose their role are sent away.
+func (s *Server) Use(p *Policy) {
+	s.policy = p
+	if err := s.open(p.access()); err != nil {
+		s.log.Error("control socket: its permissions do not follow `control`", "error", err)
+	}
+	for c := range s.conns {
+		c.role = p.Of(&c.peer)
+		if c.role == None || c.filter != nil && c.role < Read {
+			c.refuse(fmt.Errorf("%w: user %d has no role any more", client.ErrDenied, c.peer.Uid))
+		}
+	}
+}
+
+// open gives the socket's name the mode and the group; -1 is our own. Who
+// cannot give it to the group opens it to all: accept looks who comes.
+func (s *Server) open(mode uint32, gid int) error {
+	if !s.named() {
+		return fmt.Errorf("another file is at %s", s.path)
+	}
+	if gid < 0 {
+		gid = os.Getegid()
+	}
+	if err := os.Chmod(s.path, 0o600); err != nil {
+		return err
+	}
+	if err := os.Lchown(s.path, -1, gid); err != nil && mode == 0o660 {
+		s.log.Warn("control socket: it is open to all users, of whom those without a role are sent away", "error", err)
+		mode = 0o666
+	}
+	return os.Chmod(s.path, os.FileMode(mode))
+}
+
+// named reports whether the socket's name is still ours.
+func (s *Server) named() bool {
+	var st unix.Stat_t
+	return unix.Lstat(s.path, &st) == nil && st.Dev == s.bound.Dev && st.Ino == s.bound.Ino
 }
 
 // keepSpare opens the spare descriptor. Without one, nobody can be accepted to
@@ -233,8 +343,7 @@ func (s *Server) reject(reason error) {
 	if s.spare >= 0 {
 		unix.Close(s.spare)
 		if fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK); err == nil {
-			packet, _ := json.Marshal(Answer{Error: fmt.Sprintf("the agent cannot answer now: %v", reason)})
-			_ = unix.Sendto(fd, packet, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+			_ = unix.Sendto(fd, encode(nil, fmt.Errorf("%w: %v", client.ErrBusy, reason)).text, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 			unix.Close(fd)
 		}
 		s.keepSpare()
@@ -252,110 +361,10 @@ func (s *Server) reject(reason error) {
 // limit accepts nobody while all places are taken, or there is no descriptor.
 func (s *Server) limit() {
 	events := uint32(unix.EPOLLIN)
-	if len(s.clients) >= maxClients || s.retry != nil {
+	if len(s.conns) >= s.most || s.retry != nil {
 		events = 0
 	}
 	if err := s.watch.Events(events); err != nil {
 		s.log.Debug("control socket", "error", err)
-	}
-}
-
-// client is one connection.
-type client struct {
-	server *Server
-	fd     int
-	watch  sources.Watch
-	closed bool
-	busy   bool          // a request is being answered
-	idle   sources.Timer // ends it; nil while it is busy
-}
-
-// wait gives the client its time to say something.
-func (c *client) wait() { c.idle = c.server.loop.After(c.server.silence, c.hangUp) }
-
-func (c *client) heard() {
-	sources.StopTimer(&c.idle)
-}
-
-func (c *client) close() {
-	if c.closed {
-		return
-	}
-	c.closed = true
-	c.heard()
-	c.watch.Close()
-	unix.Close(c.fd)
-	delete(c.server.clients, c)
-}
-
-func (c *client) hangUp() {
-	c.close()
-	c.server.limit()
-}
-
-// ready reads one request. While it is answered, the next one waits.
-func (c *client) ready(events uint32) {
-	if c.busy {
-		c.hangUp() // gone before its answer
-		return
-	}
-	var buf [maxRequest + 1]byte
-	n, err := unix.Read(c.fd, buf[:])
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
-		return
-	case err != nil || n == 0:
-		c.hangUp()
-		return
-	}
-	c.heard()
-	var r Request
-	if n > maxRequest {
-		err = fmt.Errorf("a request of more than %d bytes", maxRequest)
-	} else {
-		err = json.Unmarshal(buf[:n], &r)
-	}
-	if err != nil {
-		c.reply(nil, fmt.Errorf("decode the request: %w", err))
-		return
-	}
-	c.busy = true
-	if err := c.watch.Events(0); err != nil {
-		c.server.log.Debug("control socket", "error", err)
-	}
-	c.server.handle(r, c.reply)
-}
-
-func (c *client) reply(result any, failure error) {
-	if c.closed {
-		return
-	}
-	var a Answer
-	var err error
-	if failure != nil {
-		a.Error, a.Wrong = failure.Error(), errors.Is(failure, ErrConfiguration)
-	}
-	if result != nil {
-		a.Result, err = json.Marshal(result)
-	}
-	if err != nil {
-		a = Answer{Error: err.Error()}
-	}
-	packet, err := json.Marshal(a)
-	if err == nil && len(packet) > maxAnswer/2 {
-		packet, err = json.Marshal(Answer{Error: fmt.Sprintf("the answer is %d bytes long, more than a packet can hold", len(packet))})
-	}
-	if err == nil {
-		err = unix.Sendto(c.fd, packet, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
-	}
-	if err == nil {
-		c.busy = false
-		c.heard()
-		c.wait()
-		err = c.watch.Events(unix.EPOLLIN)
-	}
-	if err != nil {
-		c.server.log.Debug("control socket: answer not sent", "error", err)
-		c.hangUp()
 	}
 }

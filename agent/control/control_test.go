@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/client"
 )
 
 const patience = 20 * time.Second
@@ -29,6 +31,31 @@ func serve(t testing.TB, handle Handler) string {
 // serveWithin is serve, for clients that may be silent for so long.
 func serveWithin(t testing.TB, silence time.Duration, handle Handler) string {
 	t.Helper()
+	return serveWith(t, handle, func(s *Server) { s.silence = silence }).path
+}
+
+// server is a Server on a loop of its own.
+type server struct {
+	*Server
+	loop *loop.Loop
+}
+
+// do runs f on the loop's thread.
+func (s *server) do(f func()) {
+	done := make(chan struct{})
+	s.loop.Post(func() {
+		f()
+		close(done)
+	})
+	<-done
+}
+
+// fewPlaces are how many clients the servers of most tests let in.
+const fewPlaces = 16
+
+// serveWith runs a server with some of its fields changed.
+func serveWith(t testing.TB, handle Handler, change func(*Server)) *server {
+	t.Helper()
 	l, err := loop.New()
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +65,8 @@ func serveWithin(t testing.TB, silence time.Duration, handle Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.silence = silence
+	s.most = fewPlaces
+	change(s)
 	ended := make(chan error)
 	go func() { ended <- l.Run(func() {}) }()
 	t.Cleanup(func() {
@@ -54,7 +82,7 @@ func serveWithin(t testing.TB, silence time.Duration, handle Handler) string {
 			t.Error("the socket's name is still there")
 		}
 	})
-	return path
+	return &server{s, l}
 }
 
 func echo(r Request, reply func(any, error)) {
@@ -68,13 +96,13 @@ func echo(r Request, reply func(any, error)) {
 func TestCall(t *testing.T) {
 	path := serve(t, echo)
 	var got map[string]string
-	if err := Call(path, Request{Verb: "hello"}, &got, patience); err != nil || got["verb"] != "hello" {
+	if err := client.Call(path, client.Request{Verb: "hello"}, &got, patience); err != nil || got["verb"] != "hello" {
 		t.Error(got, err)
 	}
-	if err := Call(path, Request{Verb: "fail"}, nil, patience); err == nil || err.Error() != "as asked" {
+	if err := client.Call(path, client.Request{Verb: "fail"}, nil, patience); err == nil || err.Error() != "as asked" {
 		t.Error(err)
 	}
-	if err := Call(path+"x", Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "no agent is running") {
+	if err := client.Call(path+"x", client.Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "no agent is running") {
 		t.Error(err)
 	}
 }
@@ -127,22 +155,21 @@ func TestSecondAgentIsRefusedAndAStaleSocketReplaced(t *testing.T) {
 // dial connects a client that says whatever it likes.
 func dial(t testing.TB, path string) int {
 	t.Helper()
-	fd, err := connect(path, patience)
-	if err != nil {
+	fd := dialer(t)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(fd) })
 	return fd
 }
 
-func hear(t testing.TB, fd int) Answer {
+func hear(t testing.TB, fd int) client.Answer {
 	t.Helper()
-	buf := make([]byte, maxAnswer)
+	buf := make([]byte, client.MaxPacket)
 	n, err := unix.Read(fd, buf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var a Answer
+	var a client.Answer
 	if err := json.Unmarshal(buf[:n], &a); err != nil {
 		t.Fatalf("%q: %v", buf[:n], err)
 	}
@@ -153,7 +180,7 @@ func TestHostileRequestsAreAnsweredWithAnError(t *testing.T) {
 	path := serve(t, echo)
 	fd := dial(t, path)
 	for _, packet := range []string{
-		"{", "[]", "\x00", `{"verb": 7}`, strings.Repeat("x", maxRequest), strings.Repeat("x", maxRequest+1), strings.Repeat("[", 4000),
+		"{", "[]", "\x00", `{"verb": 7}`, strings.Repeat("x", client.MaxRequest), strings.Repeat("x", client.MaxRequest+1), strings.Repeat("[", 4000),
 	} {
 		if err := unix.Sendto(fd, []byte(packet), unix.MSG_NOSIGNAL, nil); err != nil {
 			t.Fatal(err)
@@ -162,7 +189,7 @@ func TestHostileRequestsAreAnsweredWithAnError(t *testing.T) {
 			t.Errorf("%.20q: %+v", packet, a)
 		}
 	}
-	if err := Call(path, Request{Verb: "still there"}, nil, patience); err != nil {
+	if err := client.Call(path, client.Request{Verb: "still there"}, nil, patience); err != nil {
 		t.Error(err)
 	}
 }
@@ -172,11 +199,11 @@ func TestHostileRequestsAreAnsweredWithAnError(t *testing.T) {
 func TestSilentClientsGiveWayWhenTheyGo(t *testing.T) {
 	path := serve(t, echo)
 	var idle []int
-	for range maxClients {
+	for range fewPlaces {
 		idle = append(idle, dial(t, path))
 	}
 	waiting := make(chan error)
-	go func() { waiting <- Call(path, Request{Verb: "x"}, nil, patience) }()
+	go func() { waiting <- client.Call(path, client.Request{Verb: "x"}, nil, patience) }()
 	unix.Shutdown(idle[3], unix.SHUT_RDWR)
 	if err := <-waiting; err != nil {
 		t.Error(err)
@@ -187,7 +214,7 @@ func TestSilentClientsGiveWayWhenTheyGo(t *testing.T) {
 // one: they are sent away, and who has something to say is heard.
 func TestSilentClientsAreSentAway(t *testing.T) {
 	path := serveWithin(t, 50*time.Millisecond, echo)
-	for i := range maxClients {
+	for i := range fewPlaces {
 		fd, err := socket()
 		if err != nil {
 			t.Fatal(err)
@@ -202,7 +229,7 @@ func TestSilentClientsAreSentAway(t *testing.T) {
 			}
 		}
 	}
-	if err := Call(path, Request{Verb: "x"}, nil, patience); err != nil {
+	if err := client.Call(path, client.Request{Verb: "x"}, nil, patience); err != nil {
 		t.Error(err)
 	}
 }
@@ -229,24 +256,36 @@ func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
 	<-asked
 	unix.Shutdown(fd, unix.SHUT_RDWR)
 	var got string
-	if err := Call(path, Request{Verb: "quick"}, &got, patience); err != nil || got != "ok" {
+	if err := client.Call(path, client.Request{Verb: "quick"}, &got, patience); err != nil || got != "ok" {
 		t.Error(got, err)
 	}
 }
 
-func TestAnswerThatFitsIntoNoPacket(t *testing.T) {
-	path := serve(t, func(_ Request, reply func(any, error)) { reply(strings.Repeat("x", maxAnswer), nil) })
-	if err := Call(path, Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "more than a packet can hold") {
-		t.Error(err)
+// Answers of any size arrive, also with characters of several bytes at the ends
+// of parts and with those that JSON escapes.
+func TestAnswersOfAnySize(t *testing.T) {
+	of := func(size int) string { return strings.Repeat("ü<\"\x01\u2028", size/9+1) }
+	path := serve(t, func(r Request, reply func(any, error)) {
+		size, _ := strconv.Atoi(r.Name)
+		reply(of(size), nil)
+	})
+	for _, size := range []int{0, 1, mostPart - 30, mostPart, client.MaxPacket - 20, client.MaxPacket, 100_000, 3 << 20} {
+		var got string
+		if err := client.Call(path, client.Request{Name: strconv.Itoa(size)}, &got, patience); err != nil || got != of(size) {
+			t.Errorf("%d bytes: %d arrived, %v", size, len(got), err)
+		}
 	}
 }
 
-func TestLargeAnswerArrivesWhole(t *testing.T) {
-	want := strings.Repeat("x", maxAnswer/2-100)
-	path := serve(t, func(_ Request, reply func(any, error)) { reply(want, nil) })
-	var got string
-	if err := Call(path, Request{}, &got, patience); err != nil || got != want {
-		t.Error(len(got), err)
+// A client from before there were parts is told so.
+func TestLargeAnswerToARequestWithoutVersion(t *testing.T) {
+	path := serve(t, func(_ Request, reply func(any, error)) { reply(strings.Repeat("x", 1<<20), nil) })
+	fd := dial(t, path)
+	if _, err := unix.Write(fd, []byte(`{"verb":"status"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if a := hear(t, fd); !strings.Contains(a.Error, "more than a packet can hold") {
+		t.Errorf("%+v", a)
 	}
 }
 
@@ -257,7 +296,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	path := serve(f, echo)
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		if len(packet) == 0 || len(packet) > 2*maxRequest {
+		if len(packet) == 0 || len(packet) > 2*client.MaxRequest {
 			return // an empty packet is how a client hangs up
 		}
 		fd := dial(t, path)
@@ -287,7 +326,7 @@ func TestCallIsNotDisturbedByInterruptions(t *testing.T) {
 	go func() {
 		runtime.LockOSThread()
 		tid <- unix.Gettid()
-		got <- Call(path, Request{Verb: "slow"}, nil, patience)
+		got <- client.Call(path, client.Request{Verb: "slow"}, nil, patience)
 	}()
 	caller := <-tid
 	<-asked
@@ -301,7 +340,7 @@ func TestCallIsNotDisturbedByInterruptions(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if err := Call(path, Request{Verb: "now"}, nil, patience); err != nil {
+	if err := client.Call(path, client.Request{Verb: "now"}, nil, patience); err != nil {
 		t.Error(err)
 	}
 	if err := <-got; err != nil {

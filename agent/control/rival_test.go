@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/client"
 )
 
 func newLoop(t testing.TB) *loop.Loop {
@@ -136,7 +137,7 @@ func TestWhatOthersPutInPlaceOfTheSocket(t *testing.T) {
 func TestClientsBelieveRootAndThemselvesAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	listenAs(t, path, 54321)
-	err := Call(path, Request{Verb: "emit"}, nil, patience)
+	err := client.Call(path, client.Request{Verb: "emit"}, nil, patience)
 	if err == nil || !strings.Contains(err.Error(), "user 54321 listens there, which is neither root nor you") {
 		t.Error(err)
 	}
@@ -169,23 +170,6 @@ func listenAs(t *testing.T, path string, uid int) {
 	}
 }
 
-func TestTheFolderThatRootMadeForAnAgentIsBelieved(t *testing.T) {
-	root := t.TempDir()
-	own := filepath.Join(root, "reflexd")
-	if err := errors.Join(os.Mkdir(own, 0o755), os.Chown(own, 54321, -1), os.Chmod(root, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	if !isOwner(own, 54321) || isOwner(own, 54322) || isOwner(own+"x", 54321) {
-		t.Error("not its owner's alone")
-	}
-	if err := os.Chmod(root, 0o1777); err != nil {
-		t.Fatal(err)
-	}
-	if isOwner(own, 54321) {
-		t.Error("believed where anybody could have made it")
-	}
-}
-
 // An agent that is stopped (SIGSTOP) accepts nobody: the clients that find the
 // line full give up, too.
 func TestClientsGiveUpInLine(t *testing.T) {
@@ -195,11 +179,11 @@ func TestClientsGiveUpInLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for range maxClients + 1 {
+	for range backlog + 1 {
 		dial(t, path)
 	}
 	const short = 50 * time.Millisecond
-	if err := Call(path, Request{Verb: "status"}, nil, short); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err := client.Call(path, client.Request{Verb: "status"}, nil, short); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Error(err)
 	}
 }
@@ -233,7 +217,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 			for _, fd := range clients {
 				var buf [512]byte
 				n, err := unix.Read(fd, buf[:])
-				var a Answer
+				var a client.Answer
 				if err != nil || json.Unmarshal(buf[:n], &a) != nil || !strings.Contains(a.Error, "too many open files") {
 					t.Errorf("%q, %v", buf[:n], err)
 				}
@@ -245,7 +229,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 			t.Errorf("spare %t: woken %d times", spare, n)
 		}
 		giveBack()
-		if err := Call(path, Request{Verb: "x"}, nil, patience); err != nil {
+		if err := client.Call(path, client.Request{Verb: "x"}, nil, patience); err != nil {
 			t.Errorf("spare %t: %v", spare, err)
 		}
 		if n := log.count("rejected"); n != 1 {
@@ -258,7 +242,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 	}
 }
 
-func dialer(t *testing.T) int {
+func dialer(t testing.TB) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -93,8 +93,11 @@ func (b *Button) Next(p sources.Press, at time.Duration, out []Gesture) []Gestur
 	case sources.Up, sources.Ended:
 		out = b.release(p == sources.Ended, at, out)
 	case sources.StartsUp:
-		if b.level == down {
+		switch b.level {
+		case down:
 			out = b.flush(at, out)
+		case onFromStart: // a reload, perhaps, was blind for a moment
+			out = b.release(true, at, out)
 		}
 		b.level = up
 	case sources.StartsDown:

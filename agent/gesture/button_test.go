@@ -22,10 +22,10 @@ type edge struct {
 }
 
 // edges reads a train of edges, 100 ms apart: D and U are edges, R a repeat,
-// d and u levels that were found, E a release that nobody saw, . nothing.
+// d, O and u levels that were found, E a release that nobody saw, . nothing.
 func edges(train string) []edge {
 	press := map[rune]sources.Press{'D': sources.Down, 'U': sources.Up, 'R': sources.Repeat,
-		'd': sources.StartsDown, 'u': sources.StartsUp, 'E': sources.Ended}
+		'd': sources.StartsDown, 'O': sources.StartsOn, 'u': sources.StartsUp, 'E': sources.Ended}
 	var all []edge
 	for i, r := range train {
 		if p, ok := press[r]; ok {
@@ -120,6 +120,11 @@ func TestButton(t *testing.T) {
 		{"nobody saw the release: no click", "DE", asking(2), "100 pressed, 200 released (100)"},
 		{"but the clicks before count", "DUDE", asking(3), "100 pressed, 200 released (100), 300 pressed, 400 released (100), 400 clicked"},
 		{"a hold ends with the device", "D.E", asking(0, hold(300*ms, 0)), "100 pressed, 300 released (200)"},
+		{"what is no button and on at start is released", "O.U", asking(1, hold(ms, 0)), "300 released (200)"},
+		{"also if nobody sees it", "O.E", asking(1), "300 released (200)"},
+		{"or it is found off", "O.u", asking(1), "300 released (200)"},
+		{"told twice, and then as a button", "OO.DUDU", asking(1), "500 released (400), 600 pressed, 700 released (100), 700 clicked"},
+		{"found on in the middle of a press", "D.OU", asking(1), "100 pressed, 400 released (300), 400 clicked"},
 		{"found down in the middle of clicks", "DUd", asking(2), "100 pressed, 200 released (100), 500 clicked"},
 	} {
 		if got := describe(play(&Button{want: c.wants}, edges(c.train))); got != c.want {

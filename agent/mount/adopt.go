@@ -20,7 +20,7 @@ func (s *Source) adopt() {
 	}
 	var kept, stale []remembered
 	var err error
-	s.host.Loop.Beside(func() { kept, stale, err = s.mounter.takeStock(&s.blocks, roots) }, func() {
+	s.host.Loop.Beside(func() { kept, stale, err = s.machine.takeStock(roots) }, func() {
 		if err != nil {
 			s.host.Log.Error("cannot read what was mounted before", "error", err)
 		}

@@ -24,6 +24,7 @@ type Source struct {
 	blocks  blocks
 	claims  claims
 	mounter mounter
+	machine machine
 	plan    *Plan
 	devices map[string]*device // by DEVNAME
 	points  map[string]*device // who is, or is about to be, at a mount point
@@ -63,11 +64,16 @@ type device struct {
 
 func newSource(h sources.Host) *Source {
 	b, mounts := blocks{dev: h.Dev, sys: h.Sys}, mountinfo(h.Proc)
-	return &Source{
+	s := &Source{
 		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{}, blocks: b,
 		claims:  claims{blocks: b, mounts: mounts, proc: h.Proc, fstab: "/etc/fstab"},
 		mounter: mounter{mounts: mounts, processes: processes(h.Proc), records: "/run/reflexd/mounts"},
 	}
+	s.machine = real{s}
+	if h.Simulated {
+		s.machine = &simulated{mounts: map[string]string{}}
+	}
+	return s
 }
 
 // Apply implements sources.Source. What is mounted stays, whatever the new
@@ -75,7 +81,7 @@ func newSource(h sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	s.plan = p
-	if !p.wanted() {
+	if !p.Wanted() {
 		s.abandon()
 		return
 	}

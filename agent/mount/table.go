@@ -25,7 +25,7 @@ type mountTable struct {
 const lull = 100 * time.Millisecond
 
 func (t *mountTable) watch(s *Source) {
-	if t.fd != 0 {
+	if t.fd != 0 || s.host.Simulated {
 		return
 	}
 	fd, err := unix.Open(s.mounter.mounts.file(), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
@@ -67,7 +67,7 @@ func (s *Source) checkTable() {
 		if err != nil {
 			return
 		}
-		for _, d := range s.devices {
+		for _, d := range s.inOrder() {
 			mt := d.mount
 			if mt == nil || d.queue.doing != "" || at(mounts, mt.point, d.name, d.number) != nil {
 				continue

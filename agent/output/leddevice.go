@@ -64,6 +64,31 @@ type ledState struct {
 	brightness string
 }
 
+// FindLED returns the name of the LED that a name or pattern means. Listing a
+// folder of sysfs asks no driver. sys is where /sys is.
+func FindLED(sys, pattern string) (string, error) {
+	return findLED(filepath.Join(sys, "class/leds"), pattern)
+}
+
+// ReadLED returns the brightness of the LED that a name or pattern means, in its
+// driver's units, and the greatest. sys is where /sys is. It may block.
+func ReadLED(sys, pattern string) (brightness, greatest int, err error) {
+	d := &ledDevice{leds: filepath.Join(sys, "class/leds")}
+	if d.name, err = findLED(d.leds, pattern); err != nil {
+		return 0, 0, err
+	}
+	for attribute, n := range map[string]*int{"brightness": &brightness, "max_brightness": &greatest} {
+		text, err := d.read(attribute)
+		if err == nil {
+			*n, err = strconv.Atoi(text)
+		}
+		if err != nil {
+			return 0, 0, fmt.Errorf("read LED %s: %w", d.name, err)
+		}
+	}
+	return brightness, greatest, nil
+}
+
 // carryOut does what t asks. now is CLOCK_MONOTONIC.
 func (d *ledDevice) carryOut(t *ledTask, now time.Duration) error {
 	if d.missing != nil && len(t.settings) == 0 && !t.looks && now < d.retryAt {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -81,6 +82,7 @@ func New(loop sources.Loop, log *slog.Logger, lines Lines, pwms PWMs, sys string
 func (p *Outputs) SetLine(name string, on bool, cause sources.Cause) error {
 	if s := p.find(Output{Line: name}); s != nil {
 		s.stop()
+		s.setBy = ""
 		s.face.(*line).showing = false // what it was before is over
 	}
 	return p.lines.Set(name, on, cause)
@@ -89,8 +91,11 @@ func (p *Outputs) SetLine(name string, on bool, cause sources.Cause) error {
 // ToggleLine drives a line to what it is not. What plays on it is ended and
 // counts as on, be it just then on or off.
 func (p *Outputs) ToggleLine(name string, cause sources.Cause) error {
-	if s := p.find(Output{Line: name}); s != nil && s.play != nil {
-		return p.SetLine(name, false, cause)
+	if s := p.find(Output{Line: name}); s != nil {
+		if s.play != nil {
+			return p.SetLine(name, false, cause)
+		}
+		s.setBy = ""
 	}
 	return p.lines.Toggle(name, cause)
 }
@@ -103,6 +108,7 @@ func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
 		s.To = "off"
 	}
 	st.stop()
+	st.setBy = ""
 	st.face.(*led).set(s, done)
 }
 
@@ -159,15 +165,40 @@ func (p *Outputs) Rest() bool {
 	return all
 }
 
-// Status returns what plays.
+// Credit notes that the last order to o was given by somebody else than a rule.
+// The next order, whoever gives it, ends that.
+func (p *Outputs) Credit(o Output, by string) { p.player(o, nil).setBy = by }
+
+// Of returns what plays on o, "" for nothing, and who gave the last order, ""
+// for a rule or nobody.
+func (p *Outputs) Of(o Output) (playing, setBy string) {
+	s := p.find(o)
+	if s == nil {
+		return "", ""
+	}
+	if s.play != nil {
+		playing = s.play.String()
+	}
+	return playing, s.setBy
+}
+
+// Status returns what plays, and which outputs were set by somebody else than a
+// rule.
 func (p *Outputs) Status() []sources.State {
 	var states []sources.State
 	for _, s := range p.stages {
-		if !s.plays() {
+		var details []string
+		if s.plays() {
+			details = append(details, s.playing())
+		}
+		if s.setBy != "" {
+			details = append(details, "set by "+s.setBy)
+		}
+		if details == nil {
 			continue
 		}
-		state := sources.State{Name: s.output.String(), Detail: s.playing(), OK: s.err == nil}
-		if s.err != nil {
+		state := sources.State{Name: s.output.String(), Detail: strings.Join(details, ", "), OK: !s.plays() || s.err == nil}
+		if !state.OK {
 			state.Error = s.err.Error()
 		}
 		states = append(states, state)

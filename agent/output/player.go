@@ -15,9 +15,10 @@ type player struct {
 	panel  *Outputs
 	output Output // as it was called last
 	face   face
-	play   *play // nil when no rhythm plays
-	fade   *fade // nil when nothing fades
-	err    error // of the last level that was to be shown
+	play   *play  // nil when no rhythm plays
+	fade   *fade  // nil when nothing fades
+	err    error  // of the last level that was to be shown
+	setBy  string // who gave the last order, if that was no rule
 }
 
 // face is the driver of one output. A done is called once, perhaps before the
@@ -49,7 +50,7 @@ type play struct {
 // begin plays p instead of what plays.
 func (s *player) begin(p *play, done func(error)) {
 	s.stop()
-	s.play = p
+	s.play, s.setBy = p, ""
 	p.start = s.panel.loop.Now()
 	p.step(p.start, func(err error) {
 		s.err = err // whoever gave the order gets it

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -32,12 +33,46 @@ func (s *switched) follow(rule *Rule) {
 // Enabled reports whether rule may fire.
 func (r *Runner) Enabled(rule *Rule) bool { return !r.of(rule).off }
 
+// Firings returns how often rule fired, and when it did last, by the event's
+// time.
+func (r *Runner) Firings(rule *Rule) (count int, last time.Duration) {
+	p := r.of(rule)
+	return p.Fired, p.last
+}
+
+// named returns what there is to know of the rule of that name.
+func (r *Runner) named(name string) (*progress, error) {
+	p := r.perRule[name]
+	if p == nil || p.rule == nil {
+		return nil, fmt.Errorf("no rule is called %q%s", name, config.Suggest(name, slices.Sorted(maps.Keys(r.perRule))))
+	}
+	return p, nil
+}
+
+// Cancel ends what the rule of that name is doing, and drops the firings that
+// wait. It returns how many of both there were. The rule may fire again.
+func (r *Runner) Cancel(name string) (runs, waiting int, err error) {
+	p, err := r.named(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	runs, waiting = len(p.runs), len(p.waiting)
+	p.forget()
+	for _, run := range slices.Clone(p.runs) {
+		run.Stop()
+	}
+	if runs+waiting > 0 {
+		r.env.Log.Info("cancelled", "rule", name, "runs", runs, "waiting", waiting)
+	}
+	return runs, waiting, nil
+}
+
 // Enable has the rule of that name fire, or not. What a rule that is disabled
 // is doing it finishes; what waits is dropped.
 func (r *Runner) Enable(name string, on bool) error {
-	p := r.perRule[name]
-	if p == nil || p.rule == nil {
-		return fmt.Errorf("no rule is called %q%s", name, config.Suggest(name, slices.Sorted(maps.Keys(r.perRule))))
+	p, err := r.named(name)
+	if err != nil {
+		return err
 	}
 	if p.off == !on {
 		return nil

@@ -23,6 +23,28 @@ type Runner struct {
 	perRule map[string]*progress
 	due     []*Rule // scratch
 	view    view
+	// Observe is shown what becomes of events, on the loop's thread; nil for
+	// nobody. The event is good until it returns.
+	Observe func(rule string, e *sources.Event, o Outcome, why string)
+}
+
+// Outcome is what a rule made of an event that it hears.
+type Outcome string
+
+// The outcomes. A rule that fired is done, failed or stopped later on.
+const (
+	Fired   Outcome = "fired"
+	Unmet   Outcome = "unmet"   // a condition does not hold, the one at the place why
+	Dropped Outcome = "dropped" // why: by cooldown, limit or mode
+	Done    Outcome = "done"
+	Failed  Outcome = "failed"  // why: the error that ended its actions
+	Stopped Outcome = "stopped" // by a newer firing, a client, or the agent's end
+)
+
+func (r *Runner) observe(rule string, e *sources.Event, o Outcome, why string) {
+	if r.Observe != nil {
+		r.Observe(rule, e, o, why)
+	}
 }
 
 // progress is what there is to know of one rule at run time.
@@ -121,6 +143,9 @@ func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 	}
 	p.Unmet++
 	r.logUnmet(rule, e)
+	if r.Observe != nil {
+		r.Observe(rule.Name, e, Unmet, rule.If.unmet(r.world, e))
+	}
 	return false
 }
 
@@ -150,6 +175,7 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		return
 	}
 	p.fired(rule, e.Time)
+	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, true)
 		return
@@ -193,6 +219,7 @@ func (p *progress) full(rule *Rule) string {
 func (r *Runner) drop(p *progress, e *sources.Event, why string) {
 	p.Dropped++
 	r.env.Log.Debug("dropped", "rule", p.rule.Name, "event", e.Describe(), "why", why)
+	r.observe(p.rule.Name, e, Dropped, why)
 }
 
 // braked drops the firing if it is one too many of a circle of rules.
@@ -251,8 +278,14 @@ func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	p.runs = slices.DeleteFunc(p.runs, func(other *action.Run) bool { return other == run })
-	if err != nil {
+	switch {
+	case err != nil:
 		p.Failed++
+		r.observe(run.Rule, run.Event, Failed, err.Error())
+	case run.Stopped():
+		r.observe(run.Rule, run.Event, Stopped, "")
+	default:
+		r.observe(run.Rule, run.Event, Done, "")
 	}
 	switch {
 	case p.rule == nil && len(p.runs) == 0:

@@ -54,8 +54,8 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		config.Field{Name: "name", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any one fires it", Required: true, Value: config.OneOrMore(&s.triggers, when)},
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
-		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.questions)},
-		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.questions)},
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.actions)},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.actions)},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
@@ -69,15 +69,14 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 func (t *triggerSpec) value(kinds *Kinds) config.Value {
 	where := config.Field{Name: "where", Doc: "conditions on the event's fields", Value: sources.ReferringWhere(&t.where)}
 	choice := config.Choice("trigger", kinds.variants, []config.Field{where}, func(key string, at config.Pos) []config.Field {
-		i := slices.IndexFunc(kinds.triggers, func(k sources.TriggerKind) bool { return k.Key == key })
-		t.pos, t.kind = at, &kinds.triggers[i]
+		t.pos, t.kind = at, &kinds.triggers[kinds.trigger(key)]
 		var fields []config.Field
 		fields, t.compile = t.kind.New()
 		return fields
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
 		t.node = n
-		choice.Read(n, ps)
+		choice.Read(kinds.withoutLasting(n, ps), ps)
 	})
 }
 
@@ -262,6 +261,7 @@ func fieldsOf(triggers []sources.Trigger) []string {
 type Kinds struct {
 	triggers   []sources.TriggerKind
 	variants   []config.Variant // of triggers
+	actions    *action.Language
 	questions  []sources.ConditionKind
 	conditions []config.Variant // the questions, and what can be asked without a source
 }
@@ -269,7 +269,7 @@ type Kinds struct {
 // NewKinds returns the kinds that the sources have: their triggers, and the
 // questions that they answer.
 func NewKinds(triggers []sources.TriggerKind, questions []sources.ConditionKind) *Kinds {
-	k := &Kinds{triggers: triggers, questions: questions, conditions: []config.Variant{
+	k := &Kinds{triggers: triggers, questions: questions, actions: action.NewLanguage(questions), conditions: []config.Variant{
 		{Key: "where", Doc: "conditions on the event's fields", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
 		{Key: "any", Doc: "one of several conditions must hold", Fields: func() []config.Field { return nestedFields("any", nil) }},
 		{Key: "not", Doc: "a condition must not hold; if its state is unknown, `not` fails too", Fields: func() []config.Field { return nestedFields("not", nil) }},

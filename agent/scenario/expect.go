@@ -131,9 +131,9 @@ func (p *play) stateIs(kind, name, want string) (string, error) {
 		}
 		is = level
 	case "var":
-		value, known := p.sim.VarValue(name)
-		if !known {
-			return "", fmt.Errorf("no variable %q is declared", name)
+		value, err := p.sim.VarValue(name)
+		if err != nil {
+			return "", err
 		}
 		is = value
 	}
@@ -160,6 +160,9 @@ func (p *play) expect(all []*expectation, none bool, within time.Duration) error
 			if problem != "" && (last || none) {
 				return fmt.Errorf("%s", problem)
 			}
+		}
+		if err := p.sim.Err(); err != nil {
+			return err
 		}
 		p.sim.AdvanceToNext(deadline)
 	}

@@ -25,6 +25,7 @@ type Table struct {
 	counting []*record // whose firing is due at some time
 	waits    []*wait
 	ready    []firing // that the event taken last has made
+	fired    []firing // of one rule at one time, last
 	news     *subject // whose state an event is to be made of, nil for none
 	unseen   bool     // nobody saw that state begin
 	began    time.Duration
@@ -83,6 +84,9 @@ func (t *Table) Take(e *sources.Event) {
 	}
 	t.taken, t.changed = e.Time, true
 	k := key{name{e.Topic.Kind, e.Topic.Name}, e.Source}
+	if e.Topic.Kind == "mount" {
+		k.source = "" // it is the state of the mount point, whichever drive is there
+	}
 	s := t.subjects[k]
 	switch e.Standing {
 	case sources.Lapses, sources.Vanishes:
@@ -183,9 +187,8 @@ func (s *subject) remember(e *sources.Event) {
 	s.event.Fields = s.fields
 	s.event.Press, s.event.Standing = sources.NoPress, sources.NoState
 	s.event.Topic.State = state
-	if e.Borrowed {
+	if e.Borrowed { // and it stays so: the next one is copied to the same place
 		s.text = s.event.CopyStrings(s.text[:0])
-		s.event.Borrowed = false
 	}
-	s.event.Topic.Name, s.event.Source = s.key.name.name, s.source
+	s.event.Topic.Name = s.key.name.name
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"reflexd/config"
 	"reflexd/sources"
 )
 
@@ -46,7 +47,13 @@ func (r *rig) reload(at time.Duration, rules ...*sources.Trigger) {
 	}
 	r.rules = rules
 	r.table.Follow(watches, derived, at)
-	r.table.Next(r.show(at), r.fire)
+	r.next(at)
+}
+
+// next does what follows from an event.
+func (r *rig) next(at time.Duration) {
+	r.table.Next(r.show(at))
+	r.table.Found(r.fire)
 }
 
 // show has rules without Lasting.For fire, as the index of rules does.
@@ -101,6 +108,7 @@ func (r *rig) event(at time.Duration, words []string) {
 		e.Topic.State = "changed"
 	}
 	if e.Topic.Kind == "line" && e.Topic.State != "" { // as gpio has it
+		e.Fields = []sources.Field{{Name: "LEVEL", Value: sources.Int(map[string]int64{"on": 1}[e.Topic.State])}}
 		e.Press = map[string]sources.Press{"on": sources.Down, "off": sources.Up}[e.Topic.State]
 		if e.Topic.State = map[string]string{"on": "rising", "off": "falling"}[e.Topic.State]; standing == sources.Found {
 			e.Topic.State = ""
@@ -110,7 +118,7 @@ func (r *rig) event(at time.Duration, words []string) {
 	if e.Standing <= sources.Begins {
 		r.show(at)(e)
 	}
-	r.table.Next(r.show(at), r.fire)
+	r.next(at)
 }
 
 func (r *rig) expect(want ...string) {
@@ -239,6 +247,16 @@ func TestAsk(t *testing.T) {
 	anyUp.IsOneOf("up")
 	allDown := &sources.Question{Kind: "link", All: true}
 	allDown.IsOneOf("down")
+	noWLAN := &sources.Question{Kind: "link", Among: func(e *sources.Event) bool { return e.Topic.Name == "wlan7" }, Absent: sources.Yes, OnceKnown: true}
+	noWLAN.IsOneOf("down")
+	if got := table.Ask(noWLAN, 0); got != sources.Unknown {
+		t.Errorf("before any link is known, the answer is %d", got)
+	}
+	defer func() {
+		if got := table.Ask(noWLAN, 0); got != sources.Yes {
+			t.Errorf("when links are known and none is meant, the answer is %d", got)
+		}
+	}()
 	none := &sources.Question{Kind: "mount", Absent: sources.Yes, For: time.Minute}
 	none.IsOneOf("unmounted")
 	table.Follow([]Watch{{ID: "long", Question: long}}, nil, 0)
@@ -282,12 +300,128 @@ func TestTakingAllocatesNothing(t *testing.T) {
 	edge := func(p sources.Press) {
 		e.Time, e.Press = e.Time+1, p
 		r.table.Take(e)
-		r.table.Next(func(*sources.Event) {}, r.fire)
+		r.table.Next(func(*sources.Event) {})
+		r.table.Found(r.fire)
 	}
 	edge(sources.Down)
 	edge(sources.Up)
 	if n := testing.AllocsPerRun(100, func() { edge(sources.Down); edge(sources.Up) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A thing that the configuration does not have any more fires nothing, though
+// the pattern that meant it is there still.
+func TestReloadThatRemovesWhatIsCounted(t *testing.T) {
+	door := func(names ...string) *sources.Trigger {
+		trigger := on("line", names[0], for5m, "on")
+		for _, n := range names[1:] {
+			trigger.Topics = append(trigger.Topics, sources.Topic{Kind: "line", Name: n, State: "on"})
+		}
+		trigger.Text = "door*"
+		return trigger
+	}
+	r := newRig(t, door("door1", "door2"))
+	r.play("0s begins line door1 on", "0s begins line door2 on", "1m")
+	r.reload(time.Minute, door("door1"))
+	r.play("1m vanishes line door2", "1h")
+	r.expect("5m0s 0 on LASTED_MS=300000")
+	// One that it names anew counts from when its state began.
+	r.play("1h begins line door3 on")
+	r.reload(time.Hour+time.Minute, door("door1", "door3"))
+	r.play("2h")
+	r.expect("1h5m0s 0 on LASTED_MS=300000 SYNTHETIC=1")
+}
+
+// A rule whose triggers say the same fires once, as it does on an event.
+func TestTwoTriggersOfARule(t *testing.T) {
+	r := &rig{T: t, table: New()}
+	doors := func(l sources.Lasting, names ...string) *sources.Trigger {
+		trigger := on("line", names[0], l, "on")
+		for _, n := range names[1:] {
+			trigger.Topics = append(trigger.Topics, sources.Topic{Kind: "line", Name: n, State: "on"})
+		}
+		return trigger
+	}
+	follow := func(at time.Duration, l sources.Lasting, id string) {
+		r.rules = nil
+		r.table.Follow([]Watch{{ID: id + "1", Trigger: doors(l, "a", "b")}, {ID: id + "2", Trigger: doors(l, "a", "b")}}, nil, at)
+		r.next(at)
+	}
+	follow(0, for5m, "long")
+	r.play("0s begins line a on", "0s begins line b on", "1h")
+	r.expect("5m0s 0 on LASTED_MS=300000", "5m0s 0 on LASTED_MS=300000")
+	follow(time.Hour, atStart, "start")
+	r.expect("1h0m0s 0 on LASTED_MS=3600000 SYNTHETIC=1", "1h0m0s 0 on LASTED_MS=3600000 SYNTHETIC=1")
+	follow(2*time.Hour, again, "again")
+	r.play("2h1m30s")
+	r.expect("2h0m0s 0 on LASTED_MS=7200000 SYNTHETIC=1", "2h0m0s 0 on LASTED_MS=7200000 SYNTHETIC=1",
+		"2h1m0s 0 on LASTED_MS=7260000 SYNTHETIC=1", "2h1m0s 0 on LASTED_MS=7260000 SYNTHETIC=1")
+}
+
+// `where` may ask for the fields that a firing has beyond those of the event.
+func TestWhereAsksHowLong(t *testing.T) {
+	where := func(l sources.Lasting, text string) *sources.Trigger {
+		trigger := on("line", "door", l, "on")
+		ps := &config.Problems{}
+		n, _ := config.Parse("f.yaml", []byte(text), ps)
+		if sources.WhereValue(&trigger.Where).Read(n, ps); ps.Failed() {
+			t.Fatal(ps)
+		}
+		return trigger
+	}
+	r := newRig(t, where(again, "{LASTED_MS: {above: 360000}, LEVEL: 1}"), where(again, "{LEVEL: 0}"), where(atStart, "{SYNTHETIC: 1}"))
+	r.play("0s found line door on", "7m30s")
+	r.expect("0s 2 on LASTED_MS=0 SYNTHETIC=1", "7m0s 0 on LASTED_MS=420000 SYNTHETIC=1")
+}
+
+// Two drives that take turns at a mount point are one state.
+func TestMountPointOfTwoDrives(t *testing.T) {
+	r := newRig(t, on("mount", "", for5m, "unmounted"), on("mount", "", for5m, "mounted"))
+	mount := func(at time.Duration, drive, state string) {
+		r.play(fmt.Sprint(at))
+		r.table.Take(&sources.Event{Time: at, Topic: sources.Topic{Kind: "mount", Name: "/backup", State: state}, Source: "mount:" + drive, Standing: sources.Begins})
+		r.next(at)
+	}
+	mount(0, "/dev/sda1", "mounted")
+	mount(time.Minute, "/dev/sda1", "unmounted")
+	mount(2*time.Minute, "/dev/sdb1", "mounted")
+	source := ""
+	r.table.Advance(time.Hour, time.Hour, func(rule int, e *sources.Event) { r.fire(rule, e); source = e.Source })
+	if r.expect("7m0s 1 mounted LASTED_MS=300000"); source != "mount:/dev/sdb1" {
+		t.Errorf("it is of %q", source)
+	}
+}
+
+// What is kept of a firing is not what the next event of the same thing says.
+func TestFiringsOfBorrowedEvents(t *testing.T) {
+	r := newRig(t, on("link", "eth0", for5m, "down"))
+	var kept *sources.Event
+	link := func(at time.Duration, state string) {
+		text := []byte("eth0" + state)
+		name, s := sources.Borrow(text[:4]), sources.Borrow(text[4:])
+		r.table.Take(&sources.Event{Time: at, Topic: sources.Topic{Kind: "link", Name: name, State: s}, Source: name, Standing: sources.Begins,
+			Fields: []sources.Field{{Name: "STATE", Value: sources.Text(s)}}, Borrowed: true})
+		clear(text)
+		r.next(at)
+	}
+	link(0, "down")
+	r.table.Advance(5*time.Minute, 5*time.Minute, func(_ int, e *sources.Event) { kept = e.Clone() })
+	link(6*time.Minute, "up")
+	if v, _ := kept.Lookup("STATE"); v.String() != "down" || kept.Topic.State != "down" || kept.Topic.Name != "eth0" {
+		t.Errorf("it has become %+v", kept)
+	}
+}
+
+// A circle of rules that takes the time of a `for` waits.
+func TestForIsAWait(t *testing.T) {
+	r := newRig(t, on("line", "lamp", for5m, "on"))
+	cause := &sources.Chain{Rule: "a"}
+	r.table.Take(&sources.Event{Topic: sources.Topic{Kind: "line", Name: "lamp", State: "on"}, Standing: sources.Begins, Chain: cause})
+	var chain *sources.Chain
+	r.table.Advance(time.Hour, time.Hour, func(_ int, e *sources.Event) { chain = e.Chain })
+	if chain.Find("a") == nil || !chain.Waits() || cause.Waited {
+		t.Errorf("%+v, %+v", chain, cause)
 	}
 }
 
@@ -336,5 +470,48 @@ func TestUntil(t *testing.T) {
 	expect("has lasted at once")
 	if len(r.table.waits) != 0 || len(r.table.watches) != 0 && len(r.table.watches[name{"line", "door"}]) != 0 {
 		t.Errorf("%d waits are left, %v", len(r.table.waits), r.table.watches)
+	}
+}
+
+// What nobody has seen is absent for as long as the table has looked.
+func TestUntilWhatIsAbsent(t *testing.T) {
+	r := newRig(t)
+	r.reload(time.Second)
+	q := &sources.Question{Kind: "mount", Absent: sources.Yes, For: time.Minute, All: true}
+	q.IsOneOf("unmounted")
+	over := false
+	if _, waits := r.table.Until(q, 2*time.Second, func() { over = true }); !waits {
+		t.Fatal("it did not wait")
+	}
+	if at, ok := r.table.Due(); !ok || at != time.Minute+time.Second {
+		t.Fatalf("due at %v", at)
+	}
+	r.play("61s")
+	if !over {
+		t.Error("it waits on")
+	}
+}
+
+// A wait whose state has lasted long enough in one place and not in another does
+// not keep the loop awake.
+func TestUntilAllDoesNotSpin(t *testing.T) {
+	r := newRig(t)
+	r.reload(time.Second)
+	q := &sources.Question{Kind: "link", For: time.Minute, All: true}
+	q.IsOneOf("down")
+	r.play("1s begins link eth0 down", "2s begins link wlan0 up")
+	over := false
+	r.table.Until(q, 2*time.Second, func() { over = true })
+	r.play("61s", "62s")
+	if at, ok := r.table.Due(); ok || over {
+		t.Errorf("due at %v, over: %v", at, over)
+	}
+	r.play("63s begins link wlan0 down")
+	if at, ok := r.table.Due(); !ok || at != 123*time.Second {
+		t.Errorf("due at %v, %v", at, ok)
+	}
+	r.play("123s")
+	if !over {
+		t.Error("it waits on")
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"reflexd/sources"
 )
 
+// synthetic is the field of what nobody saw happen.
+const synthetic = "SYNTHETIC"
+
 // Watch is what a rule asks of states.
 type Watch struct {
 	// ID tells it from all others, and is the same in the next configuration
@@ -27,6 +30,8 @@ type Watch struct {
 // watch is a Watch with what is known of the subjects that it is about.
 type watch struct {
 	Watch
+	// where is that of the Trigger, but for the fields that only a firing has.
+	where   sources.Where
 	records map[*subject]*record
 }
 
@@ -43,7 +48,7 @@ type record struct {
 
 // Follow makes all the watches that count. What those with the same ID have
 // counted goes on; of the others, a state that is there counts as found, at
-// the time now. Next must follow.
+// the time now. Found must follow.
 func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	if t.began == 0 {
 		t.began = now
@@ -63,21 +68,23 @@ func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 	}
 	for i := range all {
 		w := &watch{Watch: all[i]}
-		t.attach(w)
-		if old := before[w.ID]; old != nil {
-			t.goOn(w, old)
-			continue
+		if w.Trigger != nil {
+			w.where = w.Trigger.Where.Without(sources.LastedMS, synthetic)
 		}
+		t.attach(w)
+		t.goOn(w, before[w.ID])
 		t.find(w, now)
 	}
 }
 
-// find has a new watch look at what is there.
+// find has a watch look at what is there, but for what it holds already.
 func (t *Table) find(w *watch, now time.Duration) {
-	w.records = map[*subject]*record{}
+	if w.records == nil {
+		w.records = map[*subject]*record{}
+	}
 	for _, n := range w.names() {
 		for _, s := range t.named[n] {
-			if s.known {
+			if r := w.records[s]; s.known && (r == nil || !r.holds) {
 				t.look(w, s, &s.event, s.since, now, true)
 			}
 		}
@@ -98,10 +105,19 @@ func (w *watch) names() []name {
 	return all
 }
 
-// goOn makes what old has counted w's.
+// goOn makes what old has counted w's, but for what w is not about. old is nil
+// if w is new.
 func (t *Table) goOn(w, old *watch) {
-	w.records = old.records
-	for _, r := range w.records {
+	w.records = map[*subject]*record{}
+	if old == nil {
+		return
+	}
+	names := w.names()
+	for s, r := range old.records {
+		if !slices.Contains(names, s.name) && !slices.Contains(names, name{kind: s.kind}) {
+			continue
+		}
+		w.records[s] = r
 		if r.watch = w; r.next > 0 {
 			t.counting = append(t.counting, r)
 		}
@@ -169,7 +185,7 @@ func (w *watch) accepts(e *sources.Event) bool {
 	for i := range w.Trigger.Topics {
 		topic := &w.Trigger.Topics[i]
 		if topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && (topic.State == "" || topic.State == e.Topic.State) {
-			return w.Trigger.Lasts(e)
+			return w.Trigger.Lasts(e) && w.where.Match(e)
 		}
 	}
 	return false
@@ -180,9 +196,9 @@ func (w *watch) accepts(e *sources.Event) bool {
 type Fire func(rule int, e *sources.Event)
 
 // Next does what follows from the event taken last, when rules were shown it:
-// it shows the event of a state that no source sends itself, and the firings
-// that it has made.
-func (t *Table) Next(show func(*sources.Event), fire Fire) {
+// it shows the event of a state that no source sends itself, and lets those go
+// on who wait for a state.
+func (t *Table) Next(show func(*sources.Event)) {
 	if s := t.news; s != nil {
 		t.news = nil
 		show(t.eventOf(s, s.event.Time, -1, t.unseen))
@@ -190,17 +206,46 @@ func (t *Table) Next(show func(*sources.Event), fire Fire) {
 	if t.changed && len(t.waits) > 0 {
 		t.release(t.taken)
 	}
-	if t.changed = false; len(t.ready) == 0 {
+	t.changed = false
+}
+
+// Found fires the triggers that ask for what was there at start and has been
+// found since it was last called. It must be called before an event is taken
+// that is not Found itself: conditions then know what was found together,
+// whatever its order, and nothing that was found is over yet.
+func (t *Table) Found(fire Fire) {
+	if len(t.ready) == 0 {
 		return
 	}
 	ready := t.ready
-	t.ready = nil
+	t.ready, t.fired = nil, t.fired[:0]
 	slices.SortStableFunc(ready, func(a, b firing) int { return a.watch.Rule - b.watch.Rule })
-	for i, f := range ready {
-		if i == 0 || f.watch.Rule != ready[i-1].watch.Rule || f.subject != ready[i-1].subject {
-			fire(f.watch.Rule, t.eventOf(f.subject, f.at, f.at-f.since, f.found))
+	for _, f := range ready {
+		if f.holds {
+			t.fire(f, fire)
 		}
 	}
+}
+
+// fire fires f, unless a trigger of the same rule has just fired for the same.
+func (t *Table) fire(f firing, fire Fire) {
+	if len(t.fired) > 0 && (t.fired[0].at != f.at || t.fired[0].watch.Rule != f.watch.Rule) {
+		t.fired = t.fired[:0]
+	}
+	if slices.ContainsFunc(t.fired, func(other firing) bool { return other.subject == f.subject }) {
+		return
+	}
+	e := t.eventOf(f.subject, f.at, f.at-f.since, f.found)
+	if !f.watch.Trigger.Where.Match(e) {
+		return
+	}
+	if e.Chain != nil && f.watch.Trigger.Lasting.For > 0 {
+		waited := *e.Chain
+		waited.Waited = true
+		e.Chain = &waited
+	}
+	t.fired = append(t.fired, f)
+	fire(f.watch.Rule, e)
 }
 
 // eventOf returns the event that the state of s has lasted so long, which is
@@ -210,8 +255,8 @@ func (t *Table) eventOf(s *subject, at, lasted time.Duration, found bool) *sourc
 	if lasted >= 0 {
 		t.fields = append(t.fields, sources.Field{Name: sources.LastedMS, Value: sources.Int(lasted.Milliseconds())})
 	}
-	if _, marked := s.event.Lookup("SYNTHETIC"); found && !marked {
-		t.fields = append(t.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
+	if _, marked := s.event.Lookup(synthetic); found && !marked {
+		t.fields = append(t.fields, sources.Field{Name: synthetic, Value: sources.Int(1)})
 	}
 	t.event = s.event
 	t.event.Time, t.event.Fields = at, t.fields
@@ -226,7 +271,7 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 		}
 	}
 	for _, w := range t.waits {
-		if due, is := w.due(); is && (!ok || due < at) {
+		if due, is := w.due(t.began); is && (!ok || due < at) {
 			at, ok = due, true
 		}
 	}
@@ -237,6 +282,7 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 // time, in that of the rules. Repetitions that would be past at the time now,
 // which may be later, are left out.
 func (t *Table) Advance(until, now time.Duration, fire Fire) {
+	t.fired = t.fired[:0]
 	for {
 		first := -1
 		for i, r := range t.counting {
@@ -255,7 +301,7 @@ func (t *Table) Advance(until, now time.Duration, fire Fire) {
 			r.next = 0
 			t.counting = slices.Delete(t.counting, first, first+1)
 		}
-		fire(r.watch.Rule, t.eventOf(r.subject, at, at-r.since, r.found))
+		t.fire(firing{r, at}, fire)
 	}
 	if len(t.waits) > 0 {
 		t.release(until)
@@ -272,7 +318,7 @@ func (r *record) before(other *record) bool {
 // Ask answers q at the time now.
 func (t *Table) Ask(q *sources.Question, now time.Duration) sources.Truth {
 	truth := q.Absent
-	if now-t.began < q.For {
+	if now-t.began < q.For || q.OnceKnown && len(t.named[name{kind: q.Kind}]) == 0 {
 		truth = min(truth, sources.Unknown)
 	}
 	for _, s := range t.named[name{q.Kind, q.Name}] {

@@ -50,6 +50,14 @@ type Plan struct {
 	alsoKept  *config.Pos // what else the file is to hold, see KeepMore
 }
 
+// StateFile returns the file of the variables that are kept, "" if there is none.
+func (p *Plan) StateFile() string {
+	if !p.keeps() {
+		return ""
+	}
+	return p.file
+}
+
 // Prepare implements sources.Preparer.
 func (p *Plan) Prepare() {
 	if p.keeps() {

@@ -90,6 +90,15 @@ func (s *Source) Allows(name, value string) error {
 	return nil
 }
 
+// Value returns the value of a variable.
+func (s *Source) Value(name string) (string, error) {
+	value, ok := s.values[name]
+	if !ok {
+		return "", undeclared{s.plan, name}
+	}
+	return value, nil
+}
+
 // Set gives a variable its value. Where that is another one it emits an event,
 // with cause as its Chain.
 func (s *Source) Set(name, value string, cause *sources.Chain) error {
@@ -120,12 +129,6 @@ func (s *Source) emit(name, previous string, standing sources.Standing, cause *s
 		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name, State: "changed"},
 		Source: "var:" + name, Fields: s.fields[:], Chain: cause, Standing: standing,
 	})
-}
-
-// Value returns the value of a variable, and whether there is one of that name.
-func (s *Source) Value(name string) (string, bool) {
-	value, ok := s.values[name]
-	return value, ok
 }
 
 // goOn remembers what the file held for others.

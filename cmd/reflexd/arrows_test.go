@@ -41,10 +41,10 @@ func list(t *testing.T, args ...string) []pkg {
 // The arrows of the house: who may import whom within the module. A pattern
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
-	"reflexd/cmd/...":        {"reflexd/agent", "reflexd/agent/control", "reflexd/agent/scenario", "reflexd/config", "reflexd/learn", "reflexd/machine", "reflexd/sources/...", "reflexd/board"},
+	"reflexd/cmd/...":        {"reflexd/agent", "reflexd/agent/recording", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/learn", "reflexd/machine", "reflexd/sources/...", "reflexd/board"},
 	"reflexd/machine":        {"reflexd/board", "reflexd/sources", "reflexd/sources/gpio"},
 	"reflexd/learn":          {"reflexd/blkid", "reflexd/machine", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
-	"reflexd/agent":          {"reflexd/agent/...", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
+	"reflexd/agent":          {"reflexd/agent/...", "reflexd/client", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
 	"reflexd/agent/loop":     {"reflexd/sources"},
 	"reflexd/agent/gesture":  {"reflexd/sources"},
 	"reflexd/agent/rule":     {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
@@ -54,7 +54,8 @@ var arrows = map[string][]string{
 	"reflexd/agent/spawn":    {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/account":  {"reflexd/config"},
 	"reflexd/agent/expand":   {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/control":  {"reflexd/sources"},
+	"reflexd/agent/control":  {"reflexd/agent/account", "reflexd/client", "reflexd/config", "reflexd/sources"},
+	"reflexd/client":         {},
 	"reflexd/agent/scenario": {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
 	"reflexd/agent/state":    {"reflexd/sources"},
 	"reflexd/agent/diagram":  {},
@@ -67,6 +68,7 @@ var arrows = map[string][]string{
 	"reflexd/regular":        {},
 	"reflexd/board":          {},
 
+	"reflexd/agent/recording":   {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources/clock":     {"reflexd/sources", "reflexd/sources/clock/sun", "reflexd/config", "reflexd/regular", "reflexd/sources/inotify"},
 	"reflexd/sources/clock/...": {},
 
@@ -77,7 +79,7 @@ var arrows = map[string][]string{
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
-	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/machine", "reflexd/learn") {
+	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/machine", "reflexd/learn", "reflexd/client") {
 		allowed, ok := arrows[p.ImportPath]
 		if !ok {
 			allowed, ok = arrows[parent(p.ImportPath)]

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 func emitVerb(c *command) func([]string) int {
@@ -32,8 +32,8 @@ func emitVerb(c *command) func([]string) int {
 		if err != nil {
 			return c.fail(err)
 		}
-		var sent agent.Emitted
-		if err := control.Call(*socket, control.Request{Verb: "emit", Name: args[0], Arguments: arguments}, &sent, patience); err != nil {
+		var sent client.Emitted
+		if err := client.Call(*socket, client.Request{Verb: "emit", Name: args[0], Arguments: arguments}, &sent, patience); err != nil {
 			return c.fail(err)
 		}
 		writeEmitted(c.stdout, sent)
@@ -50,7 +50,7 @@ func addField(r *agent.EmitRequest, word string) error {
 	return r.Add(name, value)
 }
 
-func writeEmitted(w io.Writer, sent agent.Emitted) {
+func writeEmitted(w io.Writer, sent client.Emitted) {
 	fmt.Fprintf(w, "sent to %s", counted(sent.Listening, "rule"))
 	if n := sent.Listening - sent.Taking; n > 0 {
 		fmt.Fprintf(w, ", %d with a `where` that does not match", n)

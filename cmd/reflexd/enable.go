@@ -7,7 +7,7 @@ package main
 import (
 	"fmt"
 
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 func enableVerb(c *command) func([]string) int  { return switchVerb(c, "enable") }
@@ -21,7 +21,7 @@ func switchVerb(c *command, verb string) func([]string) int {
 			return wrong
 		}
 		for _, name := range rules {
-			if err := control.Call(*socket, control.Request{Verb: verb, Name: name}, nil, patience); err != nil {
+			if err := client.Call(*socket, client.Request{Verb: verb, Name: name}, nil, patience); err != nil {
 				return c.fail(err)
 			}
 		}

@@ -25,6 +25,7 @@ All keys of a configuration file, as `+"`reflexd help language`"+` prints it.
 	for _, f := range root.Fields {
 		entry := f.Value.Shape()
 		if entry.Elem == nil {
+			writeKeys(w, f.Name, entry.Fields)
 			continue
 		}
 		fmt.Fprintf(w, "\n## An entry of `%s`\n", f.Name)
@@ -35,6 +36,22 @@ All keys of a configuration file, as `+"`reflexd help language`"+` prints it.
 		writeFields(w, entry.Elem.Fields)
 		for _, inner := range entry.Elem.Fields {
 			writeVariants(w, inner)
+		}
+	}
+}
+
+// writeKeys writes a chapter for a mapping with fixed keys, and for the entries
+// of its lists.
+func writeKeys(w io.Writer, name string, fields []config.Field) {
+	if len(fields) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n## Keys of `%s`\n", name)
+	writeFields(w, fields)
+	for _, f := range fields {
+		if inner := f.Value.Shape(); inner.Elem != nil && len(inner.Elem.Fields) > 0 {
+			fmt.Fprintf(w, "\n### An entry of `%s`\n", f.Name)
+			writeFields(w, inner.Elem.Fields)
 		}
 	}
 }

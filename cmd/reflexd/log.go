@@ -55,7 +55,10 @@ func (w *logWriter) Write(line []byte) (int, error) {
 
 // reportLost returns a line about the lines that were dropped.
 func (w *logWriter) reportLost() string {
-	if w.format == "json" {
+	switch w.format {
+	case "recording":
+		return fmt.Sprintf("{\"type\":\"lost\",\"count\":%d}\n", w.lost)
+	case "json":
 		return fmt.Sprintf(`{"level":"WARN","msg":"log lines were dropped: the reader did not keep up","count":%d}`+"\n", w.lost)
 	}
 	return fmt.Sprintf("level=WARN msg=\"log lines were dropped: the reader did not keep up\" count=%d\n", w.lost)

@@ -41,6 +41,9 @@ func verbs() []verb {
 		{"run", "", "react to events as the configuration defines", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "report the mistakes in the configuration", checkVerb},
 		{"test", "[FILE-or-FOLDER ...]", "play tests of rules, without hardware and in virtual time", testVerb},
+		{"record", "-o FILE [SOURCE or LINE ...]", "write down what happens, from the running agent or without one, until Ctrl-C", recordVerb},
+		{"replay", "FILE", "show what rules make of a recording, and what they did when it was made", replayVerb},
+		{"convert", "FILE", "make of a recording a file for PulseView and GTKWave, or a test", convertVerb},
 		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},
@@ -49,11 +52,21 @@ func verbs() []verb {
 		{"sensors", "[NAME ...]", "list the sensors of this board, with their values", sensorsVerb},
 		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that reacts to it", learnVerb},
 		{"status", "", "print the state of the running agent", statusVerb},
+		{"get", "NAME", "print the state of a line, variable or LED of the running agent: door, line/door, var/mode, led/ACT", getVerb},
+		{"set", "NAME VALUE", "set an output line or LED to on, off, toggle or, an LED, 40%; or a variable to a value", setVerb},
+		{"pulse", "NAME", "switch an output line or LED for a limited time", pulseVerb},
+		{"blink", "NAME", "blink an output line or LED until the next action on it", blinkVerb},
+		{"watch", "[NAME ...]", "show events of the running agent, and what its rules do, as they happen", watchVerb},
+		{"rules", "", "list the rules of the running agent: what fires them, how often and when they last fired", rulesVerb},
+		{"cancel", "RULE", "end what a rule of the running agent is doing, and drop its waiting firings", cancelVerb},
 		{"reload", "", "make the running agent read its configuration again", reloadVerb},
 		{"enable", "RULE ...", "enable rules of the running agent", enableVerb},
 		{"disable", "RULE ...", "disable rules of the running agent, until they are enabled or it restarts", disableVerb},
 		{"emit", "NAME [FIELD=VALUE ...]", "send an event of at most 4096 bytes to the running agent's rules with `event: NAME`", emitVerb},
 		{"trigger", "", "fire rules for devices that are present, as if they had just been plugged in", triggerVerb},
+		{"unit", "", "print the limits that systemd can put on the agent without breaking this configuration", unitVerb},
+		{"schema", "", "print a JSON Schema of the configuration, for editors", schemaVerb},
+		{"completion", "bash|zsh|fish", "print a script with which the shell completes verbs, flags and declared names", completionVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the configuration language", helpVerb},
 	}
@@ -125,15 +138,16 @@ func (v verb) run(args []string, stdout, stderr io.Writer) int {
 	return act(rest)
 }
 
-// parse reads flags wherever they stand among the arguments.
+// parse reads flags wherever they stand among the arguments, up to "--".
 func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}
+		read := args[:len(args)-flags.NArg()]
 		args = flags.Args()
-		if len(args) == 0 {
-			return rest, nil
+		if len(args) == 0 || len(read) > 0 && read[len(read)-1] == "--" {
+			return append(rest, args...), nil
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}

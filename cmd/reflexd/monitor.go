@@ -178,10 +178,13 @@ type printer struct {
 }
 
 func (p *printer) show(e *sources.Event) {
-	if e.Topic.Kind == "agent" || p.wanted != nil && !slices.Contains(p.wanted, e.Topic.Kind) {
-		return
+	if p.wants(e) {
+		p.write(p.out, e)
 	}
-	p.write(p.out, e)
+}
+
+func (p *printer) wants(e *sources.Event) bool {
+	return e.Topic.Kind != "agent" && (p.wanted == nil || slices.Contains(p.wanted, e.Topic.Kind))
 }
 
 // writeHuman writes an event as one line.

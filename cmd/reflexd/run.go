@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/config"
 	"reflexd/sources/signal"
 )
@@ -24,7 +24,7 @@ import (
 func runVerb(c *command) func([]string) int {
 	paths := c.pathsFlag()
 	dryRun := c.flags.Bool("dry-run", false, "log which actions would run, but run none")
-	socket := c.socketFlag()
+	socket := c.flags.String("socket", client.OwnPath(), "`path` of the control socket; empty for none")
 	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
@@ -159,7 +159,7 @@ func (c *command) printJSON(v any, code int) int {
 }
 
 func (c *command) socketFlag() *string {
-	return c.flags.String("socket", control.DefaultPath(), "`path` of the control socket")
+	return c.flags.String("socket", client.DefaultPath(), "`path` of the control socket")
 }
 
 // patience is how long the running agent may take to answer.

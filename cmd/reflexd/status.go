@@ -5,39 +5,105 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 )
 
 func statusVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
-	asJSON := c.flags.Bool("json", false, "print it as JSON")
+	asJSON := c.jsonFlag()
+	format := c.flags.String("format", "text", "print it in this `format`: text, json, prometheus")
+	follow := c.flags.Bool("follow", false, "print it again after each change, at most once a second; with --json, one object a line")
 	return func([]string) int {
-		s, err := agent.AskStatus(*socket, patience)
+		if !slices.Contains([]string{"text", "json", "prometheus"}, *format) {
+			fmt.Fprintf(c.stderr, "reflexd status: --format: expected text, json or prometheus, found %q\n", *format)
+			return wrong
+		}
+		isJSON := *asJSON || *format == "json"
+		show := func() error {
+			s, err := agent.AskStatus(*socket, patience)
+			if err != nil {
+				return err
+			}
+			switch {
+			case isJSON && *follow:
+				return json.NewEncoder(c.stdout).Encode(s)
+			case isJSON:
+				c.printJSON(s, done)
+			case *format == "prometheus":
+				fmt.Fprint(c.stdout, s.Prometheus())
+			default:
+				writeStatus(c.stdout, *s)
+			}
+			return nil
+		}
+		err := show()
+		if *follow && err == nil {
+			err = c.follow(*socket, show)
+		}
 		if err != nil {
 			return c.fail(err)
 		}
-		if *asJSON {
-			return c.printJSON(s, done)
-		}
-		writeStatus(c.stdout, *s)
 		return done
+	}
+}
+
+// followEvery is how often the status is printed at most.
+const followEvery = time.Second
+
+// follow calls show whenever something happened, until that fails or the agent
+// ends. An agent that has nothing to do is left alone.
+func (c *command) follow(socket string, show func() error) error {
+	a, err := client.Dial(socket)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if err := a.Watch(client.Filter{}); err != nil {
+		return err
+	}
+	happened, ended := make(chan bool, 1), make(chan error, 1)
+	go func() {
+		for {
+			if _, err := a.NextRaw(); err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case happened <- true:
+			default:
+			}
+		}
+	}()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-happened:
+		}
+		time.Sleep(followEvery) // what more happens has its place in the same status
+		fmt.Fprintln(c.stdout)
+		if err := show(); err != nil {
+			return err
+		}
 	}
 }
 
 func reloadVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	return func([]string) int {
-		if err := control.Call(*socket, control.Request{Verb: "reload"}, nil, patience); err != nil {
+		if err := client.Call(*socket, client.Request{Verb: "reload"}, nil, patience); err != nil {
 			c.fail(err)
-			if errors.Is(err, control.ErrConfiguration) {
+			if errors.Is(err, client.ErrConfiguration) {
 				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent keeps its configuration")
 				return wrong
 			}

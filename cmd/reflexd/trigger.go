@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"reflexd/agent"
-	"reflexd/agent/control"
+	"reflexd/client"
 	"reflexd/config"
 	"reflexd/sources/uevent"
 )
@@ -45,7 +45,7 @@ func triggerVerb(c *command) func([]string) int {
 			return c.fail(err)
 		}
 		var told agent.Triggered
-		if err := control.Call(*socket, control.Request{Verb: "trigger", Arguments: arguments}, &told, walkPatience); err != nil {
+		if err := client.Call(*socket, client.Request{Verb: "trigger", Arguments: arguments}, &told, walkPatience); err != nil {
 			return c.fail(err)
 		}
 		fmt.Fprintf(c.stdout, "sent the events of %s to the rules\n", devices(told.Devices))

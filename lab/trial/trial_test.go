@@ -127,7 +127,7 @@ func TestColdplugTellsWhatWasThere(t *testing.T) {
 	}
 	a := b.start(t, `
 rules:
-  - {name: there, when: {uevent: {SUBSYSTEM: block, DEVTYPE: [disk, partition]}, coldplug: true}, do: {log: "there: ${DEVNAME} ${COLDPLUG:-new} ${ACTION}"}}
+  - {name: there, when: {uevent: {SUBSYSTEM: block, DEVTYPE: [disk, partition]}, at_start: true}, do: {log: "there: ${DEVNAME} ${COLDPLUG:-new} ${ACTION}"}}
   - {name: new, when: {uevent: {SUBSYSTEM: block, ACTION: add}}, do: {log: "new: ${DEVNAME}"}}
 `)
 	a.expect("there: /dev/sda 1 add")

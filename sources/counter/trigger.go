@@ -65,8 +65,11 @@ func (c *crossing) trigger(t *sources.Trigger, ps *config.Problems) {
 		}
 	}
 	switch {
-	case kinds != 1:
-		ps.Errorf(c.at, "expected one of the keys every, rate, above and below, or above with below")
+	case kinds == 0:
+		ps.Errorf(c.at, "one of the keys every, rate, above and below is missing")
+		return
+	case kinds > 1:
+		ps.Errorf(c.at, "every, rate, and above or below: leave out all but one")
 		return
 	case c.every != nil && c.every.Compare(sources.Number{}) <= 0:
 		ps.Errorf(c.everyAt, "every: expected a number above 0, found %s", c.every)
@@ -74,10 +77,10 @@ func (c *crossing) trigger(t *sources.Trigger, ps *config.Problems) {
 	case !ok:
 		return
 	}
-	if at := c.lasting.Given(); at.Line != 0 && c.every != nil {
-		ps.Errorf(at, "for, repeat and at_start go with above, below and rate, not with every")
+	if c.every != nil {
+		c.lasting.Only("above, below and rate", ps)
 	} else {
-		c.lasting.Compile(t, c.every == nil, "", ps)
+		c.lasting.Compile(t, true, "", ps)
 	}
 	state, limit := counted, &c.total
 	switch {
@@ -178,8 +181,11 @@ func levels(c *sources.Crossing, what string) []config.Field {
 
 func (l *level) compile(ps *config.Problems) sources.Question {
 	d, ok := l.plan.Declared().One(l.name, ps)
-	if l.total.Limited() == l.rate.Limited() {
-		ps.Errorf(l.at, "expected one of the keys rate, above and below, or above with below")
+	switch total, rate := l.total.Limited(), l.rate.Limited(); {
+	case total && rate:
+		ps.Errorf(l.at, "rate, and above or below: leave out one")
+	case !total && !rate:
+		ps.Errorf(l.at, "one of the keys rate, above and below is missing")
 	}
 	l.total.Check(l.at, ps)
 	l.rate.Check(l.at, ps)

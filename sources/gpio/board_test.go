@@ -50,6 +50,8 @@ type fakeChip struct {
 	names       []string
 	consumers   map[int]string
 	refusal     error // of every request
+	released    bool  // meanwhile: when the lines are watched
+	watches     []*os.File
 	gone        bool
 }
 
@@ -302,6 +304,16 @@ func (b *bench) kernel() *kernel {
 			l.high = high
 			b.calls = append(b.calls, fmt.Sprintf("set %d %v", l.request.Offsets[0], high))
 			return nil
+		},
+		watchLines: func(path string, offsets []int) (int, bool, error) {
+			var pipe [2]int
+			if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+				return -1, false, err
+			}
+			c := b.chips[filepath.Base(path)]
+			c.watches = append(c.watches, os.NewFile(uintptr(pipe[1]), "changes"))
+			b.calls = append(b.calls, fmt.Sprint("watch ", offsets))
+			return pipe[0], c.released, nil
 		},
 		toInput: func(fd int, bias uapi.LineFlagV2) error {
 			b.calls = append(b.calls, fmt.Sprintf("input %d %#x", b.lines[fd].request.Offsets[0], uint64(bias)))

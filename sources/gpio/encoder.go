@@ -62,8 +62,7 @@ func (e *encoder) edge(t time.Duration, i int, high bool) {
 	}
 }
 
-func (e *encoder) end()    {}
-func (e *encoder) vanish() {}
+func (e *encoder) end() {}
 
 func (e *encoder) emit(t time.Duration, phase sources.Phase) {
 	phase |= sources.PhaseKnown

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Chips that come and go: inotify on /dev for their devices, and a timer for
-// what no device announces, such as another program's letting go of a line.
+// what no device announces.
 
 package gpio
 
@@ -54,6 +54,9 @@ func (s *Source) deviceChanged(_, node string, mask uint32) {
 		if mask&unix.IN_DELETE != 0 && r.fd >= 0 && (node == r.node || node == allChips) {
 			r.probe()
 		}
+	}
+	if mask&unix.IN_DELETE != 0 {
+		s.forgetHeld(node)
 	}
 	sources.StopTimer(&s.retry)
 	s.backoff = 0

@@ -25,6 +25,9 @@ type kernel struct {
 	get      func(request, lines int) (levels, error)
 	set      func(line int, high bool) error // allocates nothing
 	toInput  func(line int, bias uapi.LineFlagV2) error
+	// watchLines returns a non-blocking descriptor that says what others do with
+	// lines of a chip, and whether one of them is free now.
+	watchLines func(path string, offsets []int) (fd int, free bool, err error)
 }
 
 // cdev is the kernel's own character device.
@@ -50,6 +53,23 @@ var cdev = kernel{
 	toInput: func(line int, bias uapi.LineFlagV2) error {
 		return uapi.SetLineConfigV2(uintptr(line), &uapi.LineConfig{Flags: uapi.LineFlagV2Input | bias})
 	},
+	watchLines: watchLines,
+}
+
+func watchLines(path string, offsets []int) (fd int, free bool, err error) {
+	fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return -1, false, err
+	}
+	for _, offset := range offsets {
+		info := uapi.LineInfoV2{Offset: uint32(offset)}
+		if err := uapi.WatchLineInfoV2(uintptr(fd), &info); err != nil {
+			unix.Close(fd)
+			return -1, false, err
+		}
+		free = free || !info.Flags.IsUsed()
+	}
+	return fd, free, nil
 }
 
 func bit(on bool) uapi.LineBitmap {

@@ -19,8 +19,10 @@ type line struct {
 	// edges.
 	high bool
 
-	followed bool          // rules ask for the state of an output
-	changed  time.Duration // when an output was set to what it is; CLOCK_MONOTONIC
+	followed bool // rules ask for the state of an output
+	renamed  bool // by the plan in force: its level is not known under its name
+
+	changed time.Duration // when an output was opened, or set to what it is; CLOCK_MONOTONIC
 
 	event  sources.Event
 	names  [1]string
@@ -37,20 +39,14 @@ const (
 
 func (l *line) declare(d declared) {
 	decl := d.(*Line)
-	renamed := l.names[0] != "" && l.names[0] != decl.Name
+	l.renamed = l.names[0] != "" && l.names[0] != decl.Name
 	l.kind, l.onExit = decl.Kind, decl.OnExit
 	if !l.settled {
 		l.on = decl.Initial
 	}
 	l.names[0] = decl.Name
-	if renamed {
-		l.vanish()
-	}
-	l.event = sources.Event{Source: "gpio:" + decl.Name, Names: l.names[:]}
+	l.event = sources.Event{Source: "gpio:" + decl.Name, Names: l.names[:], Time: l.event.Time}
 	l.describe()
-	if renamed && l.fd >= 0 && l.stateful() {
-		l.announce() // nobody knows the level of a line of this name
-	}
 }
 
 // describe fills in the fields that are the same in all events.
@@ -93,30 +89,31 @@ func (l *line) status() (string, []string) {
 
 func (l *line) found(now levels) {
 	l.describe()
+	l.high, l.event.Time = now[0], l.readAt
 	l.changed = l.source.host.Loop.Now()
-	if l.stateful() {
-		l.high = now[0]
-		l.announce()
-	}
+	l.announce()
 }
 
-// announce emits the level as it was found.
+// announce emits the state of an open line as it was found, of an input with
+// the time of its last event: an edge that is still to be read is later.
 func (l *line) announce() {
-	press := sources.StartsUp
-	switch {
-	case l.pressed() && l.kind == Button:
-		press = sources.StartsDown
-	case l.pressed():
-		press = sources.StartsOn
+	l.renamed = false
+	switch on, ok := l.level(); {
+	case !ok:
+	case l.output && l.followed:
+		l.emitState(on, sources.Found, nil)
+	case l.output:
+	case !on:
+		l.emitFound(sources.StartsUp)
+	case l.kind == Button:
+		l.emitFound(sources.StartsDown)
+	default:
+		l.emitFound(sources.StartsOn)
 	}
-	l.emitLevel(l.readAt, press, sources.Found, l.fields[:edgeField])
 }
 
-// announceOutput emits the state of an output as it was found.
-func (l *line) announceOutput() {
-	if on, ok := l.level(); ok && l.output && l.followed {
-		l.emitState(on, sources.Found, nil)
-	}
+func (l *line) emitFound(press sources.Press) {
+	l.emitLevel(l.event.Time, press, sources.Found, l.fields[:edgeField])
 }
 
 // emitState emits the state of an output.
@@ -132,13 +129,13 @@ func (l *line) emitState(on bool, standing sources.Standing, cause sources.Cause
 func (l *line) set(on bool, cause sources.Cause) error {
 	before := l.on
 	err := l.request.set(on)
-	if err == nil && l.on != before {
-		l.changed = l.source.host.Loop.Now()
-		if l.followed {
-			l.emitState(on, sources.Begins, cause)
-		}
+	if err != nil || l.on == before {
+		return err
 	}
-	return err
+	if l.changed = l.source.host.Loop.Now(); l.followed {
+		l.emitState(on, sources.Begins, cause)
+	}
+	return nil
 }
 
 // edge emits an edge. Where both edges are watched, levels alternate: two
@@ -176,13 +173,6 @@ func (l *line) end() {
 	l.fields[edgeField] = l.fields[syntheticField]
 	l.emitLevel(l.source.host.Loop.Now(), press, sources.Lapses, l.fields[:syntheticField])
 	l.describe()
-}
-
-func (l *line) vanish() {
-	l.source.host.Emit(&sources.Event{
-		Time: l.source.host.Loop.Now(), Topic: sources.Topic{Kind: "line", Name: l.names[0]},
-		Source: l.event.Source, Standing: sources.Vanishes,
-	})
 }
 
 func (l *line) emitEdge(t time.Duration, high, synthetic bool) {

@@ -6,6 +6,7 @@ package gpio
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,6 +50,16 @@ func (s *Source) Level(name string) (on, ok bool) {
 	}
 	now, err := l.read()
 	return now[0] != l.activeLow(), err == nil
+}
+
+// Since returns since when the output name is what it is, by CLOCK_MONOTONIC. It
+// is not ok for other lines, and for one that is not open.
+func (s *Source) Since(name string) (at time.Duration, ok bool) {
+	l := s.lines[name]
+	if l == nil || !l.output || l.fd < 0 {
+		return 0, false
+	}
+	return l.changed, true
 }
 
 // idle reports whether r is an output that is left alone.

@@ -66,6 +66,22 @@ func (p *Plan) Output(name string) bool {
 	return l != nil && l.Kind == Output
 }
 
+// State returns which state of the line name a word of `is` stands for: on or
+// off, and "" for a button, which has gestures, or what is not declared.
+func (p *Plan) State(name, word string) string {
+	l := p.lines[name]
+	if l == nil || l.Kind == Button {
+		return ""
+	}
+	switch word {
+	case sources.On, sources.Pressed:
+		return sources.On
+	case rising, falling:
+		return sources.OnOff((word == rising) == (l.Active == "high"))
+	}
+	return sources.Off
+}
+
 // follow has the source report the states of the line name, if it is an
 // output.
 func (p *Plan) follow(name string) {

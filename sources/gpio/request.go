@@ -30,6 +30,7 @@ type request struct {
 	fd    int // -1 while waited for
 	watch sources.Watch
 	err   error // why it is waited for, nil before the first try
+	held  held  // by somebody else, when it was tried last
 	lost  bool  // it was open, and its chip went away
 
 	// Where the lines were found.
@@ -63,10 +64,8 @@ type user interface {
 	missed(levels)
 	// edge is given an edge of the i-th line.
 	edge(t time.Duration, i int, high bool)
-	// end ends what lasts, since the chip went away; vanish, since the
-	// configuration does not have it any more.
+	// end ends what lasts, since the chip went away.
 	end()
-	vanish()
 	// status says what the user is, and which levels it knows: "button, off".
 	status() (text string, known []string)
 }
@@ -89,6 +88,7 @@ func (r *request) waiting() bool { return r.fd < 0 && !r.idle() }
 
 // open requests the lines on one of the chips of s, and reads their levels.
 func (r *request) open(s *survey) error {
+	r.held = held{}
 	if r.source.levels != nil {
 		return r.openSimulated()
 	}
@@ -103,6 +103,9 @@ func (r *request) open(s *survey) error {
 	}
 	asked := lineRequest(offsets, r.settings, r.on)
 	if err := r.source.kernel.request(chip.fd, asked); err != nil {
+		if err == unix.EBUSY {
+			r.held = held{chip.Path, offsets}
+		}
 		return fmt.Errorf("request %s:%d: %w", chip.Name, offsets[0], s.explain(chip, offsets[0], err))
 	}
 	r.fd, r.node, r.label, r.offsets = int(asked.Fd), chip.Name, chip.Label, offsets

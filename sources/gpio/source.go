@@ -56,6 +56,8 @@ type Source struct {
 	folders *inotify.Folders // nil unless devices are watched
 	retry   sources.Timer    // nil if none is set
 	backoff time.Duration
+	triedAt time.Duration        // when waiting requests were tried last
+	held    map[string]*heldChip // by the paths of their devices
 
 	levels simulated // nil unless there is no kernel
 
@@ -89,6 +91,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	moved := s.goBy(p.board)
 	declared := p.all()
 	from, left := s.heirs(declared)
+	before := s.lines
 	s.requests, s.lines = nil, map[string]*line{}
 	for i, d := range declared {
 		r := from[i]
@@ -101,15 +104,41 @@ func (s *Source) Apply(plan sources.Plan) {
 	}
 	for _, r := range left {
 		r.close()
-		r.user.vanish()
+	}
+	for _, l := range s.lines {
+		l.followed = p.followed[l.name]
 	}
 	s.watchDevices()
 	s.backoff = firstRetry
 	s.openWaiting()
-	for _, l := range s.lines {
-		l.followed = p.followed[l.name]
-		l.announceOutput()
+	s.announce(before)
+}
+
+// announce emits what the plan has changed of the states of lines, which are
+// in a table by their names: before are the lines of the plan before.
+func (s *Source) announce(before map[string]*line) {
+	for name, old := range before {
+		switch l := s.lines[name]; {
+		case l == nil || !l.output && !l.stateful():
+			s.vanish(name)
+		case l.waiting() && l != old && old.name == name:
+			old.end()
+		case l.waiting() && l != old:
+			s.vanish(name)
+		}
 	}
+	for _, l := range s.lines {
+		if l.output || l.renamed {
+			l.announce()
+		}
+	}
+}
+
+// vanish emits that no line of that name has a state any more.
+func (s *Source) vanish(name string) {
+	s.host.Emit(&sources.Event{
+		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "line", Name: name}, Source: "gpio:" + name, Standing: sources.Vanishes,
+	})
 }
 
 func (s *Source) add(r *request) {
@@ -145,9 +174,11 @@ func (s *Source) thisBoard() *board.Board {
 // openWaiting tries to open all requests that are waited for.
 func (s *Source) openWaiting() {
 	sources.StopTimer(&s.retry)
+	defer s.watchHeld()
 	if !s.anyWaiting() {
 		return
 	}
+	s.triedAt = s.host.Loop.Now()
 	chips := s.survey()
 	defer chips.close()
 	for _, r := range s.requests {
@@ -229,4 +260,5 @@ func (s *Source) Close() {
 		r.close()
 	}
 	s.requests, s.lines = nil, nil
+	s.watchHeld()
 }

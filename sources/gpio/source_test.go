@@ -3,6 +3,7 @@
 package gpio
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -270,6 +271,82 @@ func TestBusyLine(t *testing.T) {
 	if l := b.line(c, 3); !l.high {
 		t.Error("the value ordered while the line was busy is lost")
 	}
+}
+
+// change is a struct gpio_v2_line_info_changed.
+func change(kind uint32) []byte {
+	buf := make([]byte, changeSize)
+	binary.NativeEndian.PutUint32(buf[changeType:], kind)
+	return buf
+}
+
+// A line that another program holds is requested when it is released, without
+// polling.
+func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
+	const requested, released, reconfigured = 1, 2, 3
+	for name, records := range map[string][]byte{
+		"released":           slices.Concat(change(reconfigured), change(released)),
+		"the queue was full": bytes.Repeat(change(requested), changes),
+	} {
+		b := newBench(t)
+		c := b.plug("gpiochip0", "main", "a", "b", "c")
+		b.do(func() { c.refusal = unix.EBUSY })
+		b.apply(plan(t, `{lines: {a: {input: a}, c: {output: c}}}`))
+		b.do(func() {
+			for range 10 {
+				b.Source.openWaiting() // until it is tried every 30 s
+			}
+			if n := len(c.watches); n != 1 || !slices.Contains(b.calls, "watch [0 2]") {
+				b.Errorf("%d watches: %q", n, b.calls)
+			}
+			if _, err := c.watches[0].Write(change(requested)); err != nil {
+				b.Error(err)
+			}
+		})
+		b.await("the change to be read", func() bool { return empty(b.held[filepath.Join(b.dev, "gpiochip0")].fd) })
+		b.do(func() {
+			if b.Source.backoff != lastRetry {
+				b.Error("a request by others makes it try again")
+			}
+			c.refusal = nil
+			if _, err := c.watches[0].Write(records); err != nil {
+				b.Error(err)
+			}
+		})
+		b.await(name, func() bool { return b.Source.requests[0].fd >= 0 && b.Source.requests[1].fd >= 0 })
+		b.do(func() {
+			if len(b.held) > 0 {
+				b.Error("it is watched still")
+			}
+		})
+		if _, err := c.watches[0].Write(change(released)); err == nil {
+			t.Error("the watch is still open")
+		}
+	}
+}
+
+// empty reports whether nothing can be read from fd.
+func empty(fd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return n == 0 && err == nil
+}
+
+// A line that is released between the try and the watch is not missed, and one
+// whose chip goes away leaves no descriptor.
+func TestHeldLineThatWasReleasedMeanwhile(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "main", "a")
+	b.do(func() { c.refusal, c.released = unix.EBUSY, true })
+	b.apply(plan(t, `lines: {a: {input: a}}`))
+	b.do(func() { c.refusal = nil })
+	b.await("the line", func() bool { return b.Source.requests[0].fd >= 0 && len(b.held) == 0 })
+
+	d := b.plug("gpiochip1", "other", "b")
+	b.do(func() { d.refusal = unix.EBUSY })
+	b.apply(plan(t, `lines: {b: {input: b}}`))
+	b.await("the watch", func() bool { return len(b.held) == 1 })
+	b.unplug(d)
+	b.await("its end", func() bool { return len(b.held) == 0 })
 }
 
 func TestRetryBacksOff(t *testing.T) {

@@ -215,7 +215,9 @@ func (d *device) turn(r record) {
 // for, or the next.
 func (d *device) adopt(names []string, wanted, asked codes, mode Grab) {
 	old := d.wanted
-	d.releaseKeys(old.without(&wanted))
+	left := old.without(&wanted)
+	d.releaseKeys(left)
+	d.emitGone(&left)
 	if d.closed {
 		return
 	}
@@ -301,7 +303,7 @@ func (d *device) close() {
 	}
 	d.closed = true
 	d.releaseKeys(d.wanted)
-	d.emitGone()
+	d.emitGone(&d.wanted)
 	if d.watch != nil {
 		d.watch.Close()
 	}

@@ -55,17 +55,18 @@ func (d *device) emitFound(fresh, asked *codes) {
 	}
 }
 
-// emitGone reports that nobody knows the states of keys and switches any more.
-func (d *device) emitGone() {
+// emitGone reports that nobody knows the states of the keys and switches in c
+// any more.
+func (d *device) emitGone(c *codes) {
 	gone := func(kind, name string) {
 		d.host.Emit(&sources.Event{Time: d.host.Loop.Now(), Topic: sources.Topic{Kind: kind, Name: name}, Source: d.source, Standing: sources.Vanishes})
 	}
-	for code := range eachBit(d.wanted.keys[:]) {
+	for code := range eachBit(c.keys[:]) {
 		if d.id.has.has(evKey, code) {
 			gone("key", keyNames.names[code])
 		}
 	}
-	for code := range eachBit(d.wanted.switches[:]) {
+	for code := range eachBit(c.switches[:]) {
 		if d.id.has.has(evSw, code) {
 			gone("switch", switchNames.names[code])
 		}

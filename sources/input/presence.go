@@ -122,9 +122,16 @@ func (s *source) expect() {
 	}
 	for name, p := range old {
 		if s.presences[name] != p {
-			s.host.Emit(&sources.Event{Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "input", Name: name}, Source: "input:" + name, Standing: sources.Vanishes})
+			s.vanish(name)
 		}
 	}
+}
+
+// vanish emits that no input of that name is declared as it was.
+func (s *source) vanish(name string) {
+	s.host.Emit(&sources.Event{
+		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "input", Name: name}, Source: "input:" + name, Standing: sources.Vanishes,
+	})
 }
 
 // same reports whether two declarations mean the same devices.

@@ -247,3 +247,31 @@ func TestConditionsOnKeysAndInputs(t *testing.T) {
 	r.quiet()
 	answers("after it went", 0, 0, sources.No, sources.Yes)
 }
+
+// What a configuration does not want any more is not known to the next one,
+// which may come when the device is gone.
+func TestStatesOfWhatIsNotWantedMeanwhile(t *testing.T) {
+	const all = "inputs: {kbd: {name: Keyboard}}\nrules: [{key: KEY_A, is: pressed}, {key: KEY_B, is: pressed}, {switch: SW_LID, is: on}]"
+	r := newRig(t)
+	f := r.plug("Keyboard", "KEY_A", "KEY_B", "SW_LID")
+	r.apply(all)
+	r.isOpen(f)
+	r.send(f, ev(t, 1, "KEY_A", 1), ev(t, 1, "KEY_B", 1), ev(t, 1, "SW_LID", 1), report)
+	r.expect("key KEY_A down", "key KEY_B down", "switch SW_LID on")
+	stands := func(when string, want ...string) {
+		t.Helper()
+		r.do(func() {
+			for i, what := range []string{"key KEY_A", "key KEY_B", "switch SW_LID", "input kbd"} {
+				kind, name, _ := strings.Cut(what, " ")
+				if got, _ := r.table.State(kind, name); got != want[i] {
+					t.Errorf("%s: %s is %q, want %q", when, what, got, want[i])
+				}
+			}
+		})
+	}
+	stands("at first", "pressed", "pressed", "on", "present")
+	r.apply("inputs: {kbd: {name: Keyboard}}\nrules: [{key: KEY_B, is: pressed}]")
+	stands("without A and the switch", "", "pressed", "", "present")
+	r.apply("rules: []")
+	stands("without the input", "", "", "", "")
+}

@@ -110,6 +110,9 @@ func (s *source) Close() {
 
 // closeNodes lets go of all devices, but for our virtual ones.
 func (s *source) closeNodes() {
+	for name := range s.presences {
+		s.vanish(name)
+	}
 	s.presences = nil
 	for _, v := range s.idleWatches {
 		v.stop()

@@ -114,6 +114,7 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 					q.Among = func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
 					q.IsOneOf(is)
 					q.All = is == down
+					q.Absent, q.OnceKnown = sources.Whether(is == down), true
 					return q
 				}
 		},

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/state"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -50,6 +51,7 @@ type rig struct {
 	triggers []*sources.Trigger
 	heard    []string
 	losses   int
+	table    *state.Table // of the events so far
 	waiting  func() bool
 	reached  chan struct{}
 }
@@ -60,7 +62,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, loop: l}
+	r := &rig{t: t, loop: l, table: state.New()}
 	r.source = Open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Emit: r.take})
 	var ended sync.WaitGroup
 	ended.Go(func() {
@@ -78,6 +80,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) take(e *sources.Event) {
+	r.table.Take(e)
 	if e.Topic.Kind == "loss" {
 		r.losses++
 	}
@@ -329,6 +332,44 @@ func TestStateAtStart(t *testing.T) {
 			t.Errorf("heard %q", all)
 		}
 	})
+}
+
+// The states of links that are there, renamed, removed, named and not named.
+func TestStatesOfLinks(t *testing.T) {
+	p := newTap(t, "rf0")
+	p.admin(true)
+	p.cable(true)
+	r := newRig(t)
+	stands := func(when string, want map[string]string) {
+		t.Helper()
+		r.on(func() {
+			for name, state := range want {
+				if got, _ := r.table.State("link", name); got != state {
+					t.Errorf("%s: %s is %q, want %q", when, name, got, state)
+				}
+			}
+		})
+	}
+	const both = "{link: [rf0, rf1, rf9], is: [up, down, removed, renamed]}"
+	r.apply(both)
+	r.await("the links", func() bool { return r.source.known })
+	stands("at first", map[string]string{"rf0": "up", "rf1": "down", "rf9": "down"})
+	p.admin(false)
+	r.expect("0 rf0 down")
+	p.rename("rf1")
+	r.expect("0 rf1 renamed PREVIOUS=rf0")
+	p.admin(true)
+	r.expect("0 rf1 up")
+	stands("renamed", map[string]string{"rf0": "down", "rf1": "up"})
+	r.apply("{link: '*', is: up}")
+	stands("when nothing is named", map[string]string{"rf0": "", "rf1": "up", "rf9": ""})
+	r.apply(both)
+	stands("named again", map[string]string{"rf0": "down", "rf1": "up", "rf9": "down"})
+	p.remove()
+	r.expect("0 rf1 down", "0 rf1 removed")
+	stands("removed", map[string]string{"rf0": "down", "rf1": "down"})
+	r.apply()
+	stands("when nobody asks", map[string]string{"rf0": "", "rf1": "", "lo": ""})
 }
 
 // The same plan again, and a wider one, ask nothing and tell nothing.

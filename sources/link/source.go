@@ -57,7 +57,9 @@ func Open(host sources.Host) *Source {
 
 // Apply implements sources.Source.
 func (s *Source) Apply(plan sources.Plan) {
+	before := s.plan
 	s.plan = plan.(*Plan)
+	s.forget(before)
 	switch {
 	case s.host.Simulated:
 		s.known = true
@@ -69,6 +71,28 @@ func (s *Source) Apply(plan sources.Plan) {
 	case s.known:
 		s.emitFound()
 	}
+}
+
+// forget emits that nothing is known of links that do not exist, and that only
+// the plan before named.
+func (s *Source) forget(before *Plan) {
+	for _, text := range before.names {
+		if isGlob(text) || slices.Contains(s.plan.names, text) || s.exists(text) {
+			continue
+		}
+		var n name
+		copy(n[:], text)
+		s.vanish(&n)
+	}
+}
+
+func (s *Source) exists(text string) bool {
+	for _, l := range s.table.links {
+		if l.name.String() == text {
+			return true
+		}
+	}
+	return false
 }
 
 // emitFound emits the states of all links as they are, and those of links that

@@ -73,7 +73,7 @@ func (o *Output) value() config.Value {
 		config.Field{Name: "frequency", Doc: "such as 25kHz for a fan; 1Hz to 100MHz", Default: "1kHz", Value: config.Parsed(&o.period, "a frequency", parseFrequency)},
 		config.Field{Name: "polarity", Doc: "`inversed`: low means on", Default: "normal", Value: config.OneOf(&o.polarity, "normal", "inversed")},
 		config.Field{Name: "initial", Doc: "its level when it is first opened; a reload does not change it", Default: "0%",
-			Value: config.Parsed(&o.initial, "a percentage", parseLevel)},
+			Value: config.Parsed(&o.initial, "on, off or a percentage", parseLevel)},
 		config.Field{Name: "on_exit", Doc: "its level when reflexd ends: keep, off, on or a percentage", Default: "keep",
 			Value: config.Parsed(&o.onExit, "keep, off, on or a percentage", parseExit)},
 	)

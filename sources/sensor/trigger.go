@@ -89,7 +89,11 @@ func (c *crossing) trigger(t *sources.Trigger, ps *config.Problems) {
 	if c.limitAt.Line != 0 {
 		c.limit.Check(c.limitAt, ps)
 	}
-	c.lasting.Compile(t, c.is != changed, "on`, `above: N` and `below: N", ps)
+	if c.is == changed {
+		c.lasting.Only("what lasts: `is: on`, off, present and absent, above and below", ps)
+	} else {
+		c.lasting.Compile(t, true, "", ps)
+	}
 	c.plan.crossings = append(c.plan.crossings, c)
 	c.restrict(t)
 }
@@ -238,8 +242,11 @@ func (l *level) compile(ps *config.Problems) sources.Question {
 	if _, ok := l.plan.declared().One(l.name, ps); ok {
 		l.plan.Ask(l.name.Name)
 	}
-	if (l.is == "") != l.limit.Limited() {
-		ps.Errorf(l.at, "expected one of the keys is, above and below, or above with below")
+	switch limited := l.limit.Limited(); {
+	case limited && l.is != "":
+		ps.Errorf(l.at, "`is: %s` goes without above and below", l.is)
+	case !limited && l.is == "":
+		ps.Errorf(l.at, "one of the keys is, above and below is missing")
 	}
 	l.limit.Check(l.at, ps)
 	q := l.question

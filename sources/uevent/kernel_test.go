@@ -155,7 +155,7 @@ func TestColdplugOfThisMachine(t *testing.T) {
 	r.apply("{uevent: {SUBSYSTEM: mem, ACTION: add, DEVNAME: [/dev/null, /dev/zero], MAJOR: 1}, coldplug: true}")
 	r.await("devices", func() bool { return len(r.heard) >= 2 })
 	r.quiet()
-	r.expect("0 add "+nullDevice+" COLDPLUG=1", "0 add /devices/virtual/mem/zero COLDPLUG=1")
+	r.expect("0 add "+nullDevice+" COLDPLUG=1 SYNTHETIC=1", "0 add /devices/virtual/mem/zero COLDPLUG=1 SYNTHETIC=1")
 }
 
 // Every device that the walk finds is one that the kernel has a number or a

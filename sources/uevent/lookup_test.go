@@ -89,7 +89,7 @@ func TestIdentifiedByColdplug(t *testing.T) {
 	r.apply(sandisk, "{"+sandisk+", coldplug: true}")
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
-	r.expect("1 add /devices/usb1/a COLDPLUG=1")
+	r.expect("1 add /devices/usb1/a COLDPLUG=1 SYNTHETIC=1")
 }
 
 // What comes while a device is looked up comes after it, whosever it is.

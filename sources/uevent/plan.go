@@ -18,6 +18,8 @@ var Kind = sources.Kind{
 	Name: "uevent",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+
+	Simulates: true,
 }
 
 // Plan is what a configuration asks of uevents.
@@ -69,8 +71,9 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	fields := []config.Field{
 		{Name: "uevent", Required: true, Value: match,
 			Doc: "conditions on the event's fields; DEVNAME is absolute: /dev/sda1"},
-		{Name: "coldplug", Default: "off", Value: config.At(&at.coldplug, config.Bool(&tr.coldplug)),
-			Doc: "also for each device that is present at start, as ACTION=add with COLDPLUG=1"},
+		{Name: "at_start", Default: "off", Value: atStart(&at, &tr.coldplug),
+			Doc: "also for each device that is present at the start, or at the reload that brings the rule, as ACTION=add with COLDPLUG=1 and SYNTHETIC=1"},
+		{Name: "coldplug", Value: atStart(&at, &tr.coldplug), Doc: "the old name of `at_start`"},
 		{Name: "stage", Default: kernelStage, Value: config.OneOf(&tr.stage, kernelStage, udevStage),
 			Doc: "whose event: the kernel's, at once, or udevd's, later and with the properties that its rules set"},
 		{Name: "identify", Default: "off", Value: config.At(&at.identify, config.Bool(&tr.identify)),
@@ -84,6 +87,19 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 			p.triggers = append(p.triggers, tr)
 		}
 	}
+}
+
+// atStart returns the Value of `at_start`, under whichever of its names it is
+// written, but not under both.
+func atStart(at *places, on *bool) config.Value {
+	value := config.Bool(on)
+	return config.Wrap(value, func(n config.Node, ps *config.Problems) {
+		if at.coldplug.Line != 0 {
+			ps.Errorf(n.Pos, "coldplug is the old name of at_start: write at_start alone")
+		}
+		at.coldplug = n.Pos
+		value.Read(n, ps)
+	})
 }
 
 // wanted reports whether there is anything to receive from the kernel.

@@ -29,14 +29,15 @@ func TestTopics(t *testing.T) {
 
 func TestComplaints(t *testing.T) {
 	for text, want := range map[string]string{
-		"uevent: {ACTION: chnage}":                 `f:1:18: the kernel has no ACTION "chnage"; did you mean "change"?`,
-		"uevent: {ACTION: [add, ADD]}":             `f:1:24: the kernel has no ACTION "ADD"; did you mean "add"?`,
-		"uevent: {ACTION: {not: removed}}":         `f:1:24: the kernel has no ACTION "removed"; did you mean "remove"?`,
-		"uevent: {ACTION: 'x*'}":                   `f:1:18: the kernel has no ACTION "x*"; known: add, remove, change, move, online, offline, bind, unbind`,
-		"uevent: {DEVNAME: 'sd*'}":                 `f:1:19: DEVNAME is absolute: did you mean "/dev/sd*"?`,
-		"uevent: {action: add}":                    `f:1:10: "action" is not an event field: write it in upper case, ACTION`,
-		"{uevent: {ACTION: remove}, coldplug: on}": `f:1:38: coldplug sends ACTION=add, which this trigger does not match`,
-		"coldplug: true":                           `f:1:1: the key "uevent" is missing: conditions on the event's fields; DEVNAME is absolute: /dev/sda1`,
+		"uevent: {ACTION: chnage}":                            `f:1:18: the kernel has no ACTION "chnage"; did you mean "change"?`,
+		"uevent: {ACTION: [add, ADD]}":                        `f:1:24: the kernel has no ACTION "ADD"; did you mean "add"?`,
+		"uevent: {ACTION: {not: removed}}":                    `f:1:24: the kernel has no ACTION "removed"; did you mean "remove"?`,
+		"uevent: {ACTION: 'x*'}":                              `f:1:18: the kernel has no ACTION "x*"; known: add, remove, change, move, online, offline, bind, unbind`,
+		"uevent: {DEVNAME: 'sd*'}":                            `f:1:19: DEVNAME is absolute: did you mean "/dev/sd*"?`,
+		"uevent: {action: add}":                               `f:1:10: "action" is not an event field: write it in upper case, ACTION`,
+		"{uevent: {ACTION: remove}, at_start: on}":            `f:1:38: at_start sends ACTION=add, which this trigger does not match`,
+		"{uevent: {ACTION: add}, coldplug: on, at_start: on}": `f:1:49: coldplug is the old name of at_start: write at_start alone`,
+		"coldplug: true":                                      `f:1:1: the key "uevent" is missing: conditions on the event's fields; DEVNAME is absolute: /dev/sda1`,
 	} {
 		var ps config.Problems
 		compileOne(&Plan{}, text, &ps)

@@ -21,7 +21,7 @@ import (
 
 const (
 	warm = "uevent: {SUBSYSTEM: fake}"
-	cold = "{uevent: {SUBSYSTEM: fake, ACTION: add}, coldplug: true}"
+	cold = "{uevent: {SUBSYSTEM: fake, ACTION: add}, at_start: true}"
 )
 
 func TestColdplugInOrderAndBounded(t *testing.T) {
@@ -32,7 +32,7 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 	paths = append(paths, "/devices/p", "/devices/p/000/child")
 	slices.Sort(paths)
 	for _, p := range paths {
-		want = append(want, "1 add "+p+" COLDPLUG=1")
+		want = append(want, "1 add "+p+" COLDPLUG=1 SYNTHETIC=1")
 	}
 	r := newRig(t, fakeSys(t, paths...), defaultBuffer)
 	r.apply(warm, cold)
@@ -53,14 +53,14 @@ func TestColdplugOfNewTriggerOnly(t *testing.T) {
 	r.apply(cold)
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	var socket *nl.Socket
 	r.on(func() { socket = r.source.socket })
 
 	r.apply("{uevent: {SUBSYSTEM: fake, DEVTYPE: thing}, coldplug: true}", cold)
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	r.on(func() {
 		if r.source.socket != socket {
 			t.Error("the socket was opened anew")
@@ -82,7 +82,7 @@ func TestColdplugOfTriggerDuringWalk(t *testing.T) {
 	r.on(r.loop.release)
 	r.await("devices", func() bool { return len(r.heard) >= 3 })
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1", "1 add /devices/a COLDPLUG=1", "1 add /devices/b COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1")
 }
 
 // The second trigger is about a subsystem that the walk does not look for.
@@ -93,7 +93,7 @@ func TestWiderScopeDuringWalk(t *testing.T) {
 	r.apply("{uevent: {SUBSYSTEM: other}, coldplug: true}", cold)
 	r.on(r.loop.release)
 	r.quiet()
-	r.expect("1 add /devices/a COLDPLUG=1")
+	r.expect("1 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
 func TestAddedWhileWalking(t *testing.T) {
@@ -115,7 +115,7 @@ func TestAnnouncedAfterColdplug(t *testing.T) {
 	r.await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.announce("add", "/devices/a")
-	r.expect("1 add /devices/a COLDPLUG=1", "0 add /devices/a COLDPLUG=again")
+	r.expect("1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "0 add /devices/a COLDPLUG=again")
 	r.announce("remove", "/devices/a")
 	r.announce("add", "/devices/a")
 	r.expect("0 remove /devices/a", "0 add /devices/a", "1 add /devices/a")
@@ -130,7 +130,7 @@ func TestRemovedWhileWalking(t *testing.T) {
 	r.on(r.loop.release)
 	r.await("device", func() bool { return len(r.heard) >= 2 })
 	r.quiet()
-	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1")
+	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1")
 	r.lose()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1", "1 add /devices/a RESCAN=1 SYNTHETIC=1") // it has come back unheard
 }
@@ -219,7 +219,7 @@ func TestAddAfterLoss(t *testing.T) {
 	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
 	r.apply(cold)
 	r.quiet()
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	r.lose()
 	r.announce("add", "/devices/a")
 	r.expect("0 add /devices/a")
@@ -371,7 +371,7 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	r.apply()
 	r.apply(cold)
 	r.await("device", func() bool { return len(r.heard) > 0 })
-	r.expect("0 add /devices/a COLDPLUG=1")
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
 // A broken socket is a state, and what it missed is emitted when it is back.

@@ -151,7 +151,7 @@ func matches(t *sources.Trigger, e *sources.Event) bool {
 	return false
 }
 
-// line writes an event as "add /devices/a COLDPLUG=1".
+// line writes an event as "add /devices/a COLDPLUG=1 SYNTHETIC=1".
 func line(e *sources.Event) string {
 	path, _ := e.Lookup("DEVPATH")
 	s := e.Topic.State + " " + path.String()

@@ -90,9 +90,9 @@ func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 func (tr *trigger) checkColdplug(states []string, at places, ps *config.Problems) {
 	switch {
 	case tr.coldplug && states != nil && !slices.Contains(states, "add"):
-		ps.Errorf(at.coldplug, "coldplug sends ACTION=add, which this trigger does not match")
+		ps.Errorf(at.coldplug, "at_start sends ACTION=add, which this trigger does not match")
 	case tr.coldplug && tr.stage == udevStage:
-		ps.Errorf(at.coldplug, "coldplug has no udev properties: it goes with stage: kernel; `udevadm trigger` makes udevd send the events of all devices again")
+		ps.Errorf(at.coldplug, "at_start has no udev properties: it goes with stage: kernel; `udevadm trigger` makes udevd send the events of all devices again")
 	}
 	if tr.identify && tr.stage == udevStage {
 		ps.Errorf(at.identify, "udev's events have their ID_ fields: identify goes with stage: kernel")
