@@ -64,7 +64,11 @@ vars:
   mode: {values: [day, night]}
   guest: {}
 encoders: {knob: {a: GPIO8, b: GPIO9}}
+pwm: {fan: {chip: nowhere}}
+sensors: {unused: {path: /nowhere}, gone: {path: /nowhere}}
+counters: {gas: {line: door, scale: 0.1}}
 rules:
+  - {when: {sensor: gone, is: changed}, do: {log: x}}
   - {name: slow, when: {event: slow}, mode: parallel, do: [{wait: 1h}, {log: never}]}
   - {name: night, when: {var: mode, is: night}, do: {log: "good ${VALUE}"}}
 `
@@ -88,6 +92,16 @@ func TestSetAndGet(t *testing.T) {
 		{"led/ACT", "40%", "on", ""},
 		{"led/ACT", "off", "off", ""},
 		{"led/ACT", "7", "on", ""},
+
+		{"fan", "", "0%", ""},
+		{"fan", "40%", "40%", ""},
+		{"pwm/fan", "", "40%", ""},
+		{"fan", "140%", "", `expected a percentage from 0% to 100%`},
+		{"gas", "1234.5", "1234.5", ""},
+		{"gas", "many", "", `a number, found "many"`},
+		{"unused", "", "", `no rule uses it`},
+		{"gone", "", "", `sensor gone is absent: read /nowhere: no such file`},
+		{"gone", "5", "", `gone is a sensor, which can only be read`},
 
 		{"mode", "", "", `"mode" is both a line and a variable: write line/mode or var/mode`},
 		{"mode", "night", "", `write line/mode or var/mode`},

@@ -176,8 +176,8 @@ func (p *Outputs) Of(o Output) (playing, setBy string) {
 	if s == nil {
 		return "", ""
 	}
-	if s.play != nil {
-		playing = s.play.String()
+	if s.plays() {
+		playing = s.playing()
 	}
 	return playing, s.setBy
 }

@@ -102,12 +102,26 @@ func (s *Source) Notify(e *sources.Event) {
 }
 
 // isPulse reports whether e is an edge to the active level. Of a line with both
-// edges, the GPIO source makes up for one that must have been between two equal ones.
+// edges, the kernel works out the direction from the level that it finds when the
+// interrupt's thread runs (edge_irq_thread in drivers/gpio/gpiolib-cdev.c). If that is
+// late, the two edges of a pulse look the same, and the GPIO source makes up for an
+// edge before each of them: of two such pulses in a row, the second is none.
 func (t *tally) isPulse(e *sources.Event) bool {
-	if t.pulse.Both {
-		return e.Press == sources.Down
+	if !t.pulse.Both {
+		return e.Topic.State == t.pulse.Edge
 	}
-	return e.Topic.State == t.pulse.Edge
+	_, madeUp := e.Lookup("SYNTHETIC")
+	switch {
+	case e.Press != sources.Down:
+		t.backMadeUp = madeUp
+		return false
+	case !madeUp && !t.backMadeUp:
+		t.doubtful = false
+		return true
+	}
+	t.backMadeUp = false
+	t.doubtful = !t.doubtful
+	return t.doubtful
 }
 
 // lost counts the pulses among edges that the kernel's queue had no room for: the
@@ -189,4 +203,13 @@ func (s *Source) Close() {
 	}
 	clear(s.tallies)
 	clear(s.byLine)
+}
+
+// Value returns the total of a counter.
+func (s *Source) Value(name string) (string, error) {
+	t := s.tallies[name]
+	if t == nil {
+		return "", errors.New("counter " + name + " is not declared any more")
+	}
+	return t.total().String(), nil
 }

@@ -5,6 +5,7 @@ package counter
 import (
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -231,5 +232,35 @@ func BenchmarkPulse(b *testing.B) {
 	for b.Loop() {
 		e.Time++
 		r.source.Notify(e)
+	}
+}
+
+// A late interrupt makes both edges of a pulse look the same: that is one pulse, and
+// one edge that never came to the kernel is one too.
+func TestEdgesOfALateInterrupt(t *testing.T) {
+	for edges, want := range map[string]string{
+		"Rf Rf":         "1", // the rising edge was seen as falling
+		"Rf":            "1", // both in one interrupt
+		"r Fr Fr f":     "2",
+		"r f Rf Rf r f": "3",
+		"Rf Rf Rf Rf":   "2",
+		"Rf r f Rf r f": "4",
+		"r Fr f r Fr f": "4",
+	} {
+		r := newRig(t)
+		r.apply("a: {line: m}")
+		for _, c := range strings.ReplaceAll(edges, " ", "") {
+			e := &sources.Event{Time: r.loop.Now(), Topic: sources.Topic{Kind: "line", Name: "m", State: "falling"}, Press: sources.Up}
+			if c == 'r' || c == 'R' {
+				e.Topic.State, e.Press = "rising", sources.Down
+			}
+			if c == 'R' || c == 'F' {
+				e.Fields = []sources.Field{{Name: "SYNTHETIC", Value: sources.Int(1)}}
+			}
+			r.source.Notify(e)
+		}
+		if got := r.total("a"); got != want {
+			t.Errorf("%s: %s pulses, want %s", edges, got, want)
+		}
 	}
 }

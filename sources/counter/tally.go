@@ -36,6 +36,9 @@ type tally struct {
 	gap     time.Duration // between the last two pulses; 0 for not known
 	unsaved bool
 
+	backMadeUp bool // the last edge back was made up
+	doubtful   bool // and so was one of the last pulse
+
 	rate   window
 	fields [8]sources.Field
 }

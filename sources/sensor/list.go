@@ -124,7 +124,7 @@ func quoted(s string) string {
 // Examine implements sources.Examiner. No attribute is read: a driver may have to
 // ask its device.
 func (p *Plan) Examine(x *sources.Report) {
-	for _, name := range p.names() {
+	for _, name := range p.Names() {
 		s := p.sensors[name]
 		subject := "sensor " + name
 		place, err := s.find(x.Path("/sys"))

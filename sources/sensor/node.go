@@ -215,3 +215,17 @@ func withUnit(value, unit string) string {
 	}
 	return value + " " + unit
 }
+
+// Value returns the value of a sensor, or why there is none.
+func (s *Source) Value(name string) (string, error) {
+	switch n := s.nodes[name]; {
+	case n == nil:
+		return "", fmt.Errorf("sensor %s is not read: no rule uses it", name)
+	case n.err != nil:
+		return "", fmt.Errorf("sensor %s is absent: %w", name, n.err)
+	case !n.known:
+		return "", fmt.Errorf("sensor %s was not read yet", name)
+	default:
+		return n.value.text, nil
+	}
+}

@@ -185,7 +185,7 @@ func parseFilter(text string) (filter, error) {
 
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
-	for _, name := range p.names() {
+	for _, name := range p.Names() {
 		s := p.sensors[name]
 		if sources.IsPattern(name) {
 			ps.Errorf(s.at, "sensor %q: a name with *, ? or [ looks like a pattern", name)
@@ -234,8 +234,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// names returns the names of the sensors, sorted.
-func (p *Plan) names() []string { return slices.Sorted(maps.Keys(p.sensors)) }
+// Names returns the names of the sensors, sorted.
+func (p *Plan) Names() []string { return slices.Sorted(maps.Keys(p.sensors)) }
 
 // declared is what triggers and conditions look names up among.
 func (p *Plan) declared() *sources.Declared[*Sensor] {
@@ -281,7 +281,7 @@ func (p *Plan) Namespaces() []sources.Namespace {
 	return []sources.Namespace{{
 		Key: "sensor", What: "sensor", Example: "sensors: {%s: {thermal: cpu-thermal}}",
 		Has:   func(name string) bool { return p.sensors[name] != nil },
-		Names: p.names,
+		Names: p.Names,
 		Asked: p.Ask,
 		Value: func(name string) (sources.Value, bool) {
 			n := p.node(name)

@@ -46,7 +46,7 @@ func (s *Source) Apply(plan sources.Plan) {
 		}
 	}
 	var fresh []*node
-	for _, name := range p.names() {
+	for _, name := range p.Names() {
 		if d := p.sensors[name]; d.asked && s.nodes[name] == nil {
 			n := &node{source: s, name: name, settings: d.settings}
 			s.nodes[name] = n
@@ -182,7 +182,7 @@ func (s *Source) sorted(meant func(*node) bool) []*node {
 // Status implements sources.Source.
 func (s *Source) Status() []sources.State {
 	var states []sources.State
-	for _, name := range s.plan.names() {
+	for _, name := range s.plan.Names() {
 		if n := s.nodes[name]; n != nil {
 			states = append(states, n.state())
 			continue
