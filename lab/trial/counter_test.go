@@ -7,6 +7,7 @@ package trial
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,13 +31,16 @@ rules:
   - {when: {counter: fan, every: 1000000}, do: {log: "never"}}
 `, "header")
 	a := b.start(t, rules)
-	total := func(name string) string {
+	total := func(name string) (n float64) {
 		t.Helper()
-		m := regexp.MustCompile(name + `.*, ([0-9.]+)`).FindStringSubmatch(a.verb("status"))
+		m := regexp.MustCompile(name + `.*line \w+, ([0-9.]+)`).FindStringSubmatch(a.verb("status"))
 		if m == nil {
 			t.Fatalf("no %s in\n%s", name, a.verb("status"))
 		}
-		return m[1]
+		if _, err := fmt.Sscan(m[1], &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
 	pulses := func(offset, n int, half time.Duration) {
 		t.Helper()
@@ -51,15 +55,21 @@ rules:
 	pulses(slow, 100, 100*time.Millisecond)
 	a.expect(`msg="gas 1"`)
 	pulses(raw, 300, 8*time.Millisecond)
-	if got := total("fan"); got != "150" {
-		t.Errorf("300 pulses at 60 Hz: %s", got)
+	before := total("fan")
+	if before > 150 || before < 148 { // on a busy machine the simulated chip merges edges
+		t.Errorf("300 pulses at 60 Hz: %v turns", before)
 	}
 	pid := a.proc.PID
 	b.shell(t, fmt.Sprintf("kill -STOP %d", pid))
 	pulses(raw, 1500, 2*time.Millisecond)
 	b.shell(t, fmt.Sprintf("kill -CONT %d", pid))
-	a.expect("events lost.*source=gpio:fan count=476")
-	if got := total("fan"); got != "900" {
-		t.Errorf("1500 more, of which the queue had room for 1024: %s", got)
+	line := a.expect("events lost.*source=gpio:fan count=")
+	var lost int
+	if _, err := fmt.Sscanf(line[strings.Index(line, "count="):], "count=%d", &lost); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel numbers edges before its queue of 1024 drops them: none is missing.
+	if got, want := total("fan"), before+float64(1024+lost)*0.5; lost < 300 || lost > 476 || got != want {
+		t.Errorf("%v turns, want %v: %d edges were dropped", got, want, lost)
 	}
 }

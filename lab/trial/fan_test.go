@@ -49,7 +49,7 @@ func TestFan(t *testing.T) {
 		is("pwm1", "1000000 500000 1 normal")
 		a.finish()
 		is("pwm0", "40000 40000 1 inversed")
-		is("pwm1", "1000000 500000 1 normal") // on_exit: keep
+		is("pwm1", "1000000 500000 1 normal")                                               // on_exit: keep
 		b.shell(t, "cd "+chip+" && echo 0 > unexport && echo 1 > unexport && rmmod values") // exported channels keep the module
 	}
 }

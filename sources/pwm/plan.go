@@ -46,8 +46,8 @@ type settings struct {
 // Output is one declared output.
 type Output struct {
 	settings
-	initial, onExit     int
-	at, chipAt, periodA config.Pos
+	initial, onExit int
+	at, chipAt      config.Pos
 }
 
 // Plan is what a configuration asks of PWM outputs.

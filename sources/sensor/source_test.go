@@ -253,3 +253,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkRead(b *testing.B) {
+	r := newRig(b)
+	r.file("class/thermal/thermal_zone0/type", "cpu-thermal\n").file("class/thermal/thermal_zone0/temp", "45123\n")
+	st := settings{kind: thermal, name: "cpu-thermal"}
+	place, err := st.find(r.sys)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		one := reading{settings: st, place: place}
+		if one.do(r.sys); one.err != nil {
+			b.Fatal(one.err)
+		}
+	}
+}
