@@ -29,6 +29,7 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/clock"
 	"reflexd/sources/counter"
+	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -78,6 +79,7 @@ type Agent struct {
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
+	files   *file.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	clock   *clock.Source
@@ -166,7 +168,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	a.outputs = output.New(l, opts.Log, a.gpio, a.pwm, opts.Sys)
 	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars, Counters: a.counter,
+		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars, Counters: a.counter,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
@@ -227,6 +229,8 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *file.Source:
+		a.files = s
 	case *clock.Source:
 		a.clock = s
 	case action.Keys:
@@ -485,7 +489,7 @@ func (a *Agent) show(e *sources.Event) {
 		return
 	}
 	if a.log.Enabled(context.Background(), slog.LevelDebug) {
-		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
 	}
 	if a.opts.Observe != nil {
 		a.opts.Observe(e)
@@ -503,7 +507,7 @@ func (a *Agent) fire(number int, e *sources.Event) {
 	if a.stopping {
 		return
 	}
-	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
 	a.hearing = append(a.hearing[:0], a.index.Rules[number])
 	a.runner.Fire(a.hearing, e)
 }

@@ -18,6 +18,7 @@ import (
 	"reflexd/agent/rule"
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/clock"
@@ -101,6 +102,8 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	}
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
+		machine := board.Read("/proc", "/sys")
+		c.gpio.Lint(machine.Board(), ps)
 	}
 	return c, ps, nil
 }
@@ -211,7 +214,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.gpio
 	c.known = action.Known{
 		Outputs: outputsOf(lines), PWMs: pwmsOf(c.pwm), Vars: c.vars, Counters: c.counter, References: &action.References{},
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
+		Netlink: c.netlink, Files: c.file, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	c.references = c.known.References

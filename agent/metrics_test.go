@@ -52,7 +52,7 @@ func TestMetricsFile(t *testing.T) {
 		t.Errorf("beside the file there are %s", leftovers)
 	}
 	r.write(strings.Replace(yaml, "reflexd.prom", "other.prom", 1))
-	r.do(func() { r.agent.reload("test", func(error) {}) })
+	r.do(func() { r.agent.reload("test", false, func(error) {}) })
 	r.awaitFile(filepath.Join(r.dir, "other.prom"), "reflexd_reloads_total 1")
 	r.awaitFile(file, "")
 	r.stop()

@@ -5,6 +5,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -129,8 +130,15 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 	v.answer(a, r, reply)
 }
 
-func (a *Agent) reloadOnRequest(_ control.Request, reply func(any, error)) {
-	a.reload("control socket", func(err error) {
+func (a *Agent) reloadOnRequest(r control.Request, reply func(any, error)) {
+	var asked ReloadRequest
+	if len(r.Arguments) > 0 {
+		if err := json.Unmarshal(r.Arguments, &asked); err != nil {
+			reply(nil, fmt.Errorf("arguments of reload: %w", err))
+			return
+		}
+	}
+	a.reload("control socket", asked.Force, func(err error) {
 		if ps, ok := err.(*config.Problems); ok {
 			err = fmt.Errorf("%w\n%s", client.ErrConfiguration, ps.Summary(mostComplaints))
 		}

@@ -5,7 +5,7 @@
 package action
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -96,6 +96,7 @@ type Env struct {
 	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
+	Files   Files
 	Keys    Keys
 	Vars    *vars.Source
 	// Counters sets the totals of counters.
@@ -147,6 +148,7 @@ type Known struct {
 	Vars     *vars.Plan
 	Counters *counter.Plan
 	Netlink  *netlink.Plan // the declared sockets
+	Files    Lines         // the declared files
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given
@@ -323,6 +325,14 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 	return s.Build(&with)
 }
 
+// Journal is what a rule's runs log, each call a line or less: what repeats is
+// counted instead.
+type Journal interface {
+	Fired(e *sources.Event)
+	// Failed logs that an action of that kind, declared at that place, failed.
+	Failed(kind string, err error, at string)
+}
+
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
@@ -337,6 +347,8 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Journal logs the firing and what fails; nil if the run is of no rule.
+	Journal Journal
 
 	list      List
 	onFailure List
@@ -373,7 +385,9 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+	if r.Journal != nil {
+		r.Journal.Fired(r.Event)
+	}
 }
 
 // shown is Wall, and "" without a clock.
@@ -426,7 +440,7 @@ func (r *Run) Doing() string {
 	if r.pending == nil {
 		return ""
 	}
-	return r.list[r.step].Describe(r.Event)
+	return r.Event.Conceal(r.list[r.step].Describe(r.Event))
 }
 
 // Finish tells that the action under way is over.
@@ -480,7 +494,7 @@ func (r *Run) advance() {
 			r.own()
 		}
 		if r.DryRun {
-			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
+			r.Env.Log.Info("would "+r.Event.Conceal(step.Describe(r.Event)), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}
@@ -508,6 +522,14 @@ func (r *Run) start(step *Step) (Pending, error) {
 	return step.Start(r)
 }
 
+// shown returns err without what of the event must not be shown.
+func (r *Run) shown(err error) error {
+	if text := r.Event.Conceal(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
 // endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
 func (r *Run) endStep(err error) bool {
@@ -516,11 +538,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	level := slog.LevelWarn
-	if r.Rule == "" {
-		level = slog.LevelDebug
+	if r.Journal == nil { // of no rule: whoever asked is told
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.shown(err), "at", step.Pos.String())
+	} else {
+		r.Journal.Failed(step.Kind, r.shown(err), step.Pos.String())
 	}
-	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

@@ -54,7 +54,7 @@ func (s *Source) takeOver(r remembered) {
 	}
 	d.mount, d.fields = &mt, r.fields
 	s.points[mt.point] = d
-	s.table.watch(s)
+	s.watchTable()
 	s.host.Log.Info("still mounted", "device", r.name, "at", mt.point)
 	s.emitState(d, Mounted, sources.Found, mt.point)
 }

@@ -212,7 +212,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 func (s *Source) noteMount(d *device, w *wish, result *mounted) {
 	d.mount, d.problem, d.released = result, nil, false
 	s.points[result.point] = d
-	s.table.watch(s)
+	s.watchTable()
 	d.fields = eventFieldsOf(w.facts)
 	d.fields = append(d.fields, readOnlyField(result.readOnly))
 	if result.why != "" {

@@ -113,7 +113,7 @@ func (s *Source) vacate(d *device, mt *mounted) {
 		delete(s.points, mt.point)
 	}
 	if len(s.points) == 0 {
-		s.table.close()
+		s.leaveTable()
 	}
 	for _, other := range s.inOrder() {
 		if other.crowded {

@@ -133,6 +133,9 @@ func (p *Plan) Resolve(*config.Problems) {}
 // Wanted reports whether drives are mounted, or mounts watched.
 func (p *Plan) Wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }
 
+// Automounts reports whether there is a policy, which needs no rule.
+func (p *Plan) Automounts() bool { return len(p.policies) > 0 }
+
 // Subscribes implements sources.SubscriberPlan.
 func (p *Plan) Subscribes() []string {
 	if !p.Wanted() {

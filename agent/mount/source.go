@@ -32,12 +32,12 @@ type Source struct {
 	// adopting is set at start until we know what we mounted before; nothing
 	// is mounted until then.
 	adopting         bool
-	listing          *listing      // nil unless devices are being listed
-	again            bool          // list once more
-	uevents          uint64        // uevents of block devices so far
-	relisting        sources.Timer // nil unless devices are to be listed after a loss
-	privateNamespace string        // our mount namespace is not everybody's, in words
-	table            mountTable
+	listing          *listing            // nil unless devices are being listed
+	again            bool                // list once more
+	uevents          uint64              // uevents of block devices so far
+	relisting        sources.Timer       // nil unless devices are to be listed after a loss
+	privateNamespace string              // our mount namespace is not everybody's, in words
+	table            *sources.MountWatch // nil unless something of ours is mounted
 	lock             lock
 }
 
@@ -176,7 +176,7 @@ func (s *Source) Close() {
 			s.host.Log.Warn("no longer waiting", "device", d.name, "doing", d.queue.doing)
 		}
 	}
-	s.table.close()
+	s.leaveTable()
 	s.lock.release()
 	sources.StopTimer(&s.relisting)
 }

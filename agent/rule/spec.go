@@ -31,6 +31,7 @@ type Spec struct {
 	maxPos    config.Pos
 	cooldown  time.Duration
 	limit     Limit
+	logLevel  string
 	enabled   bool
 }
 
@@ -45,7 +46,7 @@ type triggerSpec struct {
 
 // Value returns the Value that reads s.
 func (s *Spec) Value(kinds *Kinds) config.Value {
-	s.mode, s.enabled = string(Queued), true
+	s.mode, s.enabled, s.logLevel = string(Queued), true, "info"
 	when := func(p **triggerSpec) config.Value {
 		*p = &triggerSpec{}
 		return (*p).value(kinds)
@@ -62,6 +63,8 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
 		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, drop further ones for this time", Value: config.Duration(&s.cooldown)},
 		config.Field{Name: "limit", Doc: "maximum rate: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
+		config.Field{Name: "log_level", Also: "log level loglevel verbose quiet", Doc: "at which level its firings are logged; off: not at all. Many firings in a row are logged in bulk, with their count", Default: "info",
+			Value: config.OneOf(&s.logLevel, "off", "debug", "info", "warn")},
 		config.Field{Name: "enabled", Also: "disabled enable active", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
 	))
 }
@@ -174,6 +177,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Max:       s.max,
 		Cooldown:  s.cooldown,
 		Limit:     s.limit,
+		LogLevel:  logLevels[s.logLevel],
 		Disabled:  !s.enabled,
 		bothWays:  bothWays(triggers),
 	}

@@ -75,7 +75,8 @@ func verbs() []verb {
 // command is one invocation.
 type command struct {
 	flags          *flag.FlagSet
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // they escape what cannot be printed
+	screen         io.Writer // standard output as it is
 }
 
 // The main thread must be the loop's: a signal that is sent to a thread, as
@@ -93,6 +94,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		usage(stderr)
 		return wrong
 	}
+	screen := stdout
+	stdout, stderr = escaper{stdout}, escaper{stderr}
 	name := args[0]
 	switch name {
 	case "-h", "-help", "--help":
@@ -107,7 +110,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "`reflexd help` lists them")
 		return wrong
 	}
-	return all[i].run(args[1:], stdout, stderr)
+	return all[i].run(args[1:], screen, stdout, stderr)
 }
 
 func names(all []verb) []string {
@@ -118,8 +121,8 @@ func names(all []verb) []string {
 	return list
 }
 
-func (v verb) run(args []string, stdout, stderr io.Writer) int {
-	c := &command{flags: flag.NewFlagSet(v.name, flag.ContinueOnError), stdout: stdout, stderr: stderr}
+func (v verb) run(args []string, screen, stdout, stderr io.Writer) int {
+	c := &command{flags: flag.NewFlagSet(v.name, flag.ContinueOnError), screen: screen, stdout: stdout, stderr: stderr}
 	c.flags.SetOutput(io.Discard)
 	act := v.flags(c)
 	rest, err := parse(c.flags, args)
