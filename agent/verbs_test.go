@@ -109,7 +109,7 @@ func TestSetAndGet(t *testing.T) {
 		{"line/guest", "on", "", `no line "guest" is declared`},
 		{"var/mode", "nigth", "", `"nigth" is not one of its values; did you mean "night"?`},
 		{"lamp", "40%", "", `a line is on or off`},
-		{"lamp", "onn", "", `expected on, off, toggle or a percentage such as 40%, found "onn"`},
+		{"lamp", "onn", "", `expected on, off or toggle, found "onn"`},
 		{"door", "on", "", `no output line "door" is declared`},
 		{"door", "", "", `line door is not open: `},
 		{"knob", "", "", `knob is an encoder, which is neither on nor off`},

@@ -59,7 +59,7 @@ func parseWanted(s string) (w wanted, err error) {
 		w.level, err = sources.ParsePercent(s)
 		return w, err
 	}
-	if w.word, err = parseLevel(s); err != nil {
+	if w.word, err = parseLevel(s); err != nil && s != "" && s[0] <= '9' {
 		err = fmt.Errorf("expected on, off, toggle or a percentage such as 40%%, found %q", s)
 	}
 	return w, err
