@@ -68,7 +68,6 @@ pwm: {fan: {chip: nowhere}}
 sensors: {unused: {path: /nowhere}, gone: {path: /nowhere}}
 counters: {gas: {line: door, scale: 0.1}}
 rules:
-  - {when: {sensor: gone, is: changed}, do: {log: x}}
   - {name: slow, when: {event: slow}, mode: parallel, do: [{wait: 1h}, {log: never}]}
   - {name: night, when: {var: mode, is: night}, do: {log: "good ${VALUE}"}}
 `
@@ -77,7 +76,7 @@ rules:
 func contacts(yaml string) string { return strings.ReplaceAll(yaml, "contact:", "input:") }
 
 func TestSetAndGet(t *testing.T) {
-	c := start(t, contacts(house), withOutputs(t, "ACT")).dial()
+	c := start(t, contacts(house)+"  - {when: {sensor: gone, is: changed}, do: {log: x}}\n", withOutputs(t, "ACT")).dial()
 	for _, step := range []struct{ name, to, state, err string }{
 		{"lamp", "", "off", ""},
 		{"lamp", "on", "on", ""},
