@@ -49,7 +49,7 @@ var arrows = map[string][]string{
 	"reflexd/agent/gesture":  {"reflexd/sources"},
 	"reflexd/agent/rule":     {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/vars":     {"reflexd/config", "reflexd/regular", "reflexd/sources"},
-	"reflexd/agent/action":   {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount", "reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
+	"reflexd/agent/action":   {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount", "reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/counter", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
 	"reflexd/agent/output":   {"reflexd/config", "reflexd/sources"},
 	"reflexd/agent/spawn":    {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
 	"reflexd/agent/account":  {"reflexd/config"},
