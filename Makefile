@@ -87,11 +87,11 @@ bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latenc
 pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd
 
-docs: ## the documentation as a site, in build/docs (Debian's mkdocs, mkdocs-material and mkdocs-literate-nav)
+docs: ## the documentation as a site, in build/_site (Debian's mkdocs, mkdocs-material and mkdocs-literate-nav)
 	@command -v mkdocs >/dev/null || { echo "make docs: apt-get install mkdocs mkdocs-material mkdocs-literate-nav"; exit 1; }
-	@rm -rf build/docs build/docs-source && mkdir -p build/docs-source
+	@rm -rf build/_site build/_docs && mkdir -p build/_docs
 	@git ls-files -co --exclude-standard -- '*.md' '*.go' '*.c' LICENSE docs examples packaging board/tables | \
-		grep -v _test.go | tar -c -T - | tar -x -C build/docs-source
+		grep -v _test.go | tar -c -T - | tar -x -C build/_docs
 	mkdocs build --strict --quiet
 
 dist: $(TARGETS:%=dist/reflexd-$(VERSION)-linux-%.tar.gz) ## release archives
