@@ -5,11 +5,10 @@
 package action
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"reflexd/agent/expand"
@@ -94,6 +93,7 @@ type Env struct {
 	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
+	Files   Files
 	Keys    Keys
 	Vars    *vars.Source
 	Emit    func(*sources.Event)
@@ -107,12 +107,17 @@ type Env struct {
 	// Act, if not nil, is asked to carry out each action: if it is handled,
 	// nothing else is done.
 	Act func(*Run, *Step) (p Pending, err error, handled bool)
+	// Ended, if not nil, is shown each action that is over: how long it took, and
+	// its failure.
+	Ended func(r *Run, step *Step, took time.Duration, err error)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
 	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
 	// people write it; "" while the clock is not set. nil for no clock.
 	Wall func(time.Duration) string
+	// Durations counts how long actions took that were waited for; nil for nobody.
+	Durations Durations
 }
 
 // Check is what actions are checked against while they are built.
@@ -135,6 +140,7 @@ type Known struct {
 	Outputs *Outputs
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
+	Files   Lines         // the declared files
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given
@@ -236,13 +242,22 @@ type stepSpec struct {
 	build         func(*Check) Action
 }
 
-// Value returns the Value that reads s: one action or a list of them.
-// questions are those that actions may ask.
-func (s *Spec) Value(questions []sources.ConditionKind) config.Value {
-	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
-		*p = &stepSpec{}
-		return (*p).value(questions)
-	})
+// Language is the kinds of actions, with the questions that they may ask.
+type Language struct {
+	questions []sources.ConditionKind
+	variants  []config.Variant
+}
+
+// NewLanguage returns the kinds of actions where there are these questions.
+func NewLanguage(questions []sources.ConditionKind) *Language {
+	l := &Language{questions: questions}
+	for _, k := range kinds {
+		l.variants = append(l.variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
+			value, _ := k.begin(questions)
+			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
+		}})
+	}
+	return l
 }
 
 // begin returns a new action of the kind.
@@ -253,24 +268,20 @@ func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Che
 	return k.New()
 }
 
-// variants are the kinds as the language knows them.
-var variants = sync.OnceValue(func() []config.Variant {
-	var all []config.Variant
-	for _, k := range kinds {
-		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
-			value, _ := k.begin(nil)
-			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
-		}})
-	}
-	return all
-})
+// Value returns the Value that reads s: one action or a list of them.
+func (s *Spec) Value(l *Language) config.Value {
+	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
+		*p = &stepSpec{}
+		return (*p).value(l)
+	})
+}
 
-func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
+func (s *stepSpec) value(l *Language) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	choice := config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("action", l.variants, common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
-		value, build := kinds[i].begin(questions)
+		value, build := kinds[i].begin(l.questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
 	})
@@ -306,6 +317,14 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 	return s.Build(&with)
 }
 
+// Journal is what a rule's runs log, each call a line or less: what repeats is
+// counted instead.
+type Journal interface {
+	Fired(e *sources.Event)
+	// Failed logs that an action of that kind, declared at that place, failed.
+	Failed(kind string, err error, at string)
+}
+
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
@@ -320,13 +339,16 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Journal logs the firing and what fails; nil if the run is of no rule.
+	Journal Journal
 
 	list      List
 	onFailure List
 	step      int
 	pending   Pending
 	stopped   bool
-	waited    bool // for an action
+	waited    bool          // for an action
+	waiting   time.Duration // CLOCK_MONOTONIC when the wait for the pending one began
 	failure   error
 	done      func(error)
 }
@@ -355,7 +377,9 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+	if r.Journal != nil {
+		r.Journal.Fired(r.Event)
+	}
 }
 
 // shown is Wall, and "" without a clock.
@@ -408,7 +432,7 @@ func (r *Run) Doing() string {
 	if r.pending == nil {
 		return ""
 	}
-	return r.list[r.step].Describe(r.Event)
+	return r.Event.Conceal(r.list[r.step].Describe(r.Event))
 }
 
 // Finish tells that the action under way is over.
@@ -418,10 +442,22 @@ func (r *Run) Finish(err error) {
 		r.end()
 		return
 	}
+	took := r.Env.Loop.Now() - r.waiting
+	if r.Env.Durations != nil {
+		r.Env.Durations.Add(r.list[r.step].Kind, took)
+	}
+	r.ended(err, took)
 	if r.endStep(err) {
 		r.step++
 	}
 	r.advance()
+}
+
+// ended shows that the current action is over.
+func (r *Run) ended(err error, took time.Duration) {
+	if r.Env.Ended != nil {
+		r.Env.Ended(r, &r.list[r.step], took, err)
+	}
 }
 
 // await turns a call that tells what came of it now or later into what Start
@@ -450,16 +486,17 @@ func (r *Run) advance() {
 			r.own()
 		}
 		if r.DryRun {
-			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
+			r.Env.Log.Info("would "+r.Event.Conceal(step.Describe(r.Event)), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}
 		pending, err := r.start(&step)
 		if pending != nil {
-			r.pending, r.waited = pending, true
+			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
 			r.own()
 			return
 		}
+		r.ended(err, 0)
 		if r.endStep(err) {
 			r.step++
 		}
@@ -477,6 +514,14 @@ func (r *Run) start(step *Step) (Pending, error) {
 	return step.Start(r)
 }
 
+// shown returns err without what of the event must not be shown.
+func (r *Run) shown(err error) error {
+	if text := r.Event.Conceal(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
 // endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
 func (r *Run) endStep(err error) bool {
@@ -485,11 +530,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	level := slog.LevelWarn
-	if r.Rule == "" {
-		level = slog.LevelDebug
+	if r.Journal == nil { // of no rule: whoever asked is told
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.shown(err), "at", step.Pos.String())
+	} else {
+		r.Journal.Failed(step.Kind, r.shown(err), step.Pos.String())
 	}
-	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

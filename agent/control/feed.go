@@ -34,6 +34,7 @@ const (
 // view is a notice in the form that some of the watchers see.
 type view struct {
 	kind, name, source, rule string // what a filter looks at
+	action                   bool
 	packet                   []byte // at most client.MaxPacket
 }
 
@@ -86,7 +87,7 @@ func (s *Server) Publish(open, masked *client.Notice) {
 }
 
 func newView(n *client.Notice) *view {
-	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, packetOf(n)}
+	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, n.Type == "action", packetOf(n)}
 }
 
 // longestValue is how much of a field's value is left in a notice that would
@@ -212,7 +213,7 @@ func (c *conn) catchUp(budget int) (work int) {
 		}
 		e := &f.entries[c.next-f.first]
 		v := e.masked
-		if c.role >= Admin {
+		if c.role >= Admin && !c.filter.Masked {
 			v = e.open
 		}
 		work++
@@ -247,7 +248,7 @@ func (c *conn) put(packet []byte) bool {
 // wants reports whether the client's filter lets v through.
 func (c *conn) wants(v *view) bool {
 	w := c.filter
-	return matchesOne(w.Names, func(p string) bool { return matchesName(p, v) }) &&
+	return (w.Actions || !v.action) && matchesOne(w.Names, func(p string) bool { return matchesName(p, v) }) &&
 		matchesOne(w.Sources, func(p string) bool {
 			before, _, _ := strings.Cut(v.source, ":")
 			return sources.Glob(p, v.source) || sources.Glob(p, before)

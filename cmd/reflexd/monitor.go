@@ -173,10 +173,13 @@ type printer struct {
 }
 
 func (p *printer) show(e *sources.Event) {
-	if e.Topic.Kind == "agent" || p.wanted != nil && !slices.Contains(p.wanted, e.Topic.Kind) {
-		return
+	if p.wants(e) {
+		p.write(p.out, e)
 	}
-	p.write(p.out, e)
+}
+
+func (p *printer) wants(e *sources.Event) bool {
+	return e.Topic.Kind != "agent" && (p.wanted == nil || slices.Contains(p.wanted, e.Topic.Kind))
 }
 
 // writeHuman writes an event as one line.
@@ -184,13 +187,10 @@ func writeHuman(w io.Writer, e *sources.Event) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%6d.%06d  %s ", e.Time/time.Second, e.Time%time.Second/time.Microsecond, printable(e.Describe()))
 	for _, f := range e.Fields {
-		fmt.Fprintf(&b, " %s=%s", f.Name, printable(f.Value.String()))
+		fmt.Fprintf(&b, " %s=%s", f.Name, printable(f.Value.Shown()))
 	}
 	fmt.Fprintln(w, b.String())
 }
-
-// printable quotes what could trick a terminal.
-func printable(s string) string { return learn.Printable(s) }
 
 // writeJSON writes an event as one JSON object; the time is in seconds of
 // CLOCK_MONOTONIC.
@@ -200,7 +200,7 @@ func writeJSON(w io.Writer, e *sources.Event) {
 		if n, ok := f.Value.Int(); ok && f.Value == sources.Int(n) {
 			fields[f.Name] = n
 		} else {
-			fields[f.Name] = f.Value.String()
+			fields[f.Name] = f.Value.Shown()
 		}
 	}
 	line, err := json.Marshal(map[string]any{
