@@ -23,7 +23,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself bench pictures packages dist apt-repo fuzz size tools fresh clean help
+.PHONY: build docs demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself bench pictures packages dist apt-repo fuzz size tools fresh clean help
 .DELETE_ON_ERROR:
 
 build: ## the program for this machine, in build/
@@ -95,6 +95,13 @@ bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latenc
 
 pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd
+
+docs: ## the documentation as a site, in build/_site (Debian's mkdocs, mkdocs-material and mkdocs-literate-nav)
+	@command -v mkdocs >/dev/null || { echo "make docs: apt-get install mkdocs mkdocs-material mkdocs-literate-nav"; exit 1; }
+	@rm -rf build/_site build/_docs && mkdir -p build/_docs
+	@git ls-files -co --exclude-standard -- '*.md' '*.go' '*.c' LICENSE docs examples packaging board/tables | \
+		grep -v _test.go | tar -c -T - | tar -x -C build/_docs
+	mkdocs build --strict --quiet
 
 packages: $(TARGETS:%=build/%/reflexd) ## packages for Debian, archives for boards without it, SBOMs and checksums, in dist/
 	go run ./packaging/pack -version '$(VERSION)' -date $(DATE) $(TARGETS)

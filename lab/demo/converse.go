@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -28,11 +29,13 @@ func verbs() []verb {
 	return []verb{
 		{"press", "", "press the button on GPIO17 for a moment", pressVerb},
 		{"hold", "[SECONDS]", "hold it down, for 2 seconds by default", holdVerb},
+		{"turn", "STEPS", "turn the knob on GPIO5 and GPIO6: 3 is clockwise, -3 counter-clockwise", turnVerb},
 		{"plug", "", "plug in a USB drive", plugVerb},
 		{"yank", "", "remove it", yankVerb},
 		{"keyboard", "", "plug in a USB keyboard, or remove it", keyboardVerb},
 		{"type", "KEY", "press a key on it: KEY_VOLUMEUP, a, ret", typeVerb},
 		{"signal", "", "send reflexd SIGUSR1", func(ctx context.Context, s *stage, _ string) error { return s.signal(ctx) }},
+		{"put", "FILE", "make a file of yours the configuration; `sh reflexd reload` applies it", putVerb},
 		{"log", "", "print reflexd's whole log", logVerb},
 		{"sh", "COMMAND", "run a command on the board", shellVerb},
 		{"help", "", "print this list", helpVerb},
@@ -125,6 +128,35 @@ func holdVerb(ctx context.Context, s *stage, argument string) error {
 // holdFor presses the button for a while, by the guest's clock.
 func (s *stage) holdFor(ctx context.Context, d time.Duration) error {
 	return s.header.Play(ctx, lab.Pull{Offset: button}, lab.Pull{After: d, Offset: button, Up: true})
+}
+
+// detent is the time from one edge of a knob that is turned to the next.
+const detent = 5 * time.Millisecond
+
+func turnVerb(ctx context.Context, s *stage, argument string) error {
+	steps, err := strconv.Atoi(argument)
+	if err != nil || steps == 0 || steps < -20 || steps > 20 {
+		return fmt.Errorf("turn: expected steps, at most 20 or -20, found %q", argument)
+	}
+	first, second := knobA, knobB
+	if steps < 0 {
+		first, second, steps = knobB, knobA, -steps
+	}
+	var pulls []lab.Pull
+	for range steps {
+		for _, closed := range []bool{true, false} {
+			pulls = append(pulls, lab.Pull{After: detent, Offset: first, Up: !closed}, lab.Pull{After: detent, Offset: second, Up: !closed})
+		}
+	}
+	return s.header.Play(ctx, pulls...)
+}
+
+func putVerb(ctx context.Context, s *stage, argument string) error {
+	text, err := os.ReadFile(argument)
+	if err != nil {
+		return err
+	}
+	return s.board.WriteFile(ctx, configuration, text, 0o644)
 }
 
 func plugVerb(ctx context.Context, s *stage, _ string) error {

@@ -67,6 +67,7 @@ func TestObeyComplains(t *testing.T) {
 	s := &stage{journal: j, plugged: map[string]bool{}}
 	for line, want := range map[string]string{
 		"dance": "help lists", "yank": "no USB drive", "type a": "no keyboard", "hold for ever": "expected seconds", "hold 1e9": "at most 60", "hold NaN": "expected seconds",
+		"turn": "expected steps", "turn 21": "at most 20", "turn x": "expected steps", "put": "no such file", "put nowhere.yaml": "no such file",
 	} {
 		if err := obey(t.Context(), s, line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", line, err, want)

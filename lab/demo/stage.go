@@ -21,6 +21,8 @@ import (
 const (
 	button = 17
 	lamp   = 27
+	knobA  = 5 // of a rotary encoder
+	knobB  = 6
 )
 
 const (
@@ -77,7 +79,12 @@ func (s *stage) set(ctx context.Context, reflexd string) (err error) {
 	if s.header, err = s.board.Chip(ctx, lab.Header("header")); err != nil {
 		return err
 	}
-	return s.header.Pull(ctx, button, true)
+	for _, line := range []int{button, knobA, knobB} { // open contacts
+		if err := s.header.Pull(ctx, line, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *stage) stick() string { return filepath.Join(s.dir, "stick.img") }
