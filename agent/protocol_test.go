@@ -6,7 +6,6 @@ package agent
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/rule"
+	"reflexd/lab/image"
 	"reflexd/client"
 )
 
@@ -173,10 +173,6 @@ func (r *rig) receive(fd int) string {
 
 // The five lines of Python on the page receive what the agent sends.
 func TestPythonOfThePage(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("the Python on", protocolPage, "was not tried: there is no python3")
-	}
 	page, err := os.ReadFile(protocolPage)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +188,7 @@ func TestPythonOfThePage(t *testing.T) {
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(python, file, r.agent.opts.Socket)
+	cmd := image.Command(t.Context(), "python3", file, r.agent.opts.Socket)
 	out := newLogBuffer()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

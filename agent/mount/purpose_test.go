@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"reflexd/agent/expand"
+	lab "reflexd/lab/image"
 	"reflexd/sources"
 )
 
@@ -60,14 +61,14 @@ func TestOrderToMountADiskWithPartitions(t *testing.T) {
 	r := start(t, dir, loops)
 	r.quiet()
 	file := ext4(t, "WHOLE")
-	table := exec.Command("sfdisk", "--quiet", "--force", "--wipe", "never", file)
+	table := lab.Command(t.Context(), "sfdisk", "--quiet", "--force", "--wipe", "never", file)
 	table.Stdin = strings.NewReader("label: dos\nstart=8192, size=2048, type=83\n")
 	if out, err := table.CombinedOutput(); err != nil {
-		t.Skipf("sfdisk: %v %s", err, out)
+		t.Fatalf("sfdisk: %v %s", err, out)
 	}
 	d.insert(file, false)
 	if out, err := exec.Command("partx", "-a", d.name).CombinedOutput(); err != nil {
-		t.Skipf("partx: %v %s", err, out)
+		t.Fatalf("partx: %v %s", err, out)
 	}
 	defer exec.Command("partx", "-d", d.name).Run()
 	r.quiet()

@@ -57,6 +57,7 @@ var Tools = []Tool{
 	{"mksquashfs", "squashfs-tools"},
 	{"mkudffs", "udftools"},
 	{"modprobe", "kmod"},
+	{"python3", "python3-minimal"},
 	{"qemu-system-aarch64", "qemu-system-arm"},
 	{"sfdisk", "fdisk"},
 	{"tune2fs", "e2fsprogs"},

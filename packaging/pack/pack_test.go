@@ -272,7 +272,7 @@ func TestFirstSteps(t *testing.T) {
 	}
 	steps := regexp.MustCompile(`(?m)^#((lines:)?|  .*)$`).ReplaceAll(text, []byte("$1"))
 	steps = bytes.Replace(steps, []byte("rules: []"), []byte("rules:"), 1)
-	for want, config := range map[string][]byte{"0 rules, nothing wrong": text, "1 rule, nothing wrong": steps} {
+	for want, config := range map[string][]byte{"0 rules, 1 warning": text, "1 rule, nothing wrong": steps} {
 		path := filepath.Join(t.TempDir(), "reflexd.yaml")
 		if err := os.WriteFile(path, config, 0o600); err != nil {
 			t.Fatal(err)
