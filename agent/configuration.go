@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflexd/agent/action"
+	"reflexd/agent/bridge"
 	"reflexd/agent/control"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
@@ -43,6 +44,7 @@ var kinds = []sources.Kind{
 	timer.Kind,
 	clock.Kind,
 	vars.Kind,
+	bridge.Kind,
 	mount.Kind, // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
 }
@@ -55,25 +57,27 @@ type Configuration struct {
 	priority     string
 	Rules        []*rule.Rule
 
-	plans   []sources.Plan // in the order of kinds
-	gpio    *gpio.Plan     // this and the next nine are among them
-	input   *input.Plan
-	uevent  *uevent.Plan
-	link    *link.Plan
-	netlink *netlink.Plan
-	signal  *signal.Plan
-	file    *file.Plan
-	vars    *vars.Plan
-	mount   *mount.Plan
-	builtin *builtinPlan
-	gesture gestures
-	control control.Policy
-	known   action.Known    // what actions may name, of rules and of clients
-	keys    map[string]bool // that rules name
-	uses    action.Uses
-	watches []state.Watch   // what rules ask of how long states last
-	derived []sources.Topic // states of which no source sends events
-	version int
+	plans        []sources.Plan // in the order of kinds
+	gpio         *gpio.Plan     // this and the next ten are among them
+	input        *input.Plan
+	uevent       *uevent.Plan
+	link         *link.Plan
+	netlink      *netlink.Plan
+	signal       *signal.Plan
+	file         *file.Plan
+	vars         *vars.Plan
+	mount        *mount.Plan
+	bridge       *bridge.Plan
+	builtin      *builtinPlan
+	gesture      gestures
+	control      control.Policy
+	known        action.Known    // what actions may name, of rules and of clients
+	keys         map[string]bool // that rules name
+	uses         action.Uses
+	watches      []state.Watch   // what rules ask of how long states last
+	derived      []sources.Topic // states of which no source sends events
+	exposedWants []sources.Want  // what the bridge asks of the recogniser
+	version      int
 	// keepsText has actions keep how they were written.
 	keepsText  bool
 	references *action.References
@@ -137,6 +141,8 @@ func (c *Configuration) know(p sources.Plan) {
 		c.vars = p
 	case *mount.Plan:
 		c.mount = p
+	case *bridge.Plan:
+		c.bridge = p
 	case *builtinPlan:
 		c.builtin = p
 	}
@@ -186,11 +192,14 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, p := range c.plans {
 		p.Resolve(ps)
 	}
+	if c.bridge.Declared() {
+		c.control.GrantBridge(c.bridge.Group())
+	}
 	c.control.Resolve(ps)
 	lines := c.gpio
 	c.known = action.Known{
 		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
-		Netlink: c.netlink, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
+		Netlink: c.netlink, Bridge: c.bridge, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	c.references = c.known.References
@@ -217,6 +226,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	c.mount.Acts = c.uses.Mounts
 	c.keys = namedKeys(c.Rules)
 	c.watches, c.derived = watchesOf(c.Rules)
+	c.exposeThings(ps)
 }
 
 // watchesOf returns what rules ask of states. A watch is known by what it asks

@@ -8,6 +8,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -215,6 +216,21 @@ func (s *Simulation) Netlink(name, text, data string, more []sources.Field) erro
 // Uevent announces a device as the kernel does.
 func (s *Simulation) Uevent(properties map[string]string) error {
 	return s.emitted(uevent.Simulated(properties))
+}
+
+// Message brings a message from the MQTT broker.
+func (s *Simulation) Message(topic, text string, retained bool) error {
+	return s.emitted(s.agent.config.bridge.Simulated(topic, text, retained))
+}
+
+// Broker has the MQTT broker connected, or not.
+func (s *Simulation) Broker(connected bool) error {
+	if !s.agent.config.bridge.Declared() {
+		return errors.New("the configuration has no section mqtt")
+	}
+	s.agent.bridge.SetBroker(connected, "simulated")
+	s.Advance(0)
+	return nil
 }
 
 // Mount makes something happen to what is mounted at point.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"reflexd/agent/bridge"
 	"reflexd/agent/expand"
 	"reflexd/agent/output"
 	"reflexd/agent/spawn"
@@ -41,6 +42,7 @@ var kinds = []Kind{
 	unmountKind,
 	ejectKind,
 	sendKind,
+	publishKind,
 }
 
 // Kind declares one kind of action.
@@ -96,6 +98,7 @@ type Env struct {
 	Netlink *netlink.Source
 	Keys    Keys
 	Vars    *vars.Source
+	Bridge  *bridge.Source
 	Emit    func(*sources.Event)
 	// EnableRule has the rule of that name fire, or not.
 	EnableRule func(name string, on bool) error
@@ -135,6 +138,7 @@ type Known struct {
 	Outputs *Outputs
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
+	Bridge  *bridge.Plan  // nil where nothing is published
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given
