@@ -10,6 +10,8 @@ GCFLAGS     := -gcflags=all=-l $(HOT:%=-gcflags=%=)
 GOBUILD      = CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' $(GCFLAGS)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TARGETS     := armv6 armv7 arm64 riscv64 amd64
+# The time of all files in packages: that of the commit.
+DATE        := $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 FUZZTIME    := 10s
 
 # What `go env` calls each of TARGETS.
@@ -19,7 +21,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself bench pictures dist fuzz tools fresh clean help
+.PHONY: build demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself bench pictures packages dist apt-repo fuzz tools fresh clean help
 .DELETE_ON_ERROR:
 
 build: ## the program for this machine, in build/
@@ -87,12 +89,13 @@ bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latenc
 pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd
 
-dist: $(TARGETS:%=dist/reflexd-$(VERSION)-linux-%.tar.gz) ## release archives
-	cd dist && sha256sum reflexd-$(VERSION)-*.tar.gz > reflexd-$(VERSION)-SHA256SUMS
+packages: $(TARGETS:%=build/%/reflexd) ## packages for Debian, archives for boards without it, SBOMs and checksums, in dist/
+	go run ./packaging/pack -version '$(VERSION)' -date $(DATE) $(TARGETS)
 
-dist/reflexd-$(VERSION)-linux-%.tar.gz: build/%/reflexd
-	mkdir -p dist
-	tar -C build/$* --owner=0 --group=0 --numeric-owner -czf $@ reflexd -C $(CURDIR) README.md LICENSE docs examples packaging
+dist: packages ## the same
+
+apt-repo: ## a folder that apt can install from, of the packages in dist/, signed by gpg: KEY=NAME, REPO=FOLDER (dist/apt)
+	go run ./packaging/pack -date $(DATE) -repository $(or $(REPO),dist/apt) -key '$(KEY)'
 
 fuzz: ## each fuzz test for FUZZTIME
 	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

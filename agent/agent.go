@@ -104,9 +104,12 @@ type Agent struct {
 	hear              func(*rule.Rule)
 
 	priority  priority
-	pidFile   string        // that we have; "" for none
-	started   time.Duration // CLOCK_MONOTONIC
-	read      time.Duration // when the configuration was, likewise
+	metrics   metrics
+	losses    map[string]Loss  // by source
+	durations action.Durations // of what was waited for
+	pidFile   string           // that we have; "" for none
+	started   time.Duration    // CLOCK_MONOTONIC
+	read      time.Duration    // when the configuration was, likewise
 	events    uint64
 	startup   startup
 	stopping  bool
@@ -136,6 +139,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	opts, l := &a.opts, a.loop
 	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
 	a.encoding = map[string][]func(any, error){}
+	a.durations = action.Durations{}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
 	if opts.Socket != "" {
 		if a.control, err = control.Listen(l, opts.Socket, opts.Log, a.answer); err != nil {
@@ -162,11 +166,12 @@ func (a *Agent) open(c *Configuration) (err error) {
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
 		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars, Bridge: a.bridge,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
-		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act,
+		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
 	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states}, opts.DryRun)
 	if a.control != nil {
 		a.runner.Observe = a.outcome
+		a.env.Ended = a.acted
 	}
 	return nil
 }
@@ -248,6 +253,7 @@ func (a *Agent) Run() error {
 	a.apply(a.config)
 	a.emit(a.lifeEvent("started"))
 	a.awaitStart(a.ready)
+	a.feedWatchdog()
 	return a.loop.Run(a.turn)
 }
 
@@ -299,6 +305,7 @@ func (a *Agent) apply(c *Configuration) {
 		s.Apply(c.plans[i])
 	}
 	before := a.config
+	a.applyMetrics(c)
 	a.config, a.read = c, a.loop.Now()
 	if a.control != nil {
 		a.control.Use(&c.control)
@@ -341,7 +348,12 @@ func (a *Agent) recognise(c *Configuration) {
 }
 
 // emit takes an event from a source or an action.
-func (a *Agent) emit(e *sources.Event) { a.incoming.push(e) }
+func (a *Agent) emit(e *sources.Event) {
+	if e.Topic.Kind == "loss" {
+		a.countLoss(e)
+	}
+	a.incoming.push(e)
+}
 
 // until has an action go on when something has come to a state.
 func (a *Agent) until(q *sources.Question, done func()) (stop func(), waits bool) {
@@ -468,7 +480,7 @@ func (a *Agent) show(e *sources.Event) {
 		return
 	}
 	if a.log.Enabled(context.Background(), slog.LevelDebug) {
-		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
 	}
 	if a.opts.Observe != nil {
 		a.opts.Observe(e)
@@ -486,7 +498,7 @@ func (a *Agent) fire(number int, e *sources.Event) {
 	if a.stopping {
 		return
 	}
-	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "time", e.Time)
+	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
 	a.hearing = append(a.hearing[:0], a.index.Rules[number])
 	a.runner.Fire(a.hearing, e)
 }
@@ -505,6 +517,7 @@ func (a *Agent) close() {
 	if a.control != nil {
 		a.control.Close()
 	}
+	a.removeMetrics()
 	a.leavePidFile()
 	a.loop.Close()
 }

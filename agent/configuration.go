@@ -19,6 +19,7 @@ import (
 	"reflexd/agent/rule"
 	"reflexd/agent/state"
 	"reflexd/agent/vars"
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/clock"
@@ -73,6 +74,7 @@ type Configuration struct {
 	control      control.Policy
 	known        action.Known    // what actions may name, of rules and of clients
 	keys         map[string]bool // that rules name
+	metrics      metricsSection
 	uses         action.Uses
 	watches      []state.Watch   // what rules ask of how long states last
 	derived      []sources.Topic // states of which no source sends events
@@ -95,6 +97,8 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	}
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
+		machine := board.Read("/proc", "/sys")
+		c.gpio.Lint(machine.Board(), ps)
 	}
 	return c, ps, nil
 }
@@ -159,7 +163,7 @@ func (c *Configuration) root() config.Value {
 	}
 	fields = append(fields, config.Field{Name: "priority", Doc: "the priority of the thread that handles events; `high` needs root, CAP_SYS_NICE or RLIMIT_NICE", Default: "high, if allowed",
 		Value: config.OneOf(&c.priority, normalPriority, highPriority)})
-	fields = append(fields, c.gesture.section(), c.control.Section())
+	fields = append(fields, c.gesture.section(), c.control.Section(), c.metrics.section())
 	var triggers []sources.TriggerKind
 	var conditions []sources.ConditionKind
 	for _, p := range c.plans {

@@ -83,7 +83,7 @@ func TestReloadInTheMiddleOfAHold(t *testing.T) {
 	r.press(sources.Down, 0)
 	r.expect(`msg="held 30"`)
 	r.write(rules + "  - {name: more, when: {line: bell, is: held, for: 15ms}, do: {log: more}}\n")
-	r.do(func() { r.agent.reload("test", func(error) {}) })
+	r.do(func() { r.agent.reload("test", false, func(error) {}) })
 	r.expect("msg=reloaded")
 	r.expect(`msg="longer 1000"`)
 	if r.count(`msg="held 30"`) != 1 || r.count("msg=more") != 0 {

@@ -5,14 +5,17 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/client"
 	"reflexd/config"
 	kernel "reflexd/sources/signal"
 )
@@ -58,7 +61,7 @@ func (a *Agent) handleSignals() (stop func()) {
 // obey does what a signal to the agent itself asks for.
 func (a *Agent) obey(s os.Signal) {
 	if s == unix.SIGHUP {
-		a.reload("SIGHUP", func(error) {})
+		a.reload("SIGHUP", false, func(error) {})
 		return
 	}
 	a.stop(s.String())
@@ -67,22 +70,29 @@ func (a *Agent) obey(s os.Signal) {
 // Stop makes Run return after an orderly stop. Any thread may call it.
 func (a *Agent) Stop() { a.loop.Post(func() { a.stop("requested") }) }
 
+// ReloadRequest is what the verb reload asks.
+type ReloadRequest struct {
+	// Force accepts a configuration without rules in place of one with rules.
+	Force bool `json:"force,omitempty"`
+}
+
 // reloadRequest is a request for a reload, and who waits for its end.
 type reloadRequest struct {
-	why  string
-	done func(error)
+	why   string
+	force bool
+	done  func(error)
 }
 
 // reload reads the configuration again and swaps it in if nothing is wrong
 // with it. done is called with what was, when the sources have started. What
 // is asked for while a reload is under way is done after it, and in one go:
 // the file may have been read before it was changed.
-func (a *Agent) reload(why string, done func(error)) {
+func (a *Agent) reload(why string, force bool, done func(error)) {
 	if a.stopping {
 		done(errStopping)
 		return
 	}
-	a.demands = append(a.demands, reloadRequest{why, done})
+	a.demands = append(a.demands, reloadRequest{why, force, done})
 	if a.reloading == nil {
 		a.reread()
 	}
@@ -97,14 +107,21 @@ func (a *Agent) reread() {
 		ps    *config.Problems
 		err   error
 	)
-	paths, pidFile := a.config.Paths, a.pidFile
+	paths, pidFile, rules := a.config.Paths, a.pidFile, len(a.config.Rules)
+	if slices.ContainsFunc(a.reloading, func(r reloadRequest) bool { return r.force }) {
+		rules = 0
+	}
 	a.loop.Beside(func() {
-		fresh, ps, err = Load(paths)
+		unsettled := config.Settle(paths, func() { fresh, ps, err = Load(paths) })
+		err = cmp.Or(err, unsettled)
 		if err == nil && a.opts.RefuseWriters {
 			fresh.RefuseWriters(ps)
 		}
 		if err == nil && ps.Failed() {
 			err = ps
+		}
+		if err == nil && rules > 0 && len(fresh.Rules) == 0 {
+			err = fmt.Errorf("%w: it has no rules, and the running one has %d: `reflexd reload --force` accepts that", client.ErrConfiguration, rules)
 		}
 		if err == nil {
 			pidFile, err = a.prepare(fresh, pidFile)

@@ -10,7 +10,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
+	"reflexd/agent/action"
 	"reflexd/agent/control"
 	"reflexd/agent/rule"
 	"reflexd/client"
@@ -86,7 +89,7 @@ func (a *Agent) publish(e *sources.Event) {
 
 func eventNotice(e *sources.Event) *client.Notice {
 	n := &client.Notice{Type: "event", Time: client.Seconds(e.Time), Kind: e.Topic.Kind, Name: e.Topic.Name, State: e.Topic.State,
-		Source: e.Source, Fields: map[string]any{}}
+		Source: e.Source, Names: e.Names, Caused: e.Chain != nil, Fields: map[string]any{}}
 	for _, f := range e.Fields {
 		if i, ok := f.Value.Int(); ok && f.Value == sources.Int(i) {
 			n.Fields[f.Name] = i
@@ -104,6 +107,35 @@ func (a *Agent) outcome(rule string, e *sources.Event, o rule.Outcome, why strin
 	}
 	n := &client.Notice{Type: "rule", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: e.Topic.Name, State: e.Topic.State,
 		Source: e.Source, Rule: rule, Outcome: string(o), Why: why}
+	a.announce(e, n)
+}
+
+// Notice returns the notice of e, masked for those who may not see what is typed
+// if masked is set. It is for the loop's thread.
+func (a *Agent) Notice(e *sources.Event, masked bool) *client.Notice {
+	n := eventNotice(e)
+	if masked {
+		return a.mask(e, n)
+	}
+	return n
+}
+
+// acted shows the watchers what an action of a rule came to.
+func (a *Agent) acted(r *action.Run, step *action.Step, took time.Duration, err error) {
+	if r.Rule == "" || a.control == nil || !a.control.Watching() {
+		return
+	}
+	e, lasted := r.Event, client.Seconds(took)
+	n := &client.Notice{Type: "action", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: e.Topic.Name, State: e.Topic.State,
+		Source: e.Source, Rule: r.Rule, Action: step.Describe(e), Took: &lasted}
+	if err != nil {
+		n.Why = err.Error()
+	}
+	a.announce(e, n)
+}
+
+// announce shows the watchers n, which is about e, and after e itself.
+func (a *Agent) announce(e *sources.Event, n *client.Notice) {
 	pair := [2]*client.Notice{n, a.mask(e, n)}
 	if a.notices.hold {
 		a.notices.held = append(a.notices.held, pair)
@@ -126,6 +158,9 @@ func (a *Agent) mask(e *sources.Event, n *client.Notice) *client.Notice {
 	m.Masked, m.Why = true, ""
 	if secretKey {
 		m.Name = ""
+	}
+	if n.Type == "action" {
+		m.Action, _, _ = strings.Cut(n.Action, " ")
 	}
 	if n.Fields != nil {
 		m.Fields = map[string]any{}

@@ -272,7 +272,7 @@ func (c *Configuration) orderOf(verb, kind, name string, keys map[string]string)
 	}
 	var spec action.Spec
 	ps := &config.Problems{}
-	spec.Value(nil).Read(config.Node{Pos: at, Kind: config.Map, Entries: []config.Entry{{Key: verb, At: at, Value: words}}}, ps)
+	spec.Value(action.NewLanguage(nil)).Read(config.Node{Pos: at, Kind: config.Map, Entries: []config.Entry{{Key: verb, At: at, Value: words}}}, ps)
 	known := c.known
 	known.Uses = &action.Uses{} // a client's order declares nothing
 	list := spec.Build(&action.Check{Problems: ps, Known: known})

@@ -32,6 +32,8 @@ var (
 		{regexp.MustCompile(`"(uptime|read)":[\d.e-]+`), `"$1":61.5`},
 		{regexp.MustCompile(`"(events|wakeups)":\d+`), `"$1":97`},
 		{regexp.MustCompile(`"reloads":\d+`), `"reloads":0`},
+		{regexp.MustCompile(`"(ns|memory)":\d+`), `"$1":8000000`},
+		{regexp.MustCompile(`"counts":\[[\d,]+\]`), `"counts":[1,0,0,0,0,0,0]`},
 		{regexp.MustCompile(`"detail":"nice [^"]*"`), `"detail":"nice -10"`},
 		{regexp.MustCompile(`"time":[\d.]+`), `"time":7211.042913518`},
 		{regexp.MustCompile(`"(ago|for)":[\d.]+`), `"$1":3.500000000`},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,7 @@ func (r *rig) stop() {
 		r.t.Error("the agent did not stop")
 	}
 	r.ended = nil
+	r.log.checkKeys(r.t)
 }
 
 // tryReload has the agent read its configuration again, and returns how it
@@ -216,3 +218,18 @@ func hasAll(line string, words []string) bool {
 
 // quiet is a logger that wants nothing.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// checkKeys complains of lines that have a key twice.
+func (b *logBuffer) checkKeys(t testing.TB) {
+	t.Helper()
+	quoted, key := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), regexp.MustCompile(`(?:^| )([a-z_]+)=`)
+	for _, line := range strings.Split(b.String(), "\n") {
+		seen := map[string]bool{}
+		for _, m := range key.FindAllStringSubmatch(quoted.ReplaceAllString(line, ""), -1) {
+			if seen[m[1]] {
+				t.Errorf("the key %s is there twice: %s", m[1], line)
+			}
+			seen[m[1]] = true
+		}
+	}
+}

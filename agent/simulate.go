@@ -21,7 +21,6 @@ import (
 	"reflexd/sources"
 	"reflexd/sources/input"
 	"reflexd/sources/signal"
-	"reflexd/sources/uevent"
 )
 
 // simulationStart is what CLOCK_MONOTONIC reads when a simulation begins: not 0,
@@ -43,6 +42,8 @@ type SimulationOptions struct {
 	Wall time.Time
 	// Observe is shown every event that rules are shown, at its time.
 	Observe func(*sources.Event)
+	// Outcome is shown what rules make of events.
+	Outcome func(rule string, e *sources.Event, o rule.Outcome, why string)
 	// Act is asked to carry out an action: if it is handled, nothing else is
 	// done.
 	Act func(r *action.Run, step *action.Step) (p action.Pending, err error, handled bool)
@@ -66,6 +67,7 @@ func NewSimulation(c *Configuration, opts SimulationOptions) (*Simulation, error
 	if err := a.open(c); err != nil {
 		return nil, err
 	}
+	a.runner.Observe = opts.Outcome
 	if opts.Given != nil {
 		if err := opts.Given(s); err != nil {
 			s.Close()
@@ -129,12 +131,27 @@ func (s *Simulation) AdvanceToNext(to time.Duration) {
 	s.agent.loop.Advance(next, s.agent.turn)
 }
 
+// Err returns why the simulation does no more, nil if it does: it has taken too
+// many wake-ups.
+func (s *Simulation) Err() error {
+	if s.agent.loop.Exhausted() {
+		return fmt.Errorf("too much happens in so long a time: stopped at %v", s.Now())
+	}
+	return nil
+}
+
 // Reload swaps in another configuration, now.
 func (s *Simulation) Reload(c *Configuration) {
 	s.agent.apply(c)
 	s.agent.reloads++
 	s.agent.emit(s.agent.lifeEvent("reloaded"))
 	s.Advance(0)
+}
+
+// Stop stops the agent as SIGTERM does. Nothing happens after it.
+func (s *Simulation) Stop() {
+	s.agent.stop("requested")
+	s.Advance(stopLatest)
 }
 
 // Emit has the rules see an event, now.
@@ -213,9 +230,11 @@ func (s *Simulation) Netlink(name, text, data string, more []sources.Field) erro
 	return s.emitted(s.agent.config.netlink.Simulated(name, text, data, more))
 }
 
-// Uevent announces a device as the kernel does.
+// Uevent announces a device as the kernel does, or with STAGE=udev as udevd.
 func (s *Simulation) Uevent(properties map[string]string) error {
-	return s.emitted(uevent.Simulated(properties))
+	err := s.agent.uevent.Simulate(properties)
+	s.Advance(0)
+	return err
 }
 
 // Message brings a message from the MQTT broker.
@@ -233,6 +252,43 @@ func (s *Simulation) Broker(connected bool) error {
 	return nil
 }
 
+// GiveDevice has a device with these properties be there at the start. It must
+// be called from Given.
+func (s *Simulation) GiveDevice(properties map[string]string) error {
+	if properties["SUBSYSTEM"] == "block" && properties["DEVNAME"] != "" {
+		announced, err := s.agent.mount.SimulatePlug(properties)
+		if err != nil {
+			return err
+		}
+		properties = announced
+	}
+	return s.agent.uevent.SimulatePresent(properties)
+}
+
+// Plug plugs in a drive or a part of one: the kernel announces it, and
+// automount does what its policies say.
+func (s *Simulation) Plug(properties map[string]string) error {
+	announced, err := s.agent.mount.SimulatePlug(properties)
+	if err != nil {
+		return err
+	}
+	return s.Uevent(announced)
+}
+
+// Pull pulls it, and of a drive its partitions with it.
+func (s *Simulation) Pull(device string) error {
+	gone, err := s.agent.mount.SimulatePull(device)
+	for _, announced := range gone {
+		if err == nil {
+			err = s.Uevent(announced)
+		}
+	}
+	return err
+}
+
+// Mounts reports whether a device or mount point is known to automount.
+func (s *Simulation) Mounts(target string) bool { return s.agent.mount.Simulates(target) }
+
 // Mount makes something happen to what is mounted at point.
 func (s *Simulation) Mount(point, is string, fields map[string]string) error {
 	return s.emitted(mount.Simulated(point, is, fields))
@@ -241,13 +297,7 @@ func (s *Simulation) Mount(point, is string, fields map[string]string) error {
 // GiveMount says that something is mounted at the start. It must be called from
 // Given.
 func (s *Simulation) GiveMount(point string, fields map[string]string) error {
-	e, err := mount.Simulated(point, mount.Mounted, fields)
-	if err == nil {
-		e.Standing = sources.Found
-		e.Time = s.agent.loop.Now()
-		s.agent.emit(e)
-	}
-	return err
+	return s.agent.mount.SimulateMounted(point, fields)
 }
 
 // Event sends an event as emit does.
@@ -277,11 +327,27 @@ func (s *Simulation) GiveVar(name, value string) error { return s.agent.config.v
 
 // Line makes an input on or off, now, if it is not.
 func (s *Simulation) Line(name string, on bool) error {
-	if _, err := s.agent.gpio.SimulateEdge(name, on); err != nil {
-		return err
-	}
+	err := s.agent.gpio.SimulateEdge(name, on)
 	s.Advance(0)
-	return nil
+	return err
+}
+
+// Level makes an input high or low, now, if it is not.
+func (s *Simulation) Level(name string, high bool) error {
+	err := s.agent.gpio.SimulateLevel(name, high)
+	s.Advance(0)
+	return err
+}
+
+// LineOf returns the name under which the line called name is declared, if it is
+// by that name or as that line; else name.
+func (s *Simulation) LineOf(name string) string { return s.agent.config.gpio.Declared(name) }
+
+// InputsOf returns the names of declared inputs that a device has: those of
+// names that are declared or, for none, those by which a device with that path
+// and name is known. What else it is, is not looked at.
+func (s *Simulation) InputsOf(path, name string, names []string) []string {
+	return s.agent.config.input.Known(path, name, names)
 }
 
 // Turn turns an encoder by so many events, negative counter-clockwise.
@@ -321,6 +387,9 @@ func (s *Simulation) Rule(name string) (rule.Status, error) {
 	}
 	return rule.Status{}, fmt.Errorf("no rule is called %q", name)
 }
+
+// Configured returns the rules as they are now.
+func (s *Simulation) Configured() []*rule.Rule { return s.agent.config.Rules }
 
 // Rules returns what happened to all rules so far.
 func (s *Simulation) Rules() []rule.Status { return s.agent.runner.Status(s.agent.config.Rules) }

@@ -3,11 +3,15 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"reflexd/client"
 	"reflexd/sources"
 )
 
@@ -39,7 +43,7 @@ func TestReloadsFollowEachOther(t *testing.T) {
 			if i == 1 {
 				r.write(heard)
 			}
-			r.agent.reload(fmt.Sprint("test ", i), func(err error) {
+			r.agent.reload(fmt.Sprint("test ", i), false, func(err error) {
 				results <- fmt.Sprint(i, err, len(r.agent.netlink.Status()))
 			})
 		}
@@ -82,7 +86,7 @@ func TestStartHasALimit(t *testing.T) {
 	reload := func(why string) {
 		r.do(func() {
 			r.agent.sources[0] = hanging{r.agent.sources[0]}
-			r.agent.reload(why, func(err error) { results <- err })
+			r.agent.reload(why, false, func(err error) { results <- err })
 		})
 	}
 	reload("first")
@@ -103,5 +107,95 @@ func TestStartHasALimit(t *testing.T) {
 	r.stop()
 	if err := answer(t, results); err != errStopping {
 		t.Errorf("the reload ended with %v", err)
+	}
+}
+
+// A configuration without rules is hardly meant where there were some: the
+// file is incomplete, or the folder is not mounted yet.
+func TestReloadToNoRules(t *testing.T) {
+	for _, none := range []string{"", "rules: []\n", "automount: true\n", "# rules: …\n"} {
+		r := start(t, "rules: [{name: a, when: {event: e}, do: {log: here}}]\n")
+		r.write(none)
+		if err := r.tryReload(); !errors.Is(err, client.ErrConfiguration) || !strings.Contains(err.Error(), "no rules") {
+			t.Errorf("%q: %v", none, err)
+		}
+		r.agent.loop.Post(func() { r.agent.reload("SIGHUP", false, func(error) {}) })
+		r.expect("level=ERROR", "not reloaded", "why=SIGHUP", "no rules")
+		r.send("e")
+		r.expect("msg=here")
+		force := client.Request{Verb: "reload", Arguments: []byte(`{"force":true}`)}
+		if err := client.Call(r.agent.opts.Socket, force, nil, patience); err != nil {
+			t.Errorf("%q, forced: %v", none, err)
+		}
+		if err := r.tryReload(); err != nil {
+			t.Errorf("%q, from none to none: %v", none, err)
+		}
+		r.stop()
+	}
+}
+
+// A reload does not take a file that is being written.
+func TestReloadWhileTheFileIsWritten(t *testing.T) {
+	r := start(t, "rules: [{name: a, when: {event: e}, do: {log: here}}]\n")
+	for range 10 {
+		f, err := os.Create(r.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reloaded := make(chan error, 1)
+		go func() { reloaded <- r.tryReload() }()
+		for _, part := range []string{"rules:\n", "- {name: a, when: {event: e}, do: {log: here}}\n", "- {name: b, when: {event: e}, do: {log: there}}\n"} {
+			time.Sleep(5 * time.Millisecond) // a slow writer
+			if _, err := f.WriteString(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.Close()
+		if err := <-reloaded; err != nil {
+			t.Fatal(err)
+		}
+		var s Status
+		if err := client.Call(r.agent.opts.Socket, client.Request{Verb: "status"}, &s, patience); err != nil || len(s.Rules) != 2 {
+			t.Fatalf("%d rules, want 2: %v", len(s.Rules), err)
+		}
+	}
+}
+
+func TestNoRulesIsAWarning(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "lines: {a: {output: GPIO4}}\n": true, "automount: true\n": false, "rules: [{when: {event: e}, do: {log: x}}]\n": false} {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, ps, err := Load([]string{file})
+		if err != nil || ps.Failed() || strings.Contains(ps.Error(), "warning: no rules") != want {
+			t.Errorf("%q: %v %v", text, err, ps)
+		}
+	}
+}
+
+// The longest time is one that does not come.
+func TestLongestDurations(t *testing.T) {
+	r := start(t, strings.ReplaceAll(`
+lines: {}
+gestures: {hold: LONG, click_gap: LONG}
+rules:
+  - {name: timer, when: {timer: LONG}, do: {log: EARLY}}
+  - {name: wait, when: {event: e}, do: [{wait: LONG}, {log: EARLY}]}
+  - {name: program, when: {event: e}, do: {run: {command: [sleep, "0.2"], timeout: LONG}}, on_failure: {log: EARLY}}
+  - {name: lasting, when: {var: v, is: a, for: LONG, repeat: LONG}, do: {log: EARLY}}
+  - {name: condition, when: {event: e}, if: {var: v, is: a, for: LONG}, do: {log: EARLY}}
+  - {name: cooldown, when: {event: f}, cooldown: LONG, do: {log: once}}
+  - {name: limit, when: {event: f}, limit: 1/LONG, do: {log: once too}}
+vars: {v: {initial: a}}
+`, "LONG", "876000h"))
+	r.send("e")
+	r.send("f")
+	r.send("f")
+	r.expect("msg=once ")
+	r.expect(`msg="once too"`)
+	time.Sleep(500 * time.Millisecond) // for what must not happen
+	if r.count("EARLY") > 0 || r.count("msg=once ") != 1 || r.count(`msg="once too"`) != 1 {
+		t.Error(r.log)
 	}
 }

@@ -5,6 +5,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"reflexd/agent/action"
 	"reflexd/agent/control"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
@@ -33,6 +35,16 @@ type Status struct {
 	Sources []SourceStatus  `json:"sources"`
 	Rules   []rule.Status   `json:"rules"`
 	Running []spawn.Running `json:"running"`
+	// Losses are by source, Actions by kind, and Memory is in bytes.
+	Losses  map[string]Loss  `json:"losses,omitempty"`
+	Actions action.Durations `json:"actions,omitempty"`
+	Memory  uint64           `json:"memory,omitempty"`
+}
+
+// Loss is how often a source lost events, and how many those were as far as that is known.
+type Loss struct {
+	Times  uint64 `json:"times"`
+	Events uint64 `json:"events"`
 }
 
 // SourceStatus is the state of one source.
@@ -61,6 +73,9 @@ func (a *Agent) Status() Status {
 		Wakeups: a.loop.Wakeups(),
 		Rules:   a.runner.Status(a.config.Rules),
 		Running: a.spawn.Running(),
+		Losses:  a.losses,
+		Actions: a.durations,
+		Memory:  residentMemory(a.opts.Proc),
 	}
 	s.Sources = append(s.Sources, SourceStatus{"agent", []sources.State{a.priority.state()}})
 	for i, k := range kinds {
@@ -91,6 +106,7 @@ var verbs = map[string]verb{
 	"get":       {control.Read, (*Agent).get, (*Agent).getExposed},
 	"rules":     {control.Read, (*Agent).listRules, nil},
 	"watch":     {control.Read, (*Agent).watch, nil},
+	"snapshot":  {control.Read, (*Agent).answerSnapshot, nil},
 	"set":       {control.Act, (*Agent).order, (*Agent).setExposed},
 	"pulse":     {control.Act, (*Agent).order, nil},
 	"blink":     {control.Act, (*Agent).order, nil},
@@ -125,8 +141,15 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 	v.answer(a, r, reply)
 }
 
-func (a *Agent) reloadOnRequest(_ control.Request, reply func(any, error)) {
-	a.reload("control socket", func(err error) {
+func (a *Agent) reloadOnRequest(r control.Request, reply func(any, error)) {
+	var asked ReloadRequest
+	if len(r.Arguments) > 0 {
+		if err := json.Unmarshal(r.Arguments, &asked); err != nil {
+			reply(nil, fmt.Errorf("arguments of reload: %w", err))
+			return
+		}
+	}
+	a.reload("control socket", asked.Force, func(err error) {
 		if ps, ok := err.(*config.Problems); ok {
 			err = fmt.Errorf("%w\n%s", client.ErrConfiguration, ps.Summary(mostComplaints))
 		}

@@ -84,3 +84,27 @@ func allZero(b []byte) bool {
 	}
 	return true
 }
+
+// Readable returns the label of a FAT filesystem in UTF-8. It is stored in the
+// code page of the system that wrote it; the one that is taken for it, 437, is
+// the one that Linux takes for file names there unless it is told otherwise.
+// Formatters of Unix wrote UTF-8 for a while: that is returned as it is.
+func Readable(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var out []byte
+	for i := range len(text) {
+		if b := text[i]; b < 0x80 {
+			out = append(out, b)
+		} else {
+			out = utf8.AppendRune(out, codePage437[b-0x80])
+		}
+	}
+	return string(out)
+}
+
+// codePage437 are its characters from 0x80 on: fs/nls/nls_cp437.c.
+var codePage437 = [128]rune([]rune("ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»" +
+	"░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀" +
+	"αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0"))

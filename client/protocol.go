@@ -20,7 +20,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -140,21 +142,29 @@ type Filter struct {
 	Sources []string `json:"sources,omitempty"`
 	// Rules restricts the stream to what these rules do.
 	Rules []string `json:"rules,omitempty"`
+	// Actions asks for notices of type action too, Masked for a stream in which
+	// what is typed is left out whoever reads it.
+	Actions bool `json:"actions,omitempty"`
+	Masked  bool `json:"masked,omitempty"`
 }
 
 // Notice is one packet of the stream that the verb watch starts.
 type Notice struct {
-	Type string `json:"type"` // watching, event, rule or lost
+	Type string `json:"type"` // watching, event, rule, action or lost
 	// Version is of the stream's form; in the notice watching.
 	Version int `json:"version,omitempty"`
 	// Time is CLOCK_MONOTONIC; of an event, the kernel's timestamp.
 	Time Seconds `json:"time,omitempty"`
 	// Kind, Name, State and Fields are the event's; of type rule, Kind and Name
 	// are those of the event that the rule's firing is about.
-	Kind   string         `json:"kind,omitempty"`
-	Name   string         `json:"name,omitempty"`
-	State  string         `json:"state,omitempty"`
-	Source string         `json:"source,omitempty"`
+	Kind   string `json:"kind,omitempty"`
+	Name   string `json:"name,omitempty"`
+	State  string `json:"state,omitempty"`
+	Source string `json:"source,omitempty"`
+	// Names are the names by which the configuration knows the input device.
+	// Caused is set for an event that a rule sent.
+	Names  []string       `json:"names,omitempty"`
+	Caused bool           `json:"caused,omitempty"`
 	Fields map[string]any `json:"fields,omitempty"`
 	// Masked is set if what was typed was left out, Cut lists the fields whose
 	// values were too long and end early.
@@ -166,6 +176,10 @@ type Notice struct {
 	Rule    string `json:"rule,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	Why     string `json:"why,omitempty"`
+	// Action is what a rule did, Took how long; of type action. Why is the error
+	// if it failed.
+	Action string   `json:"action,omitempty"`
+	Took   *Seconds `json:"took,omitempty"`
 	// Count is how many notices were lost before this one; of type lost.
 	Count uint64 `json:"count,omitempty"`
 }
@@ -190,9 +204,46 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%s%d.%09d", sign, int64(s)/1e9, int64(s)%1e9), nil
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. No nanosecond of what MarshalJSON
+// wrote is lost.
 func (s *Seconds) UnmarshalJSON(text []byte) error {
-	f, err := strconv.ParseFloat(string(text), 64)
-	*s = Seconds(f * 1e9)
-	return err
+	whole, part, _ := strings.Cut(strings.TrimPrefix(string(text), "-"), ".")
+	seconds, err := strconv.ParseUint(whole, 10, 33)
+	nanos, badPart := strconv.ParseUint((part + "000000000")[:9], 10, 64)
+	if err == nil && badPart == nil {
+		*s = Seconds(seconds*1e9 + nanos)
+	} else {
+		f, err := strconv.ParseFloat(string(text), 64)
+		if err != nil || !(math.Abs(f) < 1<<33) {
+			return fmt.Errorf("%q is no number of seconds", text)
+		}
+		*s = Seconds(math.Abs(f) * 1e9)
+	}
+	if text[0] == '-' {
+		*s = -*s
+	}
+	return nil
+}
+
+// Snapshot is what an agent runs on, what it was told to do, and how things are:
+// the head of a recording.
+type Snapshot struct {
+	Recording int     `json:"recording"` // the version of the form: 1
+	Reflexd   string  `json:"reflexd"`   // the program's version
+	Board     string  `json:"board,omitempty"`
+	Kernel    string  `json:"kernel"`
+	Time      Seconds `json:"time"`           // CLOCK_MONOTONIC
+	Wall      string  `json:"wall,omitempty"` // what the clock showed then, in RFC 3339; left out if it was not set
+	Zone      string  `json:"zone,omitempty"` // the name of the time zone
+	Masked    bool    `json:"masked,omitempty"`
+	// Files are those of the configuration, Hash is the SHA-256 of all of them.
+	Files []string `json:"files,omitempty"`
+	Hash  string   `json:"hash,omitempty"`
+	Rules []string `json:"rules,omitempty"`
+	// The states, by names: on or off, values, present or absent, up or down.
+	Lines   map[string]string `json:"lines,omitempty"`
+	Vars    map[string]string `json:"vars,omitempty"`
+	Inputs  map[string]string `json:"inputs,omitempty"`
+	Links   map[string]string `json:"links,omitempty"`
+	Devices []string          `json:"devices,omitempty"` // what is open, as status shows it
 }

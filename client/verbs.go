@@ -83,6 +83,13 @@ func (c *Conn) Cancel(rule string) (Cancelled, error) {
 // It needs the role admin.
 func (c *Conn) Reload() error { return c.ask("reload", "", nil, nil) }
 
+// Snapshot returns what the agent runs on and how things are. It needs the role
+// read.
+func (c *Conn) Snapshot() (Snapshot, error) {
+	var s Snapshot
+	return s, c.ask("snapshot", "", nil, &s)
+}
+
 // Watch starts the stream of what f selects, which Next then reads. The
 // connection takes no other request any more. It needs the role read; what is
 // typed is masked for all roles but admin.

@@ -47,6 +47,8 @@ func (s *sample) value() Value {
 		Field{Name: "span", Value: Duration(&s.Span)},
 		Field{Name: "on", Value: Bool(&s.On)},
 		Field{Name: "mode", Value: OneOf(&s.Mode, "single", "queued", "restart")},
+		Field{Name: "one", Value: Int(&s.Count, 1, 1)},
+		Field{Name: "press", Value: OneOf(&s.Mode, "pressed", "released", "held", "clicked", "double-clicked")},
 		Field{Name: "named", Value: MapOf(&s.Named, at, elem)},
 		Field{Name: "either", Value: Either(Text(&s.Arg), Object(Field{Name: "count", Value: Int(&s.Count, 1, 9)}))},
 		Field{Name: "act", Value: Choice("action", variants, common, func(key string, _ Pos) []Field {
@@ -138,6 +140,14 @@ func TestComplaints(t *testing.T) {
 		"count: 1\n\tspan: 1s\n":                                      "f.yaml:2:1: YAML: a tab in the indentation: use spaces",
 		"count: 1\nact: {say: \xe9}\n":                                "f.yaml:2:12: the byte 0xe9 is not UTF-8",
 		"words: [a":                                                   "f.yaml:",
+		"act: {say: !!binary aGk=}":                                   "f.yaml:1:12: the YAML tag !!binary is not supported",
+		"count: !mine 5":                                              "the YAML tag !mine is not supported",
+		"words: !!set {a, b}":                                         "the YAML tag !!set is not supported",
+		"one: 2":                                                      `f.yaml:1:6: expected the integer 1, found "2"`,
+		"press: long-pressed":                                         `found "long-pressed"; did you mean "held"?`,
+		"press: ON":                                                   `found "ON"; did you mean "pressed"?`,
+		"press: Double_Click":                                         `did you mean "double-clicked"?`,
+		"press: presed":                                               `did you mean "pressed"?`,
 		strings.Repeat("[", 10_000):                                   "f.yaml",
 		"a: " + strings.Repeat("- ", 99):                              "f.yaml:1",
 	} {
@@ -247,6 +257,28 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	ReadFiles([]string{"/nowhere/x.yaml"}, Object(), ps)
 	if ps.Error() != "/nowhere/x.yaml: no such file or directory" {
 		t.Error(ps)
+	}
+}
+
+// A complaint quotes no more than anyone reads, whatever it complains of.
+func TestComplaintsAreShort(t *testing.T) {
+	huge := strings.Repeat("long ", 180_000)
+	for _, format := range []string{"%s", "'%s'", "{%s: 1}", "count: %s", "span: %s", "on: %s", "mode: %s", "act: {say: %s, x: 1}", "act: {%s: x}", "named: {a: %s}", "words: {%s: x}"} {
+		_, ps := read(fmt.Sprintf(format, strings.TrimSpace(huge)))
+		if n := len(ps.Error()); n > 2500 || n == 0 {
+			t.Errorf("%s: a complaint of %d bytes: %.300s", format, n, ps.Error())
+		}
+	}
+}
+
+func TestDirectivesAndTags(t *testing.T) {
+	for _, text := range []string{"%YAML 1.2\n---\ncount: 3\n", "# x\n%YAML 1.1\n---\ncount: 3", "%YAML 1.2\r\n---\r\ncount: 3", "count: !!str 3", "count: !!int 3", "!!map {count: ! 3}"} {
+		if s, ps := read(text); ps.Failed() || s.Count != 3 {
+			t.Errorf("%q: %d, %v", text, s.Count, ps)
+		}
+	}
+	if s, ps := read("act: {say: \"%YAML 1.2\"}\nlist:\n- |\n  %YAML 1.2\n"); ps.Failed() || s.Arg != "%YAML 1.2" || s.Words[0] != "%YAML 1.2\n" {
+		t.Errorf("%+v, %v", s, ps)
 	}
 }
 

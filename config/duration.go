@@ -14,15 +14,25 @@ import (
 // Duration returns a Value for a time span with its unit: 10ms, 2s, 1h30m.
 func Duration(p *time.Duration) Value { return Parsed(p, "duration", ParseDuration) }
 
+// LongestDuration is the longest time span of the language. The sum of two, and
+// of a machine's uptime, is still a time.Duration, which ends after 292 years.
+const LongestDuration = 100 * 365 * 24 * time.Hour
+
 // ParseDuration understands what time.ParseDuration does, but for negative
-// spans, and complains of a missing or unknown unit.
+// spans and those above LongestDuration, and tells of a missing or unknown unit.
 func ParseDuration(s string) (time.Duration, error) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" && s[0] != '-' {
+		if strings.Trim(s, "0123456789._") != "" || len(s) > 20 { // inf, nan, 1e3, 0x10p1
+			return 0, fmt.Errorf("expected a duration such as 200ms, 3s or 1h30m, found %.60q", s)
+		}
 		return 0, fmt.Errorf("%q has no unit: write %sms, %ss or %sm", s, s, s, s)
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("expected a duration such as 200ms, 3s or 1h30m, found %q%s", s, spelled(s))
+	switch {
+	case err != nil || d < 0:
+		return 0, fmt.Errorf("expected a duration such as 200ms, 3s or 1h30m, found %.60q%s", s, spelled(s))
+	case d > LongestDuration:
+		return 0, fmt.Errorf("%.60q is longer than 100 years (876000h)", s)
 	}
 	return d, nil
 }
@@ -31,10 +41,12 @@ func ParseDuration(s string) (time.Duration, error) {
 // of those that the language has not: "5 minutes", "1d".
 func spelled(s string) string {
 	n := len(s) - len(strings.TrimLeft(s, "0123456789"))
-	number, err := strconv.Atoi(s[:n])
+	number, err := strconv.ParseInt(s[:n], 10, 64)
 	if err != nil {
 		return ""
 	}
+	const longest = "; the longest is 876000h, 100 years"
+	days := int64(0)
 	unit := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s[n:])), "s")
 	switch unit {
 	case "m", "msec", "millisecond":
@@ -46,14 +58,20 @@ func spelled(s string) string {
 	case "h", "hr", "hour":
 		unit = "h"
 	case "d", "day":
-		number, unit = 24*number, "h"
+		days = 1
 	case "w", "week":
-		number, unit = 7*24*number, "h"
+		days = 7
 	default:
 		return ""
 	}
-	if written := strconv.Itoa(number) + unit; written != s {
+	if days > 0 {
+		if number > int64(LongestDuration/time.Hour)/(24*days) {
+			return longest
+		}
+		number, unit = 24*days*number, "h"
+	}
+	if written := strconv.FormatInt(number, 10) + unit; written != s {
 		return didYouMean(written)
 	}
-	return "; that is longer than 292 years"
+	return longest
 }

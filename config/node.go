@@ -6,10 +6,12 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -131,7 +133,7 @@ func Parse(file string, text []byte, ps *Problems) (Node, bool) {
 		ps.Errorf(Pos{File: file}, "the file is larger than %d bytes", maxFileSize)
 		return Node{}, false
 	}
-	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	dec := yaml.NewDecoder(bytes.NewReader(asVersion11(text)))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
@@ -156,6 +158,28 @@ func Parse(file string, text []byte, ps *Problems) (Node, bool) {
 	}
 	return n, !c.failed
 }
+
+// asVersion11 returns text with the directive %YAML 1.2 at its beginning, which
+// the library refuses, as 1.1: in what the language uses of YAML, these agree.
+func asVersion11(text []byte) []byte {
+	for rest := text; len(rest) > 0; {
+		line, more, _ := bytes.Cut(rest, []byte{'\n'})
+		if bytes.HasPrefix(line, []byte("%YAML 1.2")) {
+			other := bytes.Clone(text)
+			copy(other[len(text)-len(rest):], "%YAML 1.1")
+			return other
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {
+			break
+		}
+		rest = more
+	}
+	return text
+}
+
+// harmlessTags say what a scalar, list or mapping is anyway: all scalars are
+// taken as they are written.
+var harmlessTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!seq", "!!map", "!"}
 
 // converter copies the library's tree into ours.
 type converter struct {
@@ -184,6 +208,8 @@ func (c *converter) node(y *yaml.Node, depth int) Node {
 		return c.fail(at, "more than %d values, counting what aliases repeat", maxNodes)
 	case depth > maxDepth:
 		return c.fail(at, "nested deeper than %d levels", maxDepth)
+	case y.Style&yaml.TaggedStyle != 0 && !slices.Contains(harmlessTags, y.Tag):
+		c.ps.Errorf(at, "the YAML tag %.60s is not supported: remove it, or quote a string that begins with !", y.Tag)
 	}
 	n := Node{Pos: at}
 	switch y.Kind {
@@ -249,6 +275,16 @@ func load(path string, ps *Problems) (Node, bool) {
 		return Node{}, false
 	}
 	return Parse(path, text, ps)
+}
+
+// Peek returns what is in a file, for those who want to know what it names
+// whatever is wrong with it: an empty Map if it cannot be read.
+func Peek(path string) Node {
+	n, ok := load(path, &Problems{})
+	if !ok {
+		return Node{Kind: Map}
+	}
+	return n
 }
 
 // cause drops the operation and path that an os error repeats.

@@ -110,7 +110,19 @@ func (ps *Problems) addf(p Problem, format string, args []any) {
 	ps.told[key] = true
 }
 
+// shortened leaves out the middle of a message that quotes more than anyone
+// reads: what it says is at its ends.
+func shortened(message string) string {
+	const most, head, tail = 2000, 800, 400
+	if len(message) <= most {
+		return message
+	}
+	begin, end := message[:head], message[len(message)-tail:]
+	return fmt.Sprintf("%s… (%d bytes) …%s", strings.ToValidUTF8(begin, ""), len(message)-head-tail, strings.ToValidUTF8(end, ""))
+}
+
 func (ps *Problems) add(p Problem) {
+	p.Message = shortened(p.Message)
 	if !slices.Contains(ps.files, p.Pos.File) {
 		ps.files = append(ps.files, p.Pos.File)
 	}

@@ -163,16 +163,19 @@ func ParseBool(s string) (bool, error) {
 	case "off", "false":
 		return false, nil
 	}
-	return false, fmt.Errorf("expected on or off, found %q", s)
+	return false, fmt.Errorf("expected on or off, found %.60q", s)
 }
 
 // Int returns a Value for an integer from low to high.
 func Int(p *int, low, high int) Value {
 	what := fmt.Sprintf("an integer from %d to %d", low, high)
+	if low == high {
+		what = fmt.Sprintf("the integer %d", low)
+	}
 	return Parsed(p, what, func(s string) (int, error) {
 		v, err := strconv.Atoi(s)
 		if err != nil || v < low || v > high {
-			return 0, fmt.Errorf("expected %s, found %q", what, s)
+			return 0, fmt.Errorf("expected %s, found %.60q", what, s)
 		}
 		return v, nil
 	})
@@ -194,8 +197,36 @@ func (v oneOf) Read(n Node, ps *Problems) {
 	case slices.Contains(v.words, n.Text):
 		*v.p = n.Text
 	default:
-		ps.Errorf(n.Pos, "expected %s, found %q%s", either(v.words), n.Text, Suggest(n.Text, v.words))
+		ps.Errorf(n.Pos, "expected %s, found %.60q%s", either(v.words), n.Text, v.suggest(n.Text))
 	}
+}
+
+// suggest asks for the word that was meant, by its letters or by its meaning.
+func (v oneOf) suggest(word string) string {
+	for _, meant := range synonyms[strings.ReplaceAll(strings.ToLower(word), "_", "-")] {
+		if slices.Contains(v.words, meant) {
+			return didYouMean(meant)
+		}
+	}
+	return Suggest(word, v.words)
+}
+
+// synonyms are words that people write for words of the language: the first of
+// these that is allowed in the place will be meant.
+var synonyms = map[string][]string{
+	"long-pressed": {"held"}, "long-press": {"held"}, "longpress": {"held"}, "long": {"held"}, "hold": {"held"}, "long-clicked": {"held"},
+	"press": {"pressed"}, "push": {"pressed"}, "pushed": {"pressed"}, "down": {"pressed"}, "on": {"pressed", "up", "present"},
+	"release": {"released"}, "up": {"released"}, "off": {"released", "down", "absent"}, "let-go": {"released"},
+	"tap": {"clicked"}, "tapped": {"clicked"}, "click": {"clicked"}, "single-clicked": {"clicked"}, "short-pressed": {"clicked"}, "short": {"clicked"},
+	"double-click": {"double-clicked"}, "double-tapped": {"double-clicked"}, "double": {"double-clicked"}, "dblclick": {"double-clicked"},
+	"autorepeat": {"repeated"}, "repeat": {"repeated"},
+	"high": {"on", "rising"}, "low": {"off", "falling"}, "true": {"on"}, "false": {"off"}, "yes": {"on"}, "no": {"off"},
+	"active": {"on"}, "inactive": {"off"},
+	"connected": {"present", "up", "added", "mounted"}, "plugged": {"present", "added", "mounted", "up"}, "plugged-in": {"present", "added", "mounted"},
+	"inserted": {"present", "added", "mounted"}, "attached": {"present", "added", "mounted"}, "online": {"up", "present"},
+	"disconnected": {"absent", "down", "removed", "unmounted"}, "unplugged": {"absent", "removed", "yanked", "down"},
+	"removed": {"absent", "deleted", "unmounted"}, "detached": {"absent", "removed", "unmounted"}, "offline": {"down", "absent"},
+	"ejected": {"unmounted"}, "error": {"failed"}, "modified": {"written", "changed"}, "change": {"changed"}, "new": {"created", "added"},
 }
 
 // either joins words as a sentence does: "a, b or c".

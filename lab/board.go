@@ -22,10 +22,11 @@ import (
 type Config struct {
 	Machine     Machine
 	Files       map[string]File // by their path in the guest; faster than any WriteFile
-	Saved       bool            // start from a saved state, if that works; not with Icount or QEMU
+	Saved       bool            // start from a saved state, if that works; not with Icount, Root or QEMU
 	Icount      bool            // guest time follows executed instructions: for measuring, on Virt alone
 	HeaderNames bool            // Pi3: the SoC's own lines keep their names, GPIO2 and so on
 	Udev        bool            // Debian's udevd is there, with its rules, for whoever starts it
+	Root        string          // Virt: the image of an ext4 with a system, to be process 1 and to run GuestService; not changed
 	Cmdline     string          // added to the kernel's command line
 	QEMU        []string        // added to QEMU's arguments
 	Patience    time.Duration   // how long booting may take; 0 means two minutes
@@ -72,7 +73,7 @@ func Boot(ctx context.Context, c Config) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Saved && !c.Icount && len(c.QEMU) == 0 {
+	if c.Saved && !c.Icount && len(c.QEMU) == 0 && c.Root == "" {
 		b, err := resume(ctx, c, prepared)
 		if err == nil {
 			return b, nil

@@ -54,7 +54,11 @@ func writeBase(ctx context.Context, to io.Writer, c Config, i *image.Image) erro
 	if _, err := copyFile(to, i.Initramfs()); err != nil {
 		return err
 	}
-	setup, err := json.Marshal(wire.Setup{Port: c.Machine.port, Modules: i.Modules[c.Machine.name]})
+	asked := wire.Setup{Port: c.Machine.port, Modules: i.Modules[c.Machine.name]}
+	if c.Root != "" {
+		asked.Root = rootDevice
+	}
+	setup, err := json.Marshal(asked)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"reflexd/lab/image"
+	"reflexd/lab/wire"
 )
 
 // A Machine is a kind of board.
@@ -60,6 +61,21 @@ const networkCard = "lan"
 
 // String returns the machine's short name.
 func (m Machine) String() string { return m.name }
+
+// rootDevice is where the guest finds Config.Root.
+const rootDevice = "/dev/vda"
+
+// GuestService is a unit of systemd for Config.Root, with which programs can be run on the board when systemd is process 1.
+const GuestService = `[Unit]
+DefaultDependencies=no
+After=sysinit.target
+[Service]
+ExecStart=` + wire.ServerPath + ` serve
+KillMode=process
+Environment=HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+[Install]
+WantedBy=multi-user.target
+`
 
 // icountArgs make guest time follow executed instructions, 2 ns each, whatever the host does meanwhile.
 var icountArgs = []string{"-icount", "shift=1,sleep=on"}
@@ -122,6 +138,9 @@ func (m Machine) qemuArgs(c Config, i *image.Image) ([]string, error) {
 	}
 	if cpus > 0 {
 		args = append(args, "-smp", strconv.Itoa(cpus))
+	}
+	if c.Root != "" {
+		args = append(args, "-drive", "if=none,id=root,format=raw,snapshot=on,file="+c.Root, "-device", "virtio-blk-pci,drive=root")
 	}
 	return append(args, c.QEMU...), nil
 }

@@ -18,13 +18,14 @@ import (
 // is not there. A symbolic link at path is replaced, not followed.
 func Replace(path, text string, perm os.FileMode) error {
 	r := replacement{path: path, text: text, perm: perm}
-	for _, step := range r.steps() {
-		if err := step(); err != nil {
-			r.giveUp()
-			return err
-		}
-	}
-	return nil
+	return r.do(r.steps()...)
+}
+
+// Swap is Replace for a file that is of no use after a power failure: it is left
+// to the kernel when the new one is on the disk.
+func Swap(path, text string, perm os.FileMode) error {
+	r := replacement{path: path, text: text, perm: perm}
+	return r.do(r.makeFolder, r.create, r.fill, r.close, r.rename)
 }
 
 // replacement is one replacement of a file.
@@ -32,6 +33,16 @@ type replacement struct {
 	path, text string
 	perm       os.FileMode
 	file       *os.File // under the temporary name
+}
+
+func (r *replacement) do(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			r.giveUp()
+			return err
+		}
+	}
+	return nil
 }
 
 // steps are to be done in order. After any of them the power may fail.

@@ -119,6 +119,20 @@ func copyString(buf []byte, s string) ([]byte, string) {
 	return buf, Borrow(buf[from:])
 }
 
+// Overlay returns fields with those of more, each in the place of the one that
+// has its name. It changes fields.
+func Overlay(fields, more []Field) []Field {
+	for _, m := range more {
+		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == m.Name })
+		if i < 0 {
+			fields = append(fields, m)
+		} else {
+			fields[i] = m
+		}
+	}
+	return fields
+}
+
 // Lookup returns the value of the field name.
 func (e *Event) Lookup(name string) (Value, bool) {
 	for i := range e.Fields {
@@ -153,6 +167,7 @@ type Value struct {
 	text   string
 	number int64
 	isText bool
+	quoted bool // only while a condition looks at it: see isQuoted
 }
 
 // Text returns a text value.

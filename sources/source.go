@@ -217,11 +217,12 @@ type Host struct {
 // (0: nobody knows how many). hint says what would help, in the words of
 // whoever can turn it.
 func (h *Host) Lost(kind, name string, count int, hint string) {
-	source := kind
+	source, log := kind, h.Log
 	if name != "" {
 		source += ":" + name
+		log = log.With("name", name)
 	}
-	h.Log.Warn("events lost", "source", source, "count", count, "hint", hint)
+	log.Warn("events lost", "count", count, "hint", hint)
 	h.Emit(&Event{
 		Time:   h.Loop.Now(),
 		Topic:  Topic{"loss", kind, "lost"},

@@ -34,11 +34,27 @@ type test interface {
 func (w Where) Match(e *Event) bool {
 	for i := range w {
 		v, ok := e.Lookup(w[i].field)
+		v.quoted = isQuoted(v.text) && (e.Topic.Kind == "uevent" || e.Topic.Kind == "udev")
 		if !w[i].test.holds(v, ok, e) {
 			return false
 		}
 	}
 	return true
+}
+
+// isQuoted reports whether text is in quotes, as some drivers send values in
+// uevents: NAME="USB Keyboard". What a pattern without quotes asks for is what
+// stands between them.
+func isQuoted(text string) bool {
+	return len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"'
+}
+
+// asked returns the text of v that pattern is about.
+func (v Value) asked(pattern string) string {
+	if v.quoted && strings.IndexByte(pattern, '"') < 0 {
+		return v.text[1 : len(v.text)-1]
+	}
+	return v.text
 }
 
 // Equal reports whether w and other ask for the same, in the same order.
@@ -254,7 +270,7 @@ func newEqual(text string) equal {
 
 func (t equal) holds(v Value, present bool, _ *Event) bool {
 	if v.isText || !present {
-		return present && v.text == t.text
+		return present && v.asked(t.text) == t.text
 	}
 	return t.isNumber && v.number == t.number
 }
@@ -264,7 +280,7 @@ func (t equal) holds(v Value, present bool, _ *Event) bool {
 type glob struct{ pattern string }
 
 func (t glob) holds(v Value, present bool, _ *Event) bool {
-	return present && v.isText && Glob(t.pattern, v.text) || present && !v.isText && Glob(t.pattern, v.String())
+	return present && v.isText && Glob(t.pattern, v.asked(t.pattern)) || present && !v.isText && Glob(t.pattern, v.String())
 }
 
 type anyOf []test

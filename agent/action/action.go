@@ -5,11 +5,9 @@
 package action
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"reflexd/agent/bridge"
@@ -110,12 +108,17 @@ type Env struct {
 	// Act, if not nil, is asked to carry out each action: if it is handled,
 	// nothing else is done.
 	Act func(*Run, *Step) (p Pending, err error, handled bool)
+	// Ended, if not nil, is shown each action that is over: how long it took, and
+	// its failure.
+	Ended func(r *Run, step *Step, took time.Duration, err error)
 	// Environ is what programs inherit.
 	Environ []string
 	Proc    string // where /proc is
 	// Wall returns what the clock showed at a time of CLOCK_MONOTONIC, as
 	// people write it; "" while the clock is not set. nil for no clock.
 	Wall func(time.Duration) string
+	// Durations counts how long actions took that were waited for; nil for nobody.
+	Durations Durations
 }
 
 // Check is what actions are checked against while they are built.
@@ -240,13 +243,22 @@ type stepSpec struct {
 	build         func(*Check) Action
 }
 
-// Value returns the Value that reads s: one action or a list of them.
-// questions are those that actions may ask.
-func (s *Spec) Value(questions []sources.ConditionKind) config.Value {
-	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
-		*p = &stepSpec{}
-		return (*p).value(questions)
-	})
+// Language is the kinds of actions, with the questions that they may ask.
+type Language struct {
+	questions []sources.ConditionKind
+	variants  []config.Variant
+}
+
+// NewLanguage returns the kinds of actions where there are these questions.
+func NewLanguage(questions []sources.ConditionKind) *Language {
+	l := &Language{questions: questions}
+	for _, k := range kinds {
+		l.variants = append(l.variants, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
+			value, _ := k.begin(questions)
+			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
+		}})
+	}
+	return l
 }
 
 // begin returns a new action of the kind.
@@ -257,24 +269,20 @@ func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Che
 	return k.New()
 }
 
-// variants are the kinds as the language knows them.
-var variants = sync.OnceValue(func() []config.Variant {
-	var all []config.Variant
-	for _, k := range kinds {
-		all = append(all, config.Variant{Key: k.Key, Doc: k.Doc, Fields: func() []config.Field {
-			value, _ := k.begin(nil)
-			return []config.Field{{Name: k.Key, Doc: k.Doc, Required: true, Also: k.Also, Value: value}}
-		}})
-	}
-	return all
-})
+// Value returns the Value that reads s: one action or a list of them.
+func (s *Spec) Value(l *Language) config.Value {
+	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
+		*p = &stepSpec{}
+		return (*p).value(l)
+	})
+}
 
-func (s *stepSpec) value(questions []sources.ConditionKind) config.Value {
+func (s *stepSpec) value(l *Language) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
-	choice := config.Choice("action", variants(), common, func(key string, at config.Pos) []config.Field {
+	choice := config.Choice("action", l.variants, common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
-		value, build := kinds[i].begin(questions)
+		value, build := kinds[i].begin(l.questions)
 		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
 		return []config.Field{{Name: key, Required: true, Value: value}}
 	})
@@ -310,6 +318,14 @@ func (s *Spec) BuildOnFailure(c *Check) List {
 	return s.Build(&with)
 }
 
+// Journal is what a rule's runs log, each call a line or less: what repeats is
+// counted instead.
+type Journal interface {
+	Fired(e *sources.Event)
+	// Failed logs that an action of that kind, declared at that place, failed.
+	Failed(kind string, err error, at string)
+}
+
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
@@ -324,13 +340,16 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Journal logs the firing and what fails; nil if the run is of no rule.
+	Journal Journal
 
 	list      List
 	onFailure List
 	step      int
 	pending   Pending
 	stopped   bool
-	waited    bool // for an action
+	waited    bool          // for an action
+	waiting   time.Duration // CLOCK_MONOTONIC when the wait for the pending one began
 	failure   error
 	done      func(error)
 }
@@ -359,7 +378,9 @@ func (r *Run) own() {
 // announce logs the firing.
 func (r *Run) announce() {
 	r.Fresh = false
-	r.Env.Log.Info("fired", "rule", r.Rule, "event", r.Event.Describe())
+	if r.Journal != nil {
+		r.Journal.Fired(r.Event)
+	}
 }
 
 // shown is Wall, and "" without a clock.
@@ -422,10 +443,22 @@ func (r *Run) Finish(err error) {
 		r.end()
 		return
 	}
+	took := r.Env.Loop.Now() - r.waiting
+	if r.Env.Durations != nil {
+		r.Env.Durations.Add(r.list[r.step].Kind, took)
+	}
+	r.ended(err, took)
 	if r.endStep(err) {
 		r.step++
 	}
 	r.advance()
+}
+
+// ended shows that the current action is over.
+func (r *Run) ended(err error, took time.Duration) {
+	if r.Env.Ended != nil {
+		r.Env.Ended(r, &r.list[r.step], took, err)
+	}
 }
 
 // await turns a call that tells what came of it now or later into what Start
@@ -460,10 +493,11 @@ func (r *Run) advance() {
 		}
 		pending, err := r.start(&step)
 		if pending != nil {
-			r.pending, r.waited = pending, true
+			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
 			r.own()
 			return
 		}
+		r.ended(err, 0)
 		if r.endStep(err) {
 			r.step++
 		}
@@ -489,11 +523,11 @@ func (r *Run) endStep(err error) bool {
 	}
 	r.own()
 	step := r.list[r.step]
-	level := slog.LevelWarn
-	if r.Rule == "" {
-		level = slog.LevelDebug
+	if r.Journal == nil { // of no rule: whoever asked is told
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", err, "at", step.Pos.String())
+	} else {
+		r.Journal.Failed(step.Kind, err, step.Pos.String())
 	}
-	r.Env.Log.Log(context.Background(), level, "action failed", "rule", r.Rule, "action", step.Kind, "error", err, "at", step.Pos.String())
 	if step.IgnoreFailure {
 		return true
 	}

@@ -57,7 +57,7 @@ func build(t *testing.T, yaml string) (List, *config.Problems) {
 		t.Fatal(ps)
 	}
 	var s Spec
-	s.Value(nil).Read(n, ps)
+	s.Value(NewLanguage(nil)).Read(n, ps)
 	lines := &Outputs{What: "output line", ByName: map[string]*struct{}{"relay2": nil, "relay1": nil, "lamp": nil, "busy": nil}, Example: "%s"}
 	return s.Build(&Check{Problems: ps, Known: Known{Outputs: lines, References: &References{}, Uses: &Uses{}}}), ps
 }

@@ -51,7 +51,7 @@ func (a *wait) stateValue(questions []sources.ConditionKind) config.Value {
 		a.at, a.compile = at, compile
 		return fields
 	})
-	return config.Func(config.Shape{Type: "a state, as in `if`, with `timeout`"}, func(n config.Node, ps *config.Problems) {
+	return config.Func(choice.Shape(), func(n config.Node, ps *config.Problems) {
 		a.text = n.String()
 		choice.Read(n, ps)
 	})

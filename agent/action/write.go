@@ -51,6 +51,18 @@ func (a *write) check(c *Check) Action {
 	return a
 }
 
+// Writes returns the paths that the actions write of l have, as they are
+// written.
+func (l List) Writes() []string {
+	var paths []string
+	for _, step := range l {
+		if a, ok := step.Action.(*write); ok {
+			paths = append(paths, a.path.String())
+		}
+	}
+	return paths
+}
+
 // Describe implements Action.
 func (a *write) Describe(e *sources.Event) string {
 	verb := "write "

@@ -162,10 +162,27 @@ func dial(t testing.TB, path string) int {
 	return fd
 }
 
+// say sends a packet. On a socket with a timeout, the runtime's own signals
+// interrupt it, and hear too.
+func say(fd int, packet []byte) error {
+	return uninterrupted(func() error { return unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil) })
+}
+
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 func hear(t testing.TB, fd int) client.Answer {
 	t.Helper()
-	buf := make([]byte, client.MaxPacket)
-	n, err := unix.Read(fd, buf)
+	buf, n := make([]byte, client.MaxPacket), 0
+	err := uninterrupted(func() (err error) {
+		n, err = unix.Read(fd, buf)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +199,7 @@ func TestHostileRequestsAreAnsweredWithAnError(t *testing.T) {
 	for _, packet := range []string{
 		"{", "[]", "\x00", `{"verb": 7}`, strings.Repeat("x", client.MaxRequest), strings.Repeat("x", client.MaxRequest+1), strings.Repeat("[", 4000),
 	} {
-		if err := unix.Sendto(fd, []byte(packet), unix.MSG_NOSIGNAL, nil); err != nil {
+		if err := say(fd, []byte(packet)); err != nil {
 			t.Fatal(err)
 		}
 		if a := hear(t, fd); !strings.Contains(a.Error, "decode the request") {
@@ -250,7 +267,7 @@ func TestClientThatLeavesBeforeItsAnswer(t *testing.T) {
 		reply("ok", nil)
 	})
 	fd := dial(t, path)
-	if err := unix.Sendto(fd, []byte(`{"verb":"slow"}`), unix.MSG_NOSIGNAL, nil); err != nil {
+	if err := say(fd, []byte(`{"verb":"slow"}`)); err != nil {
 		t.Fatal(err)
 	}
 	<-asked
@@ -300,7 +317,7 @@ func FuzzRequest(f *testing.F) {
 			return // an empty packet is how a client hangs up
 		}
 		fd := dial(t, path)
-		if err := unix.Sendto(fd, packet, unix.MSG_NOSIGNAL, nil); err != nil {
+		if err := say(fd, packet); err != nil {
 			t.Fatal(err)
 		}
 		hear(t, fd)

@@ -35,6 +35,7 @@ const (
 // view is a notice in the form that some of the watchers see.
 type view struct {
 	kind, name, source, rule string // what a filter looks at
+	action                   bool
 	packet                   []byte // at most client.MaxPacket
 }
 
@@ -61,7 +62,7 @@ func (e *entry) of(c *conn) *view {
 	switch {
 	case c.bridge != nil:
 		return e.bridge
-	case c.role >= Admin:
+	case c.role >= Admin && !c.filter.Masked:
 		return e.open
 	}
 	return e.masked
@@ -135,7 +136,7 @@ func (f *feed) add(e entry) {
 }
 
 func newView(n *client.Notice) *view {
-	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, packetOf(n)}
+	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, n.Type == "action", packetOf(n)}
 }
 
 // longestValue is how much of a field's value is left in a notice that would
@@ -300,7 +301,7 @@ func (c *conn) wants(v *view) bool {
 	if w == nil {
 		return true
 	}
-	return matchesOne(w.Names, func(p string) bool { return matchesName(p, v) }) &&
+	return (w.Actions || !v.action) && matchesOne(w.Names, func(p string) bool { return matchesName(p, v) }) &&
 		matchesOne(w.Sources, func(p string) bool {
 			before, _, _ := strings.Cut(v.source, ":")
 			return sources.Glob(p, v.source) || sources.Glob(p, before)

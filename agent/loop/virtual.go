@@ -19,7 +19,7 @@ func NewVirtual(at time.Duration) *Loop {
 // Advance lets time pass until the clock reads to. What is due before is done at
 // its time, and turn is called as Run calls it.
 func (l *Loop) Advance(to time.Duration, turn func()) {
-	for {
+	for !l.stopped && !l.Exhausted() {
 		l.round(turn)
 		due, ok := l.Due()
 		if len(l.posted) == 0 && (!ok || due > to) {
@@ -29,11 +29,17 @@ func (l *Loop) Advance(to time.Duration, turn func()) {
 			l.now = max(l.now, due)
 		}
 	}
-	if to > l.now {
+	if to > l.now && !l.stopped && !l.Exhausted() {
 		l.now = to
 		l.round(turn)
 	}
 }
+
+// mostWakeups bounds a virtual loop: a short timer and a long time make no end.
+const mostWakeups = 500_000
+
+// Exhausted reports whether the loop has done so much that it does no more.
+func (l *Loop) Exhausted() bool { return l.virtual && l.wakeups > mostWakeups }
 
 // round is one wake-up.
 func (l *Loop) round(turn func()) {

@@ -20,7 +20,7 @@ func (s *Source) adopt() {
 	}
 	var kept, stale []remembered
 	var err error
-	s.host.Loop.Beside(func() { kept, stale, err = s.mounter.takeStock(&s.blocks, roots) }, func() {
+	s.host.Loop.Beside(func() { kept, stale, err = s.machine.takeStock(roots) }, func() {
 		if err != nil {
 			s.host.Log.Error("cannot read what was mounted before", "error", err)
 		}
@@ -54,7 +54,7 @@ func (s *Source) takeOver(r remembered) {
 	}
 	d.mount, d.fields = &mt, r.fields
 	s.points[mt.point] = d
-	s.table.watch(s)
+	s.watchTable()
 	s.host.Log.Info("still mounted", "device", r.name, "at", mt.point)
 	s.emitState(d, Mounted, sources.Found, mt.point)
 }

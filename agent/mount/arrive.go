@@ -32,15 +32,14 @@ func (s *Source) consider(d *device, media bool) {
 		mounted := s.heldBy(d)
 		s.host.Loop.Beside(func() {
 			if media {
-				revalidate(d.name)
+				s.machine.revalidate(d.name)
 			}
-			f = s.claims.look(d.identity, interesting)
+			f = s.machine.look(d.identity, interesting)
 			if media {
-				f.swapped, err = s.blocks.swapped(f, mounted)
-				f.swapped = f.swapped && !s.blocks.renew(f.whole)
+				f.swapped, err = s.machine.swapped(f, mounted)
 			}
 			if !dry {
-				watchMedium(f, interesting)
+				s.machine.watchMedium(f, interesting)
 			}
 		}, func() {
 			if err != nil {
@@ -193,7 +192,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 	s.points[point], d.policy = d, w.policy
 	var result *mounted
 	var err error
-	s.host.Loop.Beside(func() { result, err = s.mounter.attach(&one) }, func() {
+	s.host.Loop.Beside(func() { result, err = s.machine.attach(&one) }, func() {
 		delete(s.points, point)
 		switch {
 		case errors.Is(err, errTaken) && !w.refuse && try < mostNames && !d.gone:
@@ -213,7 +212,7 @@ func (s *Source) mount(d *device, w *wish, try int, done func(error)) {
 func (s *Source) noteMount(d *device, w *wish, result *mounted) {
 	d.mount, d.problem, d.released = result, nil, false
 	s.points[result.point] = d
-	s.table.watch(s)
+	s.watchTable()
 	d.fields = eventFieldsOf(w.facts)
 	d.fields = append(d.fields, readOnlyField(result.readOnly))
 	if result.why != "" {

@@ -80,15 +80,7 @@ func (w *wish) mountOn(f *folder, result *mounted) error {
 	if err != nil {
 		return err
 	}
-	c := &w.facts.content
-	result.readOnly = w.readOnly || w.kind.ReadOnly || c.ReadOnly
-	switch {
-	case result.readOnly:
-	case w.facts.protected:
-		result.readOnly, result.why = true, "the device is write-protected"
-	case c.Dirty && !w.kind.Journal && !w.write:
-		result.readOnly, result.why = true, "it was not unmounted after its last use, and mounting does not repair it"
-	}
+	w.decide(result)
 	err = w.try(f, o, result)
 	protected := errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)
 	if protected && !result.readOnly {
@@ -101,6 +93,20 @@ func (w *wish) mountOn(f *folder, result *mounted) error {
 		err = w.try(f, o, result)
 	}
 	return w.explain(err)
+}
+
+// decide says whether the device is mounted read-only, as far as that is known
+// before.
+func (w *wish) decide(result *mounted) {
+	c := &w.facts.content
+	result.readOnly = w.readOnly || w.kind.ReadOnly || c.ReadOnly
+	switch {
+	case result.readOnly:
+	case w.facts.protected:
+		result.readOnly, result.why = true, "the device is write-protected"
+	case c.Dirty && !w.kind.Journal && !w.write:
+		result.readOnly, result.why = true, "it was not unmounted after its last use, and mounting does not repair it"
+	}
 }
 
 // try calls mount(2) with each of the type's drivers until the kernel knows

@@ -5,6 +5,8 @@
 package mount
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,7 +46,7 @@ func (s *Source) emptied(drive *device) {
 		return
 	}
 	s.host.Loop.After(hangs, func() {
-		s.host.Loop.Beside(func() { revalidate(drive.name) }, func() { s.lookAgain(drive) })
+		s.host.Loop.Beside(func() { s.machine.revalidate(drive.name) }, func() { s.lookAgain(drive) })
 	})
 }
 
@@ -59,10 +61,20 @@ func (s *Source) lookAgain(drive *device) {
 // mountedOf returns what is mounted of a drive: itself, or partitions of it.
 func (s *Source) mountedOf(drive *device) []*device {
 	var all []*device
-	for _, d := range s.devices {
+	for _, d := range s.inOrder() {
 		if d.mount != nil && (d.path == drive.path || strings.HasPrefix(d.path, drive.path+"/")) {
 			all = append(all, d)
 		}
+	}
+	return all
+}
+
+// inOrder returns the devices by their names: what is done to several must not
+// differ from run to run.
+func (s *Source) inOrder() []*device {
+	var all []*device
+	for _, name := range slices.Sorted(maps.Keys(s.devices)) {
+		all = append(all, s.devices[name])
 	}
 	return all
 }
@@ -85,7 +97,7 @@ func (s *Source) yank(d *device) {
 	}
 	slow := s.host.Loop.After(hangs, emit)
 	var err error
-	s.host.Loop.Beside(func() { err = s.mounter.cut(d.identity, mt) }, func() {
+	s.host.Loop.Beside(func() { err = s.machine.cut(d.identity, mt) }, func() {
 		slow.Stop()
 		if err != nil {
 			s.host.Log.Error("the mount of a removed device is left over", "device", d.name, "error", err)
@@ -101,9 +113,9 @@ func (s *Source) vacate(d *device, mt *mounted) {
 		delete(s.points, mt.point)
 	}
 	if len(s.points) == 0 {
-		s.table.close()
+		s.leaveTable()
 	}
-	for _, other := range s.devices {
+	for _, other := range s.inOrder() {
 		if other.crowded {
 			other.crowded, other.handled = false, ""
 			s.consider(other, false)

@@ -5,7 +5,11 @@
 
 package mount
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // listing is what there is to know when the devices are listed: what uevents
 // say meanwhile counts, and not what the list has of the same devices.
@@ -37,13 +41,11 @@ func (s *Source) list(all bool) {
 		return
 	}
 	l := &listing{since: s.uevents, removed: map[string]bool{}}
-	for name := range s.devices {
-		l.known = append(l.known, name)
-	}
+	l.known = slices.Sorted(maps.Keys(s.devices))
 	s.listing = l
 	var found []identity
 	var err error
-	s.host.Loop.Beside(func() { found, err = s.blocks.list() }, func() {
+	s.host.Loop.Beside(func() { found, err = s.machine.list() }, func() {
 		if s.listing != l {
 			return // abandoned
 		}

@@ -82,6 +82,10 @@ func (c *claims) look(id identity, interesting func(*facts) bool) *facts {
 // describeContent adds the fields of what is on the device.
 func (f *facts) describeContent() {
 	f.set("FSTYPE", sources.Text(f.content.Type))
-	f.set("LABEL", sources.Text(f.content.Label))
+	text := f.content.Label
+	if f.content.Type == "vfat" {
+		text = blkid.Readable(text)
+	}
+	f.set("LABEL", sources.Text(text))
 	f.set("UUID", sources.Text(f.content.UUID))
 }

@@ -29,6 +29,8 @@ var Kind = sources.Kind{
 	Name: "mount",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return newSource(h), nil },
+
+	Simulates: true,
 }
 
 // The states of a mount, as Topic.State bears them and `is` asks for them.
@@ -128,12 +130,15 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 // read.
 func (p *Plan) Resolve(*config.Problems) {}
 
-// wanted reports whether there is anything to do.
-func (p *Plan) wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }
+// Wanted reports whether drives are mounted, or mounts watched.
+func (p *Plan) Wanted() bool { return len(p.policies) > 0 || p.Acts || p.heard }
+
+// Automounts reports whether there is a policy, which needs no rule.
+func (p *Plan) Automounts() bool { return len(p.policies) > 0 }
 
 // Subscribes implements sources.SubscriberPlan.
 func (p *Plan) Subscribes() []string {
-	if !p.wanted() {
+	if !p.Wanted() {
 		return nil
 	}
 	return []string{"uevent", "loss"}

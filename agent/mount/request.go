@@ -57,7 +57,7 @@ func (s *Source) Mount(r Request, done func(error)) {
 	}
 	var id identity
 	var found bool
-	s.host.Loop.Beside(func() { id, found = s.blocks.find(r.Device) }, func() {
+	s.host.Loop.Beside(func() { id, found = s.machine.find(r.Device) }, func() {
 		if !found {
 			done(fmt.Errorf("mount %s: no such block device", r.Device))
 			return
@@ -79,7 +79,7 @@ func (s *Source) mountOnRequest(d *device, r *Request, done func(error)) {
 			done(err)
 		}
 		var f *facts
-		s.host.Loop.Beside(func() { f = s.claims.look(d.identity, func(*facts) bool { return true }) }, func() {
+		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, func(*facts) bool { return true }) }, func() {
 			s.lookedOnRequest(d, f, r, end)
 		})
 	}})
@@ -131,7 +131,7 @@ func (s *Source) Unmount(u UnmountRequest, done func(error)) {
 	targets := s.targets(u.Target)
 	if len(targets) == 0 && u.Target != "all" {
 		var err error
-		s.host.Loop.Beside(func() { err = s.mounter.releaseForeign(u.Target, s.blocks.dev, how) }, func() { done(err) })
+		s.host.Loop.Beside(func() { err = s.machine.releaseForeign(u.Target, how) }, func() { done(err) })
 		return
 	}
 	s.unmountAll(targets, how, done)
@@ -167,10 +167,7 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 		var err error
 		still := true
 		s.host.Loop.Beside(func() {
-			err = s.mounter.release(mt.point, how)
-			if still = s.mounter.mounts.has(mt.point, &d.identity); !still {
-				s.mounter.clean(d.identity, mt)
-			}
+			still, err = s.machine.release(d.identity, mt, how)
 		}, func() {
 			switch {
 			case d.mount != mt, d.gone: // finish emits it, however the unmounting went
@@ -193,7 +190,7 @@ func (s *Source) targets(target string) []*device {
 	}
 	var found []*device
 	whole := s.devices[target]
-	for _, d := range s.devices {
+	for _, d := range s.inOrder() {
 		meant := target == "all" || whole != nil && (d == whole || strings.HasPrefix(d.path, whole.path+"/"))
 		if meant && (d.mount != nil || d.queue.doing != "") {
 			found = append(found, d)
@@ -211,7 +208,7 @@ func (s *Source) Eject(target string, done func(error)) {
 	}
 	var d *drive
 	var err error
-	s.host.Loop.Beside(func() { d, err = s.blocks.drive(name) }, func() {
+	s.host.Loop.Beside(func() { d, err = s.machine.drive(name) }, func() {
 		if err != nil {
 			done(err)
 			return
@@ -222,7 +219,7 @@ func (s *Source) Eject(target string, done func(error)) {
 
 func (s *Source) ejectDrive(d *drive, done func(error)) {
 	var parts []*device
-	for _, p := range s.devices {
+	for _, p := range s.inOrder() {
 		if d.covers(&p.identity) && (p.mount != nil || p.queue.doing != "") {
 			parts = append(parts, p)
 		}
@@ -232,7 +229,7 @@ func (s *Source) ejectDrive(d *drive, done func(error)) {
 			done(fmt.Errorf("eject %s: %w", d.name, err))
 			return
 		}
-		s.host.Loop.Beside(func() { err = d.eject(&s.mounter) }, func() {
+		s.host.Loop.Beside(func() { err = s.machine.eject(d) }, func() {
 			if err == nil {
 				s.host.Log.Info("ejected", "device", d.name)
 			}

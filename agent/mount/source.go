@@ -24,6 +24,7 @@ type Source struct {
 	blocks  blocks
 	claims  claims
 	mounter mounter
+	machine machine
 	plan    *Plan
 	devices map[string]*device // by DEVNAME
 	points  map[string]*device // who is, or is about to be, at a mount point
@@ -31,12 +32,12 @@ type Source struct {
 	// adopting is set at start until we know what we mounted before; nothing
 	// is mounted until then.
 	adopting         bool
-	listing          *listing      // nil unless devices are being listed
-	again            bool          // list once more
-	uevents          uint64        // uevents of block devices so far
-	relisting        sources.Timer // nil unless devices are to be listed after a loss
-	privateNamespace string        // our mount namespace is not everybody's, in words
-	table            mountTable
+	listing          *listing            // nil unless devices are being listed
+	again            bool                // list once more
+	uevents          uint64              // uevents of block devices so far
+	relisting        sources.Timer       // nil unless devices are to be listed after a loss
+	privateNamespace string              // our mount namespace is not everybody's, in words
+	table            *sources.MountWatch // nil unless something of ours is mounted
 	lock             lock
 }
 
@@ -63,11 +64,16 @@ type device struct {
 
 func newSource(h sources.Host) *Source {
 	b, mounts := blocks{dev: h.Dev, sys: h.Sys}, mountinfo(h.Proc)
-	return &Source{
+	s := &Source{
 		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{}, blocks: b,
 		claims:  claims{blocks: b, mounts: mounts, proc: h.Proc, fstab: "/etc/fstab"},
 		mounter: mounter{mounts: mounts, processes: processes(h.Proc), records: "/run/reflexd/mounts"},
 	}
+	s.machine = real{s}
+	if h.Simulated {
+		s.machine = &simulated{mounts: map[string]string{}}
+	}
+	return s
 }
 
 // Apply implements sources.Source. What is mounted stays, whatever the new
@@ -75,7 +81,7 @@ func newSource(h sources.Host) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	s.plan = p
-	if !p.wanted() {
+	if !p.Wanted() {
 		s.abandon()
 		return
 	}
@@ -170,7 +176,7 @@ func (s *Source) Close() {
 			s.host.Log.Warn("no longer waiting", "device", d.name, "doing", d.queue.doing)
 		}
 	}
-	s.table.close()
+	s.leaveTable()
 	s.lock.release()
 	sources.StopTimer(&s.relisting)
 }

@@ -5,57 +5,23 @@
 
 package mount
 
-import (
-	"time"
+import "reflexd/sources"
 
-	"golang.org/x/sys/unix"
-
-	"reflexd/sources"
-)
-
-// mountTable is the watched /proc/self/mountinfo, which has an exceptional
-// condition when it has changed.
-type mountTable struct {
-	fd    int // 0 while it is not watched
-	entry sources.Watch
-	pause sources.Timer // nil unless a change is to be looked at
-}
-
-// lull is how long after a change to look: changes come in groups.
-const lull = 100 * time.Millisecond
-
-func (t *mountTable) watch(s *Source) {
-	if t.fd != 0 {
+// watchTable watches the table of mounts, if it is not watched.
+func (s *Source) watchTable() {
+	if s.table != nil || s.host.Simulated {
 		return
 	}
-	fd, err := unix.Open(s.mounter.mounts.file(), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err == nil {
-		t.entry, err = s.host.Loop.Watch(fd, unix.EPOLLPRI, func(uint32) {
-			if t.pause == nil {
-				t.pause = s.host.Loop.After(lull, func() {
-					t.pause = nil
-					s.checkTable()
-				})
-			}
-		})
-		if err != nil {
-			unix.Close(fd)
-		}
-	}
-	if err != nil {
+	var err error
+	if s.table, err = sources.WatchMounts(&s.host, s.checkTable); err != nil {
 		s.host.Log.Warn("cannot notice what other programs unmount", "error", err)
-		return
 	}
-	t.fd = fd
 }
 
-func (t *mountTable) close() {
-	sources.StopTimer(&t.pause)
-	if t.fd != 0 {
-		t.entry.Close()
-		unix.Close(t.fd)
-		t.fd = 0
-	}
+// leaveTable ends that.
+func (s *Source) leaveTable() {
+	s.table.Close()
+	s.table = nil
 }
 
 // checkTable looks for mounts of ours that others have unmounted. Those of
@@ -67,7 +33,7 @@ func (s *Source) checkTable() {
 		if err != nil {
 			return
 		}
-		for _, d := range s.devices {
+		for _, d := range s.inOrder() {
 			mt := d.mount
 			if mt == nil || d.queue.doing != "" || at(mounts, mt.point, d.name, d.number) != nil {
 				continue

@@ -174,7 +174,7 @@ func compileAll(specs []*ifSpec, c *Compiler, triggers []sources.Trigger) allOf 
 	var all allOf
 	for _, s := range specs {
 		if s.compile != nil { // else complained of while reading
-			all = append(all, placed{s.compile(c, triggers), s.pos})
+			all = append(all, placed{s.compile(c, triggers), s.pos, s.node.String()})
 		}
 	}
 	return all
@@ -183,7 +183,8 @@ func compileAll(specs []*ifSpec, c *Compiler, triggers []sources.Trigger) allOf 
 // placed is a condition that knows where it stands.
 type placed struct {
 	condition
-	at config.Pos
+	at   config.Pos
+	text string // as it was written, in one line
 }
 
 // unmet returns where the first of all stands that does not hold, for the log.

@@ -5,6 +5,7 @@
 package rule
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -197,18 +198,19 @@ func (s *stage) After(d time.Duration, fire func()) sources.Timer {
 func (s *stage) Watch(int, uint32, func(uint32)) (sources.Watch, error) { panic("no descriptors") }
 func (s *stage) Beside(func(), func())                                  { panic("nothing blocks") }
 
-// pass lets time pass. All rules of diagrams have waits of whole columns.
+// pass lets time pass.
 func (s *stage) pass(d time.Duration) {
-	s.now += d
-	for {
-		i := slices.IndexFunc(s.timers, func(t *timer) bool { return t.due <= s.now })
-		if i < 0 {
-			return
+	end := s.now + d
+	for len(s.timers) > 0 {
+		t := slices.MinFunc(s.timers, func(a, b *timer) int { return cmp.Compare(a.due, b.due) })
+		if t.due > end {
+			break
 		}
-		t := s.timers[i]
-		s.timers = slices.Delete(s.timers, i, i+1)
+		s.now = max(s.now, t.due)
+		s.timers = slices.DeleteFunc(s.timers, func(o *timer) bool { return o == t })
 		if fire := t.fire; t.Stop() {
 			fire()
 		}
 	}
+	s.now = end
 }

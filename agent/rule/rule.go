@@ -6,6 +6,7 @@ package rule
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ type Rule struct {
 	Max       int // runs waiting (Queued) or under way (Parallel)
 	Cooldown  time.Duration
 	Limit     Limit
+	LogLevel  slog.Level // of its firings
 	// Disabled is what the configuration says; a Runner may have been told
 	// otherwise since.
 	Disabled bool

@@ -54,6 +54,7 @@ type progress struct {
 	waiting []*sources.Event
 	recent  []time.Duration // when it fired, the last Limit.Count times
 	last    time.Duration   // when it fired last; 0 never
+	log     journal
 	switched
 	brake
 	Counts
@@ -85,6 +86,7 @@ func (r *Runner) Adopt(rules []*Rule) {
 	for _, rule := range rules {
 		p := r.of(rule)
 		p.rule = rule
+		p.log.level = rule.LogLevel
 		p.follow(rule)
 		if p.off {
 			p.forget()
@@ -96,6 +98,7 @@ func (r *Runner) Adopt(rules []*Rule) {
 		}
 		p.waiting = nil
 		if len(p.runs) == 0 {
+			p.log.flush()
 			delete(r.perRule, name)
 		}
 	}
@@ -110,7 +113,8 @@ func (p *progress) forget() {
 func (r *Runner) of(rule *Rule) *progress {
 	p := r.perRule[rule.Name]
 	if p == nil {
-		p = &progress{rule: rule, switched: switched{rule.Disabled, rule.Disabled}}
+		p = &progress{rule: rule, switched: switched{rule.Disabled, rule.Disabled},
+			log: journal{env: r.env, rule: rule.Name, level: rule.LogLevel, whole: r.dryRun}}
 		r.perRule[rule.Name] = p
 	}
 	return p
@@ -169,6 +173,9 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 	}
 	if why := p.full(rule); why != "" {
 		r.drop(p, e, why)
+		if rule.Mode != Single {
+			p.log.allows(drops)
+		}
 		return
 	}
 	if r.braked(p, e) {
@@ -180,7 +187,7 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		r.begin(p, e, true)
 		return
 	}
-	r.env.Log.Info("fired", "rule", rule.Name, "event", e.Describe())
+	p.log.Fired(e)
 	switch {
 	case rule.Mode == Queued:
 		p.waiting = append(p.waiting, e.Clone())
@@ -271,7 +278,7 @@ func (p *progress) fired(rule *Rule, now time.Duration) {
 
 // begin begins a run. A fresh event is its sender's, and was not logged.
 func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
-	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun}
+	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun, Journal: &p.log}
 	p.runs = append(p.runs, run)
 	run.Start(p.rule.Do, p.rule.OnFailure, func(err error) { r.ended(p, run, err) })
 }
@@ -314,6 +321,7 @@ func (r *Runner) Running() int {
 func (r *Runner) Stop() {
 	for _, p := range r.perRule {
 		p.waiting = nil
+		p.log.flush()
 		for _, run := range slices.Clone(p.runs) {
 			run.Stop()
 		}

@@ -31,6 +31,7 @@ type Spec struct {
 	maxPos    config.Pos
 	cooldown  time.Duration
 	limit     Limit
+	logLevel  string
 	enabled   bool
 }
 
@@ -45,7 +46,7 @@ type triggerSpec struct {
 
 // Value returns the Value that reads s.
 func (s *Spec) Value(kinds *Kinds) config.Value {
-	s.mode, s.enabled = string(Queued), true
+	s.mode, s.enabled, s.logLevel = string(Queued), true, "info"
 	when := func(p **triggerSpec) config.Value {
 		*p = &triggerSpec{}
 		return (*p).value(kinds)
@@ -54,14 +55,16 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		config.Field{Name: "name", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any one fires it", Required: true, Value: config.OneOrMore(&s.triggers, when)},
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
-		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.questions)},
-		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.questions)},
+		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.actions)},
+		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.actions)},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
 			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
 		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
 		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, drop further ones for this time", Value: config.Duration(&s.cooldown)},
 		config.Field{Name: "limit", Doc: "maximum rate: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
+		config.Field{Name: "log_level", Also: "log level loglevel verbose quiet", Doc: "at which level its firings are logged; off: not at all. Many firings in a row are logged in bulk, with their count", Default: "info",
+			Value: config.OneOf(&s.logLevel, "off", "debug", "info", "warn")},
 		config.Field{Name: "enabled", Also: "disabled enable active", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
 	))
 }
@@ -174,6 +177,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Max:       s.max,
 		Cooldown:  s.cooldown,
 		Limit:     s.limit,
+		LogLevel:  logLevels[s.logLevel],
 		Disabled:  !s.enabled,
 		bothWays:  bothWays(triggers),
 	}
@@ -261,6 +265,7 @@ func fieldsOf(triggers []sources.Trigger) []string {
 type Kinds struct {
 	triggers   []sources.TriggerKind
 	variants   []config.Variant // of triggers
+	actions    *action.Language
 	questions  []sources.ConditionKind
 	conditions []config.Variant // the questions, and what can be asked without a source
 }
@@ -268,7 +273,7 @@ type Kinds struct {
 // NewKinds returns the kinds that the sources have: their triggers, and the
 // questions that they answer.
 func NewKinds(triggers []sources.TriggerKind, questions []sources.ConditionKind) *Kinds {
-	k := &Kinds{triggers: triggers, questions: questions, conditions: []config.Variant{
+	k := &Kinds{triggers: triggers, questions: questions, actions: action.NewLanguage(questions), conditions: []config.Variant{
 		{Key: "where", Doc: "conditions on the event's fields", Fields: func() []config.Field { return whereFields(new(sources.Where)) }},
 		{Key: "any", Doc: "one of several conditions must hold", Fields: func() []config.Field { return nestedFields("any", nil) }},
 		{Key: "not", Doc: "a condition must not hold; if its state is unknown, `not` fails too", Fields: func() []config.Field { return nestedFields("not", nil) }},

@@ -155,6 +155,9 @@ func (p *play) expect(all []*expectation, none bool, within time.Duration) error
 				return fmt.Errorf("%s", problem)
 			}
 		}
+		if err := p.sim.Err(); err != nil {
+			return err
+		}
 		p.sim.AdvanceToNext(deadline)
 	}
 }

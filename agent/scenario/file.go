@@ -9,10 +9,8 @@ package scenario
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +27,9 @@ type File struct {
 	Path   string
 	Config []string // the configuration that it tests
 	Tests  []*Test
+	// Each, if not nil, is called after each step of a test, with the actions
+	// that were done since the last one.
+	Each func(step int, done []string)
 }
 
 // Test is one test.
@@ -167,51 +168,6 @@ func (f *File) configured(node config.Node, ps *config.Problems) []string {
 	return []string{beside}
 }
 
-// instance is a test with values for its parameters.
-type instance struct {
-	node   config.Node
-	suffix string
-}
-
-// instances returns the tests that n stands for: one for each entry of `each`.
-func instances(n config.Node, ps *config.Problems) []instance {
-	i := slices.IndexFunc(n.Entries, func(e config.Entry) bool { return e.Key == "each" })
-	if i < 0 {
-		return []instance{{node: n}}
-	}
-	var all []instance
-	var sets []map[string]*word
-	config.ListOf(&sets, func(m *map[string]*word) config.Value { return wordsValue(m) }).Read(n.Entries[i].Value, ps)
-	n.Entries = slices.Delete(slices.Clone(n.Entries), i, i+1)
-	for _, set := range sets {
-		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(set)) {
-			parts = append(parts, name+"="+set[name].text)
-		}
-		all = append(all, instance{substitute(n, set), " (" + strings.Join(parts, " ") + ")"})
-	}
-	return all
-}
-
-// substitute replaces ${NAME} by the values of parameters. Their names are in
-// lower case, those of event fields are not.
-func substitute(n config.Node, set map[string]*word) config.Node {
-	for name, w := range set {
-		n.Text = strings.ReplaceAll(n.Text, "${"+name+"}", w.text)
-	}
-	n.Items, n.Entries = slices.Clone(n.Items), slices.Clone(n.Entries)
-	for i := range n.Items {
-		n.Items[i] = substitute(n.Items[i], set)
-	}
-	for i := range n.Entries {
-		n.Entries[i].Value = substitute(n.Entries[i].Value, set)
-		for name, w := range set {
-			n.Entries[i].Key = strings.ReplaceAll(n.Entries[i].Key, "${"+name+"}", w.text)
-		}
-	}
-	return n
-}
-
 // wordsValue reads a mapping from names to words.
 func wordsValue(m *map[string]*word) config.Value {
 	return config.MapOf(m, func(w *word) *config.Pos { return &w.at }, func(_ string, w *word) config.Value { return config.Text(&w.text) })
@@ -241,10 +197,14 @@ func (g *given) fields() []config.Field {
 		{Name: "zone", Doc: "the time zone, such as Europe/Berlin", Default: "UTC", Value: config.At(&g.zoneAt, config.Word(&g.zone, "a time zone"))},
 		{Name: "vars", Doc: "values of variables", Value: wordsValue(&g.vars)},
 		{Name: "lines", Doc: "lines that are `on` or `off`; others are off, outputs as they are declared", Value: wordsValue(&g.lines)},
-		{Name: "inputs", Doc: "inputs that are `present`; others are absent", Value: wordsValue(&g.inputs)},
+		{Name: "inputs", Doc: "inputs that are `present` or `absent`; others are absent", Value: wordsValue(&g.inputs)},
 		{Name: "links", Doc: "links that are there: `up` or `down`", Value: wordsValue(&g.links)},
 		{Name: "mounts", Doc: "what is mounted, by mount points, with the fields of its events", Value: config.MapOf(&g.mounts,
 			func(m *mounted) *config.Pos { return &m.at }, func(_ string, m *mounted) config.Value { return wordsValue(&m.fields) })},
+		{Name: "uevents", Doc: "devices that are there, for `coldplug` and for `automount`: SUBSYSTEM, DEVNAME, FSTYPE and so on", Value: config.ListOf(&g.uevents, func(p **properties) config.Value {
+			*p = &properties{}
+			return config.At(&(*p).at, wordsValue(&(*p).values))
+		})},
 	}
 }
 

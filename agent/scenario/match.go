@@ -14,7 +14,7 @@ import (
 
 // mainKeys are the keys of actions that the short form stands for.
 var mainKeys = map[string]string{
-	"run": "command", "shell": "script", "unmount": "target", "mount": "device", "key": "keys", "emit": "name",
+	"run": "command", "shell": "script", "unmount": "target", "mount": "device", "eject": "device", "key": "keys", "emit": "name",
 }
 
 // matches reports whether what was done says all that is expected of it: of a

@@ -29,9 +29,7 @@ type Outcome struct {
 	Failure string
 	// Unmentioned is what was done and no expectation mentions, a line each.
 	Unmentioned []string
-	// Rules is what happened to the rules of the configuration.
-	Rules []rule.Status
-	Trace string
+	Trace       string
 }
 
 // play is a test that is being played.
@@ -41,34 +39,51 @@ type play struct {
 	sim  *agent.Simulation
 	log  *slog.Logger
 
+	shown    *Coverage
 	done     []*deed
 	expected int // how many of done there were at the last expectation
 	trace    strings.Builder
 }
 
-// Play plays t. It returns an error if its configuration cannot be used: a
+// Play plays t, and adds what it shows of the rules to shown. It returns an error if its configuration cannot be used: a
 // *config.Problems with what is wrong with it.
-func (f *File) Play(t *Test) (*Outcome, error) {
+func (f *File) Play(t *Test, shown *Coverage) (*Outcome, error) {
 	c, err := agent.LoadForSimulation(f.Config)
 	if err != nil {
 		return nil, err
 	}
-	p := &play{file: f, test: t}
+	p := &play{file: f, test: t, shown: shown}
 	o := &Outcome{Test: t.Name, File: f.Path, At: t.Pos}
 	if err := p.begin(c); err != nil {
 		o.Failure = err.Error()
 		return o, nil
 	}
 	defer p.sim.Close()
-	for _, s := range t.steps {
+	for i, s := range t.steps {
+		before := len(p.done)
 		p.tracef("step", "%s", s.text)
-		if err := s.do(p); err != nil {
+		err := s.do(p)
+		if err == nil {
+			err = p.sim.Err()
+		}
+		if err != nil {
 			o.At, o.Failure = s.pos, err.Error()
 			break
+		}
+		if f.Each != nil {
+			f.Each(i, textsSince(p.done[before:]))
 		}
 	}
 	p.end(o)
 	return o, nil
+}
+
+func textsSince(done []*deed) []string {
+	var all []string
+	for _, d := range done {
+		all = append(all, d.text.String())
+	}
+	return all
 }
 
 func (p *play) begin(c *agent.Configuration) error {
@@ -79,10 +94,30 @@ func (p *play) begin(c *agent.Configuration) error {
 	p.log = slog.New(slog.NewTextHandler(&traced{p}, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	p.sim, err = agent.NewSimulation(c, agent.SimulationOptions{
 		Log: p.log, Wall: wall, Act: p.act,
+		Outcome: p.outcome,
 		Observe: func(e *sources.Event) { p.tracef("event", "%s", e.Describe()) },
-		Given:   func(s *agent.Simulation) error { p.sim = s; return p.give(s) },
+		Given: func(s *agent.Simulation) error {
+			p.sim = s
+			p.shown.declare(c.Rules)
+			return p.give(s)
+		},
 	})
 	return err
+}
+
+// outcome notes what a rule made of an event. The trace has what kept one from
+// firing; that it fired, the log says.
+func (p *play) outcome(name string, e *sources.Event, o rule.Outcome, why string) {
+	rules := p.sim.Configured()
+	if i := slices.IndexFunc(rules, func(r *rule.Rule) bool { return r.Name == name }); i >= 0 {
+		p.shown.note(rules[i], e, o, why)
+	}
+	switch o {
+	case rule.Unmet:
+		p.tracef("not", "rule %q: the condition at %s does not hold", name, why)
+	case rule.Dropped:
+		p.tracef("not", "rule %q: %s", name, why)
+	}
 }
 
 // give has the simulation begin with what is given.
@@ -100,7 +135,12 @@ func (p *play) give(s *agent.Simulation) error {
 			}
 			return err
 		}},
-		{g.inputs, func(name, is string) error { return s.GiveInput(name, is == "present") }},
+		{g.inputs, func(name, is string) error {
+			if is != "present" && is != "absent" {
+				return fmt.Errorf("expected present or absent, found %q", is)
+			}
+			return s.GiveInput(name, is == "present")
+		}},
 		{g.links, s.Link},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.words)) {
@@ -114,12 +154,17 @@ func (p *play) give(s *agent.Simulation) error {
 			return fmt.Errorf("%s: %w", g.mounts[point].at, err)
 		}
 	}
+	for _, device := range g.uevents {
+		if err := s.GiveDevice(textsOf(device.values)); err != nil {
+			return fmt.Errorf("%s: %w", device.at, err)
+		}
+	}
 	return nil
 }
 
 // end fills in what is known at the end of a test.
 func (p *play) end(o *Outcome) {
-	o.Took, o.Trace, o.Rules = p.sim.Now(), p.trace.String(), p.sim.Rules()
+	o.Took, o.Trace = p.sim.Now(), p.trace.String()
 	for _, d := range p.done {
 		if !d.mentioned {
 			o.Unmentioned = append(o.Unmentioned, fmt.Sprintf("%v %s, by rule %q", d.at, d.text, d.rule))
@@ -139,6 +184,7 @@ func (p *play) reload(path string) error {
 	if err != nil {
 		return err
 	}
+	p.shown.declare(c.Rules)
 	p.sim.Reload(c)
 	return nil
 }

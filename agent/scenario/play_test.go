@@ -45,7 +45,7 @@ rules:
   - {name: tick, when: {timer: 1h}, if: {time: "13:30-14:30"}, do: {log: tick}}
 `
 
-// Each kind of step fires what it would fire on a board.
+// Each kind of step fires, those of drives and answers in plug_test.go, what it would fire on a board.
 const everyStep = `
 config: c.yaml
 tests:
@@ -130,7 +130,7 @@ func load(t testing.TB, yaml, tests string) *File {
 
 func TestEveryStep(t *testing.T) {
 	f := load(t, everything, everyStep)
-	o, err := f.Play(f.Tests[0])
+	o, err := f.Play(f.Tests[0], NewCoverage())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestEveryStep(t *testing.T) {
 		t.Errorf("%s: %s\n%s", o.At, o.Failure, o.Trace)
 	}
 	for _, k := range stepKinds() {
-		if !strings.Contains(everyStep, k.key+":") && !strings.Contains("press release click triple-click wait reload", k.key) {
+		if !strings.Contains(everyStep, k.key+":") && !strings.Contains("press release click triple-click wait reload plug pull answer agent", k.key) {
 			t.Errorf("the step %s is not tried", k.key)
 		}
 	}
@@ -147,14 +147,14 @@ func TestEveryStep(t *testing.T) {
 // Two runs never differ.
 func TestTraceIsAlwaysTheSame(t *testing.T) {
 	f := load(t, everything, everyStep)
-	first, err := f.Play(f.Tests[0])
+	first, err := f.Play(f.Tests[0], NewCoverage())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 200 {
 		again := load(t, everything, everyStep)
 		again.Path, again.Config = f.Path, f.Config
-		o, err := again.Play(again.Tests[0])
+		o, err := again.Play(again.Tests[0], NewCoverage())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestReload(t *testing.T) {
 	if err != nil || ps.Failed() {
 		t.Fatal(err, ps)
 	}
-	if o, err := f.Play(f.Tests[0]); err != nil || o.Failure != "" {
+	if o, err := f.Play(f.Tests[0], NewCoverage()); err != nil || o.Failure != "" {
 		t.Error(err, o.Failure, o.Trace)
 	}
 }
@@ -202,7 +202,7 @@ func TestStepsThatCannotBe(t *testing.T) {
 		"{reload: no.yaml}":                    "no.yaml",
 	} {
 		f := load(t, everything, fmt.Sprintf("tests: [{name: x, steps: [%s]}]", step))
-		if o, err := f.Play(f.Tests[0]); err != nil || !strings.Contains(o.Failure, want) {
+		if o, err := f.Play(f.Tests[0], NewCoverage()); err != nil || !strings.Contains(o.Failure, want) {
 			t.Errorf("%s: %v, failed with %q, want %q", step, err, o.Failure, want)
 		}
 	}
@@ -221,7 +221,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, one := range file.Tests[:min(3, len(file.Tests))] {
 			if len(one.steps) < 10 {
-				_, _ = file.Play(one)
+				_, _ = file.Play(one, NewCoverage())
 			}
 		}
 	})
@@ -230,7 +230,7 @@ func FuzzLoad(f *testing.F) {
 func BenchmarkPlay(b *testing.B) {
 	f := load(b, everything, everyStep)
 	for b.Loop() {
-		if o, err := f.Play(f.Tests[0]); err != nil || o.Failure != "" {
+		if o, err := f.Play(f.Tests[0], NewCoverage()); err != nil || o.Failure != "" {
 			b.Fatal(err, o.Failure)
 		}
 	}

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"reflexd/agent"
 	"reflexd/agent/action"
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 // result is what an action comes to.
@@ -58,16 +60,28 @@ type deed struct {
 	rule      string
 	text      config.Node // as it was written, with its fields filled in
 	mentioned bool        // by an expectation
+	answered  bool        // a send, by a step
 }
 
-// inside reports whether an action only changes what is inside of the agent,
-// and so is really done in a test.
-func inside(kind string, text config.Node) bool {
+// Inside reports whether an action, of which text is how it is written, only
+// changes what is inside of the simulation, and so is really done.
+func Inside(sim *agent.Simulation, kind string, text config.Node) bool {
+	if text.Kind == config.Map && len(text.Entries) > 1 {
+		text = only(kind, text)
+	}
+	if len(text.Entries) == 0 {
+		return false
+	}
+	value := text.Entries[0].Value
 	switch kind {
 	case "set", "pulse", "blink":
-		return len(text.Entries) > 0 && has(text.Entries[0].Value, "line")
+		return has(value, "line")
 	case "log", "emit", "wait", "var", "rule":
 		return true
+	case "mount", "unmount", "eject":
+		long := longForm(kind, value)
+		i := slices.IndexFunc(long.Entries, func(e config.Entry) bool { return e.Key == mainKeys[kind] })
+		return i >= 0 && sim.Mounts(long.Entries[i].Value.Text)
 	}
 	return false
 }
@@ -77,24 +91,22 @@ func (p *play) act(r *action.Run, step *action.Step) (action.Pending, error, boo
 	d := &deed{at: p.sim.Now(), rule: r.Rule, text: only(step.Kind, filled(step.Text, func(text string) string { return p.sim.Fill(text, r.Event) }))}
 	p.done = append(p.done, d)
 	p.tracef("do", "%s, by rule %q", d.text, d.rule)
-	if inside(step.Kind, step.Text) {
-		return nil, nil, false
-	}
 	i := slices.IndexFunc(p.test.results, func(x *result) bool { return matches(x.action, d.text) })
-	if i < 0 {
-		return nil, nil, true
+	if i >= 0 {
+		return p.comeTo(p.test.results[i], r, step, d)
 	}
-	return p.comeTo(p.test.results[i], r, step)
+	return nil, nil, !Inside(p.sim, step.Kind, d.text)
 }
 
 // only leaves the telling key of an action alone.
 func only(kind string, n config.Node) config.Node {
-	n.Entries = slices.DeleteFunc(n.Entries, func(e config.Entry) bool { return e.Key != kind })
+	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool { return e.Key != kind })
 	return n
 }
 
-// comeTo has an action come to x, when its time is over.
-func (p *play) comeTo(x *result, r *action.Run, step *action.Step) (action.Pending, error, bool) {
+// comeTo has an action come to x, when its time is over. One that succeeds
+// inside of the simulation is really done then.
+func (p *play) comeTo(x *result, r *action.Run, step *action.Step, d *deed) (action.Pending, error, bool) {
 	err := x.failure()
 	after := x.after
 	if bounded, ok := step.Action.(interface{ Bound() time.Duration }); ok {
@@ -107,11 +119,22 @@ func (p *play) comeTo(x *result, r *action.Run, step *action.Step) (action.Pendi
 			p.log.Info("output", "rule", r.Rule, "line", strings.TrimSuffix(line, "\n"))
 		}
 	}
+	inside := err == nil && Inside(p.sim, step.Kind, d.text)
 	if after == 0 {
 		say()
-		return nil, err, true
+		return nil, err, !inside
 	}
-	return &ending{r.Env.Loop.After(after, func() { say(); r.Finish(err) })}, nil, true
+	e := &ending{}
+	e.timer = r.Env.Loop.After(after, func() {
+		say()
+		if inside {
+			e.inner, err = step.Action.Start(r)
+		}
+		if e.inner == nil {
+			r.Finish(err)
+		}
+	})
+	return e, nil, true
 }
 
 func (x *result) failure() error {
@@ -125,7 +148,15 @@ func (x *result) failure() error {
 }
 
 // ending is an action that takes its time.
-type ending struct{ timer interface{ Stop() bool } }
+type ending struct {
+	timer sources.Timer
+	inner action.Pending // what it does at last; nil before, and if that is over at once
+}
 
 // Stop implements action.Pending.
-func (e *ending) Stop() (gone bool) { return e.timer.Stop() }
+func (e *ending) Stop() (gone bool) {
+	if e.inner != nil {
+		return e.inner.Stop()
+	}
+	return e.timer.Stop()
+}

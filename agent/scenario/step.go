@@ -56,7 +56,10 @@ func stepKinds() []stepKind {
 		{"signal", "a signal", signalStep},
 		{"netlink", "a message on a declared socket", netlinkStep},
 		{"file", "a declared file", fileStep},
-		{"uevent", "a device event of the kernel", ueventStep},
+		{"answer", "a message that answers the last `send` on a declared socket", answerStep},
+		{"uevent", "a device event of the kernel, or with STAGE: udev of udevd", ueventStep},
+		{"plug", "a drive, or a part of one, is plugged in, and mounted if a policy of `automount` says so", plugStep},
+		{"pull", "it is pulled, and with a drive its parts", pullStep},
 		{"mount", "something is mounted, or not any more", mountStep},
 		{"event", "an event, as `emit` sends it", eventStep},
 		{"var", "a variable is set from outside", varStep},
@@ -64,6 +67,7 @@ func stepKinds() []stepKind {
 		{"broker", "the MQTT broker is connected, or not any more", brokerStep},
 		{"loss", "events of a source are lost", lossStep},
 		{"time", "the wall clock is set: `06:00`, or with a date", timeStep},
+		{"agent", "reflexd is stopped: rules with `agent: stopping` act, and nothing follows", agentStep},
 		{"reload", "another configuration is read, relative to this file", reloadStep},
 	}
 }
@@ -273,6 +277,53 @@ func netlinkStep(string) ([]config.Field, func(*play) error) {
 	}, func(p *play) error { return p.sim.Netlink(name, text, data, fieldsOf(rest)) }
 }
 
+// answerStep answers what was sent last on the socket, by its number.
+func answerStep(string) ([]config.Field, func(*play) error) {
+	var m struct {
+		name, text, data string
+		rest             map[string]*word
+	}
+	whole := config.Object(
+		config.Field{Name: "netlink", Required: true, Value: config.Word(&m.name, "the name of a socket")},
+		config.Field{Name: "text", Doc: "the payload", Value: config.Text(&m.text)},
+		config.Field{Name: "data", Doc: "or the payload in hex", Value: config.Text(&m.data)},
+		more(&m.rest),
+	)
+	return []config.Field{{Name: "answer", Doc: "{netlink: NAME, text: …}", Required: true, Value: whole}}, func(p *play) error {
+		n, err := p.sentOn(m.name)
+		if err != nil {
+			return err
+		}
+		fields := fieldsOf(m.rest)
+		if m.rest["SEQ"] == nil {
+			fields = append(fields, sources.Field{Name: "SEQ", Value: sources.Int(int64(n))})
+		}
+		return p.sim.Netlink(m.name, m.text, m.data, fields)
+	}
+}
+
+// sentOn returns the number of the last message that was sent on a socket, from
+// 1. It is answered then.
+func (p *play) sentOn(socket string) (number int, err error) {
+	send := config.Node{Kind: config.Map, Entries: []config.Entry{{Key: "send", Value: config.Node{Kind: config.Map,
+		Entries: []config.Entry{{Key: "netlink", Value: config.Node{Kind: config.Scalar, Text: socket}}}}}}}
+	var last *deed
+	for _, d := range p.done {
+		if matches(send, d.text) {
+			last = d
+			number++
+		}
+	}
+	switch {
+	case last == nil:
+		return 0, fmt.Errorf("nothing was sent on %s that could be answered", socket)
+	case last.answered:
+		return 0, fmt.Errorf("the last message that was sent on %s, at %v, is answered already", socket, last.at)
+	}
+	last.answered = true
+	return number, nil
+}
+
 func fileStep(string) ([]config.Field, func(*play) error) {
 	var name, is, text string
 	var textAt config.Pos
@@ -295,6 +346,26 @@ func ueventStep(string) ([]config.Field, func(*play) error) {
 	var values map[string]*word
 	return []config.Field{{Name: "uevent", Doc: "ACTION, SUBSYSTEM, DEVNAME and so on", Required: true, Value: wordsValue(&values)}},
 		func(p *play) error { return p.sim.Uevent(textsOf(values)) }
+}
+
+func plugStep(string) ([]config.Field, func(*play) error) {
+	var values map[string]*word
+	return []config.Field{{Name: "plug", Doc: "DEVNAME, and what the device is and holds: FSTYPE, LABEL, UUID, SIZE, ID_BUS and so on", Required: true, Value: wordsValue(&values)}},
+		func(p *play) error { return p.sim.Plug(textsOf(values)) }
+}
+
+func pullStep(string) ([]config.Field, func(*play) error) {
+	var device string
+	return []config.Field{{Name: "pull", Doc: "its DEVNAME", Required: true, Value: config.Word(&device, "a device such as /dev/sda1")}},
+		func(p *play) error { return p.sim.Pull(device) }
+}
+
+func agentStep(string) ([]config.Field, func(*play) error) {
+	var is string
+	return []config.Field{{Name: "agent", Required: true, Value: config.OneOf(&is, "stopping")}}, func(p *play) error {
+		p.sim.Stop()
+		return nil
+	}
 }
 
 func mountStep(string) ([]config.Field, func(*play) error) {

@@ -42,7 +42,7 @@ tests:
       - {expect: {log: "20 over*"}, within: 1m}
 `)
 	for _, one := range f.Tests {
-		o, err := f.Play(one)
+		o, err := f.Play(one, NewCoverage())
 		if err != nil {
 			t.Fatal(err)
 		}

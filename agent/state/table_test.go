@@ -472,3 +472,46 @@ func TestUntil(t *testing.T) {
 		t.Errorf("%d waits are left, %v", len(r.table.waits), r.table.watches)
 	}
 }
+
+// What nobody has seen is absent for as long as the table has looked.
+func TestUntilWhatIsAbsent(t *testing.T) {
+	r := newRig(t)
+	r.reload(time.Second)
+	q := &sources.Question{Kind: "mount", Absent: sources.Yes, For: time.Minute, All: true}
+	q.IsOneOf("unmounted")
+	over := false
+	if _, waits := r.table.Until(q, 2*time.Second, func() { over = true }); !waits {
+		t.Fatal("it did not wait")
+	}
+	if at, ok := r.table.Due(); !ok || at != time.Minute+time.Second {
+		t.Fatalf("due at %v", at)
+	}
+	r.play("61s")
+	if !over {
+		t.Error("it waits on")
+	}
+}
+
+// A wait whose state has lasted long enough in one place and not in another does
+// not keep the loop awake.
+func TestUntilAllDoesNotSpin(t *testing.T) {
+	r := newRig(t)
+	r.reload(time.Second)
+	q := &sources.Question{Kind: "link", For: time.Minute, All: true}
+	q.IsOneOf("down")
+	r.play("1s begins link eth0 down", "2s begins link wlan0 up")
+	over := false
+	r.table.Until(q, 2*time.Second, func() { over = true })
+	r.play("61s", "62s")
+	if at, ok := r.table.Due(); ok || over {
+		t.Errorf("due at %v, over: %v", at, over)
+	}
+	r.play("63s begins link wlan0 down")
+	if at, ok := r.table.Due(); !ok || at != 123*time.Second {
+		t.Errorf("due at %v, %v", at, ok)
+	}
+	r.play("123s")
+	if !over {
+		t.Error("it waits on")
+	}
+}

@@ -15,13 +15,16 @@ import (
 type wait struct {
 	*watch
 	done func()
+	// seen is when the answer was last looked at: what was due by then will not
+	// change it.
+	seen time.Duration
 }
 
 // Until calls done, once and later, when q is answered with Yes. It reports
 // false, and done is not called, if it is so at the time now. stop ends the
 // waiting.
 func (t *Table) Until(q *sources.Question, now time.Duration, done func()) (stop func(), waits bool) {
-	w := &wait{&watch{Watch: Watch{Question: q}}, done}
+	w := &wait{watch: &watch{Watch: Watch{Question: q}}, done: done, seen: now}
 	t.attach(w.watch)
 	t.find(w.watch, now)
 	if t.answer(w, now) {
@@ -56,7 +59,7 @@ func (t *Table) answer(w *wait, now time.Duration) bool {
 // release lets those go on whose state has come by the time now.
 func (t *Table) release(now time.Duration) {
 	for _, w := range slices.Clone(t.waits) {
-		if slices.Contains(t.waits, w) && t.answer(w, now) {
+		if w.seen = now; slices.Contains(t.waits, w) && t.answer(w, now) {
 			t.detach(w)
 			w.done()
 		}
@@ -64,10 +67,16 @@ func (t *Table) release(now time.Duration) {
 }
 
 // due returns when the state has lasted for as long as w wants, if that is so
-// then.
-func (w *wait) due() (at time.Duration, ok bool) {
+// then: of what is absent, since the table began.
+func (w *wait) due(began time.Duration) (at time.Duration, ok bool) {
+	if w.Question.For == 0 {
+		return 0, false
+	}
+	if at = began + w.Question.For; w.Question.Absent == sources.Yes && at > w.seen {
+		ok = true
+	}
 	for _, r := range w.records {
-		if next := r.since + w.Question.For; r.holds && w.Question.For > 0 && (!ok || next < at) {
+		if next := r.since + w.Question.For; r.holds && next > w.seen && (!ok || next < at) {
 			at, ok = next, true
 		}
 	}

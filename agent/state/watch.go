@@ -271,7 +271,7 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 		}
 	}
 	for _, w := range t.waits {
-		if due, is := w.due(); is && (!ok || due < at) {
+		if due, is := w.due(t.began); is && (!ok || due < at) {
 			at, ok = due, true
 		}
 	}

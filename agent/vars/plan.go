@@ -49,6 +49,14 @@ type Plan struct {
 	crossings []*crossing // that triggers ask for
 }
 
+// StateFile returns the file of the variables that are kept, "" if there is none.
+func (p *Plan) StateFile() string {
+	if !p.keeps() {
+		return ""
+	}
+	return p.file
+}
+
 // Prepare implements sources.Preparer.
 func (p *Plan) Prepare() {
 	if p.keeps() {

@@ -41,7 +41,7 @@ func list(t *testing.T, args ...string) []pkg {
 // The arrows of the house: who may import whom within the module. A pattern
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
-	"reflexd/cmd/...":        {"reflexd/agent", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/learn", "reflexd/machine", "reflexd/sources/...", "reflexd/board"},
+	"reflexd/cmd/...":        {"reflexd/agent", "reflexd/agent/recording", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/learn", "reflexd/machine", "reflexd/sources/...", "reflexd/board"},
 	"reflexd/machine":        {"reflexd/board", "reflexd/sources", "reflexd/sources/gpio"},
 	"reflexd/learn":          {"reflexd/blkid", "reflexd/machine", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
 	"reflexd/agent":          {"reflexd/agent/...", "reflexd/client", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
@@ -69,6 +69,7 @@ var arrows = map[string][]string{
 	"reflexd/regular":        {},
 	"reflexd/board":          {},
 
+	"reflexd/agent/recording":   {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources/clock":     {"reflexd/sources", "reflexd/sources/clock/sun", "reflexd/config", "reflexd/regular", "reflexd/sources/inotify"},
 	"reflexd/sources/clock/...": {},
 

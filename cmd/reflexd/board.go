@@ -62,10 +62,10 @@ func boardVerb(c *command) func([]string) int {
 
 // drawBoard draws what l sees, once or until it is interrupted.
 func (c *command) drawBoard(l *look, watch bool) int {
-	paint := painter{coloured: coloured(c.stdout)}
-	again := watch && isTerminal(c.stdout)
+	paint := painter{coloured: coloured(c.screen)}
+	again := watch && isTerminal(c.screen)
 	if again {
-		fmt.Fprint(c.stdout, "\x1b[2J")
+		fmt.Fprint(c.screen, "\x1b[2J")
 	}
 	for {
 		report, err := l.look()
@@ -73,9 +73,9 @@ func (c *command) drawBoard(l *look, watch bool) int {
 		report.write(&b, paint)
 		if again {
 			// Drawing over what stands there does not flicker as clearing does.
-			fmt.Fprint(c.stdout, "\x1b[H"+strings.ReplaceAll(b.String(), "\n", "\x1b[K\n")+"\x1b[J")
+			fmt.Fprint(c.screen, "\x1b[H"+strings.ReplaceAll(b.String(), "\n", "\x1b[K\n")+"\x1b[J")
 		} else {
-			fmt.Fprint(c.stdout, b.String())
+			fmt.Fprint(c.screen, b.String())
 		}
 		if err != nil {
 			return c.fail(err)

@@ -89,3 +89,17 @@ func anchors(text string) []string {
 	}
 	return all
 }
+
+// A service manager learns from its reload whether the configuration was taken:
+// it calls the verb, of the program that it started.
+func TestUnitReloadsByTheVerb(t *testing.T) {
+	unit, err := os.ReadFile("../../packaging/reflexd.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, start, _ := strings.Cut(string(unit), "\nExecStart=")
+	program, _, _ := strings.Cut(start, " run\n")
+	if !strings.Contains(string(unit), "\nExecReload="+program+" reload\n") {
+		t.Errorf("ExecReload is not `%s reload`", program)
+	}
+}

@@ -40,7 +40,7 @@ func (c *command) printMistakes(ps *config.Problems, asJSON bool) int {
 		return c.printJSON(complaints(ps), wrong)
 	}
 	for _, p := range ps.All() {
-		fmt.Fprintln(c.stdout, p)
+		fmt.Fprintln(c.stdout, oneLine(p.String()))
 	}
 	return wrong
 }
@@ -66,11 +66,11 @@ func writeFindings(w io.Writer, findings []sources.Finding) {
 		count[f.Mark]++
 		fmt.Fprintf(w, "%-5s", f.Mark)
 		if at := f.At.String(); at != "" {
-			fmt.Fprintf(w, "%s: ", at)
+			fmt.Fprintf(w, "%s: ", oneLine(at))
 		}
 		fmt.Fprintf(w, "%s: %s", printable(f.Subject), printable(f.Found))
 		if f.Advice != "" {
-			fmt.Fprintf(w, "; %s", f.Advice)
+			fmt.Fprintf(w, "; %s", oneLine(f.Advice))
 		}
 		fmt.Fprintln(w)
 	}

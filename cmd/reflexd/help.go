@@ -65,7 +65,7 @@ func usage(w io.Writer) {
 	fmt.Fprintln(w, "\nUsage: reflexd VERB [flags] [arguments]")
 	fmt.Fprintln(w, "\nVerbs:")
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-9s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
 	}
 	fmt.Fprintln(w, "\n`reflexd help VERB` explains a verb; `reflexd help language` the configuration.")
 	fmt.Fprintln(w, "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 (get -q) off.")
@@ -84,14 +84,18 @@ func (v verb) help(c *command, w io.Writer) {
 		}
 		first = false
 		name, text := flag.UnquoteUsage(f)
-		if len(f.Name) > 1 {
-			name = "--" + f.Name + " " + name
-		} else {
-			name = "-" + f.Name + " " + name
-		}
+		name = dashed(f.Name) + " " + name
 		if f.DefValue != "" && f.DefValue != "false" {
 			text += " (" + f.DefValue + ")"
 		}
 		fmt.Fprintf(w, "  %-22s %s\n", name, text)
 	})
+}
+
+// dashed returns a flag as it is typed.
+func dashed(name string) string {
+	if len(name) > 1 {
+		return "--" + name
+	}
+	return "-" + name
 }

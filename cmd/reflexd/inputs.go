@@ -67,7 +67,7 @@ func writeInputs(w io.Writer, devices []input.Device) {
 	const shown = 12
 	for _, d := range devices {
 		if d.Error != "" {
-			fmt.Fprintf(w, "%s: %s\n", d.Path, d.Error)
+			fmt.Fprintf(w, "%s: %s\n", d.Path, oneLine(d.Error))
 			continue
 		}
 		fmt.Fprintf(w, "%s  %s\n", d.Path, printable(d.Name))

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"reflexd/agent"
+	"reflexd/config"
 	"reflexd/learn"
 	"reflexd/sources"
 	"reflexd/sources/signal"
@@ -51,7 +52,7 @@ func learnVerb(c *command) func([]string) int {
 
 func checkEnd(span time.Duration, count int) error {
 	switch {
-	case span < 0:
+	case span < 0 || span > config.LongestDuration:
 		return fmt.Errorf("--for: expected a time such as 30s, found %v", span)
 	case count < 0:
 		return fmt.Errorf("--count: expected a number of results, found %d", count)

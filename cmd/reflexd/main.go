@@ -41,6 +41,9 @@ func verbs() []verb {
 		{"run", "", "react to events as the configuration defines", runVerb},
 		{"check", "[FILE-or-FOLDER ...]", "report the mistakes in the configuration", checkVerb},
 		{"test", "[FILE-or-FOLDER ...]", "play tests of rules, without hardware and in virtual time", testVerb},
+		{"record", "-o FILE [SOURCE or LINE ...]", "write down what happens, from the running agent or without one, until Ctrl-C", recordVerb},
+		{"replay", "FILE", "show what rules make of a recording, and what they did when it was made", replayVerb},
+		{"convert", "FILE", "make of a recording a file for PulseView and GTKWave, or a test", convertVerb},
 		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},
@@ -60,6 +63,9 @@ func verbs() []verb {
 		{"disable", "RULE ...", "disable rules of the running agent, until they are enabled or it restarts", disableVerb},
 		{"emit", "NAME [FIELD=VALUE ...]", "send an event of at most 4096 bytes to the running agent's rules with `event: NAME`", emitVerb},
 		{"trigger", "", "fire rules for devices that are present, as if they had just been plugged in", triggerVerb},
+		{"unit", "", "print the limits that systemd can put on the agent without breaking this configuration", unitVerb},
+		{"schema", "", "print a JSON Schema of the configuration, for editors", schemaVerb},
+		{"completion", "bash|zsh|fish", "print a script with which the shell completes verbs, flags and declared names", completionVerb},
 		{"version", "", "print the version", versionVerb},
 		{"help", "[VERB or language]", "explain a verb, or the configuration language", helpVerb},
 	}
@@ -68,7 +74,8 @@ func verbs() []verb {
 // command is one invocation.
 type command struct {
 	flags          *flag.FlagSet
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // they escape what cannot be printed
+	screen         io.Writer // standard output as it is
 }
 
 // The main thread must be the loop's: a signal that is sent to a thread, as
@@ -86,6 +93,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		usage(stderr)
 		return wrong
 	}
+	screen := stdout
+	stdout, stderr = escaper{stdout}, escaper{stderr}
 	name := args[0]
 	switch name {
 	case "-h", "-help", "--help":
@@ -100,7 +109,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "`reflexd help` lists them")
 		return wrong
 	}
-	return all[i].run(args[1:], stdout, stderr)
+	return all[i].run(args[1:], screen, stdout, stderr)
 }
 
 func names(all []verb) []string {
@@ -111,8 +120,8 @@ func names(all []verb) []string {
 	return list
 }
 
-func (v verb) run(args []string, stdout, stderr io.Writer) int {
-	c := &command{flags: flag.NewFlagSet(v.name, flag.ContinueOnError), stdout: stdout, stderr: stderr}
+func (v verb) run(args []string, screen, stdout, stderr io.Writer) int {
+	c := &command{flags: flag.NewFlagSet(v.name, flag.ContinueOnError), screen: screen, stdout: stdout, stderr: stderr}
 	c.flags.SetOutput(io.Discard)
 	act := v.flags(c)
 	rest, err := parse(c.flags, args)

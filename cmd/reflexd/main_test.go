@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent"
+	"reflexd/agent/scenario"
 )
 
 func TestMain(m *testing.M) {
@@ -90,16 +92,43 @@ func count(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func TestExamplesAreRight(t *testing.T) {
-	files, err := filepath.Glob("../../examples/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no examples", err)
-	}
-	for _, f := range files {
+	for _, f := range configurations(filesIn(t, "../../examples/*.yaml")) {
 		_, ps, err := agent.Load([]string{f})
 		if err != nil || len(ps.All()) > 0 {
 			t.Errorf("%s: %v %v", f, err, ps)
 		}
 	}
+}
+
+// Each example has tests beside it, which fire every rule of it.
+func TestExamplesDoWhatTheySay(t *testing.T) {
+	tests, examples := 0, 0
+	for _, f := range filesIn(t, "../../examples/*.yaml") {
+		if strings.HasSuffix(f, scenario.Suffix) {
+			tests++
+		} else {
+			examples++
+		}
+	}
+	var out, complaints bytes.Buffer
+	if code := run([]string{"test", "--min-coverage", "100%", "--coverage", "../../examples"}, &out, &complaints); code != done || tests != examples {
+		t.Errorf("%d tests for %d examples; exit %d\n%s%s", tests, examples, code, &out, &complaints)
+	}
+}
+
+// configurations returns the files without those of tests, for which see
+// TestExamplesDoWhatTheySay.
+func configurations(files []string) []string {
+	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, scenario.Suffix) })
+}
+
+func filesIn(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatal(pattern, len(files), err)
+	}
+	return files
 }
 
 // The YAML of README and docs must be right too.

@@ -173,10 +173,13 @@ type printer struct {
 }
 
 func (p *printer) show(e *sources.Event) {
-	if e.Topic.Kind == "agent" || p.wanted != nil && !slices.Contains(p.wanted, e.Topic.Kind) {
-		return
+	if p.wants(e) {
+		p.write(p.out, e)
 	}
-	p.write(p.out, e)
+}
+
+func (p *printer) wants(e *sources.Event) bool {
+	return e.Topic.Kind != "agent" && (p.wanted == nil || slices.Contains(p.wanted, e.Topic.Kind))
 }
 
 // writeHuman writes an event as one line.
@@ -188,9 +191,6 @@ func writeHuman(w io.Writer, e *sources.Event) {
 	}
 	fmt.Fprintln(w, b.String())
 }
-
-// printable quotes what could trick a terminal.
-func printable(s string) string { return learn.Printable(s) }
 
 // writeJSON writes an event as one JSON object; the time is in seconds of
 // CLOCK_MONOTONIC.

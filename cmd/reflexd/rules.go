@@ -48,7 +48,7 @@ func writeRules(w io.Writer, rules []client.Rule) {
 		if r.Ago != nil {
 			last = time.Duration(*r.Ago).Round(time.Second).String() + " ago"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t\n", r.Name, printable(strings.Join(r.When, ", ")), enabled, r.Fired, last)
+		row(table, r.Name, strings.Join(r.When, ", "), enabled, r.Fired, last)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	ossignal "os/signal"
 	"strings"
@@ -92,7 +93,7 @@ func (c *command) load(paths []string, insecure bool) (*agent.Configuration, int
 		configuration.RefuseWriters(ps)
 	}
 	for _, p := range ps.All() {
-		fmt.Fprintln(c.stderr, p)
+		fmt.Fprintln(c.stderr, oneLine(p.String()))
 	}
 	if ps.Failed() {
 		return nil, wrong
@@ -118,14 +119,14 @@ func checkVerb(c *command) func([]string) int {
 			return c.printJSON(complaints(ps), code)
 		}
 		for _, p := range ps.All() {
-			fmt.Fprintln(c.stdout, p)
+			fmt.Fprintln(c.stdout, oneLine(p.String()))
 		}
 		if code == done {
 			verdict := "nothing wrong"
 			if n := len(ps.All()); n > 0 {
 				verdict = counted(n, "warning")
 			}
-			fmt.Fprintf(c.stdout, "%s: %s, %s\n", strings.Join(configuration.Files, ", "), counted(len(configuration.Rules), "rule"), verdict)
+			fmt.Fprintf(c.stdout, "%s: %s, %s\n", oneLine(strings.Join(configuration.Files, ", ")), counted(len(configuration.Rules), "rule"), verdict)
 		}
 		return code
 	}
@@ -173,12 +174,16 @@ func newLogger(w *logWriter, level, format string) (*slog.Logger, error) {
 	if !ok {
 		return nil, fmt.Errorf("--log-level: expected error, warn, info or debug, found %q", level)
 	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	if format != "text" && format != "json" {
+		return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
 	}
-	return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
+	return slog.New(logHandler(w, format, &slog.HandlerOptions{Level: l})), nil
+}
+
+// logHandler returns what writes the log's lines in that format.
+func logHandler(w io.Writer, format string, opts *slog.HandlerOptions) slog.Handler {
+	if format == "json" {
+		return slog.NewJSONHandler(w, opts)
+	}
+	return slog.NewTextHandler(w, opts)
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,18 +21,26 @@ import (
 func statusVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
 	asJSON := c.jsonFlag()
+	format := c.flags.String("format", "text", "print it in this `format`: text, json, prometheus")
 	follow := c.flags.Bool("follow", false, "print it again after each change, at most once a second; with --json, one object a line")
 	return func([]string) int {
+		if !slices.Contains([]string{"text", "json", "prometheus"}, *format) {
+			fmt.Fprintf(c.stderr, "reflexd status: --format: expected text, json or prometheus, found %q\n", *format)
+			return wrong
+		}
+		isJSON := *asJSON || *format == "json"
 		show := func() error {
 			s, err := agent.AskStatus(*socket, patience)
 			if err != nil {
 				return err
 			}
 			switch {
-			case *asJSON && *follow:
+			case isJSON && *follow:
 				return json.NewEncoder(c.stdout).Encode(s)
-			case *asJSON:
+			case isJSON:
 				c.printJSON(s, done)
+			case *format == "prometheus":
+				fmt.Fprint(c.stdout, s.Prometheus())
 			default:
 				writeStatus(c.stdout, *s)
 			}
@@ -91,8 +100,13 @@ func (c *command) follow(socket string, show func() error) error {
 
 func reloadVerb(c *command) func([]string) int {
 	socket := c.socketFlag()
+	force := c.flags.Bool("force", false, "accept a configuration without rules in place of one with rules")
 	return func([]string) int {
-		if err := client.Call(*socket, client.Request{Verb: "reload"}, nil, patience); err != nil {
+		asked, err := json.Marshal(agent.ReloadRequest{Force: *force})
+		if err == nil {
+			err = client.Call(*socket, client.Request{Verb: "reload", Arguments: asked}, nil, patience)
+		}
+		if err != nil {
 			c.fail(err)
 			if errors.Is(err, client.ErrConfiguration) {
 				fmt.Fprintln(c.stderr, "reflexd reload: not reloaded; the agent keeps its configuration")
@@ -108,7 +122,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 	uptime := time.Duration(s.Uptime * float64(time.Second)).Round(time.Second)
 	fmt.Fprintf(w, "reflexd %s, pid %d, up %v, %s in %s, %s\n", s.Version, s.Pid, uptime,
 		counted(s.Events, "event"), counted(s.Wakeups, "wake-up"), counted(s.Reloads, "reload"))
-	fmt.Fprintf(w, "configuration: %s\n", strings.Join(s.Files, " "))
+	fmt.Fprintf(w, "configuration: %s\n", oneLine(strings.Join(s.Files, " ")))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	fmt.Fprintln(table, "\nSOURCE\tNAME\tSTATE\t")
@@ -118,7 +132,7 @@ func writeStatus(w io.Writer, s agent.Status) {
 			if !state.OK {
 				detail = "waiting: " + strings.Trim(detail+": "+state.Error, ": ")
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t\n", source.Source, state.Name, detail)
+			row(table, source.Source, state.Name, detail)
 		}
 	}
 	fmt.Fprintln(table, "\nRULE\tFIRED\tDROPPED\tUNMET\tFAILED\tNOW\t")
@@ -133,6 +147,6 @@ func writeStatus(w io.Writer, s agent.Status) {
 		if r.Braked > 0 {
 			now += fmt.Sprintf(" (stopped %d times in the cycle %s)", r.Braked, r.Circle)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t\n", r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
+		row(table, r.Name, r.Fired, r.Dropped, r.Unmet, r.Failed, now)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ func testVerb(c *command) func([]string) int {
 	c.flags.BoolVar(&o.trace, "trace", false, "print all that happened in each test, with its times")
 	c.flags.StringVar(&o.junit, "junit", "", "write the results to `FILE` as JUnit XML")
 	c.flags.BoolVar(&o.json, "json", false, "print the results as JSON, a line for each test")
-	c.flags.BoolVar(&o.coverage, "coverage", false, "list the rules that no test fired")
+	c.flags.BoolVar(&o.coverage, "coverage", false, "list the rules and triggers that no test fired, and the conditions that kept none from firing")
 	c.flags.StringVar(&o.leastCoverage, "min-coverage", "", "fail if the tests fired less than `N%` of the rules")
 	return func(args []string) int { return c.test(args, o) }
 }
@@ -48,8 +47,9 @@ type testRun struct {
 	*command
 	*testOptions
 	outcomes []*scenario.Outcome
+	more     int // actions that no `expect` mentions
 	failed   int
-	fired    map[string]bool // whether a rule fired, by its name
+	shown    *scenario.Coverage
 }
 
 func (c *command) test(args []string, o *testOptions) int {
@@ -62,7 +62,7 @@ func (c *command) test(args []string, o *testOptions) int {
 		fmt.Fprintf(c.stderr, "reflexd test: min-coverage: %v\n", err)
 		return wrong
 	}
-	r := &testRun{command: c, testOptions: o, fired: map[string]bool{}}
+	r := &testRun{command: c, testOptions: o, shown: scenario.NewCoverage()}
 	begin := time.Now()
 	for _, path := range files {
 		if code := r.file(path); code != done {
@@ -72,7 +72,7 @@ func (c *command) test(args []string, o *testOptions) int {
 	if o.list {
 		return done
 	}
-	covered := r.covered()
+	covered := r.shown.Fired()
 	if !o.json {
 		r.summary(time.Since(begin), covered)
 	}
@@ -145,7 +145,7 @@ func (r *testRun) file(path string) int {
 			fmt.Fprintf(r.stdout, "%s: %s\n", t.Pos, t.Name)
 			continue
 		}
-		o, err := f.Play(t)
+		o, err := f.Play(t, r.shown)
 		if ps := new(config.Problems); errors.As(err, &ps) {
 			fmt.Fprintln(r.stderr, ps)
 			return wrong
@@ -161,9 +161,7 @@ func (r *testRun) file(path string) int {
 // take notes how a test went, and prints it.
 func (r *testRun) take(o *scenario.Outcome) {
 	r.outcomes = append(r.outcomes, o)
-	for _, s := range o.Rules {
-		r.fired[s.Name] = r.fired[s.Name] || s.Fired > 0
-	}
+	r.more += len(o.Unmentioned)
 	if o.Failure != "" {
 		r.failed++
 	}
@@ -198,31 +196,10 @@ func (r *testRun) printJSON(o *scenario.Outcome) {
 	fmt.Fprintf(r.stdout, "%s\n", line)
 }
 
-// covered returns how much of the rules fired, in percent.
-func (r *testRun) covered() float64 {
-	n := 0
-	for _, fired := range r.fired {
-		if fired {
-			n++
-		}
-	}
-	if len(r.fired) == 0 {
-		return 100
-	}
-	return 100 * float64(n) / float64(len(r.fired))
-}
-
 func (r *testRun) summary(took time.Duration, covered float64) {
 	if r.coverage {
-		var never []string
-		for name, fired := range r.fired {
-			if !fired {
-				never = append(never, name)
-			}
-		}
-		slices.Sort(never)
-		for _, name := range never {
-			fmt.Fprintf(r.stdout, "no test fires the rule %q\n", name)
+		for _, line := range r.shown.Missing() {
+			fmt.Fprintln(r.stdout, line)
 		}
 	}
 	verdict := counted(len(r.outcomes), "test") + " passed"
@@ -230,6 +207,9 @@ func (r *testRun) summary(took time.Duration, covered float64) {
 		verdict = fmt.Sprintf("%d of %s failed", r.failed, counted(len(r.outcomes), "test"))
 	}
 	fmt.Fprintf(r.stdout, "%s in %v; %.0f%% of the rules fired\n", verdict, took.Round(time.Millisecond), covered)
+	if r.more > 0 && r.failed == 0 && !r.trace {
+		fmt.Fprintf(r.stdout, "no `expect` mentions %s; --trace lists them\n", counted(r.more, "action"))
+	}
 }
 
 // writeJUnit writes the results in the form that CI systems read.

@@ -61,7 +61,7 @@ func (c *command) triggerDirectly(r agent.TriggerRequest, dryRun bool) int {
 	}
 	if dryRun {
 		for _, path := range found {
-			fmt.Fprintln(c.stdout, path)
+			fmt.Fprintln(c.stdout, oneLine(path))
 		}
 		fmt.Fprintf(c.stdout, "%s, nothing sent\n", devices(len(found)))
 		return done

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Guest is process 1 of an emulated board: it mounts what a system has mounted, loads the kernel modules it was given
-// to, and then serves the host's requests for as long as the board runs.
+// to, and then serves the host's requests for as long as the board runs. Where the board has a system of its own, it
+// makes that process 1 instead, which starts it again to serve: "guest serve".
 package main
 
 import (
@@ -16,20 +17,29 @@ import (
 )
 
 func main() {
-	err := run()
+	err := run(len(os.Args) > 1 && os.Args[1] == "serve")
 	// The end of process 1 is a kernel panic, which ends the board (panic=-1): the host sees the console's last words.
 	fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 	os.Exit(1)
 }
 
-func run() error {
-	setup, err := readSetup(wire.SetupPath)
+func run(serve bool) error {
+	path := wire.SetupPath
+	if serve {
+		path = wire.ServerSetupPath
+	}
+	setup, err := readSetup(path)
 	if err != nil {
 		return err
 	}
 	programs := newProcesses()
-	if err := bringUp(setup, programs); err != nil {
-		return err
+	if !serve {
+		if err := bringUp(setup, programs); err != nil {
+			return err
+		}
+		if setup.Root != "" {
+			return switchRoot(setup.Root)
+		}
 	}
 	note("up; opening %s", setup.Port)
 	port, err := openPort(setup.Port)

@@ -36,7 +36,12 @@ var Tools = []Tool{
 	{"gcc", "gcc"}, // for the race detector
 	{"/usr/include/stdlib.h", "libc6-dev"},
 	{"genisoimage", "genisoimage"},
+	{"gpg", "gpg"},
+	{"gpg-agent", "gpg-agent"},
+	{"gpgconf", "gpgconf"},
+	{"lintian", "lintian"},
 	{"make", "make"},
+	{"mandoc", "mandoc"},
 	{"mcopy", "mtools"},
 	{"mke2fs", "e2fsprogs"},
 	{"mkfs.btrfs", "btrfs-progs"},

@@ -24,7 +24,7 @@ import (
 
 // basics are the programs that need no entry in Tools: they are in the essential packages, which every Debian has, or
 // in those of basicPackages.
-var basics = strings.Fields(`apt-cache apt-get blkid cat chmod chown cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
+var basics = strings.Fields(`apt-cache apt-get bash blkid cat chmod chown chroot cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
 	head id ls mkdir mkfifo mkswap rm sed seq sh sha256sum sleep sort stat tar true truncate xargs`)
 
 // basicPackages are on every machine without being essential: apt is on any Debian, and the README asks for git.

@@ -129,9 +129,16 @@ type Hello struct {
 
 // Setup is the guest's part of a board's configuration, as JSON in SetupPath.
 type Setup struct {
-	Port    string   `json:"port"`    // the device of this protocol, or the name of a virtio port
-	Modules []string `json:"modules"` // paths of kernel modules, in the order of loading
+	Port    string   `json:"port"`           // the device of this protocol, or the name of a virtio port
+	Modules []string `json:"modules"`        // paths of kernel modules, in the order of loading
+	Root    string   `json:"root,omitempty"` // the device of a system whose /sbin/init becomes process 1
 }
 
 // SetupPath is where the guest finds its Setup.
 const SetupPath = "/lab/setup.json"
+
+// ServerPath and ServerSetupPath are where a system that is process 1 in the guest's place finds the guest and its Setup.
+const (
+	ServerPath      = "/run/lab/guest"
+	ServerSetupPath = "/run/lab/setup.json"
+)

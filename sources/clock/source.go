@@ -77,6 +77,13 @@ func (s *Source) Stamp(at time.Duration) string {
 	return now.Add(at - s.host.Loop.Now()).Round(10 * time.Millisecond).Format(time.RFC3339)
 }
 
+// Wall returns what the clock shows in the zone of the board, and whether it was
+// set.
+func (s *Source) Wall() (now time.Time, isSet bool) {
+	now = s.wall()
+	return now, !now.Before(plausible)
+}
+
 // Apply implements sources.Source.
 func (s *Source) Apply(plan sources.Plan) {
 	s.wake() // so that no moment that has passed is the new plan's

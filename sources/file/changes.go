@@ -11,6 +11,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -83,11 +84,26 @@ type changing struct {
 	shut   bool
 	events uint64
 	seen   mark
+	known  bool // it is there, as far as it was reported
+	// queue are the changes that are not emitted yet, the first of which waits
+	// for the file to be read if reading is set.
+	queue   []change
+	reading bool
+	// unwritten runs after the file was found to have appeared: whoever has
+	// created it may have finished before it was watched. nil without.
+	unwritten sources.Timer
+}
+
+// change is one change as it will be emitted.
+type change struct {
+	path, kind string
+	synthetic  bool
+	whole      bool // with what is in the file
 }
 
 // mark distinguishes a file from what it was before.
 type mark struct {
-	there            bool
+	there, regular   bool
 	device, inode    uint64
 	size, changedSec int64
 	changedNsec      int64
@@ -99,6 +115,7 @@ func markOf(path string) (m mark) {
 		return mark{}
 	}
 	m = mark{there: true, device: uint64(st.Dev), inode: st.Ino}
+	m.regular = st.Mode&unix.S_IFMT == unix.S_IFREG
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		m.size, m.changedSec, m.changedNsec = st.Size, int64(st.Mtim.Sec), int64(st.Mtim.Nsec)
 	}
@@ -108,7 +125,11 @@ func markOf(path string) (m mark) {
 func (c *changeWatch) apply(plan *Plan) {
 	maps.DeleteFunc(c.files, func(name string, f *changing) bool {
 		now := plan.files[name]
-		return now == nil || now.settings != f.settings
+		if now != nil && now.settings == f.settings {
+			return false
+		}
+		sources.StopTimer(&f.unwritten)
+		return true
 	})
 	for name, f := range plan.files {
 		if f.watch == changes && c.files[name] == nil {
@@ -131,6 +152,7 @@ func (c *changeWatch) apply(plan *Plan) {
 	for _, f := range c.files {
 		if !f.seen.there {
 			f.seen = markOf(f.path)
+			f.known = f.seen.there
 		}
 	}
 }
@@ -153,6 +175,9 @@ func (c *changeWatch) watch() {
 }
 
 func (c *changeWatch) close() {
+	for _, f := range c.files {
+		sources.StopTimer(&f.unwritten)
+	}
 	if c.folders != nil {
 		c.folders.Close()
 		c.folders = nil
@@ -167,8 +192,8 @@ func (c *changeWatch) changed(dir, name string, mask uint32) {
 		if f.shut || f.path != path && f.path != dir {
 			continue
 		}
-		if f.path == path {
-			f.seen = markOf(path)
+		if f.path == path && !c.see(f, mask) {
+			continue
 		}
 		if kind := kindWord(mask & f.kinds); kind != "" {
 			c.begin(f, path, kind, false)
@@ -184,14 +209,16 @@ func (c *changeWatch) afresh(overflow bool) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
 		f := c.files[name]
-		before := f.seen
+		before, known := f.seen, f.known
 		f.seen = markOf(f.path)
+		f.known = f.seen.there
 		var kind uint32
 		switch {
-		case f.shut || before == f.seen:
-		case !before.there:
+		case f.shut || known == f.known && before == f.seen:
+		case !known && !f.known:
+		case !known:
 			kind = unix.IN_CREATE
-		case !f.seen.there:
+		case !f.known:
 			kind = unix.IN_DELETE
 		default:
 			kind = unix.IN_CLOSE_WRITE
@@ -199,30 +226,103 @@ func (c *changeWatch) afresh(overflow bool) {
 		if word := kindWord(kind & f.kinds); word != "" {
 			c.begin(f, f.path, word, true)
 		}
+		if kind == unix.IN_CREATE {
+			c.awaitWritten(f)
+		}
 	}
 }
 
-// begin emits a change, after reading the file where that is asked for. Of
-// what changes faster than it is read, each change is emitted with what was read
-// last.
-func (c *changeWatch) begin(f *changing, path, kind string, synthetic bool) {
-	if f.read != readAll || path != f.path || !f.seen.there {
-		c.emit(f, path, kind, synthetic, nil)
+// see takes note of what a change made of the file. It reports whether that is
+// news: what has appeared or vanished since the kernel queued its event may have
+// been found before. A file that changes has appeared first.
+func (c *changeWatch) see(f *changing, mask uint32) (news bool) {
+	const vanish = unix.IN_DELETE | unix.IN_MOVED_FROM
+	known := f.known
+	f.seen, f.known = markOf(f.path), mask&vanish == 0
+	if mask&(unix.IN_CLOSE_WRITE|vanish) != 0 {
+		sources.StopTimer(&f.unwritten)
+	}
+	switch {
+	case mask&unix.IN_CREATE != 0:
+		return !known
+	case mask&vanish != 0:
+		return known
+	case !known && mask&unix.IN_MOVED_TO == 0 && f.kinds&unix.IN_CREATE != 0:
+		c.begin(f, f.path, kindWord(unix.IN_CREATE), true)
+	}
+	return true
+}
+
+// writtenWithin is how long a file that was found to have appeared is given for
+// its own `written` to come.
+const writtenWithin = 100 * time.Millisecond
+
+// awaitWritten reports that a file that was found was written, if nothing
+// becomes of it any more: it was closed before it was watched.
+func (c *changeWatch) awaitWritten(f *changing) {
+	sources.StopTimer(&f.unwritten)
+	if f.kinds&unix.IN_CLOSE_WRITE == 0 || !f.seen.regular {
 		return
 	}
-	b := make([]byte, f.max+1)
+	found := f.seen
+	f.unwritten = c.source.host.Loop.After(writtenWithin, func() {
+		f.unwritten = nil
+		switch now := markOf(f.path); {
+		case c.files[f.name] != f || f.shut || !now.there:
+		case now == found:
+			c.begin(f, f.path, kindWord(unix.IN_CLOSE_WRITE), true)
+		default:
+			f.seen = now
+			c.awaitWritten(f)
+		}
+	})
+}
+
+// begin emits a change, after reading the file where that is asked for. The
+// changes of one file are emitted in their order. Of what changes faster than it
+// is read, each change is emitted with what was read last.
+func (c *changeWatch) begin(f *changing, path, kind string, synthetic bool) {
+	whole := f.read == readAll && path == f.path && f.seen.there
+	f.queue = append(f.queue, change{path, kind, synthetic, whole})
+	if !f.reading {
+		c.next(f)
+	}
+}
+
+// next emits what is queued, up to where the file is to be read.
+func (c *changeWatch) next(f *changing) {
+	for len(f.queue) > 0 && !f.queue[0].whole {
+		c.emit(f, f.pop(), nil)
+	}
+	if len(f.queue) == 0 {
+		return
+	}
+	f.reading = true
+	path, b := f.path, make([]byte, f.max+1)
 	var k int
 	var err error
 	c.source.host.Loop.Beside(func() { k, err = readPath(path, b) }, func() {
+		f.reading = false
 		switch {
 		case c.files[f.name] != f || f.shut:
+			f.queue = nil
+			return
 		case err != nil:
 			c.source.host.Log.Debug("cannot read file", "file", f.name, "path", path, "error", err)
-			c.emit(f, path, kind, synthetic, nil)
+			c.emit(f, f.pop(), nil)
 		default:
-			c.emit(f, path, kind, synthetic, &text{b[:min(k, f.max)], k > f.max})
+			c.emit(f, f.pop(), &text{b[:min(k, f.max)], k > f.max})
 		}
+		c.next(f)
 	})
+}
+
+func (f *changing) pop() change {
+	first := f.queue[0]
+	if f.queue = f.queue[1:]; len(f.queue) == 0 {
+		f.queue = nil // it may have been long
+	}
+	return first
 }
 
 func readPath(path string, b []byte) (int, error) {
@@ -234,18 +334,18 @@ func readPath(path string, b []byte) (int, error) {
 	return readWhole(fd, b)
 }
 
-func (c *changeWatch) emit(f *changing, path, kind string, synthetic bool, t *text) {
+func (c *changeWatch) emit(f *changing, what change, t *text) {
 	f.events++
 	s := c.source
 	s.fields = append(s.fields[:0],
 		sources.Field{Name: "FILE", Value: sources.Text(f.name)},
-		sources.Field{Name: "PATH", Value: sources.Text(path)},
-		sources.Field{Name: "NAME", Value: sources.Text(filepath.Base(path))},
-		sources.Field{Name: "EVENT", Value: sources.Text(kind)})
+		sources.Field{Name: "PATH", Value: sources.Text(what.path)},
+		sources.Field{Name: "NAME", Value: sources.Text(filepath.Base(what.path))},
+		sources.Field{Name: "EVENT", Value: sources.Text(what.kind)})
 	if t != nil {
 		s.addText(t)
 	}
-	if synthetic {
+	if what.synthetic {
 		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
 	s.emit(f.name, changed)
@@ -258,7 +358,9 @@ func (c *changeWatch) shut(name string, shut bool) {
 		return
 	}
 	f.shut = shut
+	sources.StopTimer(&f.unwritten)
 	f.seen = markOf(f.path)
+	f.known = f.seen.there
 	c.watch()
 }
 

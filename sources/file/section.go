@@ -77,6 +77,15 @@ func (p *Plan) Sections() []config.Field {
 // names returns the names of the files, in order.
 func (p *Plan) names() []string { return slices.Sorted(maps.Keys(p.files)) }
 
+// Paths returns the paths of the files.
+func (p *Plan) Paths() []string {
+	var paths []string
+	for _, name := range p.names() {
+		paths = append(paths, p.files[name].path)
+	}
+	return paths
+}
+
 // Switchable implements sources.SwitchPlan.
 func (p *Plan) Switchable() []string { return p.names() }
 

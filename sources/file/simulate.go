@@ -31,6 +31,6 @@ func (p *Plan) Simulated(name, is string, text *string, more []sources.Field) (*
 	}
 	return &sources.Event{
 		Topic: sources.Topic{Kind: "file", Name: name, State: is}, Source: "file:" + name,
-		Fields: append(fields, more...),
+		Fields: sources.Overlay(fields, more),
 	}, nil
 }

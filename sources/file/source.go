@@ -86,9 +86,9 @@ func (s *Source) watchFolders() {
 		}
 	}
 	slices.Sort(dirs)
-	if s.folders == nil && len(dirs) > 0 {
+	if s.folders == nil && len(s.nodes) > 0 { // those of sysfs and procfs too may be mounted later
 		f, err := inotify.Watch(&s.host, inotify.Spec{
-			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.visitAll() },
+			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.lookAround() },
 		})
 		if err != nil {
 			s.host.Log.Warn("files that appear later may be missed", "error", err)
@@ -115,6 +115,17 @@ func (s *Source) each(f func(n *node)) {
 // visitAll tries to open whatever is not open.
 func (s *Source) visitAll() {
 	s.each((*node).visit)
+}
+
+// lookAround opens what is not open, and closes what is no longer where its path
+// leads: something may have been mounted there.
+func (s *Source) lookAround() {
+	s.each(func(n *node) {
+		if n.fd >= 0 && !isAt(n.fd, n.path) {
+			n.lost(errReplaced)
+		}
+	})
+	s.visitAll()
 }
 
 // nameChanged is called when inotify reports what became of a name.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"reflexd/board"
@@ -128,6 +129,68 @@ func (p *Plan) checkPins(d declared, ps *config.Problems) {
 	for _, spec := range d.specs() {
 		if _, err := p.board.Find(spec); err != nil && !errors.Is(err, board.ErrUnknown) {
 			ps.Errorf(d.common().At, "%s: %v", spec, err)
+		}
+	}
+}
+
+// key returns what all LINEs of one line have in common, as far as b knows; b is
+// nil if it is not known which board it is. What nobody knows is its own key.
+func key(b *board.Board, spec string) string {
+	if b != nil {
+		if l, err := b.Find(spec); err == nil {
+			if l.Chip == nil {
+				return l.Name
+			}
+			return fmt.Sprintf("%s:%d", l.Chip.Known[0], l.Offset)
+		}
+	}
+	if chip, offset, err := cutOffset(spec); err == nil {
+		for i := 0; b != nil && i < len(b.Chips); i++ {
+			if c := &b.Chips[i]; c.Is(chip, chip) {
+				chip = c.Known[0]
+				break
+			}
+		}
+		return fmt.Sprintf("%s:%d", chip, offset)
+	}
+	if word, number, ok := strings.Cut(spec, " "); ok && strings.EqualFold(word, "pin") {
+		if n, err := strconv.ParseUint(number, 10, 16); err == nil {
+			return fmt.Sprintf("pin %d", n)
+		}
+	}
+	return spec
+}
+
+// alias says that spec and what first declares are the same line, if they are
+// written in two ways.
+func (p *Plan) alias(spec string, first declared) string {
+	specs := first.specs()
+	if slices.Contains(specs, spec) {
+		return ""
+	}
+	i := slices.IndexFunc(specs, func(other string) bool { return key(p.board, other) == key(p.board, spec) })
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %s and %s are the same line", specs[i], spec)
+}
+
+// Lint warns of declarations that are the same line on the board b, that this
+// is detected as, where the configuration does not say for which one it is.
+func (p *Plan) Lint(b *board.Board, ps *config.Problems) {
+	if p.board != nil || b == nil {
+		return
+	}
+	first := map[string]declared{}
+	for _, d := range p.all() {
+		for _, spec := range d.specs() {
+			k := key(b, spec)
+			if other := first[k]; other != nil && other != d {
+				ps.WarnOfMachinef(d.common().At, "%s is the line that %s has, declared at %s: on this board (%s), only one of them can be opened",
+					spec, other.common().Name, other.common().At, b.Title)
+			} else {
+				first[k] = d
+			}
 		}
 	}
 }

@@ -21,7 +21,7 @@ type Plan struct {
 	lines    map[string]*Line
 	encoders map[string]*Encoder
 	buttons  []*inPlace
-	holders  map[string]declared // by LINE
+	holders  map[string]declared // by the key of LINE
 	// followed are the outputs whose states rules ask for.
 	followed map[string]bool
 	source   *Source // that serves it, once it is applied
@@ -119,7 +119,7 @@ func (p *Plan) Add(l Line) error {
 	if first := p.lines[l.Name]; first != nil {
 		return fmt.Errorf("line %s is already declared, as %s", first.Name, first.Spec)
 	}
-	if first := p.holders[l.Spec]; first != nil {
+	if first := p.holders[key(p.board, l.Spec)]; first != nil {
 		return fmt.Errorf("line %s is already declared, under the name %s", l.Spec, first.common().Name)
 	}
 	if _, err := parseSpec(l.Spec); err != nil {
@@ -147,6 +147,7 @@ func (p *Plan) put(l *Line) {
 // claim makes d the holder of the LINE spec, unless another is, which it
 // returns.
 func (p *Plan) claim(spec string, d declared) declared {
+	spec = key(p.board, spec)
 	if first := p.holders[spec]; first != nil && first != d {
 		return first
 	}
@@ -184,7 +185,7 @@ func (p *Plan) resolveLine(l *Line, ps *config.Problems) {
 		ps.Errorf(l.At, "line %q: a name with *, ? or [ looks like a pattern", l.Name)
 	}
 	if first := p.claim(l.Spec, l); first != nil {
-		ps.Errorf(l.At, "line %s is already declared as %s at %s", l.Spec, first.common().Name, first.common().At)
+		ps.Errorf(l.At, "line %s is already declared as %s at %s%s", l.Spec, first.common().Name, first.common().At, p.alias(l.Spec, first))
 	}
 }
 
@@ -192,7 +193,7 @@ func (p *Plan) resolveEncoder(e *Encoder, ps *config.Problems) {
 	if first := p.lines[e.Name]; first != nil {
 		ps.Errorf(e.At, "%s is already the name of a line, declared at %s", e.Name, first.At)
 	}
-	if e.A == e.B && e.A != "" {
+	if e.A != "" && key(p.board, e.A) == key(p.board, e.B) {
 		ps.Errorf(e.At, "encoder %s: a and b are the same line", e.Name)
 	}
 	var before declared
@@ -202,7 +203,7 @@ func (p *Plan) resolveEncoder(e *Encoder, ps *config.Problems) {
 		}
 		if first := p.claim(spec, e); first != nil && first != before {
 			before = first
-			ps.Errorf(e.At, "encoder %s: line %s is already declared as %s at %s", e.Name, spec, first.common().Name, first.common().At)
+			ps.Errorf(e.At, "encoder %s: line %s is already declared as %s at %s%s", e.Name, spec, first.common().Name, first.common().At, p.alias(spec, first))
 		}
 	}
 }

@@ -32,22 +32,43 @@ func (s *Source) SimulateInitial(p *Plan, name string, on bool) error {
 	return nil
 }
 
-// SimulateEdge makes an input on or off, now. It reports whether that is an
-// edge.
-func (s *Source) SimulateEdge(name string, on bool) (edge bool, err error) {
+// SimulateEdge makes an input on or off, now.
+func (s *Source) SimulateEdge(name string, on bool) error {
 	l := s.lines[name]
 	if l == nil || l.output {
-		return false, fmt.Errorf("line %s is not a declared input", name)
+		return fmt.Errorf("line %s is not a declared input", name)
 	}
-	high := on != l.activeLow()
+	return s.SimulateLevel(name, on != l.activeLow())
+}
+
+// SimulateLevel makes an input high or low, now.
+func (s *Source) SimulateLevel(name string, high bool) error {
+	l := s.lines[name]
+	if l == nil || l.output {
+		return fmt.Errorf("line %s is not a declared input", name)
+	}
 	if s.levels[name][0] == high {
-		return false, nil
+		return nil
 	}
 	s.levels[name] = levels{high}
 	if l.edges == bothEdges || (l.edges == rising) == high {
 		l.edge(s.host.Loop.Now(), 0, high)
 	}
-	return true, nil
+	return nil
+}
+
+// Declared returns the name under which the line called name is declared, if it
+// is by that name or as that line; else name.
+func (p *Plan) Declared(name string) string {
+	if p.lines[name] != nil {
+		return name
+	}
+	for _, declared := range p.Names() {
+		if p.Spec(declared) == name {
+			return declared
+		}
+	}
+	return name
 }
 
 // SimulateTurn turns an encoder by so many events' worth of steps, negative

@@ -121,7 +121,7 @@ func TestGapIsToldAndRepaired(t *testing.T) {
 	})
 	b.expect("lost 2", "power rising Up", "power falling Down S")
 	b.do(func() {
-		for _, word := range []string{"gpio:power", "debounce", "queue of 64 edges"} {
+		for _, word := range []string{"name=power", "debounce", "queue of 64 edges"} {
 			if !strings.Contains(b.log.String(), word) {
 				b.Errorf("the log does not say %q:\n%s", word, b.log.String())
 			}

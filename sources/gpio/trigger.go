@@ -203,12 +203,12 @@ func (b *inPlace) declare(p *Plan, ps *config.Problems) {
 	if b.spec == "" {
 		return
 	}
-	switch first := p.holders[b.spec].(type) {
+	switch first := p.holders[key(p.board, b.spec)].(type) {
 	case *Encoder:
-		ps.Errorf(b.at, "line %s is one of the encoder %s, declared at %s", b.spec, first.Name, first.At)
+		ps.Errorf(b.at, "line %s is one of the encoder %s, declared at %s%s", b.spec, first.Name, first.At, p.alias(b.spec, first))
 	case *Line:
 		if first.Kind == Output {
-			ps.Errorf(b.at, "line %s is declared as the output %s at %s", b.spec, first.Name, first.At)
+			ps.Errorf(b.at, "line %s is declared as the output %s at %s%s", b.spec, first.Name, first.At, p.alias(b.spec, first))
 			return
 		}
 		b.line = first

@@ -36,6 +36,8 @@ type Folders struct {
 	want   []string
 	mask   uint32
 	armed  map[int32]string // watch descriptor → folder
+	mounts *sources.MountWatch
+	stale  bool // Afresh is due when what the kernel has queued is read
 	warned bool
 	buf    [4096]byte
 }
@@ -47,7 +49,8 @@ type Spec struct {
 	// what became of it.
 	Changed func(dir, name string, mask uint32)
 	// Afresh is called when changes may have been missed: a folder appeared
-	// with what was in it, or, with overflow, the kernel's queue was full.
+	// with what was in it, something was mounted or unmounted or, with overflow,
+	// the kernel's queue was full. All changes before have been told.
 	Afresh func(overflow bool)
 }
 
@@ -62,11 +65,21 @@ func Watch(host *sources.Host, spec Spec) (*Folders, error) {
 		unix.Close(fd)
 		return nil, err
 	}
+	// A watch is of what a path leads to, which another mount changes.
+	f.mounts, err = sources.WatchMounts(host, func() {
+		f.arm()
+		f.stale = true
+		f.ready(0)
+	})
+	if err != nil {
+		host.Log.Debug("filesystems that are mounted later are not noticed", "error", err)
+	}
 	return f, nil
 }
 
 // Close ends the watching.
 func (f *Folders) Close() {
+	f.mounts.Close()
 	f.watch.Close()
 	unix.Close(f.fd)
 }
@@ -123,15 +136,33 @@ func (f *Folders) add(dir string) bool {
 	return false
 }
 
+// mostReads is how many reads one turn of the loop does.
+const mostReads = 16
+
+// ready reads what is queued. What may have been missed is looked at when
+// nothing is queued any more: a change is told once.
 func (f *Folders) ready(uint32) {
-	n, err := unix.Read(f.fd, f.buf[:])
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
-	case err != nil:
-		f.host.Log.Warn("cannot watch for "+f.spec.For+" any more", "error", err)
-		f.watch.Close()
-	default:
-		eachChange(f.buf[:n], f.take)
+	for range mostReads {
+		n, err := unix.Read(f.fd, f.buf[:])
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			if f.stale {
+				f.stale = false
+				f.spec.Afresh(false)
+			}
+			return
+		case err != nil:
+			f.host.Log.Warn("cannot watch for "+f.spec.For+" any more", "error", err)
+			f.watch.Close()
+			return
+		default:
+			eachChange(f.buf[:n], f.take)
+		}
+	}
+	if f.stale { // in such a storm nobody can tell what was missed
+		f.stale = false
+		f.spec.Afresh(false)
 	}
 }
 
@@ -147,11 +178,11 @@ func (f *Folders) take(wd int32, mask uint32, name string) {
 	case mask&unix.IN_IGNORED != 0:
 		delete(f.armed, wd)
 		f.arm()
-		f.spec.Afresh(false)
+		f.stale = true
 	case name != "":
 		f.spec.Changed(dir, name, mask)
 		if mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && f.leadsToWanted(filepath.Join(dir, name)) && f.arm() {
-			f.spec.Afresh(false)
+			f.stale = true
 		}
 	}
 }

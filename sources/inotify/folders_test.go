@@ -4,6 +4,7 @@ package inotify
 
 import (
 	"encoding/binary"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,7 +79,7 @@ func (handWatch) Close()              {}
 func TestOnlyAFolderIsLookedAtAfresh(t *testing.T) {
 	var l handLoop
 	var changed, afresh int
-	f, err := Watch(&sources.Host{Loop: &l}, Spec{
+	f, err := Watch(&sources.Host{Loop: &l, Log: slog.New(slog.DiscardHandler), Proc: "/nowhere"}, Spec{
 		Changed: func(string, string, uint32) { changed++ },
 		Afresh:  func(bool) { afresh++ },
 	})

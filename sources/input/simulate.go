@@ -83,6 +83,22 @@ func (s *source) SimulatePresence(p *Plan, input string, present bool) error {
 	return nil
 }
 
+// Known returns the declared names of a recorded device: those of names that
+// are declared or, if there are none, those of inputs that may mean a device
+// with that path and name.
+func (p *Plan) Known(path, name string, names []string) []string {
+	var known []string
+	for _, n := range names {
+		if p.Inputs[n] != nil {
+			known = append(known, n)
+		}
+	}
+	if len(names) > 0 {
+		return known
+	}
+	return p.namesOf(path, &identity{name: name, has: everyCode})
+}
+
 // nodeOf returns the node of the device declared as input, "" if it is absent.
 func (s *source) nodeOf(input string) string {
 	for node, name := range s.simulated.inputs {

@@ -25,6 +25,15 @@ func newTable() table {
 	return table{links: map[int]link{}, addresses: map[address]uint8{}}
 }
 
+// Links returns whether each link is up, by their names.
+func (s *Source) Links() map[string]bool {
+	all := map[string]bool{}
+	for _, l := range s.table.links {
+		all[unix.ByteSliceToString(l.name[:])] = l.up
+	}
+	return all
+}
+
 // event is one thing that happened.
 type event struct {
 	state    string

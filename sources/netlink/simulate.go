@@ -35,6 +35,6 @@ func (p *Plan) Simulated(name, text, data string, more []sources.Field) (*source
 	}
 	return &sources.Event{
 		Topic: sources.Topic{Kind: "netlink", Name: name, State: stateMessage}, Source: "netlink:" + name,
-		Fields: append(f, more...),
+		Fields: sources.Overlay(f, more),
 	}, nil
 }

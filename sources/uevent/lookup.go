@@ -124,7 +124,7 @@ func (s *Source) begin() {
 		id.begun, id.since = true, s.host.Loop.Now()
 		s.busy++
 		var found []sources.Field
-		s.host.Loop.Beside(func() { found = Identify(s.host.Sys, id.devpath) }, func() {
+		s.host.Loop.Beside(func() { found = s.identify(id.devpath) }, func() {
 			id.fields, id.done = found, true
 			s.busy--
 			s.ended = s.host.Loop.Now()
@@ -132,6 +132,14 @@ func (s *Source) begin() {
 			s.drain()
 		})
 	}
+}
+
+// identify may block.
+func (s *Source) identify(devpath string) []sources.Field {
+	if s.simulated != nil {
+		return s.simulated.identify(devpath)
+	}
+	return Identify(s.host.Sys, devpath)
 }
 
 // drain emits what need not be held any more, a bounded part at a time.

@@ -18,6 +18,8 @@ var Kind = sources.Kind{
 	Name: "uevent",
 	Plan: func() sources.Plan { return &Plan{} },
 	Open: func(h sources.Host) (sources.Source, error) { return Open(h), nil },
+
+	Simulates: true,
 }
 
 // Plan is what a configuration asks of uevents.

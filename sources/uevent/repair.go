@@ -86,14 +86,18 @@ func (s *Source) awaitSilence() {
 // proceed begins the next walk if there is a reason for one: a loss to be
 // repaired, a subsystem that is new, or a trigger that waits for coldplug.
 func (s *Source) proceed() {
-	busy := s.socket == nil || s.storm != nil || s.walk != nil || s.delivery != nil
+	busy := !s.isOpen() || s.storm != nil || s.walk != nil || s.delivery != nil
 	if busy || !s.rescan && s.covered.covers(s.scope) && s.identified.covers(s.plan.ids) && !s.plan.waits() {
 		return
 	}
 	w := &walk{sys: filepath.Clean(s.host.Sys), dev: s.host.Dev, scope: s.scope, ids: s.plan.ids, upsets: s.upsets}
 	s.table.begin(w)
 	s.walk = w
-	s.host.Loop.Beside(w.run, func() { s.walked(w) })
+	run := w.run
+	if s.simulated != nil {
+		run = func() { s.simulated.walk(w) }
+	}
+	s.host.Loop.Beside(run, func() { s.walked(w) })
 }
 
 // walked takes over what w found, unless it was abandoned meanwhile. Before

@@ -40,6 +40,8 @@ type Source struct {
 	repair
 	lookups
 	udev udevListener
+
+	simulated *simulated // nil unless there is no kernel
 }
 
 // counts are the messages since start.
@@ -55,6 +57,9 @@ func Open(host sources.Host) *Source {
 	s.channel = channel{host: &s.host, failed: "uevents are not received"}
 	s.prepare(func() (*nl.Socket, error) { return openSocket(s.buffer, kernelGroup) }, s.ready, s.opened)
 	s.udev.init(s)
+	if host.Simulated {
+		s.simulated = &simulated{}
+	}
 	return s
 }
 
@@ -64,10 +69,11 @@ func (s *Source) Apply(plan sources.Plan) {
 	p.inherit(s.plan, s.table.stamp)
 	s.plan, s.scope = p, p.scope()
 	p.ids = p.idScope()
-	if p.udev > 0 {
-		s.udev.listen()
-	} else {
+	switch {
+	case p.udev == 0:
 		s.udev.close()
+	case s.simulated == nil:
+		s.udev.listen()
 	}
 	if !p.wanted() {
 		s.closeKernel()
@@ -76,7 +82,9 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.table.restrict(s.scope)
 	s.covered = s.covered.both(s.scope)
 	s.identified = s.identified.both(p.ids)
-	s.opener.VisitNow() // sources that list devices by themselves do so after this
+	if s.simulated == nil {
+		s.opener.VisitNow() // sources that list devices by themselves do so after this
+	}
 	s.proceed()
 }
 
@@ -128,6 +136,9 @@ func (s *Source) opened() {
 	s.listen()
 	s.proceed()
 }
+
+// isOpen reports whether messages are received.
+func (s *Source) isOpen() bool { return s.socket != nil || s.simulated != nil }
 
 // fail gives the socket up for a while.
 func (s *Source) fail(err error) {

@@ -120,6 +120,12 @@ func (u *udevListener) take(b []byte) {
 		u.host.Log.Debug("malformed event of udev", "error", err, "length", len(b))
 		return
 	}
+	u.emit()
+}
+
+// emit emits u.message.
+func (u *udevListener) emit() {
+	m := &u.message
 	u.fields = append(u.fields[:0], sources.Field{Name: stageField, Value: sources.Text(udevStage)})
 	u.fields = append(u.fields, m.fields...)
 	u.event = sources.Event{

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+
+// The verb schema: a JSON Schema of the configuration, from the same
+// declarations that read it, for editors that complete and explain.
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	"reflexd/agent"
+	"reflexd/config"
+)
+
+func schemaVerb(c *command) func([]string) int {
+	return func([]string) int { return c.printJSON(schemaOf(agent.Language()), done) }
+}
+
+// schema is a JSON Schema. It accepts what the language does, and more where
+// that depends on other parts of the file or on the board.
+type schema map[string]any
+
+// schemaOf returns the schema of a file.
+func schemaOf(language config.Shape) schema {
+	s := &schemas{map[string]schema{"value": valueTest()}, scalars()}
+	root := s.of(language)
+	root["type"] = []string{"object", "null"} // a file of comments is empty
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "configuration of reflexd"
+	root["$defs"] = s.defs
+	return root
+}
+
+// schemas collects those that others refer to.
+type schemas struct {
+	defs    map[string]schema // by their names
+	scalars map[string]schema // see scalars
+}
+
+func reference(name string) schema { return schema{"$ref": "#/$defs/" + name} }
+
+// of returns the schema of a shape.
+func (s *schemas) of(shape config.Shape) schema {
+	if shape.Or == nil {
+		return s.form(shape)
+	}
+	short, long := shape, *shape.Or
+	short.Or = nil
+	return schema{"anyOf": []schema{s.of(short), s.of(long)}}
+}
+
+// form returns the schema of a shape with one form.
+func (s *schemas) form(shape config.Shape) schema {
+	switch {
+	case len(shape.Variants) > 0:
+		return s.choice(shape)
+	case shape.Elem != nil && shape.Type == "mapping":
+		return schema{"type": "object", "additionalProperties": s.of(*shape.Elem)}
+	case shape.Elem != nil:
+		elem := s.of(*shape.Elem)
+		list := schema{"type": "array", "items": elem}
+		if shape.Type == "list" {
+			return list
+		}
+		list["minItems"] = 1
+		return schema{"anyOf": []schema{elem, list}}
+	case shape.Fields != nil:
+		return s.object(shape.Fields)
+	case len(shape.Words) > 0:
+		return words(shape.Words)
+	}
+	return s.scalar(shape.Type)
+}
+
+// choice returns a reference to the schema of a mapping that is one of several kinds.
+func (s *schemas) choice(shape config.Shape) schema {
+	words := strings.Fields(shape.Type)
+	name := words[len(words)-1]
+	if s.defs[name] == nil {
+		s.defs[name] = schema{} // conditions hold conditions
+		var kinds []schema
+		for _, v := range shape.Variants {
+			kind := s.object(append(slices.Clone(v.Fields()), shape.Fields...))
+			kind["title"], kind["description"] = shape.Type+": "+v.Key, sentence(v.Doc)
+			kinds = append(kinds, kind)
+		}
+		s.defs[name]["anyOf"] = kinds
+	}
+	return reference(name)
+}
+
+func (s *schemas) object(fields []config.Field) schema {
+	properties, required := map[string]schema{}, []string{}
+	for _, f := range fields {
+		p := s.of(f.Value.Shape())
+		p["description"] = sentence(f.Doc)
+		if f.Default != "" {
+			p["description"] = fmt.Sprintf("%s (default: %s)", sentence(f.Doc), f.Default)
+		}
+		properties[f.Name] = p
+		if f.Required {
+			required = append(required, f.Name)
+		}
+	}
+	object := schema{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		object["required"] = required
+	}
+	return object
+}
+
+// words returns the schema of an enumeration. A parser for YAML 1.1 makes
+// booleans of on and off.
+func words(all []string) schema {
+	var values []any
+	for _, word := range all {
+		values = append(values, word)
+	}
+	for i, word := range []string{"off", "on"} {
+		if slices.Contains(all, word) {
+			values = append(values, i == 1)
+		}
+	}
+	return schema{"enum": values}
+}
+
+const (
+	durationPattern = `([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)`
+	spansPattern    = `\+?(` + durationPattern + `)+`
+	globPattern     = `^([^\[]|\[[^\]]*\])*$`
+	boolPattern     = `[Oo][Nn]|[Oo][Ff][Ff]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]`
+	clockPattern    = ` *[0-9]{1,2}:[0-9]{2} *`
+)
+
+// anyWord are what an editor takes a word of a file for.
+var anyWord = []string{"string", "number", "boolean"}
+
+// scalars has the schemas of types that say more than that they are scalars,
+// by the names that the language has for them.
+func scalars() map[string]schema {
+	number, text := []string{"string", "integer"}, append(slices.Clone(anyWord), "null") // ~ is a word like others
+	return map[string]schema{
+		"duration":                              {"anyOf": []schema{{"type": "string", "pattern": "^(0|" + spansPattern + ")$", "patternErrorMessage": "Expected a duration such as 200ms, 3s or 1h30m"}, {"const": 0}}},
+		"duration such as -30m":                 {"type": "string", "pattern": "^[+-]?(0|" + spansPattern + ")$"},
+		"duration or none":                      {"type": "string", "pattern": "^(none|" + spansPattern + ")$"},
+		"number/duration":                       {"type": "string", "pattern": "^ *[0-9]+ */ *" + spansPattern + " *$"},
+		"HH:MM-HH:MM":                           {"type": "string", "pattern": "^" + clockPattern + "-" + clockPattern + "$"},
+		"on or off":                             onOff(),
+		"on, off or toggle":                     onOff("toggle"),
+		"log or none":                           {"enum": []string{"log", "none"}},
+		"a percentage":                          {"type": number, "pattern": "^[1-9][0-9]?%?$", "minimum": 1, "maximum": 99},
+		"a number or a percentage":              {"type": number, "pattern": "^[0-9]+%?$", "minimum": 0},
+		"size such as 64M":                      {"type": "string", "pattern": "^[0-9]+[KMG]$"},
+		"size such as 64K or 1M":                {"type": number, "pattern": "^[0-9]+[KM]*$"},
+		"an octal number such as 022":           {"type": number, "pattern": "^[0-7]+$", "minimum": 0},
+		"vendor:product":                        {"type": []string{"string", "number"}, "pattern": `^([0-9A-Fa-f]+|\*):([0-9A-Fa-f]+|\*)$`},
+		"a pattern":                             {"type": anyWord, "pattern": globPattern},
+		"a pattern for a path":                  {"type": "string", "pattern": globPattern},
+		"an absolute path":                      {"type": "string", "pattern": "^/"},
+		"an integer":                            {"type": number, "pattern": "^[+-]?[0-9]+$"},
+		"an integer or ${FIELD}":                {"type": number, "pattern": `^([+-]?[0-9]+|.*\$.*)$`},
+		"a user's number":                       {"type": number, "pattern": "^[0-9]+$", "minimum": 0},
+		"auto or a number":                      {"type": number, "pattern": "^(auto|[0-9]+)$", "minimum": 1},
+		"kernel, any or a port":                 {"type": number, "pattern": "^(kernel|any|[0-9]+)$", "minimum": 0},
+		"string":                                {"type": text},
+		"string with ${FIELDS}":                 {"type": text},
+		"condition":                             reference("condition"),
+		"list of conditions":                    {"type": "array", "items": reference("condition"), "minItems": 1},
+		"value, pattern, list or comparison":    reference("value"),
+		"mapping of event fields to conditions": {"type": "object", "propertyNames": schema{"pattern": "^[A-Z_][A-Z0-9_]*$"}, "additionalProperties": reference("value")},
+	}
+}
+
+// scalar returns the schema of a type by its name.
+func (s *schemas) scalar(name string) schema {
+	var low, high int
+	if n, _ := fmt.Sscanf(name, "an integer from %d to %d", &low, &high); n == 2 {
+		return schema{"type": []string{"string", "integer"}, "pattern": "^[+-]?[0-9]+$", "minimum": low, "maximum": high}
+	}
+	known, ok := s.scalars[name]
+	if !ok {
+		return schema{"type": anyWord, "minLength": 1}
+	}
+	if known["$ref"] != nil {
+		return maps.Clone(known)
+	}
+	slug := strings.Join(strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), "-")
+	s.defs[slug] = known
+	return reference(slug)
+}
+
+// onOff returns the schema of on and off, as words and as the booleans that a
+// parser for YAML 1.1 makes of them, and of more words.
+func onOff(more ...string) schema {
+	return schema{"anyOf": []schema{
+		{"enum": append([]string{"on", "off"}, more...)},
+		{"type": "boolean"},
+		{"type": "string", "pattern": "^(" + boolPattern + ")$"},
+	}}
+}
+
+// valueTest returns the schema of a test of one field's value.
+func valueTest() schema {
+	return schema{"anyOf": []schema{
+		{"type": anyWord, "pattern": globPattern},
+		{"type": "array", "items": reference("value"), "minItems": 1},
+		{"type": "object", "minProperties": 1, "additionalProperties": false, "properties": map[string]schema{
+			"not":   {"anyOf": []schema{reference("value")}, "description": "None of these"},
+			"above": {"type": []string{"string", "integer"}, "pattern": "^[+-]?[0-9]+$", "description": "More than this"},
+			"below": {"type": []string{"string", "integer"}, "pattern": "^[+-]?[0-9]+$", "description": "Less than this"},
+		}},
+	}}
+}
