@@ -115,6 +115,9 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 	case !a.config.bridge.Declared():
 		reply(nil, fmt.Errorf("the configuration has no section mqtt"))
 		return
+	case r.Name == "settings":
+		reply(a.config.bridge.Settings(), nil)
+		return
 	case a.bridging != 0:
 		reply(nil, fmt.Errorf("%w: process %d is the bridge already", client.ErrBusy, a.bridging))
 		return

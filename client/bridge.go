@@ -82,6 +82,12 @@ func (c *Conn) Bridge() (*Bridge, error) {
 	return &b, c.file.SetDeadline(time.Time{})
 }
 
+// BridgeSettings returns the settings and starts nothing.
+func (c *Conn) BridgeSettings() (*Bridge, error) {
+	b, err := answer[Bridge](c, "bridge", "settings", nil)
+	return &b, err
+}
+
 // Summary returns the agent's state as far as the bridge may know it.
 func (c *Conn) Summary() (Summary, error) {
 	return answer[Summary](c, "summary", "", nil)

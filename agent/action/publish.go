@@ -9,6 +9,7 @@ import (
 
 	"reflexd/agent/bridge"
 	"reflexd/agent/expand"
+	"reflexd/client/topic"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -16,10 +17,6 @@ import (
 // publishExpire is for how long a message waits for the broker if the
 // configuration does not say.
 const publishExpire = 30 * time.Second
-
-// mostPublished is the length in bytes of the longest message: with its topic
-// it must fit into a packet of the control socket, whatever it holds.
-const mostPublished = 4096
 
 var publishKind = Kind{
 	Key:  "publish",
@@ -53,7 +50,7 @@ func (a *publish) check(c *Check) Action {
 	if a.topic.HasFields() {
 		return a
 	}
-	if err := bridge.CheckTopic(a.topic.String()); err != nil && a.topic.Pos.Line != 0 {
+	if err := topic.CheckOwn(a.topic.String()); err != nil && a.topic.Pos.Line != 0 {
 		c.Problems.Errorf(a.topic.Pos, "%v", err)
 	}
 	return a

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflexd/client"
+	"reflexd/client/topic"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -101,7 +102,7 @@ func (t *Thing) check(as string) error {
 	switch {
 	case t.Why != "":
 		return fmt.Errorf("%s cannot be exposed: %s", t.Name, t.Why)
-	case strings.ContainsAny(t.Name, "/+#") || checkText(t.Name) != nil:
+	case strings.ContainsAny(t.Name, "/+#") || topic.Check(t.Name) != nil:
 		return fmt.Errorf("%+q cannot be exposed: a level of a topic cannot have that name; rename it", t.Name)
 	case as != "" && !slices.Contains(t.As, as):
 		return fmt.Errorf("%s cannot be exposed as %s: only as %s", t.Name, as, strings.Join(t.As, ", "))

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"reflexd/client"
+	"reflexd/client/topic"
 	"reflexd/sources"
 )
 
@@ -23,11 +24,11 @@ const mostFields = 64
 // Received returns the event that m has come, or why no rule may see it.
 func (p *Plan) Received(m *client.Message) (*sources.Event, error) {
 	switch {
-	case CheckTopic(m.Topic) != nil:
-		return nil, CheckTopic(m.Topic)
+	case topic.CheckOwn(m.Topic) != nil:
+		return nil, topic.CheckOwn(m.Topic)
 	case !utf8.ValidString(m.Payload) || strings.Contains(m.Payload, "\x00"):
 		return nil, fmt.Errorf("the payload of %q holds a NUL, or is not UTF-8", m.Topic)
-	case !slices.ContainsFunc(p.settings.Subscribe, func(s client.Subscription) bool { return Match(s.Filter, m.Topic) }):
+	case !slices.ContainsFunc(p.settings.Subscribe, func(s client.Subscription) bool { return topic.Match(s.Filter, m.Topic) }):
 		return nil, fmt.Errorf("no rule matches the topic %q", m.Topic)
 	}
 	e := &sources.Event{Topic: sources.Topic{Kind: "mqtt", Name: m.Topic, State: received}, Source: "mqtt",
@@ -93,6 +94,6 @@ func scalar(raw json.RawMessage) (string, error) {
 }
 
 // Simulated returns the event that a message has come, for tests of rules.
-func (p *Plan) Simulated(topic, text string, retained bool) (*sources.Event, error) {
-	return p.Received(&client.Message{Topic: topic, Payload: text, Retained: retained})
+func (p *Plan) Simulated(name, text string, retained bool) (*sources.Event, error) {
+	return p.Received(&client.Message{Topic: name, Payload: text, Retained: retained})
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"reflexd/client"
+	"reflexd/client/topic"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -84,7 +85,7 @@ func (p *Plan) Sections() []config.Field {
 		config.Field{Name: "key_file", Doc: "its private key", Value: path(&s.KeyFile)},
 		config.Field{Name: "group", Doc: "group of the bridge at the control socket; default: `" + defaultGroup + "`, if it exists",
 			Value: config.At(&p.groupAt, config.Word(&p.group, "the name of a group"))},
-		config.Field{Name: "topic", Doc: "the topic below which everything is; default: reflexd/HOSTNAME", Value: config.At(&p.topicAt, config.Parsed(&s.Topic, "a topic", parseTopic))},
+		config.Field{Name: "topic", Doc: "the topic below which everything is; default: reflexd/HOSTNAME", Value: config.At(&p.topicAt, config.Parsed(&s.Topic, "a topic", topic.Parse))},
 		config.Field{Name: "homeassistant", Doc: "announce the board to Home Assistant", Default: "off", Value: hass},
 		config.Field{Name: "expose", Doc: "the lines and variables that the bridge can reach: bell, var/mode, {lamp: {as: light}}",
 			Value: config.ListOf(&p.expose, (*exposure).value)},
@@ -95,7 +96,7 @@ func (p *Plan) Sections() []config.Field {
 // hassValue reads the long form of `homeassistant`.
 func (p *Plan) hassValue() config.Value {
 	return config.Object(
-		config.Field{Name: "prefix", Doc: "where it looks for devices", Default: "homeassistant", Value: config.Parsed(&p.hass.Prefix, "a topic", parseTopic)},
+		config.Field{Name: "prefix", Doc: "where it looks for devices", Default: "homeassistant", Value: config.Parsed(&p.hass.Prefix, "a topic", topic.Parse)},
 		config.Field{Name: "name", Doc: "the device's name; default: the last word of `topic`", Value: config.Text(&p.hass.Name)},
 		config.Field{Name: "area", Doc: "the suggested area", Value: config.Text(&p.hass.Area)},
 	)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"reflexd/client"
+	"reflexd/client/topic"
 	"reflexd/sources"
 )
 
@@ -112,7 +113,7 @@ type Sending struct {
 // Publish has the bridge publish m. done is called, later and once, when the
 // broker has it, or when its time is over; not after Cancel.
 func (s *Source) Publish(m Message, done func(error)) (*Sending, error) {
-	if err := CheckTopic(m.Topic); err != nil {
+	if err := topic.CheckOwn(m.Topic); err != nil {
 		return nil, err
 	}
 	if len(s.queue) >= s.plan.settings.Queue {

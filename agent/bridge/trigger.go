@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"reflexd/client"
+	"reflexd/client/topic"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -37,17 +38,17 @@ func (p *Plan) newOnMessage() ([]config.Field, func(*sources.Trigger, *config.Pr
 	atStart.Doc, atStart.Default = "retained messages fire it, too", "off"
 	return []config.Field{
 			{Name: "mqtt", Also: "topic", Doc: "a topic below the base topic; + stands for one level, # for all that follow", Required: true,
-				Value: config.At(&at, config.Parsed(&filter, "a topic filter", parseFilter))},
+				Value: config.At(&at, config.Parsed(&filter, "a topic filter", topic.ParseFilter))},
 			atStart,
 		}, func(t *sources.Trigger, ps *config.Problems) {
 			p.CheckDeclared("mqtt", at, ps)
-			topic := sources.Topic{Kind: "mqtt", State: received}
+			about := sources.Topic{Kind: "mqtt", State: received}
 			if !strings.ContainsAny(filter, "+#") {
-				topic.Name = filter
+				about.Name = filter
 			}
-			t.Topics = []sources.Topic{topic}
+			t.Topics = []sources.Topic{about}
 			retained := lasting.AtStart
-			t.Restrict(func(e *sources.Event) bool { return Match(filter, e.Topic.Name) && (retained || !isRetained(e)) })
+			t.Restrict(func(e *sources.Event) bool { return topic.Match(filter, e.Topic.Name) && (retained || !isRetained(e)) })
 			p.subscribe(filter, retained)
 		}
 }

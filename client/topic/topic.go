@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Topics and topic filters of MQTT, as everywhere below the base topic.
-
-package bridge
+// Package topic has the rules for topics and topic filters of MQTT that the agent
+// and its bridge share. All of them are below the bridge's base topic.
+package topic
 
 import (
 	"fmt"
@@ -24,25 +24,26 @@ func Reserved(topic string) (word string, ok bool) {
 	return word, slices.Contains(reserved, word)
 }
 
-// CheckTopic returns why nothing can be published under the topic, nil if it
+// CheckOwn returns why nothing can be published under the topic, nil if it
 // can.
-func CheckTopic(topic string) error {
+func CheckOwn(topic string) error {
 	if word, ok := Reserved(topic); ok {
 		return fmt.Errorf("the topic %q is reserved: reflexd-mqtt uses those that begin with %s", topic, word)
 	}
-	_, err := parseTopic(topic)
+	_, err := Parse(topic)
 	return err
 }
 
-func parseTopic(s string) (string, error) {
+// Parse returns a topic, or why it is none.
+func Parse(s string) (string, error) {
 	if strings.ContainsAny(s, "+#") {
 		return "", fmt.Errorf("the topic %q holds a wildcard", s)
 	}
-	return s, checkText(s)
+	return s, Check(s)
 }
 
-// checkText returns why s can be neither a topic nor a filter.
-func checkText(s string) error {
+// Check returns why s can be neither a topic nor a filter.
+func Check(s string) error {
 	switch {
 	case s == "":
 		return fmt.Errorf("the topic is empty")
@@ -56,9 +57,9 @@ func checkText(s string) error {
 	return nil
 }
 
-// parseFilter checks a topic filter.
-func parseFilter(s string) (string, error) {
-	if err := checkText(s); err != nil {
+// ParseFilter returns a topic filter, or why it is none of a rule.
+func ParseFilter(s string) (string, error) {
+	if err := Check(s); err != nil {
 		return "", err
 	}
 	words := strings.Split(s, "/")
