@@ -57,6 +57,7 @@ var Tools = []Tool{
 	{"mksquashfs", "squashfs-tools"},
 	{"mkudffs", "udftools"},
 	{"modprobe", "kmod"},
+	{"mosquitto", "mosquitto"},
 	{"qemu-system-aarch64", "qemu-system-arm"},
 	{"sfdisk", "fdisk"},
 	{"tune2fs", "e2fsprogs"},
