@@ -252,7 +252,10 @@ func (r *rig) value(name string) string {
 }
 
 func (r *rig) emit(n int) {
-	r.call(func(c *client.Conn) error { _, err := c.Emit("chime", map[string]string{"N": fmt.Sprint(n)}); return err })
+	r.call(func(c *client.Conn) error {
+		_, err := c.Emit("chime", map[string]string{"N": fmt.Sprint(n)})
+		return err
+	})
 }
 
 func plainMQTT(m *mosquitto, more string) string {

@@ -32,19 +32,18 @@ const defaultGroup = "reflexd-mqtt"
 
 // Plan is what one configuration says of MQTT. Without the section it is empty.
 type Plan struct {
-	at         config.Pos // of the section; without a line if there is none
-	settings   client.Bridge
-	group      string
-	groupAt    config.Pos
-	expose     []exposure
-	hass       client.HomeAssistant
-	hassOn     bool
-	brokerAt   config.Pos
-	topicAt    config.Pos
-	filesAt    config.Pos
-	exposed    map[subject]*client.Exposed
-	exposedBy  map[string]*client.Exposed // by KIND/NAME
-	subscribed []client.Subscription
+	at        config.Pos // of the section; without a line if there is none
+	settings  client.Bridge
+	group     string
+	groupAt   config.Pos
+	expose    []exposure
+	hass      client.HomeAssistant
+	hassOn    bool
+	brokerAt  config.Pos
+	topicAt   config.Pos
+	filesAt   config.Pos
+	exposed   map[subject]*client.Exposed
+	exposedBy map[string]*client.Exposed // by KIND/NAME
 }
 
 // subject is what an event is about.
