@@ -30,6 +30,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/clock"
+	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
@@ -77,6 +78,7 @@ type Agent struct {
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
+	files   *file.Source
 	vars    *vars.Source
 	mount   *mount.Source
 	bridge  *bridge.Source
@@ -164,7 +166,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
 	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Mounts: a.mount, Vars: a.vars, Bridge: a.bridge,
+		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars, Bridge: a.bridge,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
@@ -220,6 +222,8 @@ func (a *Agent) know(s sources.Source) {
 		a.mount = s
 	case *bridge.Source:
 		a.bridge = s
+	case *file.Source:
+		a.files = s
 	case *clock.Source:
 		a.clock = s
 	case action.Keys:

@@ -203,7 +203,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	lines := c.gpio
 	c.known = action.Known{
 		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
-		Netlink: c.netlink, Bridge: c.bridge, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
+		Netlink: c.netlink, Files: c.file, Bridge: c.bridge, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	c.references = c.known.References

@@ -87,13 +87,26 @@ func (a *Agent) publish(e *sources.Event) {
 	n.held = n.held[:0]
 }
 
+// shownName returns the name in e's topic; "" for a key of a text that must not
+// be shown.
+func shownName(e *sources.Event) string {
+	if e.Private {
+		return ""
+	}
+	return e.Topic.Name
+}
+
 func eventNotice(e *sources.Event) *client.Notice {
-	n := &client.Notice{Type: "event", Time: client.Seconds(e.Time), Kind: e.Topic.Kind, Name: e.Topic.Name, State: e.Topic.State,
+	n := &client.Notice{Type: "event", Time: client.Seconds(e.Time), Kind: e.Topic.Kind, Name: shownName(e), State: e.Topic.State,
 		Source: e.Source, Names: e.Names, Caused: e.Chain != nil, Fields: map[string]any{}}
 	for _, f := range e.Fields {
-		if i, ok := f.Value.Int(); ok && f.Value == sources.Int(i) {
+		i, ok := f.Value.Int()
+		switch {
+		case f.Value.IsSecret():
+			n.Masked = true
+		case ok && f.Value == sources.Int(i):
 			n.Fields[f.Name] = i
-		} else {
+		default:
 			n.Fields[f.Name] = f.Value.String()
 		}
 	}
@@ -105,7 +118,7 @@ func (a *Agent) outcome(rule string, e *sources.Event, o rule.Outcome, why strin
 	if !a.control.Watching() {
 		return
 	}
-	n := &client.Notice{Type: "rule", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: e.Topic.Name, State: e.Topic.State,
+	n := &client.Notice{Type: "rule", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: shownName(e), State: e.Topic.State,
 		Source: e.Source, Rule: rule, Outcome: string(o), Why: why}
 	a.announce(e, n)
 }
@@ -126,10 +139,10 @@ func (a *Agent) acted(r *action.Run, step *action.Step, took time.Duration, err 
 		return
 	}
 	e, lasted := r.Event, client.Seconds(took)
-	n := &client.Notice{Type: "action", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: e.Topic.Name, State: e.Topic.State,
-		Source: e.Source, Rule: r.Rule, Action: step.Describe(e), Took: &lasted}
+	n := &client.Notice{Type: "action", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: shownName(e), State: e.Topic.State,
+		Source: e.Source, Rule: r.Rule, Action: e.Conceal(step.Describe(e)), Took: &lasted}
 	if err != nil {
-		n.Why = err.Error()
+		n.Why = e.Conceal(err.Error())
 	}
 	a.announce(e, n)
 }

@@ -185,9 +185,9 @@ func (s *Simulation) GiveInput(name string, present bool) error {
 // Key presses (1), repeats (2) or releases (0) a key, by its name, of the
 // device declared as input, "" for one that nothing declares.
 func (s *Simulation) Key(from, key string, value int32) error {
-	code, err := input.KeyCode(key)
+	k, err := input.ParseKey(key)
 	if err == nil {
-		err = s.agent.input.SimulateKey(from, code, value)
+		err = s.agent.input.SimulateKey(from, k, value)
 	}
 	s.Advance(0)
 	return err

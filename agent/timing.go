@@ -42,10 +42,10 @@ func (g *gestures) section() config.Field {
 }
 
 func checkKey(name string, at config.Pos, ps *config.Problems) {
-	code, err := input.KeyCode(name)
+	key, err := input.ParseKey(name)
 	if err != nil {
 		ps.Errorf(at, "%v", err)
-	} else if canonical := input.KeyName(code); canonical != name {
+	} else if canonical := key.String(); canonical != name {
 		ps.Errorf(at, "%s is called %s here", name, canonical)
 	}
 }

@@ -7,6 +7,9 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -32,6 +35,35 @@ func (b *Board) PlugStick(ctx context.Context, id, image string) error {
 // PlugLockedStick plugs in a USB stick whose switch says that nothing is to be written to it.
 func (b *Board) PlugLockedStick(ctx context.Context, id, image string) error {
 	return b.plugStick(ctx, id, image, true)
+}
+
+// PlugSerial plugs in a USB adapter for a serial line, and returns the far end of the line. What the guest opens is
+// /dev/ttyUSB0 once ftdi_sio is loaded.
+func (b *Board) PlugSerial(ctx context.Context, id string) (net.Conn, error) {
+	dir, err := os.MkdirTemp("", "serial-")
+	if err != nil {
+		return nil, fmt.Errorf("plug %s: %w", id, err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "line")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("plug %s: %w", id, err)
+	}
+	defer listener.Close()
+	far := filepath.Base(dir) // which outlives the adapter
+	address := arguments{"type": "unix", "data": arguments{"path": socket}}
+	err = b.execute(ctx, "chardev-add", arguments{"id": far, "backend": arguments{
+		"type": "socket", "data": arguments{"addr": address, "server": false},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("plug %s: %w", id, err)
+	}
+	line, err := listener.Accept()
+	if err != nil {
+		return nil, fmt.Errorf("plug %s: %w", id, err)
+	}
+	return line, b.plug(ctx, id, arguments{"driver": "usb-serial", "chardev": far})
 }
 
 func (b *Board) plugStick(ctx context.Context, id, image string, locked bool) error {

@@ -143,7 +143,11 @@ func (b *Burst) keys(w *World) []*fragment {
 func oneKey(w *World, d *input.Device, key string, strokes []stroke) *fragment {
 	words, is := gestureOf(strokes)
 	f := newFragment("key", "% of % %.", key, nameOf(d), words)
-	from := f.input(w, d, "\n{has: "+key+"}\tany that has the key")
+	has := "\n{has: " + key + "}\tany that has the key"
+	if strings.Contains(key, ":") { // a scancode, which devices do not list
+		has = ""
+	}
+	from := f.input(w, d, has)
 	what := "key: " + key + ", is: %"
 	f.rule(what+", from: "+from, is)
 	is, _, _ = strings.Cut(is, "\n")

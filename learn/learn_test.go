@@ -36,6 +36,7 @@ func board() *learn.World {
 			{Path: "/dev/input/event4", ID: "0000:0000"},
 			{Path: "/dev/input/event5", Name: "Mouse", ID: "046d:c077", Types: []string{"key", "wheel"}, Keys: []string{"BTN_LEFT"}},
 			{Path: "/dev/input/event6", Name: "a: \"${B}\" * [x] \\ \x1b[31m\u202e\u0085# \xff é", ID: "6666:0001"},
+			{Path: "/dev/lirc0", Name: "gpio_ir_recv", Types: []string{"remote control"}},
 		},
 		Lines: &machine.Lines{Chips: []gpio.Chip{{Name: "gpiochip0", Label: "header", Lines: []gpio.LineInfo{{Offset: 0, Name: "GPIO0"}, {Offset: 1}}}}},
 		Contents: map[string]blkid.Content{
@@ -144,7 +145,13 @@ var scripts = map[string]func(s *script){
 		s.key(1, 0, 80, "KEY_A")
 		s.key(1, 150, 230, "KEY_B")
 	},
-	"twin":     func(s *script) { s.key(2, 0, 80, "BTN_0") },
+	"twin": func(s *script) { s.key(2, 0, 80, "BTN_0") },
+	"remote": func(s *script) {
+		for at, state := range []string{"pressed", "released"} {
+			s.add(360*float64(at), "key", "nec:0x40bf12", state, "DEVICE", "/dev/lirc0", "NAME", "gpio_ir_recv")
+		}
+	},
+	"scancode": func(s *script) { s.key(1, 0, 80, "scan:0xc0221") },
 	"nameless": func(s *script) { s.key(4, 0, 80, "KEY_84") },
 	"hostile":  func(s *script) { s.key(6, 0, 80, "KEY_ESC") },
 	"release-only": func(s *script) {

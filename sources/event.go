@@ -8,6 +8,7 @@ package sources
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -80,6 +81,8 @@ type Event struct {
 	Standing Standing
 	// Fields are what rules see, under upper-case names.
 	Fields []Field
+	// Private is set if Topic.Name must not be shown: a key of a password, say.
+	Private bool
 	// Chain is set if a rule sent the event.
 	Chain *Chain
 	// Borrowed is set if the strings in Topic, Source and Fields are in memory
@@ -167,6 +170,7 @@ type Value struct {
 	text   string
 	number int64
 	isText bool
+	secret bool
 	quoted bool // only while a condition looks at it: see isQuoted
 }
 
@@ -175,6 +179,27 @@ func Text(s string) Value { return Value{text: s, isText: true} }
 
 // Int returns a number.
 func Int(n int64) Value { return Value{number: n} }
+
+// Secret returns v as one that must not be shown in logs: rules and programs see
+// it as any other.
+func (v Value) Secret() Value {
+	v.secret = true
+	return v
+}
+
+// IsSecret reports whether it must not be shown.
+func (v Value) IsSecret() bool { return v.secret }
+
+// Shown returns the value as people may see it.
+func (v Value) Shown() string {
+	if v.secret {
+		return hidden
+	}
+	return v.String()
+}
+
+// hidden stands in logs for what is secret.
+const hidden = "***"
 
 // String returns the value as programs see it in their environment.
 func (v Value) String() string {
@@ -196,12 +221,31 @@ func (v Value) Int() (int64, bool) {
 // Describe returns the event in a few words, for the log: "line bell pressed".
 func (e *Event) Describe() string {
 	s := e.Topic.Kind
-	for _, word := range []string{e.Topic.Name, e.Topic.State} {
+	for _, word := range []string{e.ShownName(), e.Topic.State} {
 		if word != "" {
 			s += " " + word
 		}
 	}
 	return s
+}
+
+// ShownName returns Topic.Name as people may see it.
+func (e *Event) ShownName() string {
+	if e.Private {
+		return hidden
+	}
+	return e.Topic.Name
+}
+
+// Conceal returns text, which was made from e's fields, without those that are
+// secret.
+func (e *Event) Conceal(text string) string {
+	for i := range e.Fields {
+		if v := &e.Fields[i].Value; v.secret && v.String() != "" {
+			text = strings.ReplaceAll(text, v.String(), hidden)
+		}
+	}
+	return text
 }
 
 // Chain is a rule that sent an event, and what had led to its firing. What

@@ -5,6 +5,7 @@
 package action
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -94,6 +95,7 @@ type Env struct {
 	Outputs *output.Outputs
 	Mounts  Mounts
 	Netlink *netlink.Source
+	Files   Files
 	Keys    Keys
 	Vars    *vars.Source
 	Bridge  *bridge.Source
@@ -142,6 +144,7 @@ type Known struct {
 	Vars    *vars.Plan
 	Netlink *netlink.Plan // the declared sockets
 	Bridge  *bridge.Plan  // nil where nothing is published
+	Files   Lines         // the declared files
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given
@@ -433,7 +436,7 @@ func (r *Run) Doing() string {
 	if r.pending == nil {
 		return ""
 	}
-	return r.list[r.step].Describe(r.Event)
+	return r.Event.Conceal(r.list[r.step].Describe(r.Event))
 }
 
 // Finish tells that the action under way is over.
@@ -487,7 +490,7 @@ func (r *Run) advance() {
 			r.own()
 		}
 		if r.DryRun {
-			r.Env.Log.Info("would "+step.Describe(r.Event), "rule", r.Rule, "event", r.Event.Describe())
+			r.Env.Log.Info("would "+r.Event.Conceal(step.Describe(r.Event)), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}
@@ -515,6 +518,14 @@ func (r *Run) start(step *Step) (Pending, error) {
 	return step.Start(r)
 }
 
+// shown returns err without what of the event must not be shown.
+func (r *Run) shown(err error) error {
+	if text := r.Event.Conceal(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
 // endStep deals with the end of the current action. It reports false if a
 // failure made r go over to the other list.
 func (r *Run) endStep(err error) bool {
@@ -524,9 +535,9 @@ func (r *Run) endStep(err error) bool {
 	r.own()
 	step := r.list[r.step]
 	if r.Journal == nil { // of no rule: whoever asked is told
-		r.Env.Log.Debug("action failed", "action", step.Kind, "error", err, "at", step.Pos.String())
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.shown(err), "at", step.Pos.String())
 	} else {
-		r.Journal.Failed(step.Kind, err, step.Pos.String())
+		r.Journal.Failed(step.Kind, r.shown(err), step.Pos.String())
 	}
 	if step.IgnoreFailure {
 		return true

@@ -259,7 +259,7 @@ func (a *program) Start(r *Run) (Pending, error) {
 		}
 	}
 	running.Child = r.Env.Spawn.Start(spec, func(result spawn.Result) {
-		r.Env.Log.Debug("program ended", "rule", r.Rule, "program", spec.Argv[0], "pid", result.Pid,
+		r.Env.Log.Debug("program ended", "rule", r.Rule, "program", r.Event.Conceal(spec.Argv[0]), "pid", result.Pid,
 			"status", result.ExitCode, "ran", result.Ran)
 		r.Finish(result.Failure())
 	})

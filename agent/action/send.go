@@ -35,10 +35,10 @@ const mostPayload = 1 << 20
 var sendKind = Kind{
 	Key:  "send",
 	Also: "netlink",
-	Doc:  "send a message on a declared netlink socket; an answer is an event",
+	Doc:  "send a message on a declared netlink socket, or a string on a serial line; an answer is an event",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &send{flags: []string{}, timeout: sendTimeout, kind: unset, cmd: unset, version: 1}
-		return config.Object(a.fields()...), a.check
+		return config.At(&a.whole, config.Object(a.fields()...)), a.check
 	},
 }
 
@@ -47,7 +47,7 @@ const unset = -1
 
 // send is a send action.
 type send struct {
-	at           config.Pos
+	whole, at    config.Pos
 	socket       string
 	to           *expand.Text // nil for the kernel
 	group        int          // 0 for none
@@ -64,12 +64,12 @@ type send struct {
 
 func (a *send) fields() []config.Field {
 	return []config.Field{
-		{Name: "netlink", Doc: "the socket, as declared under `netlink`", Required: true, Value: config.At(&a.at, config.Word(&a.socket, "the name of a socket"))},
+		{Name: "netlink", Doc: "the socket, as declared under `netlink`", Value: config.At(&a.at, config.Word(&a.socket, "the name of a socket"))},
 		{Name: "to", Doc: "the receiver's port; 0 is the kernel", Default: "0", Value: optionalText(&a.to)},
 		{Name: "to_group", Doc: "a multicast group that receives it too", Value: config.Int(&a.group, 1, 32)},
-		{Name: "text", Doc: "the payload as a C string: its NUL is sent with it", Value: optionalText(&a.text)},
+		{Name: "text", Doc: "the payload: on a serial line exactly this, on netlink a C string, whose NUL is sent with it", Value: optionalText(&a.text)},
 		{Name: "data", Doc: "or the payload in hex, exactly as it is sent: `01000000 6869`", Value: optionalText(&a.data)},
-		{Name: "file", Doc: "or the path of a file that holds it", Value: optionalText(&a.file)},
+		{Name: "file", Doc: "without `netlink`: the serial line, as declared under `files`; with it: the path of a file that holds the payload", Value: optionalText(&a.file)},
 		{Name: "type", Doc: "nlmsg_type; for a family, the family's number", Default: "16", Value: config.Int(&a.kind, leastType, 1<<16-1)},
 		{Name: "cmd", Doc: "the command, for a family of generic netlink", Value: config.Int(&a.cmd, 0, 255)},
 		{Name: "version", Doc: "its version", Default: "1", Value: config.Int(&a.version, 0, 255)},
@@ -90,6 +90,9 @@ func optionalText(t **expand.Text) config.Value {
 }
 
 func (a *send) check(c *Check) Action {
+	if a.at.Line == 0 {
+		return a.checkLine(c)
+	}
 	payloads := 0
 	for _, t := range []*expand.Text{a.text, a.data, a.file} {
 		if t != nil {

@@ -34,7 +34,7 @@ func (a *logLine) Describe(e *sources.Event) string { return "log " + a.text.Exp
 
 // Start implements Action.
 func (a *logLine) Start(r *Run) (Pending, error) {
-	r.Env.Log.Info(a.text.Expand(r.Event), "rule", r.Rule)
+	r.Env.Log.Info(r.Event.Conceal(a.text.Expand(r.Event)), "rule", r.Rule)
 	return nil, nil
 }
 
@@ -86,8 +86,12 @@ func (a *emit) Start(r *Run) (Pending, error) {
 	e := NewEvent(a.name, r.Env.Loop.Now())
 	e.Chain = r.Chain()
 	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
-		text := a.fields[name].value.Expand(r.Event)
-		e.Fields = append(e.Fields, sources.Field{Name: name, Value: sources.Text(text)})
+		text := a.fields[name].value
+		value := sources.Text(text.Expand(r.Event))
+		if text.Reveals(r.Event) {
+			value = value.Secret()
+		}
+		e.Fields = append(e.Fields, sources.Field{Name: name, Value: value})
 	}
 	r.Env.Emit(e)
 	return nil, nil

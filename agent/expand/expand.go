@@ -198,6 +198,15 @@ func expand(b *strings.Builder, parts []part, e *sources.Event, clean func(strin
 	}
 }
 
+// Reveals reports whether t names a field of e that is secret.
+func (t Text) Reveals(e *sources.Event) (reveals bool) {
+	t.Each(func(name string, _ bool) {
+		v, _ := e.Lookup(name)
+		reveals = reveals || v.IsSecret()
+	})
+	return reveals
+}
+
 // Value is Expand for a test. A text that is a single field or value without a
 // default is that value, for which nothing is allocated, and not ok if it is not
 // known.

@@ -72,9 +72,11 @@ var arrows = map[string][]string{
 	"reflexd/regular":          {},
 	"reflexd/board":            {},
 
-	"reflexd/agent/recording":   {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/sources"},
-	"reflexd/sources/clock":     {"reflexd/sources", "reflexd/sources/clock/sun", "reflexd/config", "reflexd/regular", "reflexd/sources/inotify"},
-	"reflexd/sources/clock/...": {},
+	"reflexd/agent/recording":     {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/sources"},
+	"reflexd/sources/clock":       {"reflexd/sources", "reflexd/sources/clock/sun", "reflexd/config", "reflexd/regular", "reflexd/sources/inotify"},
+	"reflexd/sources/clock/...":   {},
+	"reflexd/sources/input/typed": {},
+	"reflexd/sources/input":       {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/input/typed"},
 
 	"reflexd/blkid":              {},
 	"reflexd/agent/mount/fstype": {},

@@ -187,7 +187,7 @@ func writeHuman(w io.Writer, e *sources.Event) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%6d.%06d  %s ", e.Time/time.Second, e.Time%time.Second/time.Microsecond, printable(e.Describe()))
 	for _, f := range e.Fields {
-		fmt.Fprintf(&b, " %s=%s", f.Name, printable(f.Value.String()))
+		fmt.Fprintf(&b, " %s=%s", f.Name, printable(f.Value.Shown()))
 	}
 	fmt.Fprintln(w, b.String())
 }
@@ -200,7 +200,7 @@ func writeJSON(w io.Writer, e *sources.Event) {
 		if n, ok := f.Value.Int(); ok && f.Value == sources.Int(n) {
 			fields[f.Name] = n
 		} else {
-			fields[f.Name] = f.Value.String()
+			fields[f.Name] = f.Value.Shown()
 		}
 	}
 	line, err := json.Marshal(map[string]any{

@@ -19,7 +19,7 @@ var recipe = struct {
 	},
 	Available: []string{
 		"exfat", "btrfs", "f2fs", "isofs", "udf", "squashfs", "xfs", "nls_ascii", "nls_iso8859-1", "nls_utf8", "uas", "loop", "dummy", "veth",
-		"leds-gpio", "ledtrig-timer", "ledtrig-oneshot", "ledtrig-transient",
+		"rc-loopback", "ir-nec-decoder", "ftdi_sio", "leds-gpio", "ledtrig-timer", "ledtrig-oneshot", "ledtrig-transient",
 	},
 	Patches: simPatches,
 	Files: map[string]string{

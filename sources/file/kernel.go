@@ -160,7 +160,7 @@ func openFile(st *settings) (*opened, error) {
 }
 
 // writes reports whether the file must be open for writing too.
-func (st *settings) writes() bool { return st.arm != "" || st.writable }
+func (st *settings) writes() bool { return st.arm != "" || st.writable || st.serial != (serial{}) }
 
 // target returns the path that a descriptor was opened by, links resolved.
 func target(fd int) string {
@@ -175,6 +175,9 @@ func target(fd int) string {
 // prepare does what must be done before the file can be watched.
 func (st *settings) prepare(o *opened) error {
 	err := st.unfit(o.mode)
+	if err == nil && st.serial != (serial{}) {
+		err = st.serial.apply(o.fd)
+	}
 	if err == nil && st.watch == urgently {
 		if st.arm != "" {
 			err = armWith(o.fd, st.arm)
@@ -195,6 +198,8 @@ func (st *settings) unfit(mode uint32) error {
 	switch {
 	case mode == unix.S_IFDIR:
 		return errors.New("it is a folder: use `watch: changes`")
+	case st.serial != (serial{}) && mode != unix.S_IFCHR:
+		return errNotSerial
 	case mode == unix.S_IFIFO && st.read == readAll:
 		return errors.New("a FIFO cannot be read from its beginning: use `read: record` or `read: line`")
 	}

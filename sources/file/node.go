@@ -34,6 +34,9 @@ type node struct {
 	target string        // where the path led
 	polls  bool          // poll(2) can be trusted
 	watch  sources.Watch // nil without
+	// watched are the events that it waits for.
+	watched  uint32
+	outgoing []*message // in their order
 	reader
 }
 
@@ -115,6 +118,7 @@ func (n *node) watchFor(events uint32) (err error) {
 	if n.fifo {
 		events |= unix.EPOLLET
 	}
+	n.watched = events
 	n.watch, err = n.source.host.Loop.Watch(n.fd, events, n.ready)
 	if errors.Is(err, unix.EPERM) {
 		if n.settings.watch != bySignal {
@@ -218,6 +222,8 @@ func (n *node) disarm() {
 		n.watch = nil
 	}
 	sources.StopTimer(&n.more)
+	n.dropAll()
+	n.records.stop()
 	delete(n.source.byNumber, n.fd)
 	n.fd = -1
 }

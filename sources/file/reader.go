@@ -23,6 +23,7 @@ const patience = 200
 // reader is the part of a node that reads.
 type reader struct {
 	lines   splitter
+	records collector
 	more    sources.Timer // the rest of a burst is to be read; nil without
 	reading int           // the descriptor that is read in the background; -1 without
 	rereads bool          // announced while reading
@@ -41,7 +42,8 @@ var (
 
 // start makes the reader that of a file that was just opened.
 func (n *node) start() {
-	n.lines, n.vain, n.urgencies = splitter{max: n.max}, 0, 0
+	n.lines, n.vain, n.urgencies = newSplitter(&n.settings), 0, 0
+	n.records = collector{node: n}
 }
 
 // ready is called by the loop.
@@ -56,8 +58,13 @@ func (n *node) ready(events uint32) {
 		return
 	case byEpoll:
 		n.emitBand(band)
+		if len(n.outgoing) > 0 && band&unix.POLLOUT != 0 {
+			n.write()
+		}
 	}
-	n.vain++ // until something is emitted
+	if band != unix.POLLOUT || n.writable { // not room for what rules send
+		n.vain++ // until something is told
+	}
 	n.look()
 	if n.fd >= 0 && n.vain > patience && !n.fifo {
 		n.lost(errRestive)
@@ -126,9 +133,12 @@ func (n *node) ended() {
 // emitHungUp emits a last line that had no end, and the hanging up, once
 // until something comes again.
 func (n *node) emitHungUp() {
-	if line := n.lines.rest(); n.read == readLine && len(line) > 0 {
+	if line := n.lines.rest(); n.read == readLine && len(line) > 0 && n.serial == (serial{}) {
 		n.emit(readable, unix.POLLHUP, &text{line, false})
 		n.mute = false
+	}
+	if n.collects() {
+		n.records.flush()
 	}
 	if !n.mute {
 		n.mute = true
@@ -165,14 +175,17 @@ func (n *node) readOnce() bool {
 
 // took emits what was read. cut is set if there was more than max bytes.
 func (n *node) took(band int16, b []byte, cut bool) {
-	n.mute = false
-	if n.read != readLine {
+	n.mute, n.vain = false, 0
+	switch {
+	case n.read == readLine:
+		n.lines.split(b, func(line []byte, cut bool) {
+			n.emit(readable, band, &text{line, cut})
+		})
+	case n.collects():
+		n.records.take(b)
+	default:
 		n.emit(n.stateRead(), band, &text{b, cut})
-		return
 	}
-	n.lines.split(b, func(line []byte, cut bool) {
-		n.emit(readable, band, &text{line, cut})
-	})
 }
 
 // stateRead is the state that something that was read shows.

@@ -28,8 +28,9 @@ const (
 // File is one entry of `files`, or one that `monitor` was given.
 type File struct {
 	settings
-	at, pathAt, readAt, armAt, signalAt, eventsAt config.Pos
-	events                                        []string
+	at, pathAt, watchAt, readAt, armAt, signalAt, eventsAt config.Pos
+	startAt, endAt, lengthAt, gapAt                        config.Pos
+	events                                                 []string
 }
 
 // settings are what a file is opened and watched with: where they are the
@@ -39,6 +40,8 @@ type settings struct {
 	max, signal            int
 	kinds                  uint32 // the IN_ events of `events`
 	writable, urgent       bool   // rules wait for it
+	serial                 serial
+	framing
 }
 
 func (p *Plan) entry(_ string, f *File) config.Value {
@@ -46,11 +49,19 @@ func (p *Plan) entry(_ string, f *File) config.Value {
 	return config.Object(
 		config.Field{Name: "path", Required: true, Doc: "the absolute path of the file or, for `watch: changes`, folder; it need not exist yet",
 			Value: config.At(&f.pathAt, config.Word(&f.path, "an absolute path"))},
-		config.Field{Name: "watch", Default: bySignal, Doc: "how events are detected: by SIGIO, by epoll(7), by POLLPRI, or by changes that any program makes (inotify)",
-			Value: config.OneOf(&f.watch, bySignal, byEpoll, urgently, changes)},
+		config.Field{Name: "watch", Default: bySignal, Doc: "how events are detected: by SIGIO, by epoll(7), by POLLPRI, or by changes that any program makes (inotify); with serial: epoll",
+			Value: config.At(&f.watchAt, config.OneOf(&f.watch, bySignal, byEpoll, urgently, changes))},
+		config.Field{Name: "serial", Doc: "it is a serial line: set its speed and mode when it is opened", Value: serialValue(&f.serial)},
 		config.Field{Name: "read", Default: "record; all with priority; none with changes",
 			Doc:   "what an event has: one read(2), a line, the whole file read again, or nothing",
 			Value: config.At(&f.readAt, config.OneOf(&f.read, readRecord, readLine, readAll, readNone))},
+		config.Field{Name: "end", Default: "a newline", Doc: "with line: the string that ends one; it is not part of it",
+			Value: config.At(&f.endAt, config.Parsed(&f.end, "a string", parseMark))},
+		config.Field{Name: "start", Doc: "with line: the string that begins one; everything before it is discarded",
+			Value: config.At(&f.startAt, config.Parsed(&f.start, "a string", parseMark))},
+		config.Field{Name: "length", Doc: "with record: how many bytes one has", Value: config.At(&f.lengthAt, config.Int(&f.length, 1, largest))},
+		config.Field{Name: "gap", Doc: "with record: one ends when nothing arrives for this time; with length: one that is incomplete then is discarded",
+			Value: config.At(&f.gapAt, config.Duration(&f.gap))},
 		config.Field{Name: "max", Default: "4096", Doc: "maximum bytes of a record, line or file; the rest is cut off", Value: config.Int(&f.max, 1, largest)},
 		config.Field{Name: "arm", Doc: "with priority: a string to write first, as pressure files need it",
 			Value: config.At(&f.armAt, config.Word(&f.arm, "a string"))},
@@ -124,6 +135,7 @@ func (f *File) resolve(ps *config.Problems) {
 		ps.Errorf(f.pathAt, "the path must be absolute, found %q", f.path)
 	}
 	f.path = filepath.Clean(f.path)
+	f.resolveSerial(ps)
 	virtual := strings.HasPrefix(f.path, "/sys/") || strings.HasPrefix(f.path, "/proc/")
 	if f.watch == bySignal && virtual {
 		ps.Errorf(f.pathAt, "files of /sys and /proc send no SIGIO: use `watch: priority`")
@@ -132,6 +144,7 @@ func (f *File) resolve(ps *config.Problems) {
 		f.read = usualRead(f.watch)
 	}
 	f.checkRead(ps)
+	f.checkFraming(ps)
 	if f.arm != "" && f.watch != urgently {
 		ps.Errorf(f.armAt, "arm goes with `watch: priority`")
 	}
@@ -167,6 +180,39 @@ func (f *File) checkRead(ps *config.Problems) {
 		ps.Errorf(f.readAt, "with `watch: %s` read is all or none", f.watch)
 	case f.read == readAll && f.watch == byEpoll:
 		ps.Errorf(f.readAt, "a file that is read whole stays readable: events would never end; use `watch: sigio` or `watch: priority`")
+	}
+}
+
+// resolveSerial makes epoll the way in which a serial line is watched.
+func (f *File) resolveSerial(ps *config.Problems) {
+	switch {
+	case f.serial == (serial{}):
+	case f.watchAt.Line != 0 && f.watch != byEpoll:
+		ps.Errorf(f.watchAt, "with serial watch is epoll")
+	default:
+		f.watch = byEpoll
+	}
+}
+
+// checkFraming complains of fields that go with another `read`.
+func (f *File) checkFraming(ps *config.Problems) {
+	for _, at := range []config.Pos{f.endAt, f.startAt} {
+		if at.Line != 0 && f.read != readLine {
+			ps.Errorf(at, "start and end go with `read: line`")
+			break
+		}
+	}
+	for _, at := range []config.Pos{f.lengthAt, f.gapAt} {
+		if at.Line != 0 && f.read != readRecord {
+			ps.Errorf(at, "length and gap go with `read: record`")
+			break
+		}
+	}
+	if f.length > f.max {
+		ps.Errorf(f.lengthAt, "length: %d is more than max: %d", f.length, f.max)
+	}
+	if f.end == "" {
+		f.end = "\n"
 	}
 }
 

@@ -449,7 +449,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add([]byte("no end"), 3, 2)
 	f.Fuzz(func(t *testing.T, b []byte, step, most int) {
 		step, most = max(1, step), min(max(1, most), largest)
-		s := splitter{max: most}
+		s := newSplitter(&settings{max: most, framing: framing{end: "\n"}})
 		var got []string
 		tell := func(line []byte, cut bool) {
 			if len(line) > most {

@@ -47,8 +47,13 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	}, tr.compile
 }
 
+// declared is what names of files are looked up among.
+func (p *Plan) declared() sources.Declared[*File] {
+	return sources.Declared[*File]{What: "file", ByName: p.files, Example: "files: {%s: {path: …}}"}
+}
+
 func (tr *trigger) compile(t *sources.Trigger, ps *config.Problems) {
-	declared := sources.Declared[*File]{What: "file", ByName: tr.plan.files, Example: "files: {%s: {path: …}}"}
+	declared := tr.plan.declared()
 	names := declared.FindAll(tr.refs, ps)
 	if len(tr.is) == 0 {
 		for _, name := range names {

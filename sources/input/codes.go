@@ -16,6 +16,7 @@ const (
 	evKey = 0x01
 	evRel = 0x02
 	evAbs = 0x03
+	evMsc = 0x04
 	evSw  = 0x05
 
 	synReport  = 0
@@ -38,11 +39,13 @@ const (
 	smallBytes = absCount / 8
 )
 
-// codes is a set of codes of the types EV_KEY, EV_REL, EV_ABS and EV_SW. Bit
+// codes is a set of codes of the types EV_KEY, EV_REL, EV_ABS and EV_SW, and
+// whether scancodes are among them. Bit
 // n of byte m is code 8m+n, as the kernel has it on little-endian machines.
 type codes struct {
 	keys                 [keyBytes]byte
 	rels, axes, switches [smallBytes]byte
+	scans                bool // MSC_SCAN
 }
 
 // everyCode is the set of all codes: what a descriptor without a mask receives.
@@ -53,6 +56,7 @@ var everyCode = func() (c codes) {
 			b[i] = 0xff
 		}
 	}
+	c.scans = true
 	return c
 }()
 
@@ -84,6 +88,7 @@ func (c *codes) union(other *codes) {
 			c.of(typ)[i] = b | more[i]
 		}
 	}
+	c.scans = c.scans || other.scans
 }
 
 // without returns the codes of c that other lacks.
@@ -94,6 +99,7 @@ func (c codes) without(other *codes) codes {
 			c.of(typ)[i] = b &^ less[i]
 		}
 	}
+	c.scans = c.scans && !other.scans
 	return c
 }
 

@@ -22,19 +22,23 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 }
 
 func (p *Plan) newKeyIs() ([]config.Field, func(*config.Problems) sources.Question) {
-	var code uint16
+	var key Key
 	var is string
 	var from sources.Ref
 	q := sources.Question{Kind: "key"}
 	fields := []config.Field{
-		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: config.Parsed(&code, "key name", KeyCode)},
+		{Name: "key", Doc: "its name, such as KEY_LEFTCTRL", Required: true, Value: anyKeyValue(&key)},
 		{Name: "is", Doc: "the required state", Required: true, Value: config.OneOf(&is, sources.Pressed, sources.Released)},
 		sources.FromField(&from), q.ForField(),
 	}
 	return fields, func(ps *config.Problems) sources.Question {
-		p.want(from.Name, evKey, code)
-		add(&p.asks, from.Name, evKey, code)
-		q.Name = KeyName(code)
+		if key.isScancode() {
+			p.wantKey(from.Name, key)
+		} else {
+			p.want(from.Name, evKey, key.code)
+			add(&p.asks, from.Name, evKey, key.code)
+		}
+		q.Name = key.String()
 		p.ask(&q, is, from, ps)
 		return q
 	}

@@ -35,6 +35,9 @@ type device struct {
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
 	grab        grab
+	readers     []reader // of what it types
+	scans       scans
+	pass        *passer      // nil unless it is passed on
 	idleWatches []*idleWatch // that want to know of any event
 	axesMuted   bool
 
@@ -86,7 +89,11 @@ func (d *device) take(buf []byte) (rest int) {
 	d.alive(buf)
 	stale := false
 	for ; len(buf) >= eventSize && !d.closed; buf = buf[eventSize:] {
-		switch r := decode(buf); {
+		r := decode(buf)
+		if !d.dropping && (!stale || r.typ == evRel) {
+			d.pass.take(r)
+		}
+		switch {
 		case r.typ == evSyn:
 			stale = d.sync(r) || stale
 		case d.dropping:
@@ -94,6 +101,8 @@ func (d *device) take(buf []byte) (rest int) {
 			d.turn(r)
 		case stale:
 			// It was read before the state was, and is older.
+		case r.typ == evMsc:
+			d.scan(r)
 		case r.typ == evKey:
 			d.press(r)
 		case r.typ == evSw:
@@ -117,16 +126,22 @@ const lossKnob = "give the agent more CPU time: Nice= or CPUWeight= of its servi
 func (d *device) sync(r record) (afresh bool) {
 	switch {
 	case r.code == synDropped:
-		d.dropping = true
+		d.dropping, d.scans.hasPending = true, false
+		d.pass.dropped()
 	case r.code != synReport:
 	case d.dropping:
 		d.dropping = false
 		d.host.Lost("input", d.path, 0, lossKnob)
 		d.refresh(&codes{})
+		d.pass.resume()
 		d.adjustGrab()
 		return true
-	case d.grab.waiting:
-		d.adjustGrab()
+	default:
+		d.pass.report()
+		d.scanAlone(r.at)
+		if d.grab.waiting {
+			d.adjustGrab()
+		}
 	}
 	return false
 }
@@ -148,6 +163,7 @@ func (d *device) refresh(fresh *codes) {
 		down := hasBit(now.keys[:], code)
 		setBit(d.levels.keys[:], code, down)
 		if !fresh.has(evKey, code) {
+			d.scanKey(at, code, b2i(down), true)
 			d.emitKey(at, code, b2i(down), true)
 		}
 	}
@@ -165,6 +181,7 @@ func (d *device) refresh(fresh *codes) {
 			d.emitAxis(at, axis{evAbs, code}, is, was, true)
 		}
 	}
+	d.spoil(at) // the kernel drops keys that are queued as it answers
 }
 
 // changed returns the codes of received in which the bitmaps was and is differ.
@@ -186,8 +203,11 @@ func (d *device) press(r record) {
 	}
 	if r.value < 2 {
 		setBit(d.levels.keys[:], r.code, r.value == 1)
+		d.write(r)
 	}
-	d.emitKey(r.at, r.code, r.value, false)
+	if !d.scanKey(r.at, r.code, r.value, false) {
+		d.emitKey(r.at, r.code, r.value, false)
+	}
 }
 
 func (d *device) flip(r record) {
@@ -211,35 +231,53 @@ func (d *device) turn(r record) {
 	d.emitAxis(r.at, axis{evRel, r.code}, r.value, 0, false)
 }
 
+// duties are what a configuration asks of a device.
+type duties struct {
+	names         []string // by which it is declared
+	wanted, asked codes    // what rules, and conditions, ask for
+	grab          Grab
+	texts         map[string]*Text
+	scans         map[scancode]string
+	everything    bool
+	pass          bool
+	takes         codes
+}
+
 // adopt makes the device serve a configuration: the one that it was opened
 // for, or the next.
-func (d *device) adopt(names []string, wanted, asked codes, mode Grab) {
+func (d *device) adopt(duty *duties) {
 	old := d.wanted
-	left := old.without(&wanted)
+	left := old.without(&duty.wanted)
 	d.releaseKeys(left)
 	d.emitGone(&left)
 	if d.closed {
 		return
 	}
-	d.names, d.wanted = names, wanted
-	if d.grab.mode != mode {
-		d.grab.mode, d.grab.err = mode, nil
+	d.names, d.wanted = duty.names, duty.wanted
+	if d.grab.mode != duty.grab {
+		d.grab.mode, d.grab.err = duty.grab, nil
 	}
+	d.readTexts(duty.texts)
+	d.wantScans(duty.scans, duty.everything)
+	d.usePass(duty.pass, duty.takes)
 	d.applyMasks()
 	if d.closed {
 		return
 	}
 	d.adjustGrab()
-	fresh := wanted.without(&old)
-	d.emitFound(&fresh, &asked)
+	fresh := duty.wanted.without(&old)
+	d.emitFound(&fresh, &duty.asked)
 }
 
 // applyMasks has the kernel pass what is wanted, and all keys as long as a grab
 // waits for them to be released.
 func (d *device) applyMasks() {
 	want := d.wanted
-	if d.grab.needsKeys() {
+	if d.grab.needsKeys() || d.readers != nil || d.hearsScans() {
 		want.keys = everyCode.keys
+	}
+	if d.pass != nil {
+		want = everyCode
 	}
 	extra := d.codesForIdle()
 	if want == d.received && extra == d.extra {
@@ -302,8 +340,14 @@ func (d *device) close() {
 		return
 	}
 	d.closed = true
+	for i := range d.readers {
+		d.discarded(&d.readers[i], "the device was closed")
+	}
+	d.pass.close()
+	d.releaseScans()
 	d.releaseKeys(d.wanted)
 	d.emitGone(&d.wanted)
+	d.emitScansGone(nil)
 	if d.watch != nil {
 		d.watch.Close()
 	}

@@ -91,7 +91,7 @@ func TestEverything(t *testing.T) {
 	r.do(func() { r.source.Apply(&Plan{Everything: true}) })
 	r.isOpen(f)
 	r.isOpen(lonely)
-	r.send(f, ev(t, 1, "KEY_C", 1), ev(t, 1, "ABS_Y", 1), raw(1, 4, 4, 9), raw(1, evSw, 60, 1), report)
+	r.send(f, raw(1, evMsc, mscScan, 9), ev(t, 1, "KEY_C", 1), ev(t, 1, "ABS_Y", 1), raw(1, evSw, 60, 1), report)
 	r.expect("key KEY_C down", "axis ABS_Y changed 0->1", "switch SW_60 on")
 	if see(r, f, func(f *fake) bool { return f.masked }) {
 		t.Error("a mask was set")

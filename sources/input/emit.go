@@ -15,15 +15,20 @@ var keyPress = [...]sources.Press{sources.Up, sources.Down, sources.Repeat}
 
 func (d *device) emitKey(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evKey, code) {
-		d.event.Press = keyPress[value]
-		if synthetic && value == 0 {
-			d.event.Press = sources.Ended
-		}
-		d.event.Standing = sources.Begins
-		if d.event.Press == sources.Repeat {
-			d.event.Standing = sources.NoState
-		}
-		d.emit(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, value, synthetic)
+		d.setPress(value, synthetic)
+		d.event.Private = d.isPrivate(code)
+		d.emit(at, sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", int64(code), value, synthetic)
+	}
+}
+
+// setPress says in d.event what the value of a key means.
+func (d *device) setPress(value int32, synthetic bool) {
+	d.event.Press, d.event.Standing = keyPress[value], sources.Begins
+	switch {
+	case synthetic && value == 0:
+		d.event.Press = sources.Ended
+	case value == 2:
+		d.event.Standing = sources.NoState
 	}
 }
 
@@ -34,7 +39,8 @@ func (d *device) emitStart(code uint16) {
 	if down {
 		d.event.Press = sources.StartsDown
 	}
-	d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", code, b2i(down), true)
+	d.event.Private = d.isPrivate(code)
+	d.emit(d.host.Loop.Now(), sources.Topic{Kind: "key", Name: keyNames.names[code]}, "KEY", int64(code), b2i(down), true)
 }
 
 // emitFound reports how the keys of fresh that are down, the keys of asked and
@@ -46,11 +52,12 @@ func (d *device) emitFound(fresh, asked *codes) {
 			d.emitStart(code)
 		}
 	}
+	d.emitScansFound()
 	for code := range eachBit(d.wanted.switches[:]) {
 		if d.id.has.has(evSw, code) {
 			on := hasBit(d.levels.switches[:], code)
-			d.event.Press, d.event.Standing = sources.NoPress, sources.Found
-			d.emit(d.host.Loop.Now(), sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[b2i(on)]}, "SWITCH", code, b2i(on), true)
+			d.event.Press, d.event.Standing, d.event.Private = sources.NoPress, sources.Found, false
+			d.emit(d.host.Loop.Now(), sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[b2i(on)]}, "SWITCH", int64(code), b2i(on), true)
 		}
 	}
 }
@@ -75,36 +82,41 @@ func (d *device) emitGone(c *codes) {
 
 func (d *device) emitSwitch(at time.Duration, code uint16, value int32, synthetic bool) {
 	if d.wanted.has(evSw, code) {
-		d.event.Press, d.event.Standing = sources.NoPress, sources.Begins
-		d.emit(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", code, value, synthetic)
+		d.event.Press, d.event.Standing, d.event.Private = sources.NoPress, sources.Begins, false
+		d.emit(at, sources.Topic{Kind: "switch", Name: switchNames.names[code], State: onOff[value]}, "SWITCH", int64(code), value, synthetic)
 	}
 }
 
 func (d *device) emitAxis(at time.Duration, a axis, value, was int32, synthetic bool) {
 	if d.wanted.has(a.typ, a.code) {
-		d.event.Press, d.event.Standing = sources.NoPress, sources.NoState
+		d.event.Press, d.event.Standing, d.event.Private = sources.NoPress, sources.NoState, false
 		topic := sources.Topic{Kind: "axis", Name: a.name(), State: "changed"}
 		previous := sources.Field{Name: "PREVIOUS", Value: sources.Int(int64(was))}
 		if a.typ == evRel {
 			steps := sources.Field{Name: sources.Steps, Value: sources.Int(int64(value))}
-			d.emit(at, topic, "AXIS", a.code, value, synthetic, previous, steps)
+			d.emit(at, topic, "AXIS", int64(a.code), value, synthetic, previous, steps)
 			return
 		}
-		d.emit(at, topic, "AXIS", a.code, value, synthetic, previous)
+		d.emit(at, topic, "AXIS", int64(a.code), value, synthetic, previous)
 	}
 }
 
 // emit emits an event about what topic names, which stands in the field what.
-func (d *device) emit(at time.Duration, topic sources.Topic, what string, code uint16, value int32, synthetic bool, more ...sources.Field) {
+func (d *device) emit(at time.Duration, topic sources.Topic, what string, code int64, value int32, synthetic bool, more ...sources.Field) {
 	fields := append(d.fields[:0],
 		sources.Field{Name: what, Value: sources.Text(topic.Name)},
-		sources.Field{Name: "CODE", Value: sources.Int(int64(code))},
+		sources.Field{Name: "CODE", Value: sources.Int(code)},
 		sources.Field{Name: "VALUE", Value: sources.Int(int64(value))},
 		sources.Field{Name: "DEVICE", Value: sources.Text(d.path)},
 		sources.Field{Name: "NAME", Value: sources.Text(d.id.name)})
 	fields = append(fields, more...)
 	if synthetic {
 		fields = append(fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
+	}
+	if d.event.Private {
+		for i := range 2 { // the key and its code
+			fields[i].Value = fields[i].Value.Secret()
+		}
 	}
 	d.event.Time, d.event.Topic, d.event.Fields = at, topic, fields
 	d.event.Source, d.event.Names = d.source, d.names

@@ -32,6 +32,12 @@ func (p *Plan) examine(x *sources.Report, k *kernel) {
 	for _, from := range slices.Sorted(maps.Keys(p.wants)) {
 		e.wanted(from, p.wants[from])
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
+		if p.Inputs[name].pass == passOthers {
+			e.twin(name, p.Inputs[name])
+		}
+	}
+	e.remotes()
 	for _, name := range slices.Sorted(maps.Keys(p.Virtual)) {
 		e.virtual(name)
 	}
@@ -127,6 +133,11 @@ func (e *examination) declared(name string, in *Input) {
 			found = append(found, d.String())
 		}
 	}
+	for _, r := range listReceivers(e.Path("/dev")) {
+		if path := strings.TrimPrefix(r.Path, e.Root); in.matches(path, &identity{name: r.Name}) {
+			found = append(found, strings.TrimSpace(path+" "+r.Name))
+		}
+	}
 	if len(found) > 0 {
 		e.Good(&in.Pos, subject, strings.Join(found, "; "))
 		return
@@ -201,6 +212,40 @@ func (e *examination) code(typ, code uint16, word, name, from string, devices []
 		return
 	}
 	e.Bad(e.At(word, name), subject, where, "`reflexd monitor input` shows the name of a key or wheel when you use it")
+}
+
+// remotes adds which receivers there are for the scancodes that rules ask for.
+// None is opened.
+func (e *examination) remotes() {
+	for _, from := range slices.Sorted(maps.Keys(e.plan.scans)) {
+		for _, scan := range sortedScans(e.plan.scans[from]) {
+			if scan.protocol != scanned {
+				e.remote(scan.String())
+			}
+		}
+	}
+}
+
+func (e *examination) remote(key string) {
+	subject, at := "key "+key, e.At("key", key)
+	receivers, _ := filepath.Glob(e.Path("/dev/lirc[0-9]*"))
+	if len(receivers) == 0 {
+		e.Bad(at, subject, "no receiver of remote controls (/dev/lirc*)", "load its driver, such as gpio-ir-recv, and the decoder of the protocol: ir-keytable -p all")
+		return
+	}
+	for _, path := range receivers {
+		path = strings.TrimPrefix(path, e.Root)
+		e.Check(at, subject, path+" exists", sources.PathError("open", path, e.Access(path, unix.R_OK)), "run the agent as root or in the group of the device, mostly video")
+	}
+}
+
+// twin adds whether the keys of an input can be passed on.
+func (e *examination) twin(name string, in *Input) {
+	err := e.Access("/dev/uinput", unix.R_OK|unix.W_OK)
+	if err != nil {
+		err = explainUinput(name, sources.PathError("open", "/dev/uinput", err))
+	}
+	e.Check(&in.Pos, "input "+name+", pass", "/dev/uinput exists", err, "")
 }
 
 // virtual adds whether a virtual device can be made. /dev/uinput is looked at

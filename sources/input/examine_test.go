@@ -18,7 +18,7 @@ import (
 func TestExamine(t *testing.T) {
 	root := t.TempDir()
 	r := bareRig(t, filepath.Join(root, "dev"))
-	k := &kernel{r.openNode, r.identify, r.readLevels, r.setMask, r.setGrab, r.closeFD}
+	k := &kernel{r.openNode, r.identify, r.readLevels, r.setMask, r.setGrab, r.closeFD, nil}
 	remote := r.plug("Philips IR Receiver", "KEY_MUTE", "KEY_POWER")
 	remote.id.id.vendor, remote.id.id.product = 0x0471, 0x0815
 	r.plug("Lid", "SW_LID")

@@ -71,7 +71,7 @@ func (g *grab) String() string {
 // adjustGrab does what can be done now about the grab that is asked for.
 func (d *device) adjustGrab() {
 	g := &d.grab
-	wants := g.mode != GrabOff
+	wants := g.mode != GrabOff && (g.held || d.canPass())
 	switch {
 	case d.closed || g.releasing || g.err != nil:
 		return
@@ -106,6 +106,7 @@ func (d *device) takeGrab() {
 // ungrab gives the device back in the background; the descriptor is not closed
 // before that is done.
 func (d *device) ungrab() {
+	d.pass.releaseAll()
 	d.grab.held, d.grab.releasing = false, true
 	fd := d.fd
 	var err error

@@ -49,6 +49,14 @@ type Plan struct {
 	// wants are the codes that triggers ask for, by the name in `from`; ""
 	// holds those for any device.
 	wants map[string]*codes
+	// typed are the inputs whose texts rules want.
+	typed map[string]bool
+	// scans are the scancodes that rules ask for, with the names of their keys,
+	// by the name in `from`.
+	scans map[string]map[scancode]string
+	// takes are the codes that rules keep from other programs where a device is
+	// passed on, as wants has them.
+	takes map[string]*codes
 	// silences are the times after which rules want to be notified that an input is
 	// idle, ascending, by its name.
 	silences map[string][]time.Duration
@@ -72,6 +80,8 @@ func (p *Plan) Resolve(ps *config.Problems) {
 		if in := p.Inputs[name]; in.whole && !in.selects() {
 			ps.Errorf(in.Pos, "input %q does not select a device: add one of name, id, phys, uniq, path, has", name)
 		}
+		p.Inputs[name].resolveText(name, ps)
+		p.Inputs[name].resolvePass(name, ps)
 	}
 }
 

@@ -31,10 +31,12 @@ type kernel struct {
 	grab func(fd int, on bool) error
 	// close blocks likewise.
 	close func(fd int) error
+	// twin makes a virtual device like the one at path. It blocks.
+	twin func(path, uinput string) (*twin, error)
 }
 
 // driver is the kernel's own: drivers/input/evdev.c.
-var driver = kernel{openDevice, identify, readLevels, maskCodes, setGrab, unix.Close}
+var driver = kernel{openDevice, identify, readLevels, maskCodes, setGrab, unix.Close, makeTwin}
 
 // identity is what a device says about itself.
 type identity struct {
@@ -86,6 +88,11 @@ func identify(fd int) (identity, error) {
 			return i, fmt.Errorf("get its keys and axes (EVIOCGBIT): %w", err)
 		}
 	}
+	var misc [smallBytes]byte
+	if err := bitsOf(fd, eviocgbit(evMsc, smallBytes), misc[:]); err != nil {
+		return i, fmt.Errorf("get whether it has scancodes (EVIOCGBIT): %w", err)
+	}
+	i.has.scans = hasBit(misc[:], mscScan)
 	return i, nil
 }
 
@@ -111,6 +118,7 @@ func readLevels(fd int, has *codes, l *levels) error {
 func maskCodes(fd int, c *codes) error {
 	var types [smallBytes]byte
 	setBit(types[:], evSyn, true)
+	setBit(types[:], evMsc, c.scans)
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := c.of(typ)
 		if err := setMask(fd, typ, b); err != nil {

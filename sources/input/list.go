@@ -51,7 +51,21 @@ func list(dev string, k *kernel) ([]Device, error) {
 			devices = append(devices, d)
 		}
 	}
-	return devices, nil
+	return append(devices, listReceivers(dev)...), nil
+}
+
+// listReceivers returns the receivers of remote controls below dev. They are not
+// opened.
+func listReceivers(dev string) []Device {
+	var receivers []Device
+	entries, _ := os.ReadDir(dev)
+	for _, e := range entries {
+		if isLirc(e.Name()) {
+			path := filepath.Join(dev, e.Name())
+			receivers = append(receivers, Device{Path: path, Name: lircModel(path, "/sys"), Types: []string{"remote control"}})
+		}
+	}
+	return receivers
 }
 
 // describe asks the device at path; ok is false if it is no input device.

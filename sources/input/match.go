@@ -26,8 +26,13 @@ type Input struct {
 	ID                     ID
 	Has                    []uint16 // keys that it must have
 	Grab                   Grab
+	Text                   *Text // what it types; nil if that is not read
 
-	whole bool // it was read without complaint
+	whole     bool // it was read without complaint
+	pass      string
+	passAt    config.Pos
+	logText   bool
+	logTextAt config.Pos
 }
 
 // ID is a vendor and a product number, each as four hexadecimal digits, or "*"
@@ -45,6 +50,10 @@ func (in *Input) fields() []config.Field {
 		{Name: "has", Doc: "keys that it must have", Value: config.OneOrMore(&in.Has, key)},
 		{Name: "grab", Doc: "take all its events, so that no other program receives them: auto waits until no key is down, on does not",
 			Default: "off", Value: grabValue(&in.Grab)},
+		{Name: "pass", Doc: "with grab: pass on to other programs the keys, axes and switches that no rule and no text uses, through a virtual device like this one",
+			Default: passNone, Value: config.At(&in.passAt, config.OneOf(&in.pass, passNone, passOthers))},
+		{Name: "text", Doc: "read what it types as strings: a keyboard, a barcode scanner, an RFID reader", Value: textValue(&in.Text)},
+		{Name: "log_text", Doc: "show in logs what it types; it may be a password", Default: "off", Value: config.At(&in.logTextAt, config.Bool(&in.logText))},
 	}
 }
 

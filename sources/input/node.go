@@ -108,23 +108,23 @@ func (s *source) discard(fd int) {
 // it.
 func (s *source) meet(n *node, o *opened) error {
 	n.id = &o.id
-	names, wanted, mode := s.asked(n)
-	if !s.worth(n, &wanted, mode) {
+	duty := s.asked(n)
+	if !s.worth(n, &duty) {
 		n.opener.Stop()
 		s.discard(o.fd)
 		return nil
 	}
 	d := &device{
 		host: &s.host, kernel: &s.kernel, path: n.path, id: n.id, fd: o.fd, levels: o.levels, buf: s.buf[:],
-		gone: func(err error) { s.lost(n, err) },
+		gone: func(err error) { s.lost(n, err) }, scans: scans{byLirc: s.receiving},
 	}
 	if err := d.start(); err != nil {
 		return explainOpen(n.path, err)
 	}
 	n.device = d
-	s.logAbout(n, names, "input device opened")
-	d.idleWatches = s.idleWatchesOf(names)
-	d.adopt(names, wanted, s.plan.asked(names), mode)
+	s.logAbout(n, n.names, "input device opened")
+	d.idleWatches = s.idleWatchesOf(n.names)
+	d.adopt(&duty)
 	return nil
 }
 
@@ -140,11 +140,11 @@ func (s *source) lost(n *node, err error) {
 // adapt opens, closes or adapts a node whose device is known as the plan now
 // asks.
 func (s *source) adapt(n *node) {
-	names, wanted, mode := s.asked(n)
-	switch keep := s.worth(n, &wanted, mode); {
+	duty := s.asked(n)
+	switch keep := s.worth(n, &duty); {
 	case keep && n.device != nil:
-		n.device.idleWatches = s.idleWatchesOf(names)
-		n.device.adopt(names, wanted, s.plan.asked(names), mode)
+		n.device.idleWatches = s.idleWatchesOf(n.names)
+		n.device.adopt(&duty)
 	case keep:
 		n.opener.Visit()
 	default:
@@ -165,23 +165,27 @@ func (s *source) shut(n *node) {
 
 // asked returns what the plan asks of a node whose device is known, and notes
 // its names. Of our own virtual devices it asks nothing.
-func (s *source) asked(n *node) (names []string, wanted codes, mode Grab) {
+func (s *source) asked(n *node) duties {
 	n.names = nil
 	if n.id.phys == ownPhys() {
-		return nil, codes{}, GrabOff
+		return duties{}
 	}
-	names = s.plan.namesOf(n.path, n.id)
+	names := s.plan.namesOf(n.path, n.id)
 	n.names = names
-	return names, s.plan.wanted(names), s.plan.grabOf(names)
+	return duties{
+		names: names, wanted: s.plan.wanted(names), asked: s.plan.asked(names), grab: s.plan.grabOf(names),
+		texts: s.plan.typing(names), scans: s.plan.scansOf(names), everything: s.plan.Everything,
+		pass: s.plan.passes(names) && !s.plan.Everything && s.simulated == nil, takes: unionOf(s.plan.takes, names),
+	}
 }
 
 // worth reports whether a device is to be kept open. Our own virtual ones are
 // not, nor are they ever grabbed: they are opened to be asked what they are.
-func (s *source) worth(n *node, wanted *codes, mode Grab) bool {
+func (s *source) worth(n *node, duty *duties) bool {
 	if n.id.phys == ownPhys() {
 		return false
 	}
-	return s.plan.Everything || mode != GrabOff || wanted.meets(&n.id.has) || s.plan.watches(n.names)
+	return s.plan.Everything || duty.grab != GrabOff || duty.wanted.meets(&n.id.has) || len(duty.texts) > 0 || s.simulated != nil && len(duty.scans) > 0 || s.plan.watches(n.names)
 }
 
 // logAbout logs about a device: loudly if it is a declared one.

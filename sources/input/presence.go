@@ -37,7 +37,7 @@ type inputTrigger struct {
 
 func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 	i := &inputTrigger{plan: p}
-	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active) }
+	word := func(s *string) config.Value { return config.OneOf(s, present, absent, idle, active, typedState) }
 	fields := i.LastingSpec.Fields("present and absent")
 	fields[0].Doc = "with idle: it sent no event for this time; with active: it was idle for at least this time; with present and absent: it must last this long"
 	return append([]config.Field{
@@ -48,6 +48,7 @@ func (p *Plan) newInput() ([]config.Field, func(*sources.Trigger, *config.Proble
 
 func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	timed := slices.Contains(i.is, idle) || slices.Contains(i.is, active)
+	typing := slices.Contains(i.is, typedState)
 	switch {
 	case len(i.is) == 0:
 	case timed && i.For < time.Millisecond:
@@ -57,11 +58,11 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 	case timed:
 		i.CheckForOnly("idle and active", ps)
 	default:
-		i.LastingSpec.Compile(t, true, "", ps)
+		i.LastingSpec.Compile(t, !typing, present+"` and `is: "+absent, ps)
 	}
-	if !timed {
-		t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool { return name == idleMS })
-	}
+	t.Fields = slices.DeleteFunc(slices.Clone(t.Fields), func(name string) bool {
+		return name == idleMS && !timed || name == textField && !typing
+	})
 	for _, input := range i.inputs {
 		i.plan.declared().One(input, ps)
 		for _, state := range i.is {
@@ -69,6 +70,9 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 		}
 		if timed {
 			i.plan.watchFor(input.Name, i.For)
+		}
+		if typing {
+			i.plan.readText(input, ps)
 		}
 	}
 	if timed {
@@ -85,6 +89,17 @@ func (i *inputTrigger) idleLongEnough(e *sources.Event) bool {
 		return ms == i.For.Milliseconds()
 	}
 	return e.Topic.State != active || timed && ms >= i.For.Milliseconds()
+}
+
+// readText has the texts read that the input types.
+func (p *Plan) readText(o sources.Ref, ps *config.Problems) {
+	if in := p.Inputs[o.Name]; in != nil && in.Text == nil {
+		ps.Errorf(o.At, "the input %q reads no text: add `text: {layout: us}` to it", o.Name)
+	}
+	if p.typed == nil {
+		p.typed = map[string]bool{}
+	}
+	p.typed[o.Name] = true
 }
 
 // watchFor has the input of that name watched for being idle for span.
@@ -145,8 +160,8 @@ func (in *Input) same(other *Input) bool {
 func (s *source) notice() {
 	busy := s.looking()
 	for _, name := range slices.Sorted(maps.Keys(s.presences)) {
-		p, n := s.presences[name], s.bearer(name)
-		here := n != nil
+		p := s.presences[name]
+		path, device, here := s.bearer(name)
 		if !here && busy || p.known && here == p.here {
 			continue
 		}
@@ -156,7 +171,7 @@ func (s *source) notice() {
 		}
 		p.known, p.here = true, here
 		if here {
-			p.path, p.device = n.path, n.id.name
+			p.path, p.device = path, device
 		}
 		s.emitPresence(name, p, standing)
 	}
@@ -174,14 +189,20 @@ func (s *source) emitPresence(name string, p *presence, standing sources.Standin
 	}
 }
 
-// bearer returns a node that is declared under the name, nil without one.
-func (s *source) bearer(name string) *node {
+// bearer returns the path and the name of a device that is declared under the
+// name; ok is false without one.
+func (s *source) bearer(name string) (path, device string, ok bool) {
 	for _, path := range s.paths() {
 		if n := s.nodes[path]; n.id != nil && slices.Contains(n.names, name) {
-			return n
+			return n.path, n.id.name, true
 		}
 	}
-	return nil
+	for _, r := range s.receivers {
+		if r.fd >= 0 && slices.Contains(r.names, name) {
+			return r.path, r.model, true
+		}
+	}
+	return "", "", false
 }
 
 // emitInput emits that the input came to a state. silent is for how long

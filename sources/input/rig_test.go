@@ -69,7 +69,7 @@ type fake struct {
 // newRig returns a rig with a folder of its own for /dev, and its own devices.
 func newRig(t *testing.T) *rig {
 	r := bareRig(t, t.TempDir())
-	r.source.kernel = kernel{r.openNode, r.identify, r.readLevels, r.setMask, r.setGrab, r.closeFD}
+	r.source.kernel = kernel{r.openNode, r.identify, r.readLevels, r.setMask, r.setGrab, r.closeFD, nil}
 	return r
 }
 

@@ -25,7 +25,7 @@ type Simulator interface {
 	SimulatePresence(p *Plan, input string, present bool) error
 	// SimulateKey presses (1), repeats (2) or releases (0) a key of the device
 	// declared as input; "" is a device that nothing declares.
-	SimulateKey(input string, code uint16, value int32) error
+	SimulateKey(input string, key Key, value int32) error
 	// SimulateSwitch sets a switch, SimulateAxis an axis or wheel, by its name.
 	SimulateSwitch(input, name string, on bool) error
 	SimulateAxis(input, name string, value int32) error
@@ -110,8 +110,18 @@ func (s *source) nodeOf(input string) string {
 }
 
 // SimulateKey implements Simulator.
-func (s *source) SimulateKey(input string, code uint16, value int32) error {
-	return s.simulate(input, evKey, code, value)
+func (s *source) SimulateKey(input string, key Key, value int32) error {
+	if !key.isScancode() {
+		return s.simulate(input, evKey, key.code, value)
+	}
+	d, err := s.simulatedDevice(input)
+	if err != nil || d == nil || s.plan.scansOf(d.names)[key.scan] == "" {
+		return err
+	}
+	d.setPress(value, false)
+	d.event.Private = false
+	d.emit(s.host.Loop.Now(), sources.Topic{Kind: "key", Name: key.String()}, "KEY", int64(key.scan.code), value, false)
+	return nil
 }
 
 // SimulateSwitch implements Simulator.
@@ -134,20 +144,29 @@ func (s *source) SimulateAxis(input, name string, value int32) error {
 
 // simulate has a device send an event, if any rule wants what it sends.
 func (s *source) simulate(input string, typ, code uint16, value int32) error {
-	node := s.nodeOf(input)
-	if node == "" {
-		return fmt.Errorf("the input %s is absent", input)
-	}
-	n := s.nodes[s.dir+"/"+node]
-	if n == nil || n.device == nil {
-		return nil
+	d, err := s.simulatedDevice(input)
+	if err != nil || d == nil {
+		return err
 	}
 	now := s.host.Loop.Now()
 	b := encode(encode(nil, record{typ: typ, code: code, value: value}), record{typ: evSyn, code: synReport})
 	stamp(b, now)
 	stamp(b[eventSize:], now)
-	n.device.take(b)
+	d.take(b)
 	return nil
+}
+
+// simulatedDevice returns the device declared as input; nil if no rule wants what
+// it sends.
+func (s *source) simulatedDevice(input string) (*device, error) {
+	node := s.nodeOf(input)
+	if node == "" {
+		return nil, fmt.Errorf("the input %s is absent", input)
+	}
+	if n := s.nodes[s.dir+"/"+node]; n != nil {
+		return n.device, nil
+	}
+	return nil, nil
 }
 
 // stamp makes at the time of the record that b begins with.

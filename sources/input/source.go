@@ -29,12 +29,15 @@ type source struct {
 	plan    *Plan
 	folders *inotify.Folders // nil while the plan asks for nothing
 	nodes   map[string]*node
+	// receivers are those of remote controls, by path.
+	receivers map[string]*receiver
 	// What is known of the declared inputs, and which of them are watched for
 	// silence, by name.
 	presences   map[string]*presence
 	idleWatches map[string]*idleWatch
 
 	virtuals    map[string]*virtualDevice // by name
+	openLirc    func(path, sys string) (*lirc, error)
 	makeVirtual func(path, name, phys string, keys []byte) (fd int, sysname string, err error)
 
 	simulated *simulated // nil unless there is no kernel
@@ -46,6 +49,7 @@ func open(host sources.Host, k kernel) *source {
 	return &source{
 		host: host, kernel: k, dir: filepath.Join(host.Dev, "input"),
 		plan: &Plan{}, nodes: map[string]*node{}, makeVirtual: makeVirtual,
+		receivers: map[string]*receiver{}, openLirc: openLirc,
 	}
 }
 
@@ -78,6 +82,7 @@ func (s *source) Apply(plan sources.Plan) {
 	s.keepVigil()
 	s.rematch()
 	s.scan()
+	s.scanReceivers()
 	s.notice()
 }
 
@@ -95,6 +100,11 @@ func (s *source) Started() bool {
 func (s *source) looking() bool {
 	for _, n := range s.nodes {
 		if n.opener.Opening() {
+			return true
+		}
+	}
+	for _, r := range s.receivers {
+		if r.opener.Opening() {
 			return true
 		}
 	}
@@ -125,6 +135,9 @@ func (s *source) closeNodes() {
 	for path := range s.nodes {
 		s.drop(path)
 	}
+	for path := range s.receivers {
+		s.dropReceiver(path)
+	}
 }
 
 // drop lets go of the node at path, if there is one.
@@ -143,6 +156,9 @@ func (s *source) drop(path string) {
 // links that the plan names.
 func (s *source) watched() []string {
 	dirs := []string{s.dir}
+	if s.plan.receives() {
+		dirs = append(dirs, s.host.Dev)
+	}
 	for _, in := range s.plan.Inputs {
 		if in.Path == "" {
 			continue
@@ -173,6 +189,7 @@ func (s *source) rescan() {
 	}
 	s.rematch()
 	s.scan()
+	s.scanReceivers()
 }
 
 // scan compares the folder with what is known of it.
@@ -245,6 +262,10 @@ func (s *source) changed(dir, name string, mask uint32) {
 	path := filepath.Join(dir, name)
 	if dir == s.dir && isNode(name) {
 		s.nodeChanged(path, mask)
+		return
+	}
+	if dir == s.host.Dev && isLirc(name) {
+		s.receiverChanged(path, mask)
 		return
 	}
 	isLink := func(in *Input) bool { return in.Path != "" && sources.Glob(in.Path, path) }

@@ -42,6 +42,11 @@ func (s *source) state(name string, meant func(*node) bool) sources.State {
 			errs = append(errs, n.path+": "+n.device.grab.err.Error())
 		}
 	}
+	for _, path := range slices.Sorted(maps.Keys(s.receivers)) {
+		if r := s.receivers[path]; r.fd >= 0 && slices.Contains(r.names, name) {
+			details = append(details, strings.TrimSpace(r.path+" "+r.model))
+		}
+	}
 	if len(details) == 0 {
 		return sources.State{Name: name, Error: s.missing()}
 	}
@@ -53,7 +58,7 @@ func (n *node) describe() string {
 	text := strings.TrimSpace(n.path + " " + n.id.name)
 	switch {
 	case n.device != nil:
-		return text + n.device.grab.String()
+		return text + n.device.grab.String() + n.device.pass.String()
 	case n.opener.Opening():
 		return text + ", being opened"
 	case n.id.phys == ownPhys():
@@ -67,6 +72,11 @@ func (n *node) describe() string {
 func (s *source) missing() string {
 	for _, path := range s.paths() {
 		if err := s.nodes[path].opener.Err(); err != nil && !errors.Is(err, errNoInput) {
+			return "no such device yet; " + err.Error()
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.receivers)) {
+		if err := s.receivers[path].opener.Err(); err != nil {
 			return "no such device yet; " + err.Error()
 		}
 	}

@@ -35,8 +35,8 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 			Fields: []string{"AXIS", "CODE", "VALUE", "PREVIOUS", sources.Steps, "DEVICE", "NAME", "SYNTHETIC"},
 			New:    p.newAxis,
 		}, {
-			Key: "input", Doc: "a declared device appeared, disappeared, became idle or active",
-			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS},
+			Key: "input", Doc: "a declared device appeared, disappeared, became idle or active, or typed a text",
+			Fields: []string{"INPUT", "DEVICE", "NAME", idleMS, textField},
 			New:    p.newInput,
 		},
 	}
@@ -54,13 +54,13 @@ func (p *Plan) restrict(t *sources.Trigger, from sources.Ref, ps *config.Problem
 }
 
 func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-	var keys []uint16
+	var keys []Key
 	var button sources.Button
 	var exact exact
 	var from sources.Ref
 	fields := []config.Field{{
-		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT; one or a list", Required: true,
-		Value: config.OneOrMore(&keys, keyValue),
+		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT, or the scancode of a remote control, such as nec:0x4012; one or a list", Required: true,
+		Value: config.OneOrMore(&keys, anyKeyValue),
 	}}
 	fields = append(fields, button.Fields(append(slices.Clone(sources.ButtonStates), sources.Repeated)...)...)
 	fields = append(fields, exact.field(), sources.FromField(&from))
@@ -73,25 +73,25 @@ func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems
 		}
 		button.Compile(t, "key", names, from.Name, ps)
 		p.restrict(t, from, ps)
-		p.want(from.Name, evKey, keys...)
+		p.wantKey(from.Name, keys...)
 		exact.restrict(p, t, from.Name)
 	}
 }
 
 func (p *Plan) newKeys() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
-	var keys []uint16
+	var keys []Key
 	var group sources.GroupTrigger
 	var exact exact
 	var from sources.Ref
 	fields := []config.Field{{
-		Name: "keys", Doc: "their names, a list", Required: true, Value: config.ListOf(&keys, keyValue),
+		Name: "keys", Doc: "their names, a list", Required: true, Value: config.ListOf(&keys, anyKeyValue),
 	}}
 	fields = append(fields, group.Fields()...)
 	fields = append(fields, exact.field(), sources.FromField(&from))
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		group.Compile(t, "keys", "key", keyList(keys), from.Name, ps)
 		p.restrict(t, from, ps)
-		p.want(from.Name, evKey, keys...)
+		p.wantKey(from.Name, keys...)
 		if exact.on && group.InOrder() {
 			ps.Errorf(t.Pos, "exact goes with `together`: other keys do not disturb a sequence")
 		}
@@ -101,10 +101,12 @@ func (p *Plan) newKeys() ([]config.Field, func(*sources.Trigger, *config.Problem
 
 func keyValue(k *uint16) config.Value { return config.Parsed(k, "key name", KeyCode) }
 
-func keyList(keys []uint16) []string {
+func anyKeyValue(k *Key) config.Value { return config.Parsed(k, "key name", ParseKey) }
+
+func keyList(keys []Key) []string {
 	var names []string
 	for _, k := range keys {
-		names = append(names, KeyName(k))
+		names = append(names, k.String())
 	}
 	return names
 }
@@ -149,7 +151,7 @@ func (p *Plan) newSwitch() ([]config.Field, func(*sources.Trigger, *config.Probl
 			}
 		}
 		p.restrict(t, from, ps)
-		p.want(from.Name, evSw, code)
+		p.take(from.Name, evSw, code)
 	}
 }
 
@@ -170,7 +172,7 @@ func (p *Plan) newAxis() ([]config.Field, func(*sources.Trigger, *config.Problem
 		crossing.Restrict(t, at, ps)
 		a.checkSteps(&crossing, at, ps)
 		p.restrict(t, from, ps)
-		p.want(from.Name, a.typ, a.code)
+		p.take(from.Name, a.typ, a.code)
 	}
 }
 

@@ -70,11 +70,17 @@ func setUp(fd int, name, phys string, keys []byte) (sysname string, err error) {
 			return "", fmt.Errorf("declare %s (UI_SET_KEYBIT): %w", KeyName(key), err)
 		}
 	}
+	return create(fd, name, phys, inputID{bus: busVirtual, version: 1})
+}
+
+// create creates the device whose capabilities were declared to fd, and returns
+// what sysfs calls it.
+func create(fd int, name, phys string, id inputID) (sysname string, err error) {
 	where := append([]byte(phys), 0)
 	if _, err := ioctlAt(fd, uiSetPhys(), unsafe.Pointer(&where[0])); err != nil {
 		return "", fmt.Errorf("set its path (UI_SET_PHYS): %w", err)
 	}
-	setup := &uinputSetup{id: inputID{bus: busVirtual, version: 1}}
+	setup := &uinputSetup{id: id}
 	copy(setup.name[:uinputNameSize-1], name)
 	if _, err := ioctlAt(fd, uiDevSetup(), unsafe.Pointer(setup)); err != nil {
 		return "", fmt.Errorf("set its name (UI_DEV_SETUP): %w", err)
@@ -98,6 +104,11 @@ func writeKeys(fd int, levels []keyLevel) error {
 		b = encode(b, record{typ: evKey, code: l.code, value: b2i(l.down)})
 		b = encode(b, record{typ: evSyn, code: synReport})
 	}
+	return writeAll(fd, b)
+}
+
+// writeAll writes b, which the kernel takes at once.
+func writeAll(fd int, b []byte) error {
 	for len(b) > 0 {
 		n, err := unix.Write(fd, b)
 		if err == unix.EINTR {
