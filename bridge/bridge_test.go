@@ -411,3 +411,65 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 		t.Error("the log has the password")
 	}
 }
+
+// The last will is there when the program is killed; with the next start the
+// board is there again.
+func TestLastWill(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ", homeassistant: true"))
+	r.connected()
+	r.observe(m.port)
+	r.expect("reflexd/porch/availability online r")
+	r.stop()
+	r.expect("reflexd/porch/availability offline")
+	program := filepath.Join(t.TempDir(), "reflexd-mqtt")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "reflexd/cmd/reflexd-mqtt").CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	cmd := exec.Command(program, "run", "--socket", r.socket)
+	cmd.Stderr = r.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("reflexd/porch/availability online")
+	for verb, want := range map[string]string{"check": "connected; topic reflexd/porch", "discovery": `"command_topic": "reflexd/porch/var/mode/set"`} {
+		if out, err := exec.Command(program, verb, "--socket", r.socket).CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v: %s", verb, err, out)
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	r.expect("reflexd/porch/availability offline")
+}
+
+// Home Assistant is told again when it starts; another board with the same topic
+// is reported.
+func TestHomeAssistantStarts(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ", homeassistant: true"))
+	r.connected()
+	r.observe(m.port)
+	device := Device{ID: "reflexd-10000000abcdef01", Base: "reflexd/porch", Model: "Raspberry Pi 4 Model B Rev 1.4", Version: "test", HA: client.HomeAssistant{Prefix: "homeassistant"},
+		Expose: []client.Exposed{{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}}, {Kind: "var", Name: "note", As: "text", Settable: true}}}
+	payload, _ := device.Payload()
+	r.expect(device.Topic() + " " + string(payload) + " r")
+	r.publish("homeassistant/status", "online", false)
+	r.expect(device.Topic() + " " + string(payload))
+	r.publish("reflexd/porch/availability", "online", false)
+	r.waitFor(r.log, "another client publishes under the same topic")
+	r.publish("reflexd/porch/availability", "offline", true)
+	r.expect("reflexd/porch/availability offline")
+	r.expect("reflexd/porch/availability online")
+	device.Expose = append(device.Expose, client.Exposed{Kind: "line", Name: "lamp", As: "light", Settable: true})
+	old, _ := device.Payload()
+	r.stop()
+	r.publish(device.Topic(), string(old), true)
+	r.run()
+	r.connected()
+	gone, _ := removed(old, payload)
+	r.expect(device.Topic() + " " + string(gone))
+	r.expect(device.Topic() + " " + string(payload))
+	r.expect("reflexd/porch/line/lamp ")
+}
