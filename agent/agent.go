@@ -170,10 +170,11 @@ func (a *Agent) open(c *Configuration) (err error) {
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
-	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states}, opts.DryRun)
+	a.runner = rule.NewRunner(a.env, &rule.World{States: a.states, Seen: a.seen}, opts.DryRun)
 	if a.control != nil {
 		a.runner.Observe = a.outcome
 		a.env.Ended = a.acted
+		a.runner.Remember = true
 	}
 	return nil
 }
@@ -300,6 +301,9 @@ func (a *Agent) apply(c *Configuration) {
 		a.usePriority(c)
 	}
 	a.index = rule.NewIndex(c.Rules)
+	if a.runner.Remember {
+		a.index.Missed = a.runner.Miss
+	}
 	a.runner.Adopt(c.Rules)
 	a.subscribers = a.subscribe(c)
 	a.recognise(c)

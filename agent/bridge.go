@@ -210,6 +210,13 @@ func (a *Agent) notePublished(r control.Request, reply func(any, error)) {
 	reply(nil, nil)
 }
 
+// exposedVerbs are the verbs that the bridge has for what is exposed, if no other
+// role of its gives it the whole verb.
+var exposedVerbs = map[string]func(*Agent, control.Request, func(any, error)){
+	"get": (*Agent).getExposed,
+	"set": (*Agent).setExposed,
+}
+
 // exposed returns what the bridge means by r.Name.
 func (a *Agent) exposed(r control.Request) (*client.Exposed, error) {
 	x := a.config.bridge.Exposed(r.Name)

@@ -47,7 +47,7 @@ rules:
 
 func TestMountsAreChecked(t *testing.T) {
 	for yaml, want := range map[string]string{
-		`when: {mount: "*", is: pulled}, do: {log: x}`:                                     "expected mounted, unmounted, failed or yanked",
+		`when: {mount: "*", is: pulled}, do: {log: x}`:                                     "expected mounted, unmounted, failed, yanked or ignored",
 		`when: {mount: "*", is: mounted}, do: {log: "${LABLE}"}`:                           `did you mean "LABEL"?`,
 		`when: {mount: "*", is: mounted}, do: {unmount: al}`:                               `did you mean "all"?`,
 		`when: {mount: "*", is: mounted}, do: {unmount: "${DEVNAM}"}`:                      `did you mean "DEVNAME"?`,

@@ -135,7 +135,8 @@ func (a *Agent) Notice(e *sources.Event, masked bool) *client.Notice {
 
 // acted shows the watchers what an action of a rule came to.
 func (a *Agent) acted(r *action.Run, step *action.Step, took time.Duration, err error) {
-	if r.Rule == "" || a.control == nil || !a.control.Watching() {
+	a.runner.Acted(r, step, took, err)
+	if r.Rule == "" || !a.control.Watching() {
 		return
 	}
 	e, lasted := r.Event, client.Seconds(took)
@@ -164,16 +165,20 @@ var typed = []string{"KEY", "CODE", "VALUE", "TEXT", "SCANCODE"}
 // typed: keys that no rule names, and text.
 func (a *Agent) mask(e *sources.Event, n *client.Notice) *client.Notice {
 	secretKey := e.Topic.Kind == "key" && !a.config.keys[e.Topic.Name]
-	if !secretKey && e.Topic.State != "typed" {
+	m := *n
+	if n.Type == "action" { // as status has it: its words may be what an event brought
+		m.Action, _, _ = strings.Cut(n.Action, " ")
+	}
+	switch {
+	case secretKey || e.Topic.State == "typed":
+	case n.Type == "action":
+		return &m
+	default:
 		return n
 	}
-	m := *n
 	m.Masked, m.Why = true, ""
 	if secretKey {
 		m.Name = ""
-	}
-	if n.Type == "action" {
-		m.Action, _, _ = strings.Cut(n.Action, " ")
 	}
 	if n.Fields != nil {
 		m.Fields = map[string]any{}

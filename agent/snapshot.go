@@ -5,8 +5,8 @@
 package agent
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
+	"hash/fnv"
 	"os"
 	"strings"
 	"time"
@@ -83,11 +83,11 @@ func Identify(s *client.Snapshot) {
 	s.Hash = HashOf(s.Files)
 }
 
-// HashOf returns the SHA-256 of the files of a configuration, "" if there are
+// HashOf returns a hash (FNV-1a of 128 bits) of the files of a configuration, "" if there are
 // none or they cannot be read.
 func HashOf(files []string) string {
 	const longest = 16 << 20
-	sum := sha256.New()
+	sum := fnv.New128a()
 	for _, path := range files {
 		text, err := regular.Read(path, longest)
 		if err != nil {

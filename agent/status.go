@@ -97,30 +97,30 @@ const mostComplaints = 200
 type verb struct {
 	needs  control.Role
 	answer func(*Agent, control.Request, func(any, error))
-	// bridge is what the bridge gets if it has no other role; nil for nothing.
-	bridge func(*Agent, control.Request, func(any, error))
 }
 
 var verbs = map[string]verb{
-	"status":    {control.Read, (*Agent).answerStatus, nil},
-	"get":       {control.Read, (*Agent).get, (*Agent).getExposed},
-	"rules":     {control.Read, (*Agent).listRules, nil},
-	"watch":     {control.Read, (*Agent).watch, nil},
-	"snapshot":  {control.Read, (*Agent).answerSnapshot, nil},
-	"set":       {control.Act, (*Agent).order, (*Agent).setExposed},
-	"pulse":     {control.Act, (*Agent).order, nil},
-	"blink":     {control.Act, (*Agent).order, nil},
-	"emit":      {control.Act, (*Agent).emitOnRequest, nil},
-	"enable":    {control.Act, (*Agent).switchRule, nil},
-	"disable":   {control.Act, (*Agent).switchRule, nil},
-	"trigger":   {control.Act, (*Agent).trigger, nil},
-	"cancel":    {control.Act, (*Agent).cancel, nil},
-	"reload":    {control.Admin, (*Agent).reloadOnRequest, nil},
-	"bridge":    {control.Bridge, (*Agent).beginBridge, nil},
-	"broker":    {control.Bridge, (*Agent).noteBroker, nil},
-	"deliver":   {control.Bridge, (*Agent).deliver, nil},
-	"summary":   {control.Bridge, (*Agent).summary, nil},
-	"published": {control.Bridge, (*Agent).notePublished, nil},
+	"status":   {control.Read, (*Agent).answerStatus},
+	"get":      {control.Read, (*Agent).get},
+	"rules":    {control.Read, (*Agent).listRules},
+	"watch":    {control.Read, (*Agent).watch},
+	"why":      {control.Read, (*Agent).why},
+	"snapshot": {control.Read, (*Agent).answerSnapshot},
+	"set":      {control.Act, (*Agent).order},
+	"pulse":    {control.Act, (*Agent).order},
+	"blink":    {control.Act, (*Agent).order},
+	"emit":     {control.Act, (*Agent).emitOnRequest},
+	"enable":   {control.Act, (*Agent).switchRule},
+	"disable":  {control.Act, (*Agent).switchRule},
+	"trigger":  {control.Act, (*Agent).trigger},
+	"cancel":   {control.Act, (*Agent).cancel},
+	"reload":   {control.Admin, (*Agent).reloadOnRequest},
+
+	"bridge":    {control.Bridge, (*Agent).beginBridge},
+	"broker":    {control.Bridge, (*Agent).noteBroker},
+	"deliver":   {control.Bridge, (*Agent).deliver},
+	"summary":   {control.Bridge, (*Agent).summary},
+	"published": {control.Bridge, (*Agent).notePublished},
 }
 
 // answer implements control.Handler.
@@ -130,8 +130,8 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, slices.Sorted(maps.Keys(verbs)))))
 		return
 	}
-	if v.bridge != nil && r.Role < v.needs && a.control.Bridges(&r) {
-		v.bridge(a, r, reply)
+	if exposed, ok := exposedVerbs[r.Verb]; ok && r.Role < v.needs && a.control.Bridges(&r) {
+		exposed(a, r, reply)
 		return
 	}
 	if err := a.control.Authorise(&r, v.needs); err != nil {

@@ -225,6 +225,48 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// Whys is the answer to the verb why.
+type Whys struct {
+	Version int   `json:"version"`
+	Whys    []Why `json:"whys"` // the newest at the end
+}
+
+// Why says what a rule made of one event.
+type Why struct {
+	Time Seconds `json:"time"`           // CLOCK_MONOTONIC; the event's
+	Wall string  `json:"wall,omitempty"` // what the clock showed then, in RFC 3339
+	Rule string  `json:"rule"`
+	At   string  `json:"at"` // file:line:column of the rule
+	// Outcome is fired, done, failed, stopped, unmet, dropped, missed (the fields
+	// of the event are others) or disabled; Why is the error or the reason.
+	Outcome string `json:"outcome"`
+	Why     string `json:"why,omitempty"`
+	Event   Notice `json:"event"`
+	// Where is what the trigger asks of the event's fields, for missed; If is
+	// what the rule asks.
+	Where    []WhyPart   `json:"where,omitempty"`
+	If       []WhyPart   `json:"if,omitempty"`
+	Mode     string      `json:"mode"`
+	Cooldown string      `json:"cooldown,omitempty"`
+	Limit    string      `json:"limit,omitempty"`
+	Actions  []WhyAction `json:"actions,omitempty"`
+}
+
+// WhyPart is one thing that is asked.
+type WhyPart struct {
+	Text  string `json:"text"`           // as it is written; of Where, the field
+	At    string `json:"at,omitempty"`   // file:line:column
+	Holds string `json:"holds"`          // yes, no or unknown
+	Seen  string `json:"seen,omitempty"` // the value then
+}
+
+// WhyAction is an action that is over.
+type WhyAction struct {
+	Action string  `json:"action"`
+	Took   Seconds `json:"took"`
+	Error  string  `json:"error,omitempty"`
+}
+
 // Snapshot is what an agent runs on, what it was told to do, and how things are:
 // the head of a recording.
 type Snapshot struct {
@@ -236,7 +278,7 @@ type Snapshot struct {
 	Wall      string  `json:"wall,omitempty"` // what the clock showed then, in RFC 3339; left out if it was not set
 	Zone      string  `json:"zone,omitempty"` // the name of the time zone
 	Masked    bool    `json:"masked,omitempty"`
-	// Files are those of the configuration, Hash is the SHA-256 of all of them.
+	// Files are those of the configuration, Hash is one of their text (FNV-1a, 128 bits).
 	Files []string `json:"files,omitempty"`
 	Hash  string   `json:"hash,omitempty"`
 	Rules []string `json:"rules,omitempty"`

@@ -83,11 +83,20 @@ func (c *Conn) Cancel(rule string) (Cancelled, error) {
 // It needs the role admin.
 func (c *Conn) Reload() error { return c.ask("reload", "", nil, nil) }
 
+// Why returns what a rule made of the last events, "" for the last over all
+// rules. It needs the role read; what is typed is masked for all roles but admin.
+func (c *Conn) Why(rule string) ([]Why, error) {
+	var w Whys
+	err := c.ask("why", rule, nil, &w)
+	return w.Whys, err
+}
+
 // Snapshot returns what the agent runs on and how things are. It needs the role
 // read.
 func (c *Conn) Snapshot() (Snapshot, error) {
 	var s Snapshot
-	return s, c.ask("snapshot", "", nil, &s)
+	err := c.ask("snapshot", "", nil, &s)
+	return s, err
 }
 
 // Watch starts the stream of what f selects, which Next then reads. The

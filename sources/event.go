@@ -180,6 +180,9 @@ func Text(s string) Value { return Value{text: s, isText: true} }
 // Int returns a number.
 func Int(n int64) Value { return Value{number: n} }
 
+// Size returns how many bytes the text of a value takes, 0 for a number.
+func (v Value) Size() int { return len(v.text) }
+
 // Secret returns v as one that must not be shown in logs: rules and programs see
 // it as any other.
 func (v Value) Secret() Value {

@@ -42,6 +42,15 @@ func (w Where) Match(e *Event) bool {
 	return true
 }
 
+// Each calls found with each field that w asks for, the value that e has, and
+// whether it passes.
+func (w Where) Each(e *Event, found func(field, value string, present, passes bool)) {
+	for i := range w {
+		v, ok := e.Lookup(w[i].field)
+		found(w[i].field, v.String(), ok, w[i].test.holds(v, ok, e))
+	}
+}
+
 // isQuoted reports whether text is in quotes, as some drivers send values in
 // uevents: NAME="USB Keyboard". What a pattern without quotes asks for is what
 // stands between them.

@@ -36,6 +36,7 @@ const (
 type view struct {
 	kind, name, source, rule string // what a filter looks at
 	action                   bool
+	secret                   bool   // only Admin may see it, and only unless that wants it masked
 	packet                   []byte // at most client.MaxPacket
 }
 
@@ -62,7 +63,7 @@ func (e *entry) of(c *conn) *view {
 	switch {
 	case c.bridge != nil:
 		return e.bridge
-	case c.role >= Admin && !c.filter.Masked:
+	case c.role >= Admin && e.open != nil && !(c.filter.Masked && e.open.secret):
 		return e.open
 	}
 	return e.masked
@@ -94,6 +95,7 @@ func (s *Server) Publish(open, masked *client.Notice) {
 	e := entry{open: newView(open)}
 	if e.masked = e.open; masked != open {
 		e.masked = newView(masked)
+		e.open.secret = masked.Masked
 	}
 	s.feed.add(e)
 }
@@ -136,7 +138,7 @@ func (f *feed) add(e entry) {
 }
 
 func newView(n *client.Notice) *view {
-	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, n.Type == "action", packetOf(n)}
+	return &view{strings.Clone(n.Kind), strings.Clone(n.Name), strings.Clone(n.Source), n.Rule, n.Type == "action", false, packetOf(n)}
 }
 
 // longestValue is how much of a field's value is left in a notice that would

@@ -28,7 +28,7 @@ const (
 	// reaches what `mqtt` exposes. Those of the group have it beside any other
 	// role, and root and our own user.
 	Bridge
-	Read  // status, get, watch, rules
+	Read  // status, get, watch, why, rules
 	Act   // set, emit, enable, …
 	Admin // everything, and nothing is masked
 )
@@ -109,7 +109,7 @@ func (g *grant) value() config.Value {
 		config.Field{Name: "uid", Doc: "a user, by number", Value: config.Parsed(&g.uid, "the number of a user", parseID)},
 		config.Field{Name: "gid", Doc: "a group, by number", Value: config.Parsed(&g.gid, "the number of a group", parseID)},
 		config.Field{Name: "may", Required: true, Value: config.OneOf(&g.may, Read.String(), Act.String(), Admin.String()),
-			Doc: "read: status, get, watch, rules; act: also set, pulse, blink, emit, enable, disable, trigger, cancel; admin: also reload, and keys unmasked in watch"},
+			Doc: "read: status, get, watch, why, record, rules; act: also set, pulse, blink, emit, enable, disable, trigger, cancel; admin: also reload, and keys unmasked in watch"},
 	)))
 }
 

@@ -109,14 +109,14 @@ func (s *Source) looked(d *device, f *facts, policies []*policy, done func()) {
 func (s *Source) choose(d *device, f *facts, policies []*policy, done func()) {
 	i := slices.IndexFunc(policies, func(q *policy) bool { return q.takes(f) && q.wants(f.content.Type) })
 	if i < 0 || f.err == nil && f.content.Usage != blkid.Filesystem {
-		if f.content.Type != "" && f.removable {
-			s.host.Log.Info("not mounted: no policy matches", "device", d.name, "type", f.content.Type)
+		if f.err == nil && d.handled != f.held() {
+			s.ignore(d, f, policies)
 		}
 		done()
 		return
 	}
 	q := policies[i]
-	handled := fmt.Sprint(f.content.Type, f.content.UUID, f.content.Label, f.size, f.err)
+	handled := f.held()
 	if d.handled == handled {
 		done()
 		return
@@ -137,6 +137,31 @@ func (s *Source) choose(d *device, f *facts, policies []*policy, done func()) {
 		return
 	}
 	done()
+}
+
+// held tells one content of a device from another.
+func (f *facts) held() string {
+	return fmt.Sprint(f.content.Type, f.content.UUID, f.content.Label, f.size, f.err)
+}
+
+// ignore emits that what is on a device is not for mounting, or for no policy,
+// so that a rule can do something about it.
+func (s *Source) ignore(d *device, f *facts, policies []*policy) {
+	i := slices.IndexFunc(policies, func(q *policy) bool { return q.takes(f) })
+	if i < 0 {
+		return // another device
+	}
+	d.handled, d.problem, d.crowded, d.fields = f.held(), nil, false, eventFieldsOf(f)
+	reason := "no policy is for " + f.content.Type
+	switch {
+	case f.content.Type == "":
+		reason = "unknown data, or none"
+	case f.content.Usage != blkid.Filesystem:
+		reason = f.content.Type + " is not a filesystem"
+	}
+	w := policies[i].wish(f)
+	s.host.Log.Info("ignored", "device", d.name, "type", f.content.Type, "why", reason)
+	s.emit(d, Ignored, filepath.Join(w.root, w.below), sources.Field{Name: "REASON", Value: sources.Text(reason)})
 }
 
 // wish returns how q wants a device to be mounted.

@@ -6,6 +6,7 @@ package mount
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,10 @@ const hangs = 2 * time.Second
 func (s *Source) remove(d *device) {
 	d.gone = true
 	delete(s.devices, d.name)
+	s.forgetLetGo(d.path)
+	if d.released && s.hasPath(filepath.Dir(d.path)) {
+		s.letGo[d.path] = d.identity // a partition, whose drive is still there
+	}
 	if s.listing != nil {
 		s.listing.removed[d.name] = true
 	}
@@ -30,6 +35,29 @@ func (s *Source) remove(d *device) {
 		return
 	}
 	s.host.Loop.After(hangs, func() { s.yank(d) })
+}
+
+// hasPath reports whether the device at path is there.
+func (s *Source) hasPath(path string) bool {
+	for _, d := range s.devices {
+		if d.path == path {
+			return true
+		}
+	}
+	return false
+}
+
+// wasLetGo reports whether id was unmounted on purpose before it vanished for a
+// moment.
+func (s *Source) wasLetGo(id identity) bool {
+	was, ok := s.letGo[id.path]
+	delete(s.letGo, id.path)
+	return ok && (was.seq == "" || id.seq == "" || was.seq == id.seq) // its number may be another
+}
+
+// forgetLetGo is called when the drive at path is gone, or has another medium.
+func (s *Source) forgetLetGo(path string) {
+	maps.DeleteFunc(s.letGo, func(of string, _ identity) bool { return of == path || strings.HasPrefix(of, path+"/") })
 }
 
 // emptied is called for a drive that has no medium (any more), or another one:

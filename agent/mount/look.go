@@ -52,15 +52,21 @@ func textOf(fields []sources.Field, name string) string {
 }
 
 // look finds out about the device id. interesting is asked, when the hardware
-// is known, whether the device is to be read at all.
+// is known, whether the device is to be read at all; nil for an explicit order,
+// which no rule of thumb binds: a disk may hold a filesystem beside partitions.
 func (c *claims) look(id identity, interesting func(*facts) bool) *facts {
 	f := c.hardware(id)
-	switch {
-	case !interesting(f):
+	if interesting != nil && !interesting(f) {
 		f.claim = "no policy matches"
+		return f
+	}
+	if hasNoMedium(id.name) {
+		f.size = 0 // of an empty optical drive the kernel says 1 GiB
+	}
+	switch {
 	case f.size == 0:
 		f.claim = "no medium in it"
-	case f.part == 0 && hasPartitions(f.folder):
+	case interesting != nil && f.part == 0 && hasPartitions(f.folder):
 		f.claim = "it has partitions"
 	default:
 		f.claim, f.reserved = c.inUse(f)

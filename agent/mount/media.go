@@ -26,6 +26,20 @@ func revalidate(name string) {
 	}
 }
 
+// hasNoMedium asks an optical drive whether it has a disc, and other drives by
+// opening them. What cannot tell is taken to have one.
+func hasNoMedium(name string) bool {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err == unix.ENOMEDIUM
+	}
+	defer unix.Close(fd)
+	// include/uapi/linux/cdrom.h. The argument says: the disc in the drive.
+	const driveStatus, current, noDisc, trayOpen = 0x5326, 1<<31 - 1, 1, 2
+	status, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), driveStatus, current)
+	return errno == 0 && (status == noDisc || status == trayOpen)
+}
+
 // pollPeriod is how often the kernel asks a reader for a card, in
 // milliseconds: what udev's rules set.
 const pollPeriod = "2000"

@@ -39,6 +39,8 @@ const (
 	Unmounted = "unmounted"
 	Failed    = "failed"
 	Yanked    = "yanked"
+	// Ignored is what a policy would take if it held a filesystem for it.
+	Ignored = "ignored"
 )
 
 // Plan is what a configuration asks of mounts.
@@ -66,7 +68,7 @@ var eventFields = []string{"DEVNAME", "MOUNTPOINT", "FSTYPE", "LABEL", "UUID", "
 func (p *Plan) Triggers() []sources.TriggerKind {
 	return []sources.TriggerKind{{
 		Key:    "mount",
-		Doc:    "reflexd mounted or unmounted a drive, could not mount it, or it was removed while mounted",
+		Doc:    "reflexd mounted or unmounted a drive, could not mount it, ignored what is on it, or it was removed while mounted",
 		Fields: append(slices.Clone(eventFields), identityFields...),
 		New:    p.newTrigger,
 	}}
@@ -84,7 +86,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	var pattern string
 	var is []string
 	var lasting sources.LastingSpec
-	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked) }
+	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked, Ignored) }
 	fields := []config.Field{
 		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
 		{Name: "is", Doc: "what happened to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
@@ -92,7 +94,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	fields = append(fields, lasting.Fields("mounted and unmounted")...)
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		p.heard = true
-		events := slices.ContainsFunc(is, func(s string) bool { return s == Failed || s == Yanked })
+		events := slices.ContainsFunc(is, func(s string) bool { return s == Failed || s == Yanked || s == Ignored })
 		lasting.Compile(t, !events, Mounted+"` or `is: "+Unmounted, ps)
 		for _, state := range is {
 			t.Topics = append(t.Topics, sources.Topic{Kind: "mount", State: state})

@@ -79,7 +79,7 @@ func (s *Source) mountOnRequest(d *device, r *Request, done func(error)) {
 			done(err)
 		}
 		var f *facts
-		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, func(*facts) bool { return true }) }, func() {
+		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, nil) }, func() {
 			s.lookedOnRequest(d, f, r, end)
 		})
 	}})

@@ -272,7 +272,7 @@ func (sim *simulated) drive(name string) (*drive, error) {
 // Simulated returns the event that something happened to what is mounted at
 // point, whatever mounts it, with fields such as DEVNAME and LABEL.
 func Simulated(point, is string, fields map[string]string) (*sources.Event, error) {
-	if !slices.Contains([]string{Mounted, Unmounted, Failed, Yanked}, is) {
+	if !slices.Contains([]string{Mounted, Unmounted, Failed, Yanked, Ignored}, is) {
 		return nil, fmt.Errorf("nothing that is mounted becomes %q", is)
 	}
 	device := fields["DEVNAME"]
@@ -280,7 +280,7 @@ func Simulated(point, is string, fields map[string]string) (*sources.Event, erro
 		device = "/dev/sda1"
 	}
 	e := &sources.Event{Topic: sources.Topic{Kind: "mount", Name: point, State: is}, Source: "mount:" + device, Standing: sources.Begins}
-	if is == Failed {
+	if is == Failed || is == Ignored {
 		e.Standing = sources.NoState
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

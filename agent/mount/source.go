@@ -39,6 +39,10 @@ type Source struct {
 	privateNamespace string              // our mount namespace is not everybody's, in words
 	table            *sources.MountWatch // nil unless something of ours is mounted
 	lock             lock
+	// letGo are partitions that were unmounted on purpose and vanished since, by
+	// their paths: one that comes back on the same medium, as the kernel reads
+	// its table again, stays unmounted.
+	letGo map[string]identity
 }
 
 // device is one block device.
@@ -65,7 +69,7 @@ type device struct {
 func newSource(h sources.Host) *Source {
 	b, mounts := blocks{dev: h.Dev, sys: h.Sys}, mountinfo(h.Proc)
 	s := &Source{
-		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{}, blocks: b,
+		host: h, plan: &Plan{}, devices: map[string]*device{}, points: map[string]*device{}, letGo: map[string]identity{}, blocks: b,
 		claims:  claims{blocks: b, mounts: mounts, proc: h.Proc, fstab: "/etc/fstab"},
 		mounter: mounter{mounts: mounts, processes: processes(h.Proc), records: "/run/reflexd/mounts"},
 	}
@@ -237,11 +241,12 @@ func (s *Source) appear(id identity, media bool, heard uint64) {
 		d = nil
 	}
 	if d == nil {
-		d = &device{identity: id}
+		d = &device{identity: id, released: s.wasLetGo(id)}
 		s.devices[id.name] = d
 	}
 	d.seen = max(d.seen, heard)
 	if media {
+		s.forgetLetGo(id.path)
 		d.released, d.handled, d.compares = false, "", 0
 	}
 	s.consider(d, media)
@@ -260,7 +265,7 @@ func (d *device) inPlaceOf(id identity) bool { return d.path == id.path && d.num
 // emit emits what happened to the device.
 func (s *Source) emit(d *device, state, point string, more ...sources.Field) {
 	standing := sources.Begins
-	if state == Failed {
+	if state == Failed || state == Ignored {
 		standing = sources.NoState
 	}
 	s.emitState(d, state, standing, point, more...)

@@ -198,6 +198,7 @@ func TestClaimed(t *testing.T) {
 	r := start(t, dir, loops)
 	d.insert(ext4(t, "BACKUP"), false)
 	swap.insert(image(t, "/sbin/mkswap"), false)
+	r.expect("ignored "+swap.name, "FSTYPE=swap")
 	other := t.TempDir()
 	path := ext4(t, "OTHERS")
 	r.do(func() { // so that nobody looks in between

@@ -280,7 +280,8 @@ func (r *Recording) Recorded() (all []Firing, ok bool) {
 		f := Firing{At: r.at(n), Rule: n.Rule, What: rule.Outcome(n.Outcome), Why: n.Why,
 			Event: strings.Join(strings.Fields(n.Kind+" "+n.Name+" "+n.State), " ")}
 		first := f.What == rule.Fired || f.What == rule.Unmet || f.What == rule.Dropped
-		if first && last != nil && last.Kind == n.Kind && last.Name == n.Name && last.State == n.State {
+		// One that has lasted for a time fires long after its event.
+		if first && last != nil && f.At-r.at(last) < tolerance && last.Kind == n.Kind && last.Name == n.Name && last.State == n.State {
 			f.At = r.at(last)
 		}
 		all = append(all, f)

@@ -18,6 +18,9 @@ type World struct {
 	States interface {
 		Ask(q *sources.Question, now time.Duration) sources.Truth
 	}
+	// Seen returns the value of what has that kind and name, for History; nil if
+	// nobody asks. It allocates nothing.
+	Seen func(kind, name string) string
 }
 
 // condition is one `if`. Asking it allocates nothing.
@@ -174,7 +177,7 @@ func compileAll(specs []*ifSpec, c *Compiler, triggers []sources.Trigger) allOf 
 	var all allOf
 	for _, s := range specs {
 		if s.compile != nil { // else complained of while reading
-			all = append(all, placed{s.compile(c, triggers), s.pos, s.node.String()})
+			all = append(all, placed{s.compile(c, triggers), s.pos, s.node.String(), "", ""}.named(s.node))
 		}
 	}
 	return all
@@ -185,6 +188,16 @@ type placed struct {
 	condition
 	at   config.Pos
 	text string // as it was written, in one line
+	// what it asks of, if that is one thing with a name
+	kind, name string
+}
+
+// named returns p with what it asks of: in {var: n, is: 5}, the variable n.
+func (p placed) named(n config.Node) placed {
+	if len(n.Entries) > 0 && n.Entries[0].Value.Kind == config.Scalar {
+		p.kind, p.name = n.Entries[0].Key, n.Entries[0].Value.Text
+	}
+	return p
 }
 
 // unmet returns where the first of all stands that does not hold, for the log.

@@ -52,7 +52,7 @@ func conditional(t testing.TB) (*Runner, []*Rule, *sources.Event) {
 		t.Fatal(ps)
 	}
 	yes := question{&sources.Question{Ask: func() sources.Truth { return sources.Yes }}}
-	all = append(all, anyOf{not{yes}, yes}, placed{not{yes}, config.Pos{}, ""})
+	all = append(all, anyOf{not{yes}, yes}, placed{not{yes}, config.Pos{}, "", "", ""})
 	r := &Rule{Name: "r", If: all}
 	env := &action.Env{Log: slog.New(slog.NewTextHandler(&strings.Builder{}, nil))}
 	runner := NewRunner(env, &World{}, false)

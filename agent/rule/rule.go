@@ -82,6 +82,9 @@ type Index struct {
 	index map[sources.Topic][]entry
 	hits  []int // scratch
 	view  view
+	// Missed, if not nil, is called for each trigger that is about an event but
+	// whose Where does not take it.
+	Missed func(*Rule, *sources.Trigger, *sources.Event)
 }
 
 // entry is a trigger of the rule with that number.
@@ -132,8 +135,12 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 
 func (b *Index) look(topic sources.Topic, e *sources.Event) {
 	for _, entry := range b.index[topic] {
-		if entry.trigger.Accepts(b.view.of(b.Rules[entry.rule], e)) {
+		switch t, seen := entry.trigger, b.view.of(b.Rules[entry.rule], e); {
+		case t.Match != nil && !t.Match(seen):
+		case t.Where.Match(seen):
 			b.hits = append(b.hits, entry.rule)
+		case b.Missed != nil:
+			b.Missed(b.Rules[entry.rule], t, seen)
 		}
 	}
 }

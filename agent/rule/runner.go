@@ -26,6 +26,8 @@ type Runner struct {
 	// Observe is shown what becomes of events, on the loop's thread; nil for
 	// nobody. The event is good until it returns.
 	Observe func(rule string, e *sources.Event, o Outcome, why string)
+	// Remember has the last events of each rule be kept, for History.
+	Remember bool
 }
 
 // Outcome is what a rule made of an event that it hears.
@@ -58,6 +60,7 @@ type progress struct {
 	switched
 	brake
 	Counts
+	history history
 }
 
 // Counts is what happened to a rule since the start.
@@ -141,11 +144,13 @@ func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 	p := r.of(rule)
 	switch {
 	case p.off:
+		r.keep(p, rule, e, Disabled, "")
 		return false
 	case len(rule.If) == 0 || rule.If.holds(r.world, e) == sources.Yes:
 		return true
 	}
 	p.Unmet++
+	r.keep(p, rule, e, Unmet, "")
 	r.logUnmet(rule, e)
 	if r.Observe != nil {
 		r.Observe(rule.Name, e, Unmet, rule.If.unmet(r.world, e))
@@ -182,6 +187,7 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		return
 	}
 	p.fired(rule, e.Time)
+	r.keep(p, rule, e, Fired, "")
 	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, true)
@@ -226,6 +232,7 @@ func (p *progress) full(rule *Rule) string {
 func (r *Runner) drop(p *progress, e *sources.Event, why string) {
 	p.Dropped++
 	r.env.Log.Debug("dropped", "rule", p.rule.Name, "event", e.Describe(), "why", why)
+	r.keep(p, p.rule, e, Dropped, why)
 	r.observe(p.rule.Name, e, Dropped, why)
 }
 
@@ -280,20 +287,22 @@ func (p *progress) fired(rule *Rule, now time.Duration) {
 func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
 	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun, Journal: &p.log}
 	p.runs = append(p.runs, run)
+	p.begun(run)
 	run.Start(p.rule.Do, p.rule.OnFailure, func(err error) { r.ended(p, run, err) })
 }
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	p.runs = slices.DeleteFunc(p.runs, func(other *action.Run) bool { return other == run })
+	o, why := Done, ""
 	switch {
 	case err != nil:
 		p.Failed++
-		r.observe(run.Rule, run.Event, Failed, err.Error())
+		o, why = Failed, err.Error()
 	case run.Stopped():
-		r.observe(run.Rule, run.Event, Stopped, "")
-	default:
-		r.observe(run.Rule, run.Event, Done, "")
+		o = Stopped
 	}
+	p.over(run, o, why)
+	r.observe(run.Rule, run.Event, o, why)
 	switch {
 	case p.rule == nil && len(p.runs) == 0:
 		for name, other := range r.perRule {

@@ -70,6 +70,9 @@ func has(n config.Node, key string) bool {
 // stateKinds are what an expectation may say of now.
 var stateKinds = []string{"line", "var", "link", "input", "switch", "key", "mount"}
 
+// StateKinds lists them for the reference.
+func StateKinds() string { return "`" + strings.Join(stateKinds, "`, `") + "`" }
+
 // readState reads {line: NAME, is: on} and {rule: NAME, fired: 2}.
 func (x *expectation) readState(n config.Node, ps *config.Problems) {
 	var name, is string

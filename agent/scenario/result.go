@@ -26,14 +26,21 @@ type result struct {
 	after  time.Duration
 }
 
-// value reads a result: an action, or a part of one, and what it comes to.
-func (r *result) value() config.Value {
-	own := []config.Field{
+// ResultFields are the keys of a result beside the action, for the reference.
+func ResultFields() []config.Field { return new(result).fields() }
+
+func (r *result) fields() []config.Field {
+	return []config.Field{
 		{Name: "exit", Doc: "the exit status of a program", Default: "0", Value: config.Int(&r.exit, 0, 255)},
 		{Name: "fails", Doc: "why it fails", Value: config.Word(&r.fails, "a reason")},
 		{Name: "output", Doc: "what a program prints", Value: config.Text(&r.output)},
-		{Name: "after", Doc: "how long it takes", Value: config.Duration(&r.after)},
+		{Name: "after", Doc: "how long it takes", Default: "0s", Value: config.Duration(&r.after)},
 	}
+}
+
+// value reads a result: an action, or a part of one, and what it comes to.
+func (r *result) value() config.Value {
+	own := r.fields()
 	isOwn := func(e config.Entry) bool {
 		return slices.ContainsFunc(own, func(f config.Field) bool { return f.Name == e.Key })
 	}

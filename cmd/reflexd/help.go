@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"reflexd/agent"
+	"reflexd/agent/scenario"
 	"reflexd/config"
 )
 
@@ -43,14 +44,18 @@ func helpVerb(c *command) func([]string) int {
 			usage(c.stdout)
 			return done
 		}
-		if args[0] == "language" {
+		switch args[0] {
+		case "language":
 			writeLanguage(c.stdout, agent.Language())
+			return done
+		case "tests":
+			writeTests(c.stdout, scenario.Shape())
 			return done
 		}
 		all := verbs()
 		i := slices.IndexFunc(all, func(v verb) bool { return v.name == args[0] })
 		if i < 0 {
-			fmt.Fprintf(c.stderr, "reflexd help: unknown verb %q%s\n", args[0], config.Suggest(args[0], append(names(all), "language")))
+			fmt.Fprintf(c.stderr, "reflexd help: unknown verb %q%s\n", args[0], config.Suggest(args[0], append(names(all), "language", "tests")))
 			return wrong
 		}
 		about := &command{flags: flag.NewFlagSet(all[i].name, flag.ContinueOnError)}
@@ -67,7 +72,7 @@ func usage(w io.Writer) {
 	for _, v := range verbs() {
 		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
 	}
-	fmt.Fprintln(w, "\n`reflexd help VERB` explains a verb; `reflexd help language` the configuration.")
+	fmt.Fprintln(w, "\n`reflexd help VERB` explains a verb, `reflexd help language` the configuration, `reflexd help tests` files of tests.")
 	fmt.Fprintln(w, "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 (get -q) off.")
 }
 

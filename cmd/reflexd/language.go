@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"reflexd/agent/scenario"
 	"reflexd/config"
 )
 
@@ -54,6 +55,53 @@ func writeKeys(w io.Writer, name string, fields []config.Field) {
 			writeFields(w, inner.Elem.Fields)
 		}
 	}
+}
+
+// writeTests writes the reference of the form of test files as Markdown.
+func writeTests(w io.Writer, root config.Shape) {
+	fmt.Fprint(w, `# Files of tests
+
+All keys of a file NAME`+scenario.Suffix+`, as `+"`reflexd help tests`"+` prints it. [Test your
+rules](../tutorial/test-your-rules.md) has examples.
+
+## Top level
+`)
+	writeFields(w, root.Fields)
+	test := fieldOf(root, "tests").Value.Shape().Elem
+	fmt.Fprint(w, "\n## An entry of `tests`\n")
+	writeFields(w, test.Fields)
+	fmt.Fprint(w, "\n## `given`\n")
+	writeFields(w, fieldOf(*test, "given").Value.Shape().Fields)
+	fmt.Fprint(w, `
+## An entry of `+"`results`"+`
+
+An action, or the beginning of one as in `+"`expect`"+`, and what it comes to.
+`)
+	writeFields(w, scenario.ResultFields())
+	fmt.Fprint(w, "\n## What `steps` can be\n")
+	for _, v := range fieldOf(*test, "steps").Value.Shape().Elem.Variants {
+		fmt.Fprintf(w, "\n### `%s`\n\n%s.\n", v.Key, sentence(v.Doc))
+		writeFields(w, v.Fields())
+	}
+	fmt.Fprint(w, `
+## What `+"`expect`"+` can be
+
+* `+"`nothing`"+`: no action was done since the `+"`expect`"+` before.
+* An action, or some of what it says: of a list its beginning, of a mapping some of its keys, of a
+  string a pattern with `+"`*`"+`, `+"`?`"+` and `+"`[]`"+`.
+* `+"`{KIND: NAME, is: STATE}`"+`, for what is so now; KIND is `+scenario.StateKinds()+`.
+* `+"`{rule: NAME, fired: N}`"+`: how often a rule has fired since the test began.
+* A list of these. Its actions must have been done in this order; others may have been done between.
+`)
+}
+
+func fieldOf(s config.Shape, name string) config.Field {
+	for _, f := range s.Fields {
+		if f.Name == name {
+			return f
+		}
+	}
+	return config.Field{}
 }
 
 // writeEntryKinds writes the kinds that an entry can be of.

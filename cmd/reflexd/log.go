@@ -96,11 +96,16 @@ func (w *logWriter) report() {
 	if w.format == "recording" {
 		fmt.Fprintf(&line, "{\"type\":\"lost\",\"count\":%d}\n", w.unreported)
 	} else {
-		slog.New(logHandler(&line, w.format, nil)).Warn("log lines were dropped: the reader did not keep up or the log cannot be written", "count", w.unreported)
+		w.warn(&line)
 	}
 	if w.put(line.Bytes()) == 0 {
 		w.unreported = 0
 	}
+}
+
+// warn writes the report of lost lines as one of the log.
+func (w *logWriter) warn(line io.Writer) {
+	slog.New(logHandler(line, w.format, nil)).Warn("log lines were dropped: the reader did not keep up or the log cannot be written", "count", w.unreported)
 }
 
 // put writes lines, after the end of one that was torn, and returns how many

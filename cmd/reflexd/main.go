@@ -55,6 +55,7 @@ func verbs() []verb {
 		{"set", "NAME VALUE", "set an output line or LED to on, off, toggle or, an LED, 40%; or a variable to a value", setVerb},
 		{"pulse", "NAME", "switch an output line or LED for a limited time", pulseVerb},
 		{"blink", "NAME", "blink an output line or LED until the next action on it", blinkVerb},
+		{"why", "[RULE]", "print why a rule of the running agent fired or did not, or the last 20 cases over all", whyVerb},
 		{"watch", "[NAME ...]", "show events of the running agent, and what its rules do, as they happen", watchVerb},
 		{"rules", "", "list the rules of the running agent: what fires them, how often and when they last fired", rulesVerb},
 		{"cancel", "RULE", "end what a rule of the running agent is doing, and drop its waiting firings", cancelVerb},

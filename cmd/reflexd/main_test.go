@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -151,6 +152,74 @@ func TestDocumentedConfigurationsAreRight(t *testing.T) {
 	}
 }
 
+// The tests in the pages of the documentation pass: ```yaml test above is of
+// the configuration before it, ```yaml test PATH of that file.
+func TestDocumentedTestsPass(t *testing.T) {
+	played := 0
+	for _, page := range append(filesIn(t, "../../docs/*/*.md"), "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		above := ""
+		for _, m := range regexp.MustCompile("(?s)```yaml( test [^\n]*)?\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			target := strings.TrimPrefix(m[1], " test ")
+			if target == "" {
+				above = m[2]
+				continue
+			}
+			played++
+			configuration := above
+			if target != "above" {
+				other, err := os.ReadFile(filepath.Join(filepath.Dir(page), target))
+				if err != nil {
+					t.Fatal(page, err)
+				}
+				configuration = string(other)
+			}
+			playText(t, page, configuration, m[2])
+		}
+	}
+	if played < 3 {
+		t.Errorf("only %d tests in the documentation", played)
+	}
+}
+
+// The rules of pages do what the pages say: testdata/pages/PAGE-N.test.yaml
+// tests the Nth configuration of docs/how-to/PAGE.md, all of whose rules it fires.
+func TestRulesOfPages(t *testing.T) {
+	for _, file := range filesIn(t, "testdata/pages/*"+scenario.Suffix) {
+		page, number, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), scenario.Suffix), "_")
+		n, err := strconv.Atoi(number)
+		text, other := os.ReadFile("../../docs/how-to/" + page + ".md")
+		tests, third := os.ReadFile(file)
+		if err := errors.Join(err, other, third); err != nil {
+			t.Fatal(err)
+		}
+		blocks := yamlBlocks(string(text))
+		if n < 1 || n > len(blocks) {
+			t.Errorf("%s: the page has %d configurations", file, len(blocks))
+			continue
+		}
+		playText(t, file, blocks[n-1], string(tests), "--min-coverage", "100%")
+	}
+}
+
+// playText plays tests of a configuration.
+func playText(t *testing.T, where, configuration, tests string, flags ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"c.yaml": configuration, "c.test.yaml": tests} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if code := run(append([]string{"test", "--coverage", dir}, flags...), &out, &out); code != done {
+		t.Errorf("%s: exit %d\n%s\n%s", where, code, &out, configuration)
+	}
+}
+
 func yamlBlocks(text string) []string {
 	var blocks []string
 	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1) {
@@ -160,14 +229,16 @@ func yamlBlocks(text string) []string {
 }
 
 func TestReferenceIsWhatTheProgramSays(t *testing.T) {
-	var out bytes.Buffer
-	writeLanguage(&out, agent.Language())
-	const page = "../../docs/reference/language.md"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(text), out.String()); diff != "" {
-		t.Errorf("%s is not what `reflexd help language` prints (-page +program):\n%s", page, diff)
+	var language, tests bytes.Buffer
+	writeLanguage(&language, agent.Language())
+	writeTests(&tests, scenario.Shape())
+	for page, said := range map[string]string{"language": language.String(), "tests": tests.String()} {
+		text, err := os.ReadFile("../../docs/reference/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(text), said); diff != "" {
+			t.Errorf("docs/reference/%s.md is not what `reflexd help %s` prints (-page +program):\n%s", page, page, diff)
+		}
 	}
 }

@@ -119,6 +119,10 @@ func TestFileThatAppearsWithItsFolders(t *testing.T) {
 		got := describe(r.heard[r.taken:])
 		r.taken = len(r.heard)
 		r.mu.Unlock()
+		// What takes a busy machine longer than 100 ms may be reported twice.
+		got = slices.DeleteFunc(got, func(e string) bool {
+			return strings.Contains(e, "EVENT=written") && strings.Contains(e, "SYNTHETIC=1") && len(got) > 3
+		})
 		for j, word := range []string{"EVENT=created", "EVENT=written", "EVENT=deleted"} {
 			if len(got) != 3 || !strings.Contains(got[j], word) {
 				t.Fatalf("round %d: %q", i, got)

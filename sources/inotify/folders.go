@@ -8,7 +8,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -37,9 +39,12 @@ type Folders struct {
 	mask   uint32
 	armed  map[int32]string // watch descriptor → folder
 	mounts *sources.MountWatch
-	stale  bool // Afresh is due when what the kernel has queued is read
-	warned bool
-	buf    [4096]byte
+	// mounted are the mounts that matter, as they were when that was last looked
+	// at.
+	mounted string
+	stale   bool // Afresh is due when what the kernel has queued is read
+	warned  bool
+	buf     [4096]byte
 }
 
 // Spec says what the watching is for.
@@ -66,11 +71,7 @@ func Watch(host *sources.Host, spec Spec) (*Folders, error) {
 		return nil, err
 	}
 	// A watch is of what a path leads to, which another mount changes.
-	f.mounts, err = sources.WatchMounts(host, func() {
-		f.arm()
-		f.stale = true
-		f.ready(0)
-	})
+	f.mounts, err = sources.WatchMounts(host, f.remounted)
 	if err != nil {
 		host.Log.Debug("filesystems that are mounted later are not noticed", "error", err)
 	}
@@ -89,6 +90,37 @@ func (f *Folders) Close() {
 func (f *Folders) Set(dirs []string, mask uint32) {
 	f.want, f.mask = dirs, mask|always
 	f.arm()
+	f.mounted = f.mountsOnTheWay()
+}
+
+// remounted is called when the table of mounts has changed. Most mounts have
+// nothing to do with what is watched.
+func (f *Folders) remounted() {
+	fresh, mounted := f.arm(), f.mountsOnTheWay()
+	if fresh || mounted != f.mounted {
+		f.stale = true
+		f.ready(0)
+	}
+	f.mounted = mounted
+}
+
+// mountsOnTheWay returns which mounts are above, at or below what is watched.
+func (f *Folders) mountsOnTheWay() string {
+	table, _ := os.ReadFile(filepath.Join(f.host.Proc, "self/mountinfo"))
+	var ids []string
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		at := strings.TrimSuffix(fields[4], "/") + "/"
+		if slices.ContainsFunc(f.want, func(dir string) bool {
+			return strings.HasPrefix(dir+"/", at) || strings.HasPrefix(at, dir+"/")
+		}) {
+			ids = append(ids, fields[0])
+		}
+	}
+	return strings.Join(ids, " ")
 }
 
 // arm watches what is wanted of what there is, and reports whether any of it
@@ -123,7 +155,9 @@ func (f *Folders) armNearest(dir string) {
 
 // add begins to watch dir, if it exists.
 func (f *Folders) add(dir string) bool {
-	wd, err := unix.InotifyAddWatch(f.fd, dir, f.mask)
+	// Without IN_MASK_ADD the kernel sets the mask of a watch that is there to 0
+	// for a moment, and what happens in that moment is lost.
+	wd, err := unix.InotifyAddWatch(f.fd, dir, f.mask|unix.IN_MASK_ADD)
 	if err == nil {
 		f.armed[int32(wd)] = dir
 		return true

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+
+// History: what each rule made of the last events, for those who ask why it
+// fired or did not. It is kept in memory that is used again and again.
+
+package rule
+
+import (
+	"slices"
+	"time"
+
+	"reflexd/agent/action"
+	"reflexd/sources"
+)
+
+// remembered is how many firings of a rule are kept, and how many events that
+// did not fire it: a storm of these must not push out the others.
+const remembered = 8
+
+// longestText bounds the strings of an event that are kept, in bytes; fields
+// beyond it are left out.
+const longestText = 4096
+
+// Missed is the outcome for an event that one of a rule's triggers is about but
+// whose fields its `where` does not take; Disabled is that for a rule that is.
+const (
+	Missed   Outcome = "missed"
+	Disabled Outcome = "disabled"
+)
+
+// Record is what a rule made of one event. It is good until the loop's next
+// turn.
+type Record struct {
+	Rule    *Rule
+	At      time.Duration // of the event
+	Event   sources.Event
+	Outcome Outcome
+	Why     string // for Dropped, Failed and Unmet, as in Runner.Observe
+	// Holds are the answers of the rule's conditions, Seen are the values that
+	// these asked for, "" for what is not known or has none.
+	Holds []sources.Truth
+	Seen  []string
+	// Trigger is set for Missed: the one that is about the event.
+	Trigger *sources.Trigger
+	Actions []Deed
+
+	fields []sources.Field
+	text   []byte
+	values []byte
+	ends   []int // of the values
+	run    *action.Run
+}
+
+// Deed is an action that is over.
+type Deed struct {
+	Step *action.Step
+	// What it did, for one that took its time; of others, Step says it.
+	What string
+	Took time.Duration
+	Err  error
+}
+
+// ring is the last records of a kind.
+type ring struct {
+	records []*Record
+	next    int
+}
+
+// take returns the record to be filled.
+func (r *ring) take() *Record {
+	if len(r.records) < remembered {
+		r.records = append(r.records, &Record{})
+		return r.records[len(r.records)-1]
+	}
+	rec := r.records[r.next]
+	r.next = (r.next + 1) % remembered
+	return rec
+}
+
+// history is what is kept of one rule.
+type history struct{ firings, others ring }
+
+// keep begins a record of what rule makes of e.
+func (r *Runner) keep(p *progress, rule *Rule, e *sources.Event, o Outcome, why string) *Record {
+	if !r.Remember {
+		return nil
+	}
+	of := &p.history.others
+	if o == Fired {
+		of = &p.history.firings
+	}
+	rec := of.take()
+	rec.Rule, rec.At, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, o, why, nil, nil
+	clear(rec.Actions)
+	rec.Actions = rec.Actions[:0]
+	rec.copy(e)
+	rec.ask(r.world, rule, e)
+	return rec
+}
+
+// copy makes the event the record's own.
+func (rec *Record) copy(e *sources.Event) {
+	size := 0
+	rec.fields = rec.fields[:0]
+	for _, f := range e.Fields {
+		if size += len(f.Name) + f.Value.Size(); size > longestText {
+			break
+		}
+		rec.fields = append(rec.fields, f)
+	}
+	rec.Event = *e
+	rec.Event.Fields, rec.Event.Chain = rec.fields, nil
+	rec.text = rec.Event.CopyStrings(rec.text[:0])
+}
+
+// ask takes down the answers of the rule's conditions.
+func (rec *Record) ask(w *World, rule *Rule, e *sources.Event) {
+	rec.Holds, rec.values, rec.ends = rec.Holds[:0], rec.values[:0], rec.ends[:0]
+	for _, c := range rule.If {
+		rec.Holds = append(rec.Holds, c.holds(w, e))
+		if p, ok := c.(placed); ok && w.Seen != nil && p.kind != "" {
+			rec.values = append(rec.values, w.Seen(p.kind, p.name)...)
+		}
+		rec.ends = append(rec.ends, len(rec.values))
+	}
+}
+
+// seen fills in Seen.
+func (rec *Record) seen() {
+	rec.Seen = rec.Seen[:0]
+	from := 0
+	for _, end := range rec.ends {
+		rec.Seen = append(rec.Seen, string(rec.values[from:end]))
+		from = end
+	}
+}
+
+// Miss takes down that a trigger of the rule is about e and does not take it.
+func (r *Runner) Miss(rule *Rule, t *sources.Trigger, e *sources.Event) {
+	if rec := r.keep(r.of(rule), rule, e, Missed, ""); rec != nil {
+		rec.Trigger = t
+	}
+}
+
+// begun has the record of a firing be that of run. Those that waited come in
+// their order.
+func (p *progress) begun(run *action.Run) {
+	for _, rec := range p.history.firings.records {
+		if rec.run == nil && rec.At == run.Event.Time && rec.Outcome == Fired {
+			rec.run = run
+			return
+		}
+	}
+}
+
+func (p *progress) recordOf(run *action.Run) *Record {
+	for _, rec := range p.history.firings.records {
+		if rec.run == run {
+			return rec
+		}
+	}
+	return nil
+}
+
+// over has the record of run say how it ended.
+func (p *progress) over(run *action.Run, o Outcome, why string) {
+	if rec := p.recordOf(run); rec != nil {
+		rec.Outcome, rec.Why = o, why
+	}
+}
+
+// Acted takes down an action that is over.
+func (r *Runner) Acted(run *action.Run, step *action.Step, took time.Duration, err error) {
+	p := r.perRule[run.Rule]
+	if p == nil {
+		return
+	}
+	rec := p.recordOf(run)
+	const mostActions = 32
+	if rec == nil || len(rec.Actions) == mostActions {
+		return
+	}
+	d := Deed{Step: step, Took: took, Err: err}
+	if took > 0 {
+		d.What = step.Describe(run.Event)
+	}
+	rec.Actions = append(rec.Actions, d)
+}
+
+// History returns what the rule of that name, "" for all, made of the last
+// events, the newest at the end.
+func (r *Runner) History(name string) ([]*Record, error) {
+	if name != "" {
+		if _, err := r.named(name); err != nil {
+			return nil, err
+		}
+	}
+	var all []*Record
+	for _, p := range r.perRule {
+		if p.rule != nil && (name == "" || p.rule.Name == name) {
+			all = append(all, p.history.firings.records...)
+			all = append(all, p.history.others.records...)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Record) int {
+		if a.At != b.At {
+			return int(min(1, max(-1, a.At-b.At)))
+		}
+		return a.Rule.Pos.Line - b.Rule.Pos.Line
+	})
+	for _, rec := range all {
+		rec.seen()
+	}
+	return all, nil
+}

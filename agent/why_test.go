@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"reflexd/agent/rule"
+	"reflexd/client"
+	"reflexd/sources"
+)
+
+// whys returns what the rule of that name made of the last events, a line each.
+func (r *rig) whys(name string) []string {
+	r.t.Helper()
+	whys, err := r.dial().Why(name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var all []string
+	for _, w := range whys {
+		line := w.Rule + " " + w.Outcome + " " + w.Why
+		for _, part := range append(w.Where, w.If...) {
+			line += fmt.Sprintf(" [%s %s %s]", part.Text, part.Holds, part.Seen)
+		}
+		for _, a := range w.Actions {
+			line += fmt.Sprintf(" (%s %s)", a.Action, a.Error)
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+func TestWhy(t *testing.T) {
+	r := start(t, `
+vars: {n: {initial: 0}}
+rules:
+  - {name: a, when: {event: go, where: {TO: left}}, if: [{var: n, is: 1}, {not: {var: n, is: 7}}], cooldown: 1h, do: [{log: "to ${TO}"}, {emit: gone}]}
+  - {name: b, when: {event: gone}, do: {run: ["false"]}, on_failure: {log: "b failed"}}
+  - {name: off, when: {event: go}, enabled: off, do: {log: off}}
+`)
+	r.send("go", "TO=right")
+	r.send("go", "TO=left")
+	if _, err := r.dial().Set("n", "1"); err != nil {
+		t.Fatal(err)
+	}
+	r.send("go", "TO=left")
+	r.expect("b failed")
+	r.send("go", "TO=left")
+	r.do(func() {})
+	ifs := func(holds string, n int) string {
+		return fmt.Sprintf(" [{var: n, is: 1} %s %d] [{not: {var: n, is: 7}} yes ]", holds, n)
+	}
+	for name, want := range map[string][]string{
+		"a": {"a missed  [TO no right]" + ifs("no", 0), "a unmet " + ifs("no", 0), "a done " + ifs("yes", 1) + " (log to left ) (emit gone )", "a dropped cooldown" + ifs("yes", 1)},
+		"b": {"b failed exit status 1 (run false exit status 1) (log b failed )"},
+	} {
+		if got := r.whys(name); strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s:\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if all := strings.Join(r.whys(""), "\n"); !strings.Contains(all, "off disabled") {
+		t.Error(all)
+	}
+	if _, err := r.dial().Why("c"); err == nil || !strings.Contains(err.Error(), `no rule is called "c"`) {
+		t.Error(err)
+	}
+}
+
+// However much happens, no more is kept, and misses do not push out firings.
+func TestWhyIsBounded(t *testing.T) {
+	r := start(t, `
+rules:
+  - {name: a, when: {event: go, where: {TO: left}}, do: {log: "to ${TO}"}}
+`)
+	r.send("go", "TO=left")
+	for i := range 100 {
+		r.send("go", fmt.Sprintf("TO=%d%s", i, strings.Repeat("x", 3000)))
+	}
+	r.do(func() {})
+	got := r.whys("a")
+	if len(got) != 9 || !strings.HasPrefix(got[0], "a done") || !strings.Contains(got[8], "[TO no 99xx") {
+		t.Errorf("%d: %.300s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+// Who may only read sees no key that no rule names.
+func TestWhyMasksKeys(t *testing.T) {
+	r := start(t, "rules: [{name: a, when: {event: go}, do: {log: x}}]")
+	rec := &rule.Record{
+		Rule: r.agent.config.Rules[0], Outcome: rule.Missed, Trigger: &sources.Trigger{},
+		Event:   sources.Event{Topic: sources.Topic{Kind: "key", Name: "KEY_S", State: "pressed"}, Fields: []sources.Field{{Name: "KEY", Value: sources.Text("KEY_S")}}},
+		Actions: []rule.Deed{{What: "run login KEY_S"}},
+	}
+	var open, masked client.Why
+	r.do(func() { open, masked = r.agent.explain(rec, false), r.agent.explain(rec, true) })
+	if s := fmt.Sprintf("%+v", masked); strings.Contains(s, "KEY_S") || !masked.Event.Masked {
+		t.Error(s)
+	}
+	if s := fmt.Sprintf("%+v", open); strings.Count(s, "KEY_S") != 3 {
+		t.Error(s)
+	}
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab
+
+package trial
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	simulation "reflexd/agent"
+	"reflexd/agent/recording"
+	"reflexd/agent/rule"
+	"reflexd/lab"
+)
+
+const gestures = `
+lines:
+  power: {button: GPIO22, bias: as-is, debounce: 0s}
+  door: {contact: GPIO23, debounce: 0s}
+  lamp: {output: GPIO27}
+rules:
+  - {name: pressed, when: {line: power, is: pressed}, do: {set: {line: lamp, to: toggle}}}
+  - {name: clicked, when: {line: power, is: clicked}, do: {log: clicked}}
+  - {name: double, when: {line: power, is: double-clicked}, do: {log: double}}
+  - {name: held, when: {line: power, is: held, for: 300ms}, do: {log: held}}
+  - {name: long, when: {line: power, is: held, for: 700ms, repeat: 200ms}, do: {log: long}}
+  - {name: open, when: {line: door, is: on, for: 500ms}, do: {log: open}}
+  - {name: shut, when: {line: door, is: off}, if: {line: lamp, is: on}, do: {log: shut}}
+  - {name: end, when: {event: end}, do: {log: the end}}
+`
+
+// train is a random train of edges of the button and the door. What is nearer
+// to the time of a gesture than a busy board is exact is not in it.
+func train(r *rand.Rand) []lab.Pull {
+	var pulls []lab.Pull
+	downs := []time.Duration{80, 450, 1000}
+	ups := []time.Duration{120, 900}
+	for range 12 {
+		if r.IntN(3) == 0 {
+			pulls = append(pulls, lab.Pull{After: 900 * time.Millisecond, Offset: 23, Up: true},
+				lab.Pull{After: []time.Duration{250, 750}[r.IntN(2)] * time.Millisecond, Offset: 23, Up: false})
+		}
+		pulls = append(pulls, lab.Pull{After: ups[r.IntN(2)] * time.Millisecond, Offset: 22, Up: false},
+			lab.Pull{After: downs[r.IntN(3)] * time.Millisecond, Offset: 22, Up: true})
+	}
+	return append(pulls, lab.Pull{After: time.Second, Offset: 23, Up: false})
+}
+
+// What a board records, rules do on this machine too: the same ones in the same
+// order.
+func TestRecordingOfABoard(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		b.pull(t, 22, true)
+		b.pull(t, 23, false)
+		a := b.start(t, gestures)
+		file := a.dir + "/recording"
+		b.shell(t, "reflexd record --socket "+a.dir+"/socket -o "+file+" 2>"+a.dir+"/recorder & echo")
+		if _, err := b.AwaitMatch(t.Context(), a.dir+"/recorder", "recording the running agent"); err != nil {
+			t.Fatal(err)
+		}
+		seed := rand.Uint64()
+		b.play(t, train(rand.New(rand.NewPCG(seed, 0))))
+		a.verb("emit", "end")
+		if _, err := b.AwaitMatch(t.Context(), file, `"rule":"end","outcome":"done"`); err != nil {
+			t.Fatal(err)
+		}
+		text := b.shell(t, "cat "+file)
+		a.finish()
+		compareWithBoard(t, seed, text)
+	})
+}
+
+func compareWithBoard(t *testing.T, seed uint64, text string) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(gestures), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := recording.Read(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := simulation.LoadForSimulation([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &recording.Replay{}
+	if err := r.Replay(c, p); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := r.Recorded()
+	got, want := fired(p.Now), fired(before)
+	if !slices.Equal(got, want) || len(want) < 20 || len(p.Notes) > 0 {
+		t.Errorf("seed %d: fired\n%v\non the board\n%v\n%q", seed, got, want, p.Notes)
+	}
+	if changes := recording.Diff(before, p.Now); len(changes) > 0 {
+		t.Error("seed", fmt.Sprint(seed), changes)
+	}
+}
+
+// fired returns the rules in the order in which they fired.
+func fired(all []recording.Firing) (names []string) {
+	for _, f := range all {
+		if f.What == rule.Fired {
+			names = append(names, f.Rule)
+		}
+	}
+	return names
+}
