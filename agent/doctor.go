@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -73,10 +74,11 @@ func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.
 
 // byPlace puts findings in order: of the machine, then by file and line.
 func byPlace(all []sources.Finding, files []string) []sources.Finding {
-	slices.SortStableFunc(all, func(a, b sources.Finding) int {
+	sort.SliceStable(all, func(i, j int) bool {
+		a, b := &all[i].At, &all[j].At
 		return cmp.Or(
-			cmp.Compare(slices.Index(files, a.At.File), slices.Index(files, b.At.File)),
-			cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Col, b.At.Col))
+			cmp.Compare(slices.Index(files, a.File), slices.Index(files, b.File)),
+			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col)) < 0
 	})
 	return all
 }

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"reflexd/agent/lint"
@@ -43,18 +42,17 @@ func (c *Configuration) lint(logind bool, ps *config.Problems) {
 	lint.Circles(c.Rules, ps)
 	lint.Events(c.Rules, ps)
 	lint.Waits(c.Rules, c.whens(), c.gpio.State, ps)
-	for i, r := range c.Rules {
+	alone := matchedAlone(c.Rules)
+	for _, r := range c.Rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
 			if logind {
 				c.lintKeys(t, ps)
 			}
-			c.lintChord(t, ps)
-		}
-		for _, later := range c.Rules[i+1:] {
-			lintOrder(r, later, ps)
+			c.lintChord(t, alone, ps)
 		}
 	}
+	lint.Order(c.Rules, ps)
 }
 
 // whens returns the triggers of each rule as they are written.
@@ -85,9 +83,28 @@ func (c *Configuration) lintKeys(t *sources.Trigger, ps *config.Problems) {
 // being surprised.
 const longWait = 500 * time.Millisecond
 
+// button is a line or key, as rules match it.
+type button struct{ kind, name string }
+
+// matchedAlone returns, for each line and key, the first rule that matches it on
+// its own.
+func matchedAlone(rules []*rule.Rule) map[button]*rule.Rule {
+	first := map[button]*rule.Rule{}
+	for _, r := range rules {
+		for i := range r.Triggers {
+			for _, w := range r.Triggers[i].Wants {
+				if b := (button{w.Kind, w.Name}); w.Group == nil && first[b] == nil {
+					first[b] = r
+				}
+			}
+		}
+	}
+	return first
+}
+
 // lintChord warns of a chord that takes its time while other rules wait for
 // its members.
-func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
+func (c *Configuration) lintChord(t *sources.Trigger, alone map[button]*rule.Rule, ps *config.Problems) {
 	for _, w := range t.Wants {
 		g := w.Group
 		if g == nil || g.InOrder || g.Heard {
@@ -97,52 +114,12 @@ func (c *Configuration) lintChord(t *sources.Trigger, ps *config.Problems) {
 		if window <= longWait {
 			continue
 		}
-		for _, r := range c.Rules {
-			if name := matchesOneOf(r, g); name != "" {
+		for _, member := range g.Members {
+			if r := alone[button{g.Kind, member}]; r != nil {
 				ps.Warnf(t.Pos, "a press of %s is delayed by %v, in case it becomes the chord, and rule %q waits for it: use a shorter within, or members: heard",
-					name, window, r.Name)
+					member, window, r.Name)
 				return
 			}
 		}
 	}
-}
-
-// matchesOneOf returns a member of g that r matches on its own, or "".
-func matchesOneOf(r *rule.Rule, g *sources.Group) string {
-	for i := range r.Triggers {
-		for _, w := range r.Triggers[i].Wants {
-			if w.Group == nil && w.Kind == g.Kind && slices.Contains(g.Members, w.Name) {
-				return w.Name
-			}
-		}
-	}
-	return ""
-}
-
-// lintOrder warns of two rules that fire upon the very same event, of which
-// the later undoes what the first did to a line.
-func lintOrder(first, later *rule.Rule, ps *config.Problems) {
-	if first.Disabled || later.Disabled || len(first.If)+len(later.If) > 0 || !shareEvent(first, later) {
-		return
-	}
-	sets := later.Do.Sets()
-	for line, to := range first.Do.Sets() {
-		if undone := sets[line]; undone != "" && undone != to {
-			ps.Warnf(later.Pos, "rule %q fires on the same event as rule %q and sets line %s to %s, which that one sets to %s", later.Name, first.Name, line, undone, to)
-		}
-	}
-}
-
-// shareEvent reports whether some event fires both, whatever its fields.
-func shareEvent(a, b *rule.Rule) bool {
-	plain := func(t *sources.Trigger) bool { return t.Match == nil && len(t.Where) == 0 }
-	for i := range a.Triggers {
-		for j := range b.Triggers {
-			one, other := &a.Triggers[i], &b.Triggers[j]
-			if plain(one) && plain(other) && one.Lasting == other.Lasting && slices.ContainsFunc(one.Topics, func(t sources.Topic) bool { return slices.Contains(other.Topics, t) }) {
-				return true
-			}
-		}
-	}
-	return false
 }

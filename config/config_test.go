@@ -164,7 +164,7 @@ func TestAliasesOfAliasesAreBounded(t *testing.T) {
 		text += strings.ReplaceAll(strings.ReplaceAll("N: &N [*P, *P, *P, *P, *P, *P, *P, *P, *P, *P]\n", "N", string(c)), "P", string(c-1))
 	}
 	_, ps := read(text)
-	if !strings.Contains(ps.Error(), "more than 30000 values") {
+	if !strings.Contains(ps.Error(), "more than 250000 values") {
 		t.Error(ps)
 	}
 }
@@ -319,7 +319,7 @@ func TestFileThatIsTooLarge(t *testing.T) {
 	}
 	ps := &Problems{}
 	ReadFiles([]string{path}, Object(), ps)
-	if got := ps.Error(); got != path+": the file is larger than 1048576 bytes" {
+	if got := ps.Error(); got != path+": the file is larger than 4194304 bytes" {
 		t.Error(got)
 	}
 }

@@ -21,11 +21,14 @@ import (
 	"reflexd/regular"
 )
 
-// Limits of one file: far above what anyone writes, and low enough that no
-// file, by aliases of aliases, takes noticeable memory or time.
+// Limits of one file. They bound the memory that reading it takes, whatever its
+// aliases repeat: a value takes up to 160 bytes in our tree and as much in the
+// library's, so at most 80 MB together. 10,000 rules with conditions are half
+// of that. The limits are the same on all boards, so that a file which passes
+// `check` on one can be read by the others.
 const (
-	maxFileSize = 1 << 20
-	maxNodes    = 30_000
+	maxFileSize = 4 << 20
+	maxNodes    = 250_000
 	maxDepth    = 64
 )
 

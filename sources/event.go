@@ -222,14 +222,17 @@ func (v Value) Int() (int64, bool) {
 }
 
 // Describe returns the event in a few words, for the log: "line bell pressed".
-func (e *Event) Describe() string {
-	s := e.Topic.Kind
-	for _, word := range []string{e.ShownName(), e.Topic.State} {
+func (e *Event) Describe() string { return string(e.AppendDescription(nil)) }
+
+// AppendDescription appends to b what Describe returns.
+func (e *Event) AppendDescription(b []byte) []byte {
+	b = append(b, e.Topic.Kind...)
+	for _, word := range [...]string{e.ShownName(), e.Topic.State} {
 		if word != "" {
-			s += " " + word
+			b = append(append(b, ' '), word...)
 		}
 	}
-	return s
+	return b
 }
 
 // ShownName returns Topic.Name as people may see it.

@@ -56,6 +56,9 @@ type Kind struct {
 	NewAsking func(questions []sources.ConditionKind) (value config.Value, build func(*Check) Action)
 	// Plain is set if the action does not look at the event.
 	Plain bool
+	// Brief is set if the action has no use for the run and its event once Start
+	// has returned without a Pending.
+	Brief bool
 	// Also are words that people write for Key.
 	Also string
 }
@@ -206,6 +209,9 @@ func (c *Check) name(field string) {
 		c.Named(field)
 	}
 	c.Passed.name(field)
+	if c.Passed != nil && slices.Contains(everyEvent, field) {
+		c.Passed.asks = true
+	}
 }
 
 // script tells of the fields and values that a shell's script seems to name.
@@ -224,7 +230,7 @@ type Step struct {
 	Kind          string
 	Pos           config.Pos
 	IgnoreFailure bool
-	Plain         bool // as Kind.Plain
+	Plain, Brief  bool // as in Kind
 	// Text is the action as it was written, where Known.KeepsText.
 	Text config.Node
 }
@@ -241,7 +247,7 @@ type stepSpec struct {
 	kind          string
 	pos           config.Pos
 	ignoreFailure bool
-	plain         bool
+	of            *Kind
 	text          config.Node
 	build         func(*Check) Action
 }
@@ -286,7 +292,7 @@ func (s *stepSpec) value(l *Language) config.Value {
 	choice := config.Choice("action", l.variants, common, func(key string, at config.Pos) []config.Field {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
 		value, build := kinds[i].begin(l.questions)
-		s.kind, s.pos, s.build, s.plain = key, at, build, kinds[i].Plain
+		s.kind, s.pos, s.build, s.of = key, at, build, &kinds[i]
 		return []config.Field{{Name: key, Required: true, Value: value}}
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
@@ -302,7 +308,7 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.plain}
+		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.of.Plain, Brief: step.of.Brief}
 		if c.KeepsText {
 			s.Text = step.text
 		}
@@ -343,6 +349,11 @@ type Run struct {
 	Fresh bool
 	// DryRun logs what would be done instead of doing it.
 	DryRun bool
+	// Asks is set if an action looks at the fields that every event has.
+	Asks bool
+	// First is what Chain returns as long as nothing led to the event and the
+	// run has not waited; nil for a new one each time.
+	First *sources.Chain
 	// Journal logs the firing and what fails; nil if the run is of no rule.
 	Journal Journal
 
@@ -352,6 +363,8 @@ type Run struct {
 	pending   Pending
 	stopped   bool
 	waited    bool          // for an action
+	logged    bool          // that it fired
+	shared    bool          // an action may have kept it
 	waiting   time.Duration // CLOCK_MONOTONIC when the wait for the pending one began
 	failure   error
 	done      func(error)
@@ -361,7 +374,7 @@ type Run struct {
 // once, perhaps before Start returns, with the first failure that ended a
 // list. A run that was stopped ends without failure.
 func (r *Run) Start(list, onFailure List, done func(error)) {
-	r.list, r.onFailure, r.done = list, onFailure, done
+	r.list, r.onFailure, r.done, r.logged = list, onFailure, done, !r.Fresh
 	if !r.Fresh {
 		r.describe()
 	}
@@ -374,13 +387,17 @@ func (r *Run) own() {
 		return
 	}
 	r.announce()
+	r.Fresh = false
 	r.Event = r.Event.Clone()
 	r.describe()
 }
 
-// announce logs the firing.
+// announce logs the firing, once.
 func (r *Run) announce() {
-	r.Fresh = false
+	if r.logged {
+		return
+	}
+	r.logged = true
 	if r.Journal != nil {
 		r.Journal.Fired(r.Event)
 	}
@@ -394,8 +411,12 @@ func (env *Env) shown(at time.Duration) string {
 	return env.Wall(at)
 }
 
-// describe adds the fields that every event has.
+// describe adds the fields that every event has, if something asks for them:
+// what plays tests may.
 func (r *Run) describe() {
+	if !r.Asks && r.Env.Act == nil {
+		return
+	}
 	e := r.Event
 	e.Fields = append(e.Fields,
 		sources.Field{Name: "REFLEXD_RULE", Value: sources.Text(r.Rule)},
@@ -407,6 +428,9 @@ func (r *Run) describe() {
 
 // Chain implements sources.Cause.
 func (r *Run) Chain() *sources.Chain {
+	if r.First != nil && r.Event.Chain == nil && !r.waited {
+		return r.First
+	}
 	return &sources.Chain{Rule: r.Rule, Before: r.Event.Chain, Waited: r.waited}
 }
 
@@ -485,16 +509,20 @@ func (r *Run) await(call func(done func(error))) (Pending, error) {
 
 func (r *Run) advance() {
 	for r.step < len(r.list) {
-		step := r.list[r.step]
-		if !step.Plain || r.DryRun || r.Env.Act != nil {
+		step := &r.list[r.step]
+		switch {
+		case r.DryRun || r.Env.Act != nil || !step.Plain && (!step.Brief || r.Asks):
 			r.own()
+		case !step.Plain:
+			r.announce()
 		}
 		if r.DryRun {
 			r.Env.Log.Info("would "+r.Event.Conceal(step.Describe(r.Event)), "rule", r.Rule, "event", r.Event.Describe())
 			r.step++
 			continue
 		}
-		pending, err := r.start(&step)
+		r.shared = r.shared || !step.Brief || r.Env.Act != nil
+		pending, err := r.start(step)
 		if pending != nil {
 			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
 			r.own()
@@ -553,10 +581,12 @@ func (r *Run) endStep(err error) bool {
 	return false
 }
 
+// Over reports whether r has ended and nobody can have kept it, as what blinks
+// keeps its cause.
+func (r *Run) Over() bool { return r.done == nil && !r.waited && !r.shared && r.pending == nil }
+
 func (r *Run) end() {
-	if r.Fresh {
-		r.announce()
-	}
+	r.announce()
 	if done := r.done; done != nil {
 		r.done = nil
 		done(r.failure)

@@ -53,7 +53,12 @@ type Passed struct {
 	given    []given
 	open     bool
 	programs bool // the rule runs some
+	asks     bool // the rule names fields that every event has
 }
+
+// Asks reports whether the rule's actions look at the fields that every event
+// has: programs find them in their environment.
+func (p *Passed) Asks() bool { return p.programs || p.asks }
 
 // AnyField tells that the events can have fields that nobody declares.
 func (p *Passed) AnyField() { p.open = true }
@@ -87,18 +92,25 @@ func (p *Passed) has(field string) bool {
 // does rather than telling it something. Event fields come from devices and
 // from whoever may send events, so none of them gets such a name.
 func dangerous(name string) bool {
-	exact := []string{"PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH", "GLOBIGNORE",
+	switch name {
+	case "PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH", "GLOBIGNORE",
 		"PROMPT_COMMAND", "HOME", "SHELL", "USER", "LOGNAME", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMP",
 		"LOCPATH", "NLSPATH", "LANGUAGE", "LANG", "TZ", "TERM", "TERMINFO", "TERMCAP", "HOSTALIASES",
 		"RESOLV_HOST_CONF", "RES_OPTIONS", "GETCONF_DIR", "EDITOR", "VISUAL", "PAGER", "BROWSER",
 		"CLASSPATH", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "DISPLAY",
-		"MAIL", "OPENSSL_CONF", "LESSOPEN", "LESSCLOSE"}
-	prefixes := []string{"LD_", "DYLD_", "GLIBC_", "GCONV_", "MALLOC_", "BASH_", "LC_", "PYTHON", "PERL", "GIT_",
-		"SSL_", "LUA_", "XDG_", "DBUS_", "SYSTEMD_", "SUDO_", "SSH_", "ZDOTDIR"}
-	return slices.Contains(exact, name) ||
-		slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) ||
-		!plainName(name)
+		"MAIL", "OPENSSL_CONF", "LESSOPEN", "LESSCLOSE":
+		return true
+	}
+	for _, p := range dangerousPrefixes {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return !plainName(name)
 }
+
+var dangerousPrefixes = [...]string{"LD_", "DYLD_", "GLIBC_", "GCONV_", "MALLOC_", "BASH_", "LC_", "PYTHON", "PERL", "GIT_",
+	"SSL_", "LUA_", "XDG_", "DBUS_", "SYSTEMD_", "SUDO_", "SSH_", "ZDOTDIR"}
 
 // CheckField returns why an event that is sent on purpose cannot have a field
 // of that name, nil if it can.

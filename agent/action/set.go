@@ -19,6 +19,7 @@ var setKind = Kind{
 	Also:  "gpio output led line",
 	Doc:   "set output lines or LEDs",
 	Plain: true,
+	Brief: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &set{}
 		fields := append(a.target.fields(),

@@ -15,9 +15,10 @@ import (
 )
 
 var logKind = Kind{
-	Key:  "log",
-	Also: "print echo message notify",
-	Doc:  "write a line to the log",
+	Key:   "log",
+	Also:  "print echo message notify",
+	Doc:   "write a line to the log",
+	Brief: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &logLine{}
 		return expand.Value(&a.text), func(c *Check) Action {

@@ -17,9 +17,10 @@ import (
 )
 
 var varKind = Kind{
-	Key:  "var",
-	Also: "vars variable assign",
-	Doc:  "set variables, add to them or toggle them; a change fires rules on `var`",
+	Key:   "var",
+	Also:  "vars variable assign",
+	Brief: true,
+	Doc:   "set variables, add to them or toggle them; a change fires rules on `var`",
 	New: func() (config.Value, func(*Check) Action) {
 		a := &setVars{}
 		at := func(v *assignment) *config.Pos { return &v.pos }
@@ -200,15 +201,17 @@ func (a *setVars) Describe(e *sources.Event) string {
 // Start implements Action. What each becomes is worked out before the first is
 // set. If one of the values is not allowed, none is set.
 func (a *setVars) Start(r *Run) (Pending, error) {
-	values := make([]string, len(a.names))
-	for i, name := range a.names {
-		var err error
-		if values[i], err = a.values[name].becomes(name, r); err == nil {
-			err = r.Env.Vars.Allows(name, values[i])
+	var few [4]string // most set no more
+	values := few[:0]
+	for _, name := range a.names {
+		value, err := a.values[name].becomes(name, r)
+		if err == nil {
+			err = r.Env.Vars.Allows(name, value)
 		}
 		if err != nil {
 			return nil, err
 		}
+		values = append(values, value)
 	}
 	for i, name := range a.names {
 		if err := r.Env.Vars.Set(name, values[i], r.Chain()); err != nil {

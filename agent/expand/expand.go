@@ -177,6 +177,9 @@ func (t Text) Expand(e *sources.Event) string {
 
 // ExpandWith is Expand, with each value that is filled in made clean first.
 func (t Text) ExpandWith(e *sources.Event, clean func(string) string) string {
+	if len(t.parts) == 1 && t.parts[0].isLiteral() {
+		return t.parts[0].literal
+	}
 	var b strings.Builder
 	expand(&b, t.parts, e, clean)
 	return b.String()

@@ -55,7 +55,7 @@ func newChord(w *sources.Want, window time.Duration) *chord {
 // nestChords finds out which chords are part of others.
 func (r *Recogniser) nestChords() {
 	for _, c := range r.chords {
-		for _, other := range r.chords {
+		for _, other := range r.joined[subject{c.kind, c.names[0]}] {
 			if other != c && !other.heard && c.isPartOf(other) {
 				c.bigger = append(c.bigger, other)
 			}
@@ -71,17 +71,16 @@ func (c *chord) isPartOf(other *chord) bool {
 // enrol makes b a member of the chords that it may be part of.
 func (r *Recogniser) enrol(b *button) {
 	b.chords, b.window = nil, 0
-	for _, c := range r.chords {
-		if i := slices.Index(c.names, b.key.name); i >= 0 && c.kind == b.key.kind {
-			c.members[i] = slices.DeleteFunc(c.members[i], func(other *button) bool { return other == b })
-			if c.from != "" && !slices.Contains(b.names, c.from) {
-				continue
-			}
-			c.members[i] = append(c.members[i], b)
-			b.chords = append(b.chords, c)
-			if !c.heard {
-				b.window = max(b.window, c.window)
-			}
+	for _, c := range r.joined[subject{b.key.kind, b.key.name}] {
+		i := slices.Index(c.names, b.key.name)
+		c.members[i] = slices.DeleteFunc(c.members[i], func(other *button) bool { return other == b })
+		if c.from != "" && !slices.Contains(b.names, c.from) {
+			continue
+		}
+		c.members[i] = append(c.members[i], b)
+		b.chords = append(b.chords, c)
+		if !c.heard {
+			b.window = max(b.window, c.window)
 		}
 	}
 }

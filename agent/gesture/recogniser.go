@@ -25,6 +25,7 @@ type Recogniser struct {
 
 	wants     map[subject][]sources.Want
 	chords    []*chord
+	joined    map[subject][]*chord // by their members
 	sequences []*sequence
 	buttons   map[key]*button
 	down      map[string]*int // how many keys of a source are down
@@ -69,7 +70,7 @@ type encoder struct {
 func New(wants []sources.Want, timing func(kind, name string) sources.Timing, emit func(*sources.Event)) *Recogniser {
 	r := &Recogniser{
 		emit: emit, timing: timing,
-		wants:   map[subject][]sources.Want{},
+		wants: map[subject][]sources.Want{}, joined: map[subject][]*chord{},
 		buttons: map[key]*button{}, down: map[string]*int{}, encoders: map[string]*encoder{},
 	}
 	for _, w := range wants {
@@ -98,7 +99,13 @@ func (r *Recogniser) addGroup(w *sources.Want) {
 		r.sequences = append(r.sequences, newSequence(w, window))
 		return
 	}
-	r.chords = append(r.chords, newChord(w, window))
+	c := newChord(w, window)
+	r.chords = append(r.chords, c)
+	for i, name := range c.names {
+		if s := (subject{c.kind, name}); !slices.Contains(c.names[:i], name) {
+			r.joined[s] = append(r.joined[s], c)
+		}
+	}
 }
 
 // Adopt takes over from old, the recogniser of the configuration before, what

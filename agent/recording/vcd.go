@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (r *Recording) WriteVCD(to io.Writer) error {
 			d.take(n, r.at(n))
 		}
 	}
-	slices.SortStableFunc(d.changes, func(a, b change) int { return int(min(1, max(-1, a.at-b.at))) })
+	sort.SliceStable(d.changes, func(i, j int) bool { return d.changes[i].at < d.changes[j].at })
 	b := bufio.NewWriter(to)
 	d.write(b, &r.Head)
 	return b.Flush()

@@ -142,6 +142,15 @@ func (r *Runner) Miss(rule *Rule, t *sources.Trigger, e *sources.Event) {
 	}
 }
 
+// release has no record be that of run, which is used again.
+func (p *progress) release(run *action.Run) {
+	for _, rec := range p.history.firings.records {
+		if rec.run == run {
+			rec.run = nil
+		}
+	}
+}
+
 // begun has the record of a firing be that of run. Those that waited come in
 // their order.
 func (p *progress) begun(run *action.Run) {

@@ -66,12 +66,14 @@ type journal struct {
 	level slog.Level // of firings
 	whole bool       // nothing is counted instead of logged
 	bulks [kindsOfLines]bulk
+	words []byte // scratch
 }
 
 // Fired implements action.Journal.
 func (j *journal) Fired(e *sources.Event) {
 	if j.env.Log.Enabled(context.Background(), j.level) && j.allows(firings) {
-		j.env.Log.Log(context.Background(), j.level, "fired", "rule", j.rule, "event", e.Describe())
+		j.words = e.AppendDescription(j.words[:0])
+		j.env.Log.LogAttrs(context.Background(), j.level, "fired", slog.String("rule", j.rule), slog.String("event", sources.Borrow(j.words)))
 	}
 }
 

@@ -37,6 +37,8 @@ type Rule struct {
 	// Disabled is what the configuration says; a Runner may have been told
 	// otherwise since.
 	Disabled bool
+	// asks is set if its actions look at the fields that every event has.
+	asks bool
 	// bothWays are the encoders that it matches in both directions.
 	bothWays []string
 }

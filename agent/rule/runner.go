@@ -23,11 +23,21 @@ type Runner struct {
 	perRule map[string]*progress
 	due     []*Rule // scratch
 	view    view
+	idle    []*pass // for the next runs
 	// Observe is shown what becomes of events, on the loop's thread; nil for
 	// nobody. The event is good until it returns.
 	Observe func(rule string, e *sources.Event, o Outcome, why string)
 	// Remember has the last events of each rule be kept, for History.
 	Remember bool
+}
+
+// pass is a run with what is called at its end. It is used again if the run
+// was over at once, so that most events take no memory before their outputs are
+// set: now and then it would be a new page.
+type pass struct {
+	run action.Run
+	p   *progress
+	end func(error)
 }
 
 // Outcome is what a rule made of an event that it hears.
@@ -56,6 +66,7 @@ type progress struct {
 	waiting []*sources.Event
 	recent  []time.Duration // when it fired, the last Limit.Count times
 	last    time.Duration   // when it fired last; 0 never
+	first   *sources.Chain  // of what its runs cause, if nothing led to them
 	log     journal
 	switched
 	brake
@@ -285,10 +296,33 @@ func (p *progress) fired(rule *Rule, now time.Duration) {
 
 // begin begins a run. A fresh event is its sender's, and was not logged.
 func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
-	run := &action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun, Journal: &p.log}
-	p.runs = append(p.runs, run)
-	p.begun(run)
-	run.Start(p.rule.Do, p.rule.OnFailure, func(err error) { r.ended(p, run, err) })
+	if p.first == nil || p.first.Rule != p.rule.Name {
+		p.first = &sources.Chain{Rule: p.rule.Name}
+	}
+	next := r.pass()
+	next.p = p
+	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun,
+		Journal: &p.log, Asks: p.rule.asks, First: p.first}
+	p.runs = append(p.runs, &next.run)
+	p.begun(&next.run)
+	next.run.Start(p.rule.Do, p.rule.OnFailure, next.end)
+	if next.run.Over() {
+		p.release(&next.run)
+		next.p, next.run = nil, action.Run{}
+		r.idle = append(r.idle, next)
+	}
+}
+
+// pass returns one that is not in use.
+func (r *Runner) pass() *pass {
+	if n := len(r.idle) - 1; n >= 0 {
+		last := r.idle[n]
+		r.idle = r.idle[:n]
+		return last
+	}
+	next := &pass{}
+	next.end = func(err error) { r.ended(next.p, &next.run, err) }
+	return next
 }
 
 func (r *Runner) ended(p *progress, run *action.Run, err error) {

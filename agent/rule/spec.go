@@ -181,7 +181,7 @@ func (c *Compiler) Rule(s *Spec, triggers []sources.Trigger) *Rule {
 		Disabled:  !s.enabled,
 		bothWays:  bothWays(triggers),
 	}
-	r.Questions = c.questions
+	r.Questions, r.asks = c.questions, check.Passed.Asks()
 	check.Passed.Check(c.Known.References, c.Problems)
 	return r
 }

@@ -22,14 +22,16 @@ type Table struct {
 	named    map[name][]*subject // also under the name "", which stands for all of a kind
 	watches  map[name][]*watch   // likewise
 	derived  map[sources.Topic]bool
-	counting []*record // whose firing is due at some time
+	counting records // whose firing is due at some time
 	waits    []*wait
-	ready    []firing // that the event taken last has made
+	ready    firings  // that the event taken last has made
 	fired    []firing // of one rule at one time, last
 	news     *subject // whose state an event is to be made of, nil for none
 	unseen   bool     // nobody saw that state begin
 	began    time.Duration
 	taken    time.Duration // the time of the event taken last
+	latest   *subject      // of that event, which is likely to be that of the next; may be nil
+	version  int           // of watches: it counts their changes
 	changed  bool          // it may be what somebody waits for
 
 	event  sources.Event   // scratch
@@ -59,6 +61,9 @@ type subject struct {
 	text   []byte
 	since  time.Duration
 	known  bool // it has not lapsed
+
+	watches []*watch // that are about it, as of version
+	version int
 }
 
 // firing is a record whose trigger fires at a time.
@@ -67,13 +72,20 @@ type firing struct {
 	at time.Duration
 }
 
+// firings sort by their rules.
+type firings []firing
+
+func (f firings) Len() int           { return len(f) }
+func (f firings) Less(i, j int) bool { return f[i].watch.Rule < f[j].watch.Rule }
+func (f firings) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
+
 // mostSubjects bounds the subjects of a kind whose names come from outside: of
 // more, those go that have been as they are for longest.
 const mostSubjects = 4096
 
 // New returns a table in which nothing is known.
 func New() *Table {
-	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}, watches: map[name][]*watch{}}
+	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}, watches: map[name][]*watch{}, version: 1}
 }
 
 // Take notes what e says of a state, before any rule is shown e. Next must
@@ -87,7 +99,11 @@ func (t *Table) Take(e *sources.Event) {
 	if e.Topic.Kind == "mount" {
 		k.source = "" // it is the state of the mount point, whichever drive is there
 	}
-	s := t.subjects[k]
+	s := t.latest
+	if s == nil || s.key != k {
+		s = t.subjects[k]
+		t.latest = s
+	}
 	switch e.Standing {
 	case sources.Lapses, sources.Vanishes:
 		if s != nil {
@@ -132,6 +148,7 @@ func (t *Table) add(k key, e *sources.Event) *subject {
 // forget drops all that is known of s.
 func (t *Table) forget(s *subject) {
 	t.lapse(s)
+	t.latest = nil
 	delete(t.subjects, s.key)
 	for n := range s.name.each {
 		rest := slices.DeleteFunc(t.named[n], func(other *subject) bool { return other == s })
@@ -147,13 +164,22 @@ func (t *Table) forget(s *subject) {
 // lapse ends the state of s, of which nothing is known any more.
 func (t *Table) lapse(s *subject) {
 	s.known = false
-	for n := range s.name.each {
-		for _, w := range t.watches[n] {
-			if r := w.records[s]; r != nil {
-				t.end(r)
-			}
+	for _, w := range t.watching(s) {
+		if r := w.records[s]; r != nil {
+			t.end(r)
 		}
 	}
+}
+
+// watching returns the watches that are about s.
+func (t *Table) watching(s *subject) []*watch {
+	if s.version != t.version {
+		s.watches, s.version = s.watches[:0], t.version
+		for n := range s.name.each {
+			s.watches = append(s.watches, t.watches[n]...)
+		}
+	}
+	return s.watches
 }
 
 // is reports whether e has the state of s.

@@ -473,6 +473,29 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// What an edge costs, where nothing asks for states, and where 50 rules ask for
+// how long other lines are on.
+func BenchmarkTake(b *testing.B) {
+	for _, watches := range []int{0, 1, 50} {
+		b.Run(fmt.Sprint(watches, " watches"), func(b *testing.B) {
+			table := New()
+			var all []Watch
+			for i := range watches {
+				all = append(all, Watch{ID: fmt.Sprint(i), Rule: i, Trigger: &sources.Trigger{Lasting: for5m,
+					Topics: []sources.Topic{{Kind: "line", Name: fmt.Sprint("l", i), State: "on"}}}})
+			}
+			table.Follow(all, nil, 0)
+			e := &sources.Event{Topic: sources.Topic{Kind: "line", Name: "door"}, Source: "gpio:door", Standing: sources.Begins, Press: sources.Up, Borrowed: true,
+				Fields: []sources.Field{{Name: "LEVEL", Value: sources.Int(1)}, {Name: "EDGE", Value: sources.Text("rising")}}}
+			for b.Loop() {
+				e.Time++
+				e.Press = sources.Down + sources.Up - e.Press
+				table.Take(e)
+			}
+		})
+	}
+}
+
 // What nobody has seen is absent for as long as the table has looked.
 func TestUntilWhatIsAbsent(t *testing.T) {
 	r := newRig(t)

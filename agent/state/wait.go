@@ -37,12 +37,14 @@ func (t *Table) Until(q *sources.Question, now time.Duration, done func()) (stop
 
 // attach has w look at what is taken from now on.
 func (t *Table) attach(w *watch) {
+	t.version++
 	for _, n := range w.names() {
 		t.watches[n] = append(t.watches[n], w)
 	}
 }
 
 func (t *Table) detach(w *wait) {
+	t.version++
 	t.waits = slices.DeleteFunc(t.waits, func(other *wait) bool { return other == w })
 	for _, n := range w.names() {
 		t.watches[n] = slices.DeleteFunc(t.watches[n], func(other *watch) bool { return other == w.watch })

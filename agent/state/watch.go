@@ -6,7 +6,9 @@
 package state
 
 import (
+	"container/heap"
 	"slices"
+	"sort"
 	"time"
 
 	"reflexd/sources"
@@ -44,6 +46,29 @@ type record struct {
 	since   time.Duration // likewise
 	found   bool          // likewise: nobody saw it begin
 	next    time.Duration // when the trigger fires; 0 if it does not
+	place   int           // in the heap of those that count, while next is set
+}
+
+// records are a heap of those whose trigger fires at some time, the first of them on
+// top.
+type records []*record
+
+func (h records) Len() int           { return len(h) }
+func (h records) Less(i, j int) bool { return h[i].before(h[j]) }
+func (h records) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+func (h *records) Push(r any) {
+	r.(*record).place = len(*h)
+	*h = append(*h, r.(*record))
+}
+func (h *records) Pop() any {
+	n := len(*h) - 1
+	r := (*h)[n]
+	(*h)[n] = nil
+	*h = (*h)[:n]
+	return r
 }
 
 // Follow makes all the watches that count. What those with the same ID have
@@ -59,6 +84,7 @@ func (t *Table) Follow(all []Watch, topics []sources.Topic, now time.Duration) {
 			before[w.ID] = w
 		}
 	}
+	t.version++
 	t.watches, t.counting, t.derived = map[name][]*watch{}, nil, map[sources.Topic]bool{}
 	for _, topic := range topics {
 		t.derived[topic] = true
@@ -119,17 +145,15 @@ func (t *Table) goOn(w, old *watch) {
 		}
 		w.records[s] = r
 		if r.watch = w; r.next > 0 {
-			t.counting = append(t.counting, r)
+			heap.Push(&t.counting, r)
 		}
 	}
 }
 
 // update has all watches look at the state of s that e reports.
 func (t *Table) update(s *subject, e *sources.Event, found bool) {
-	for n := range s.name.each {
-		for _, w := range t.watches[n] {
-			t.look(w, s, &s.event, e.Time, e.Time, found)
-		}
+	for _, w := range t.watching(s) {
+		t.look(w, s, &s.event, e.Time, e.Time, found)
 	}
 }
 
@@ -158,7 +182,7 @@ func (t *Table) look(w *watch, s *subject, e *sources.Event, since, now time.Dur
 		t.ready = append(t.ready, firing{r, now})
 	case l.For > 0:
 		r.next = max(now, since+l.For)
-		t.counting = append(t.counting, r)
+		heap.Push(&t.counting, r)
 	}
 }
 
@@ -166,7 +190,7 @@ func (t *Table) look(w *watch, s *subject, e *sources.Event, since, now time.Dur
 func (t *Table) end(r *record) {
 	if r.holds = false; r.next > 0 {
 		r.next = 0
-		t.counting = slices.DeleteFunc(t.counting, func(other *record) bool { return other == r })
+		heap.Remove(&t.counting, r.place)
 	}
 }
 
@@ -219,7 +243,7 @@ func (t *Table) Found(fire Fire) {
 	}
 	ready := t.ready
 	t.ready, t.fired = nil, t.fired[:0]
-	slices.SortStableFunc(ready, func(a, b firing) int { return a.watch.Rule - b.watch.Rule })
+	sort.Stable(ready)
 	for _, f := range ready {
 		if f.holds {
 			t.fire(f, fire)
@@ -265,10 +289,8 @@ func (t *Table) eventOf(s *subject, at, lasted time.Duration, found bool) *sourc
 
 // Due returns when Advance has something to find unless an event comes first.
 func (t *Table) Due() (at time.Duration, ok bool) {
-	for _, r := range t.counting {
-		if !ok || r.next < at {
-			at, ok = r.next, true
-		}
+	if len(t.counting) > 0 {
+		at, ok = t.counting[0].next, true
 	}
 	for _, w := range t.waits {
 		if due, is := w.due(t.began); is && (!ok || due < at) {
@@ -283,23 +305,15 @@ func (t *Table) Due() (at time.Duration, ok bool) {
 // which may be later, are left out.
 func (t *Table) Advance(until, now time.Duration, fire Fire) {
 	t.fired = t.fired[:0]
-	for {
-		first := -1
-		for i, r := range t.counting {
-			if r.next <= until && (first < 0 || r.before(t.counting[first])) {
-				first = i
-			}
-		}
-		if first < 0 {
-			break
-		}
-		r := t.counting[first]
+	for len(t.counting) > 0 && t.counting[0].next <= until {
+		r := t.counting[0]
 		at := r.next
 		if repeat := r.watch.Trigger.Lasting.Repeat; repeat > 0 {
 			r.next += ((now-at)/repeat + 1) * repeat
+			heap.Fix(&t.counting, 0)
 		} else {
+			heap.Pop(&t.counting)
 			r.next = 0
-			t.counting = slices.Delete(t.counting, first, first+1)
 		}
 		t.fire(firing{r, at}, fire)
 	}
@@ -312,7 +326,11 @@ func (r *record) before(other *record) bool {
 	if r.next != other.next {
 		return r.next < other.next
 	}
-	return r.watch.Rule < other.watch.Rule
+	if r.watch.Rule != other.watch.Rule {
+		return r.watch.Rule < other.watch.Rule
+	}
+	a, b := &r.subject.key, &other.subject.key
+	return a.name.name < b.name.name || a.name == b.name && a.source < b.source
 }
 
 // Ask answers q at the time now.

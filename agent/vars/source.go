@@ -20,11 +20,13 @@ type Source struct {
 	values map[string]string
 	keeper keeper
 
-	fields [3]sources.Field // of the event that is being emitted
+	event  sources.Event     // that is being emitted
+	fields [3]sources.Field  // its
+	called map[string]string // the sources of events, by the variables
 }
 
 func open(host sources.Host) *Source {
-	return &Source{host: host, plan: &Plan{}, keeper: keeper{host: &host}}
+	return &Source{host: host, plan: &Plan{}, keeper: keeper{host: &host}, called: map[string]string{}}
 }
 
 // Apply implements sources.Source. A variable that the plan before had keeps
@@ -120,10 +122,14 @@ func (s *Source) emit(name, previous string, standing sources.Standing, cause *s
 		{Name: "VALUE", Value: sources.Text(s.values[name])},
 		{Name: "PREVIOUS", Value: sources.Text(previous)},
 	}
-	s.host.Emit(&sources.Event{
+	if s.called[name] == "" {
+		s.called[name] = "var:" + name
+	}
+	s.event = sources.Event{
 		Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name, State: "changed"},
-		Source: "var:" + name, Fields: s.fields[:], Chain: cause, Standing: standing,
-	})
+		Source: s.called[name], Fields: s.fields[:], Chain: cause, Standing: standing,
+	}
+	s.host.Emit(&s.event)
 }
 
 // kept returns the text of the file that holds what is to be kept.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -177,8 +178,7 @@ func scalars() map[string]schema {
 
 // scalar returns the schema of a type by its name.
 func (s *schemas) scalar(name string) schema {
-	var low, high int
-	if n, _ := fmt.Sscanf(name, "an integer from %d to %d", &low, &high); n == 2 {
+	if low, high, ok := integers(name); ok {
 		return schema{"type": []string{"string", "integer"}, "pattern": "^[+-]?[0-9]+$", "minimum": low, "maximum": high}
 	}
 	known, ok := s.scalars[name]
@@ -191,6 +191,16 @@ func (s *schemas) scalar(name string) schema {
 	slug := strings.Join(strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), "-")
 	s.defs[slug] = known
 	return reference(slug)
+}
+
+// integers returns the limits of the type "an integer from 1 to 5". A scanner
+// of fmt would bring 30 KB along.
+func integers(name string) (low, high int, ok bool) {
+	limits, ok := strings.CutPrefix(name, "an integer from ")
+	from, to, _ := strings.Cut(limits, " to ")
+	low, err := strconv.Atoi(from)
+	high, errHigh := strconv.Atoi(to)
+	return low, high, ok && err == nil && errHigh == nil
 }
 
 // onOff returns the schema of on and off, as words and as the booleans that a

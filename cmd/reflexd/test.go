@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,8 +120,8 @@ func percentage(s string) (float64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	var n float64
-	if _, err := fmt.Sscanf(strings.TrimSuffix(s, "%"), "%g", &n); err != nil || n < 0 || n > 100 {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(s, "%"), 64)
+	if err != nil || !(n >= 0 && n <= 100) {
 		return 0, fmt.Errorf("expected a percentage such as 80%%, found %q", s)
 	}
 	return n, nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -130,9 +131,12 @@ func (p *Plan) scansOf(names []string) map[scancode]string {
 
 // sortedScans returns the scancodes of m in the order of their protocols.
 func sortedScans(m map[scancode]string) []scancode {
-	return slices.SortedFunc(maps.Keys(m), func(a, b scancode) int {
-		return cmp.Or(cmp.Compare(a.protocol, b.protocol), cmp.Compare(a.code, b.code))
+	all := slices.Collect(maps.Keys(m))
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(cmp.Compare(a.protocol, b.protocol), cmp.Compare(a.code, b.code)) < 0
 	})
+	return all
 }
 
 // receives reports whether rules want keys of remote controls.

@@ -88,11 +88,24 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 			checkName(n, at, ps)
 		}
 		for _, s := range states {
-			t.Topics = append(t.Topics, sources.Topic{Kind: "link", State: s})
+			t.Topics = append(t.Topics, topics(names, s)...)
 		}
 		t.Restrict(func(e *sources.Event) bool { return hears(names, e) })
 		p.names = append(p.names, names...)
 	}
+}
+
+// topics are those of a state of the links that names are of: of each, where no
+// name is a pattern, and no event can have it as the previous name.
+func topics(names []string, state string) []sources.Topic {
+	if state != up && state != down || slices.ContainsFunc(names, sources.IsPattern) {
+		return []sources.Topic{{Kind: "link", State: state}}
+	}
+	var all []sources.Topic
+	for _, name := range names {
+		all = append(all, sources.Topic{Kind: "link", Name: name, State: state})
+	}
+	return all
 }
 
 // Conditions implements sources.Conditional.
@@ -111,7 +124,9 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 				}, func(ps *config.Problems) sources.Question {
 					checkName(name, at, ps)
 					p.names = append(p.names, name)
-					q.Among = func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
+					if q.Name = name; sources.IsPattern(name) {
+						q.Name, q.Among = "", func(e *sources.Event) bool { return sources.Glob(name, e.Topic.Name) }
+					}
 					q.IsOneOf(is)
 					q.All = is == down
 					q.Absent, q.OnceKnown = sources.Whether(is == down), true

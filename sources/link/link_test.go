@@ -89,7 +89,7 @@ func (r *rig) take(e *sources.Event) {
 	}
 	for i, t := range r.triggers {
 		for _, topic := range t.Topics {
-			if topic.Kind == e.Topic.Kind && topic.State == e.Topic.State && t.Accepts(e) {
+			if topic.Kind == e.Topic.Kind && (topic.Name == "" || topic.Name == e.Topic.Name) && topic.State == e.Topic.State && t.Accepts(e) {
 				r.heard = append(r.heard, fmt.Sprintf("%d %s", i, line(e)))
 			}
 		}

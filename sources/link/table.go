@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"sort"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,7 @@ import (
 type table struct {
 	links     map[int]link      // by index
 	addresses map[address]uint8 // and their scopes
-	scratch   []address
+	scratch   byText
 }
 
 func newTable() table {
@@ -161,10 +162,18 @@ func (t *table) sortedAddresses() []address {
 	for a := range t.addresses {
 		t.scratch = append(t.scratch, a)
 	}
-	slices.SortFunc(t.scratch, func(a, b address) int {
-		return cmp.Or(a.index-b.index, int(a.family)-int(b.family), a.compareText(&b), int(a.prefix)-int(b.prefix))
-	})
+	sort.Sort(&t.scratch)
 	return t.scratch
+}
+
+// byText sorts addresses: slices.SortFunc would be compiled again for them.
+type byText []address
+
+func (all *byText) Len() int      { return len(*all) }
+func (all *byText) Swap(i, j int) { (*all)[i], (*all)[j] = (*all)[j], (*all)[i] }
+func (all *byText) Less(i, j int) bool {
+	a, b := &(*all)[i], &(*all)[j]
+	return cmp.Or(a.index-b.index, int(a.family)-int(b.family), a.compareText(b), int(a.prefix)-int(b.prefix)) < 0
 }
 
 // compareText compares the addresses as they are written.
