@@ -30,11 +30,14 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/sources"
 	"reflexd/sources/clock"
+	"reflexd/sources/counter"
 	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
 	"reflexd/sources/netlink"
+	"reflexd/sources/pwm"
+	"reflexd/sources/sensor"
 	"reflexd/sources/uevent"
 )
 
@@ -74,7 +77,7 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next seven are among them
+	gpio    *gpio.Source     // this and the next ten are among them
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
@@ -83,6 +86,9 @@ type Agent struct {
 	mount   *mount.Source
 	bridge  *bridge.Source
 	clock   *clock.Source
+	sensor  *sensor.Source
+	pwm     *pwm.Source
+	counter *counter.Source
 	keys    action.Keys
 	input   input.Simulator // nil but in a simulation
 	spawn   *spawn.Starter
@@ -163,10 +169,10 @@ func (a *Agent) open(c *Configuration) (err error) {
 			a.log.Debug("programs do not get their own cgroups", "why", err)
 		}
 	}
-	a.outputs = output.New(l, opts.Log, a.gpio, opts.Sys)
+	a.outputs = output.New(l, opts.Log, a.gpio, a.pwm, opts.Sys)
 	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars, Bridge: a.bridge,
+		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars, Bridge: a.bridge, Counters: a.counter,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
@@ -217,6 +223,13 @@ func (a *Agent) know(s sources.Source) {
 		a.uevent = s
 	case *netlink.Source:
 		a.netlink = s
+	case *counter.Source:
+		a.counter = s
+		s.KeepIn(a.vars)
+	case *pwm.Source:
+		a.pwm = s
+	case *sensor.Source:
+		a.sensor = s
 	case *vars.Source:
 		a.vars = s
 	case *mount.Source:

@@ -23,11 +23,14 @@ import (
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/clock"
+	"reflexd/sources/counter"
 	"reflexd/sources/file"
 	"reflexd/sources/gpio"
 	"reflexd/sources/input"
 	"reflexd/sources/link"
 	"reflexd/sources/netlink"
+	"reflexd/sources/pwm"
+	"reflexd/sources/sensor"
 	"reflexd/sources/signal"
 	"reflexd/sources/timer"
 	"reflexd/sources/uevent"
@@ -36,6 +39,7 @@ import (
 // kinds is the list of all sources.
 var kinds = []sources.Kind{
 	gpio.Kind,
+	pwm.Kind,
 	input.Kind,
 	uevent.Kind,
 	link.Kind,
@@ -44,9 +48,11 @@ var kinds = []sources.Kind{
 	file.Kind,
 	timer.Kind,
 	clock.Kind,
+	sensor.Kind,
 	vars.Kind,
 	bridge.Kind,
-	mount.Kind, // after uevent, so that its socket is open before the devices are listed
+	counter.Kind, // after vars, which keeps its totals
+	mount.Kind,   // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
 }
 
@@ -59,13 +65,16 @@ type Configuration struct {
 	Rules        []*rule.Rule
 
 	plans        []sources.Plan // in the order of kinds
-	gpio         *gpio.Plan     // this and the next ten are among them
+	gpio         *gpio.Plan     // this and the next twelve are among them
 	input        *input.Plan
 	uevent       *uevent.Plan
 	link         *link.Plan
 	netlink      *netlink.Plan
 	signal       *signal.Plan
 	file         *file.Plan
+	sensor       *sensor.Plan
+	pwm          *pwm.Plan
+	counter      *counter.Plan
 	vars         *vars.Plan
 	mount        *mount.Plan
 	bridge       *bridge.Plan
@@ -141,6 +150,12 @@ func (c *Configuration) know(p sources.Plan) {
 		c.signal = p
 	case *file.Plan:
 		c.file = p
+	case *counter.Plan:
+		c.counter = p
+	case *pwm.Plan:
+		c.pwm = p
+	case *sensor.Plan:
+		c.sensor = p
 	case *vars.Plan:
 		c.vars = p
 	case *mount.Plan:
@@ -196,13 +211,18 @@ func (c *Configuration) compile(ps *config.Problems) {
 	for _, p := range c.plans {
 		p.Resolve(ps)
 	}
+	c.counter.Check(func(line string) (counter.Pulse, error) {
+		edge, both, err := c.gpio.Pulse(line)
+		return counter.Pulse{Edge: edge, Both: both}, err
+	}, ps)
+	c.vars.KeepMore(c.counter.Kept())
 	if c.bridge.Declared() {
 		c.control.GrantBridge(c.bridge.Group())
 	}
 	c.control.Resolve(ps)
 	lines := c.gpio
 	c.known = action.Known{
-		Outputs: outputsOf(lines), Vars: c.vars, References: &action.References{},
+		Outputs: outputsOf(lines), PWMs: pwmsOf(c.pwm), Vars: c.vars, Counters: c.counter, References: &action.References{},
 		Netlink: c.netlink, Files: c.file, Bridge: c.bridge, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
@@ -276,9 +296,21 @@ func outputsOf(lines *gpio.Plan) *action.Outputs {
 	return d
 }
 
+// pwmsOf is outputsOf for PWM outputs.
+func pwmsOf(p *pwm.Plan) *action.Outputs {
+	d := &action.Outputs{What: "pwm output", ByName: map[string]*struct{}{}, Example: "pwm: {%s: {chip: …}}"}
+	for _, name := range p.Names() {
+		d.ByName[name] = nil
+	}
+	return d
+}
+
 // keeps reports whether c declares o as old did, so that what plays there may
 // go on. A LED, which nothing declares, must be one that some rule names.
 func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
+	if o.PWM != "" {
+		return c.pwm.Same(old.pwm, o.PWM)
+	}
 	if o.Line == "" {
 		return c.uses.AnyLED || slices.Contains(c.uses.LEDs, o.LED)
 	}

@@ -33,6 +33,9 @@ type section struct {
 var sections = []section{
 	{"line", "line", func(c *Configuration) []string { return c.gpio.Names() }},
 	{"var", "variable", func(c *Configuration) []string { return c.vars.Names() }},
+	{"pwm", "PWM output", func(c *Configuration) []string { return c.pwm.Names() }},
+	{"sensor", "sensor", func(c *Configuration) []string { return c.sensor.Names() }},
+	{"counter", "counter", func(c *Configuration) []string { return c.counter.Names() }},
 	{"led", "LED", nil},
 }
 
@@ -109,6 +112,14 @@ func (a *Agent) replyState(kind, name string, reply func(any, error)) {
 		err = a.lineState(s)
 	case "var":
 		s.State, err = a.vars.Value(name)
+	case "sensor":
+		s.State, err = a.sensor.Value(name)
+	case "counter":
+		s.State, err = a.counter.Value(name)
+	case "pwm":
+		level, _ := a.pwm.Level(name)
+		s.State = sources.Percent(level)
+		s.Playing, s.SetBy = a.outputs.Of(output.Output{PWM: name})
 	case "led":
 		a.ledState(s, reply)
 		return
@@ -192,6 +203,10 @@ func (a *Agent) order(r control.Request, reply func(any, error)) {
 		err = errStopping
 	case kind == "var":
 		err = a.setVar(r.Verb, name, keys)
+	case kind == "counter":
+		err = a.setCounter(r.Verb, name, keys)
+	case kind == "sensor":
+		err = fmt.Errorf("%s: %s is a sensor, which can only be read", r.Verb, name)
 	case kind == "led":
 		_, err = output.FindLED(a.opts.Sys, name)
 	}
@@ -201,7 +216,7 @@ func (a *Agent) order(r control.Request, reply func(any, error)) {
 	}
 	by := fmt.Sprintf("uid %d", r.From.Uid)
 	a.log.Debug("order", "verb", r.Verb, "name", kind+"/"+name, "by", by)
-	if kind == "var" {
+	if kind == "var" || kind == "counter" {
 		a.replyState(kind, name, reply)
 		return
 	}
@@ -219,6 +234,18 @@ func (a *Agent) setVar(verb, name string, keys map[string]string) error {
 	return a.vars.Set(name, to, nil)
 }
 
+// setCounter makes a counter what a meter reads.
+func (a *Agent) setCounter(verb, name string, keys map[string]string) error {
+	to, ok := sources.ParseNumber(keys["to"])
+	switch {
+	case verb != "set":
+		return fmt.Errorf("%s: %s is a counter", verb, name)
+	case !ok || len(keys) != 1:
+		return fmt.Errorf(`set: a counter takes the key "to" alone, a number, found %.60q`, keys["to"])
+	}
+	return a.counter.Set(name, to)
+}
+
 // drive carries out an action on an output and replies with its state.
 func (a *Agent) drive(verb, kind, name string, keys map[string]string, by string, reply func(any, error)) {
 	list, err := a.config.orderOf(verb, kind, name, keys)
@@ -227,8 +254,11 @@ func (a *Agent) drive(verb, kind, name string, keys map[string]string, by string
 		return
 	}
 	o := output.Output{Line: name}
-	if kind == "led" {
+	switch kind {
+	case "led":
 		o = output.Output{LED: name}
+	case "pwm":
+		o = output.Output{PWM: name}
 	}
 	event := &sources.Event{Time: a.loop.Now(), Topic: sources.Topic{Kind: "control", Name: by, State: verb}, Source: "control"}
 	run := &action.Run{Env: a.env, Event: event, Started: event.Time, Asks: true}

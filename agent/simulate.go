@@ -193,6 +193,19 @@ func (s *Simulation) Key(from, key string, value int32) error {
 	return err
 }
 
+// GiveSensor says what a sensor reads at the start: a number in its unit, a word,
+// or absent. It must be called from Given.
+func (s *Simulation) GiveSensor(name, value string) error {
+	return s.agent.sensor.SimulateInitial(s.agent.config.sensor, name, value)
+}
+
+// Sensor has a sensor read something else, now.
+func (s *Simulation) Sensor(name, value string) error {
+	err := s.agent.sensor.SimulateSensor(name, value)
+	s.Advance(0)
+	return err
+}
+
 // Switch sets a switch of such a device, Axis an axis or wheel.
 func (s *Simulation) Switch(from, name string, on bool) error {
 	err := s.agent.input.SimulateSwitch(from, name, on)
@@ -371,6 +384,12 @@ func (s *Simulation) LineState(name string) (on, known bool) { return s.agent.gp
 
 // VarValue returns the value of a variable.
 func (s *Simulation) VarValue(name string) (string, error) { return s.agent.vars.Value(name) }
+
+// PWMLevel returns the level of a PWM output, in percent, and whether there is one.
+func (s *Simulation) PWMLevel(name string) (level string, ok bool) {
+	n, ok := s.agent.pwm.Level(name)
+	return sources.Percent(n), ok
+}
 
 // State returns the state of anything that has states, "" if it is not known.
 func (s *Simulation) State(kind, name string) string {

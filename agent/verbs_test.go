@@ -64,6 +64,9 @@ vars:
   mode: {values: [day, night]}
   guest: {}
 encoders: {knob: {a: GPIO8, b: GPIO9}}
+pwm: {fan: {chip: nowhere}}
+sensors: {unused: {path: /nowhere}, gone: {path: /nowhere}}
+counters: {gas: {line: door, scale: 0.1}}
 rules:
   - {name: slow, when: {event: slow}, mode: parallel, do: [{wait: 1h}, {log: never}]}
   - {name: night, when: {var: mode, is: night}, do: {log: "good ${VALUE}"}}
@@ -73,7 +76,7 @@ rules:
 func contacts(yaml string) string { return strings.ReplaceAll(yaml, "contact:", "input:") }
 
 func TestSetAndGet(t *testing.T) {
-	c := start(t, contacts(house), withOutputs(t, "ACT")).dial()
+	c := start(t, contacts(house)+"  - {when: {sensor: gone, is: changed}, do: {log: x}}\n", withOutputs(t, "ACT")).dial()
 	for _, step := range []struct{ name, to, state, err string }{
 		{"lamp", "", "off", ""},
 		{"lamp", "on", "on", ""},
@@ -89,12 +92,22 @@ func TestSetAndGet(t *testing.T) {
 		{"led/ACT", "off", "off", ""},
 		{"led/ACT", "7", "on", ""},
 
+		{"fan", "", "0%", ""},
+		{"fan", "40%", "40%", ""},
+		{"pwm/fan", "", "40%", ""},
+		{"fan", "140%", "", `expected a percentage from 0% to 100%`},
+		{"gas", "1234.5", "1234.5", ""},
+		{"gas", "many", "", `a number, found "many"`},
+		{"unused", "", "", `no rule uses it`},
+		{"gone", "", "", `sensor gone is absent: read /nowhere: no such file`},
+		{"gone", "5", "", `gone is a sensor, which can only be read`},
+
 		{"mode", "", "", `"mode" is both a line and a variable: write line/mode or var/mode`},
 		{"mode", "night", "", `write line/mode or var/mode`},
 		{"lampe", "on", "", `no line or variable "lampe" is declared; did you mean "lamp"?`},
 		{"line/guest", "on", "", `no line "guest" is declared`},
 		{"var/mode", "nigth", "", `"nigth" is not one of its values; did you mean "night"?`},
-		{"lamp", "40%", "", `expected on, off or toggle, found "40%"`},
+		{"lamp", "40%", "", `a line is on or off`},
 		{"lamp", "onn", "", `expected on, off or toggle, found "onn"`},
 		{"door", "on", "", `no output line "door" is declared`},
 		{"door", "", "", `line door is not open: `},

@@ -13,6 +13,8 @@ import (
 // WatchSpec says which events are to be shown. Signals always are.
 type WatchSpec struct {
 	Inputs, Uevents, Links bool
+	// Sensors has all sensors that the machine has be read every second.
+	Sensors bool
 	// Lines are requested as inputs with the Bias, "" for as they are. No
 	// other line is touched.
 	Lines []string
@@ -30,6 +32,9 @@ func Watch(w WatchSpec) (*Configuration, error) {
 	c.input.Everything = w.Inputs
 	c.uevent.Everything = w.Uevents
 	c.link.Everything = w.Links
+	if w.Sensors {
+		c.sensor.AskAll("/sys")
+	}
 	lines := c.gpio
 	for _, spec := range w.Lines {
 		l := gpio.NewLine(gpio.Input, spec, spec)

@@ -219,7 +219,7 @@ func (b *Button) Compile(t *Trigger, kind string, names []string, from string, p
 		t.Restrict(b.heldLongEnough)
 	}
 	if b.IsState() {
-		t.last(Lasting{b.hold.For, b.hold.Repeat, b.lasting.AtStart}, b.lasting.atStartAt.Line != 0)
+		t.last(Lasting{b.hold.For, b.hold.Repeat, b.lasting.AtStart}, b.lasting.atStartAt.Line != 0, false)
 	}
 }
 

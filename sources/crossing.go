@@ -40,6 +40,14 @@ func (c *Crossing) Hysteresis() config.Field {
 
 func (c *Crossing) limit(p **Number) config.Value { return NumberValue(p, c.Integers) }
 
+// Remember has c go by a Latch even without a hysteresis: a value that is not known
+// for a while does not enter the range again.
+func (c *Crossing) Remember() {
+	if c.hysteresis == nil && c.Limited() {
+		c.hysteresis = &Number{}
+	}
+}
+
 // Limited reports whether the range has a limit.
 func (c *Crossing) Limited() bool { return c.above != nil || c.below != nil }
 

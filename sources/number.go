@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -186,3 +187,62 @@ func (v Value) Number() (Number, bool) {
 	}
 	return ParseNumber(v.text)
 }
+
+// Mul returns the product, with as many places as a Number has room for; the rest
+// is cut off. It is an error if there is no room for the digits before the point.
+func (n Number) Mul(other Number) (Number, error) {
+	high, low := bits.Mul64(magnitude(n.n), magnitude(other.n))
+	places := n.places + other.places
+	for high > 0 || low > math.MaxInt64 || places > mostPlaces || places > 0 && low%10 == 0 {
+		if places == 0 {
+			return Number{}, errRange
+		}
+		rest := high % 10
+		high /= 10
+		low, _ = bits.Div64(rest, low, 10)
+		places--
+	}
+	if (n.n < 0) != (other.n < 0) {
+		return Number{-int64(low), places}, nil
+	}
+	return Number{int64(low), places}, nil
+}
+
+// Div returns n divided by k, which is not 0, with up to three more places than n
+// has; the rest is cut off.
+func (n Number) Div(k int64) Number {
+	for more := uint8(3); more > 0; more-- {
+		if n.places+more > mostPlaces {
+			continue
+		}
+		if scaled, ok := n.scaled(n.places + more); ok {
+			q, _ := Number{scaled / k, n.places + more}.Mul(Integer(1)) // without zeros at the end
+			return q
+		}
+	}
+	q, _ := Number{n.n / k, n.places}.Mul(Integer(1))
+	return q
+}
+
+// Neg returns n with the other sign.
+func (n Number) Neg() Number { return Number{-n.n, n.places} }
+
+// Fixed returns n times 10 to the power of places, if that is an integer.
+func (n Number) Fixed(places uint8) (int64, bool) {
+	if places < n.places || places > mostPlaces {
+		return 0, false
+	}
+	return n.scaled(places)
+}
+
+// Places returns how many digits n has after the point.
+func (n Number) Places() uint8 { return n.places }
+
+// FromFixed returns n divided by 10 to the power of places.
+func FromFixed(n int64, places uint8) Number {
+	q, _ := Number{n, places}.Mul(Integer(1)) // without zeros at the end
+	return q
+}
+
+// Float returns n as nearly as a float64 can.
+func (n Number) Float() float64 { return float64(n.n) / float64(powers[n.places]) }

@@ -82,3 +82,32 @@ func FuzzNumbers(f *testing.F) {
 		}
 	})
 }
+
+func TestProducts(t *testing.T) {
+	for _, test := range []struct{ a, b, want string }{
+		{"45123", "0.001", "45.123"}, {"-1500", "0.001", "-1.5"}, {"0", "-0.1", "0"}, {"73", "0.001333", "0.097309"},
+		{"3000000000", "3000000000", "9000000000000000000"}, {"4000000000", "4000000000", ""},
+		{"0.000000001", "0.000000001", "0.000000000000000001"}, {"0.0000000001", "0.0000000001", "0"},
+		{"999999999999999999", "0.999999999999999999", "999999999999999998"},
+	} {
+		a, _ := ParseNumber(test.a)
+		b, _ := ParseNumber(test.b)
+		got, err := a.Mul(b)
+		if err != nil && test.want == "" {
+			continue
+		}
+		if err != nil || got.String() != test.want {
+			t.Errorf("%s * %s = %v, %v, want %s", test.a, test.b, got, err, test.want)
+		}
+	}
+	for _, test := range []struct {
+		a    string
+		k    int64
+		want string
+	}{{"10", 4, "2.5"}, {"-1", 3, "-0.333"}, {"9", 3, "3"}, {"0.5", 2, "0.25"}, {"9223372036854775807", 7, "1317624576693539401"}} {
+		a, _ := ParseNumber(test.a)
+		if got := a.Div(test.k).String(); got != test.want {
+			t.Errorf("%s / %d = %s, want %s", test.a, test.k, got, test.want)
+		}
+	}
+}

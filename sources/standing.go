@@ -63,6 +63,8 @@ type Lasting struct {
 // LastingSpec reads a Lasting.
 type LastingSpec struct {
 	Lasting
+	// UsuallyAtStart has AtStart be on by default, not only with For.
+	UsuallyAtStart             bool
 	forAt, repeatAt, atStartAt config.Pos
 }
 
@@ -77,15 +79,19 @@ func (l *LastingSpec) Fields(states string) []config.Field {
 
 // AtStartField returns the YAML field `at_start`.
 func (l *LastingSpec) AtStartField() config.Field {
+	usual := "off; on with for"
+	if l.UsuallyAtStart {
+		usual = "on"
+	}
 	return config.Field{Name: "at_start", Also: "startup initial retained", Doc: "a state counts, too, that is there at the start, or at the reload that brings the rule",
-		Default: "off; on with for", Value: config.At(&l.atStartAt, config.Bool(&l.AtStart))}
+		Default: usual, Value: config.At(&l.atStartAt, config.Bool(&l.AtStart))}
 }
 
 // Compile makes t ask for l. isState says that all words of its `is` are
 // states; if they are not, states names those that are.
 func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *config.Problems) {
 	switch {
-	case l.given().Line == 0:
+	case l.given().Line == 0 && !(l.UsuallyAtStart && isState):
 		return
 	case !isState:
 		l.Only("`is: "+states+"`", ps)
@@ -95,7 +101,7 @@ func (l *LastingSpec) Compile(t *Trigger, isState bool, states string, ps *confi
 	case l.Repeat != 0 && l.Repeat < shortestRepeat:
 		ps.Errorf(l.repeatAt, "repeat: %v is too fast: at least %v", l.Repeat, shortestRepeat)
 	}
-	t.last(l.Lasting, l.atStartAt.Line != 0)
+	t.last(l.Lasting, l.atStartAt.Line != 0, l.UsuallyAtStart)
 }
 
 // Only complains of the fields of l, which go with something else.
@@ -116,7 +122,7 @@ func (l *LastingSpec) CheckForOnly(states string, ps *config.Problems) {
 	}
 }
 
-// given returns where the first of the fields of l stands.
+// given returns where the first of the fields of l stands; without a line if none does.
 func (l *LastingSpec) given() config.Pos {
 	for _, at := range []config.Pos{l.forAt, l.repeatAt, l.atStartAt} {
 		if at.Line != 0 {
@@ -126,10 +132,10 @@ func (l *LastingSpec) given() config.Pos {
 	return config.Pos{}
 }
 
-// last makes t ask for l, whose AtStart is by default what For makes of it.
-func (t *Trigger) last(l Lasting, atStartGiven bool) {
+// last makes t ask for l, whose AtStart is by default what For makes of it, or on.
+func (t *Trigger) last(l Lasting, atStartGiven, usually bool) {
 	if !atStartGiven {
-		l.AtStart = l.For > 0
+		l.AtStart = l.For > 0 || usually
 	}
 	t.Lasting = l
 	for _, field := range []string{LastedMS, "SYNTHETIC"} {

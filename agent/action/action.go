@@ -18,6 +18,7 @@ import (
 	"reflexd/agent/vars"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/counter"
 	"reflexd/sources/netlink"
 )
 
@@ -26,6 +27,7 @@ var kinds = []Kind{
 	runKind,
 	shellKind,
 	setKind,
+	fadeKind,
 	pulseKind,
 	blinkKind,
 	keyKind,
@@ -35,6 +37,7 @@ var kinds = []Kind{
 	waitKind,
 	signalKind,
 	varKind,
+	counterKind,
 	ruleKind,
 	sourceKind,
 	mountKind,
@@ -102,7 +105,9 @@ type Env struct {
 	Keys    Keys
 	Vars    *vars.Source
 	Bridge  *bridge.Source
-	Emit    func(*sources.Event)
+	// Counters sets the totals of counters.
+	Counters *counter.Source
+	Emit     func(*sources.Event)
 	// EnableRule has the rule of that name fire, or not.
 	EnableRule func(name string, on bool) error
 	// Switch opens or closes a file or socket of that name.
@@ -144,10 +149,13 @@ type Check struct {
 type Known struct {
 	// Outputs are the output lines.
 	Outputs *Outputs
-	Vars    *vars.Plan
-	Netlink *netlink.Plan // the declared sockets
-	Bridge  *bridge.Plan  // nil where nothing is published
-	Files   Lines         // the declared files
+	// PWMs are the PWM outputs.
+	PWMs     *Outputs
+	Vars     *vars.Plan
+	Counters *counter.Plan
+	Netlink  *netlink.Plan // the declared sockets
+	Files    Lines         // the declared files
+	Bridge   *bridge.Plan  // nil where nothing is published
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given

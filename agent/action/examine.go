@@ -78,6 +78,16 @@ func (a *pulse) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x,
 // Examine implements Examiner.
 func (a *blink) Examine(x *sources.Report, at *config.Pos) { a.target.examine(x, at, "") }
 
+// Examine implements Examiner.
+func (a *fadeOutputs) Examine(x *sources.Report, at *config.Pos) {
+	a.target.examine(x, at, "")
+	for _, led := range a.leds {
+		if !led.refers {
+			output.ExamineFade(x, at, led.name)
+		}
+	}
+}
+
 // examine adds the LEDs; a line is the affair of its source.
 func (t *target) examine(x *sources.Report, at *config.Pos, trigger string) {
 	for _, led := range t.leds {

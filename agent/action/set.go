@@ -17,14 +17,16 @@ import (
 var setKind = Kind{
 	Key:   "set",
 	Also:  "gpio output led line",
-	Doc:   "set output lines or LEDs",
+	Doc:   "set output lines, PWM outputs or LEDs",
 	Plain: true,
 	Brief: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := &set{}
 		fields := append(a.target.fields(),
-			config.Field{Name: "to", Doc: "on, off or toggle; `on` is the line's active level",
-				Value: config.At(&a.toAt, config.Parsed(&a.to, "on, off or toggle", parseLevel))},
+			config.Field{Name: "to", Doc: "on, off or toggle; `on` is the line's active level; of a PWM output or LED also a percentage: 40%",
+				Value: config.At(&a.toAt, config.Parsed(&a.want, "on, off, toggle or a percentage", parseWanted))},
+			config.Field{Name: "map", Doc: "of a PWM output: its level follows the VALUE of the event",
+				Value: config.At(&a.mapAt, a.curve.value())},
 			config.Field{Name: "brightness", Doc: "of a LED that is on: in the driver's units, or in percent", Default: "100%",
 				Value: config.At(&a.brightnessAt, config.Parsed(&a.brightness, "a number or a percentage", parseBrightness))},
 			config.Field{Name: "trigger", Doc: "the kernel's trigger for the LED, such as heartbeat; default: none",
@@ -35,12 +37,33 @@ var setKind = Kind{
 
 type set struct {
 	target
+	want         wanted
 	to           string // on, off or toggle
 	toAt         config.Pos
+	curve        curve
+	mapAt        config.Pos
 	brightness   *output.Brightness
 	brightnessAt config.Pos
 	trigger      string
 	triggerAt    config.Pos
+}
+
+// wanted is what an output is to be: on, off or toggle, or a level.
+type wanted struct {
+	word  string
+	level int // up to sources.Full, without a word
+}
+
+// parseWanted reads "on", "toggle" or "40%".
+func parseWanted(s string) (w wanted, err error) {
+	if strings.HasSuffix(s, "%") {
+		w.level, err = sources.ParsePercent(s)
+		return w, err
+	}
+	if w.word, err = parseLevel(s); err != nil && s != "" && s[0] <= '9' {
+		err = fmt.Errorf("expected on, off, toggle or a percentage such as 40%%, found %q", s)
+	}
+	return w, err
 }
 
 func parseLevel(s string) (string, error) {
@@ -51,10 +74,7 @@ func parseLevel(s string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("expected on, off or toggle, found %q", s)
 	}
-	if on {
-		return "on", nil
-	}
-	return "off", nil
+	return sources.OnOff(on), nil
 }
 
 // parseBrightness reads "40%" or "7".
@@ -71,6 +91,15 @@ func (a *set) check(c *Check) Action {
 	if a.target.check(c); !a.whole {
 		return a
 	}
+	a.to = a.want.word
+	if a.isPWM() {
+		a.checkForPWM(c)
+		return a
+	}
+	if a.mapAt.Line > 0 {
+		c.Problems.Errorf(a.mapAt, "map goes with pwm")
+	}
+	a.checkPercent(c)
 	a.checkForLine(c)
 	if b := a.brightness; b != nil {
 		switch {
@@ -91,6 +120,41 @@ func (a *set) check(c *Check) Action {
 		c.Problems.Errorf(a.triggerAt, "a LED that is set to off loses its trigger: leave out one")
 	}
 	return a
+}
+
+// checkPercent makes of `to: 40%` how light a LED is to look; a line has no levels.
+func (a *set) checkPercent(c *Check) {
+	switch {
+	case a.toAt.Line == 0 || a.want.word != "":
+	case a.isLine():
+		c.Problems.Errorf(a.toAt, "a line is on or off: a percentage goes with led and pwm")
+		a.to = sources.On
+	case a.brightness != nil:
+		c.Problems.Errorf(a.brightnessAt, "both brightness and a percentage in to: leave out one")
+	case a.want.level == 0:
+		a.to = sources.Off
+	default:
+		a.to = sources.On
+		a.brightness = &output.Brightness{N: a.want.level, Lightness: true}
+	}
+}
+
+// checkForPWM complains of what PWM outputs do not have.
+func (a *set) checkForPWM(c *Check) {
+	for _, at := range []config.Pos{a.brightnessAt, a.triggerAt} {
+		if at.Line > 0 {
+			c.Problems.Errorf(at, "brightness and trigger go with led, not with pwm; use `to: 40%%`")
+			return
+		}
+	}
+	switch {
+	case a.mapAt.Line > 0 && a.toAt.Line > 0:
+		c.Problems.Errorf(a.mapAt, "both to and map: leave out one")
+	case a.mapAt.Line > 0:
+		a.curve.check(a.mapAt, c)
+	case a.toAt.Line == 0:
+		c.Problems.Errorf(a.at, "one of the keys to and map is missing")
+	}
 }
 
 // checkForLine complains of what lines do not have.
@@ -128,7 +192,12 @@ func (l List) Sets() map[string]string {
 // Describe implements Action.
 func (a *set) Describe(e *sources.Event) string {
 	s := "set " + a.describe(e)
-	if a.to != "" {
+	switch {
+	case a.mapAt.Line > 0:
+		s += " by map"
+	case a.toAt.Line > 0 && a.want.word == "":
+		s += " to " + sources.Percent(a.want.level)
+	case a.to != "":
 		s += " to " + a.to
 	}
 	if a.trigger != "" {
@@ -141,6 +210,9 @@ func (a *set) Describe(e *sources.Event) string {
 func (a *set) Start(r *Run) (Pending, error) {
 	if a.isLine() {
 		return nil, a.setLines(r)
+	}
+	if a.isPWM() {
+		return a.setPWMs(r)
 	}
 	setting := output.Setting{To: a.to, Trigger: a.trigger}
 	if a.brightness != nil {
@@ -166,4 +238,24 @@ func (a *set) setLines(r *Run) error {
 		}
 	}
 	return first
+}
+
+func (a *set) setPWMs(r *Run) (Pending, error) {
+	level := a.want.level
+	switch {
+	case a.mapAt.Line > 0:
+		var err error
+		if level, err = a.curve.level(r.Event); err != nil {
+			return nil, err
+		}
+	case a.to == sources.On:
+		level = sources.Full
+	}
+	return a.each(r, func(o output.Output, done func(error)) {
+		if a.to == "toggle" {
+			r.Env.Outputs.TogglePWM(o.PWM, done)
+			return
+		}
+		r.Env.Outputs.SetPWM(o.PWM, level, done)
+	})
 }

@@ -16,7 +16,7 @@ import (
 	"reflexd/sources"
 )
 
-// target is which outputs are meant: the keys `line` and `led`, of which there
+// target is which outputs are meant: the keys `line`, `led` and `pwm`, of which there
 // must be one.
 type target struct {
 	at     config.Pos // of the mapping
@@ -25,10 +25,12 @@ type target struct {
 	lineAt config.Pos
 	leds   []aim
 	ledAt  config.Pos
+	pwms   []aim
+	pwmAt  config.Pos
 
-	declared *Outputs
-	all      []found // what is meant
-	varies   bool    // it depends on the event
+	declared *Outputs // the lines or PWM outputs
+	all      []found  // what is meant
+	varies   bool     // it depends on the event
 }
 
 // aim is one entry of a target as it is written: a name, a pattern, or a string
@@ -64,6 +66,8 @@ func (t *target) fields() []config.Field {
 			Value: config.At(&t.lineAt, config.OneOrMore(&t.lines, value("the name of a line", checkName)))},
 		{Name: "led", Doc: "a LED of /sys/class/leds, by its name or a pattern that matches one, a string with ${FIELDS} that is a name, or a list of them",
 			Value: config.At(&t.ledAt, config.OneOrMore(&t.leds, value("the name of a LED", checkFileName)))},
+		{Name: "pwm", Doc: "an output under `pwm`: its name, a pattern of names, a string with ${FIELDS} that is a name, or a list of them",
+			Value: config.At(&t.pwmAt, config.OneOrMore(&t.pwms, value("the name of a PWM output", checkName)))},
 	}
 }
 
@@ -82,7 +86,7 @@ func parseAim(s string, at config.Pos, check func(name string) error) (a aim, er
 
 func checkName(name string) error {
 	if name == "" {
-		return errors.New("expected the name of a line, found empty quotes")
+		return errors.New("expected a name, found empty quotes")
 	}
 	return nil
 }
@@ -102,12 +106,14 @@ func parseFileName(s string) (string, error) {
 }
 
 func (t *target) check(c *Check) {
-	switch missing := t.lineAt.Line == 0 && t.ledAt.Line == 0; {
+	switch missing := t.lineAt.Line == 0 && t.ledAt.Line == 0 && t.pwmAt.Line == 0; {
 	case missing && !t.whole:
 	case missing:
-		c.Problems.Errorf(t.at, "one of the keys line and led is missing")
+		c.Problems.Errorf(t.at, "one of the keys line, led and pwm is missing")
 	case t.lineAt.Line > 0 && t.ledAt.Line > 0:
 		c.Problems.Errorf(t.ledAt, "both line and led: leave out one")
+	case t.pwmAt.Line > 0 && (t.lineAt.Line > 0 || t.ledAt.Line > 0):
+		c.Problems.Errorf(t.pwmAt, "pwm goes with neither line nor led: leave out one")
 	default:
 		t.find(c)
 	}
@@ -119,16 +125,20 @@ func (t *target) find(c *Check) {
 		return // complained of
 	}
 	t.declared = c.Outputs
+	named := t.lines
+	if t.isPWM() {
+		t.declared, named = c.PWMs, t.pwms
+	}
 	seen := map[string]bool{}
-	for i := range t.lines {
-		a := &t.lines[i]
+	for i := range named {
+		a := &named[i]
 		if a.refers {
 			t.vary(a, c)
 			continue
 		}
 		for _, name := range t.declared.FindAll([]sources.Ref{{Name: a.name, At: a.at}}, c.Problems) {
 			if !seen[name] {
-				t.all = append(t.all, found{Output: output.Output{Line: name}})
+				t.all = append(t.all, found{Output: t.outputCalled(name)})
 			}
 			seen[name] = true
 		}
@@ -167,8 +177,8 @@ func (t *target) outputs(r *Run) []found {
 	for _, f := range t.all {
 		switch {
 		case f.aim == nil:
-		case t.isLine():
-			f = t.lineCalled(f.aim.text.Expand(r.Event))
+		case !t.isLED():
+			f = t.declaredAs(f.aim.text.Expand(r.Event))
 		default:
 			f = ledCalled(f.aim.text.Expand(r.Event))
 		}
@@ -179,15 +189,28 @@ func (t *target) outputs(r *Run) []found {
 	return all
 }
 
-// isLine reports whether lines are meant, and not LEDs.
+// isLine reports whether lines are meant, isLED whether LEDs are, isPWM whether PWM
+// outputs are.
 func (t *target) isLine() bool { return t.lineAt.Line > 0 }
+func (t *target) isLED() bool  { return t.ledAt.Line > 0 }
+func (t *target) isPWM() bool  { return t.pwmAt.Line > 0 }
 
-// lineCalled returns the line of a name that an event brought.
-func (t *target) lineCalled(name string) found {
-	if _, ok := t.declared.ByName[name]; !ok {
+// outputCalled returns the line or PWM output of a name.
+func (t *target) outputCalled(name string) output.Output {
+	if t.isPWM() {
+		return output.Output{PWM: name}
+	}
+	return output.Output{Line: name}
+}
+
+// declaredAs returns the line or PWM output of a name that an event brought.
+func (t *target) declaredAs(name string) found {
+	if _, ok := t.declared.ByName[name]; !ok && t.isPWM() {
+		return found{err: fmt.Errorf("pwm %.60q is not declared", name)}
+	} else if !ok {
 		return found{err: fmt.Errorf("line %.60q is not a declared output", name)}
 	}
-	return found{Output: output.Output{Line: name}}
+	return found{Output: t.outputCalled(name)}
 }
 
 // ledCalled returns the LED of a name that an event brought.
@@ -232,13 +255,16 @@ func firstOf(failures []error) error {
 // describe returns the outputs as Action.Describe calls them.
 func (t *target) describe(e *sources.Event) string {
 	var words []string
-	for _, a := range slices.Concat(t.lines, t.leds) {
+	for _, a := range slices.Concat(t.lines, t.leds, t.pwms) {
 		name := a.name
 		if a.refers {
 			name = a.text.Expand(e)
 		}
-		if !t.isLine() {
+		switch {
+		case t.isLED():
 			name = output.Output{LED: name}.String()
+		case t.isPWM():
+			name = output.Output{PWM: name}.String()
 		}
 		words = append(words, name)
 	}

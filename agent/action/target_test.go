@@ -67,7 +67,7 @@ func (p *panel) do(list List, line string) error {
 	p.orders = nil
 	log := slog.New(slog.DiscardHandler)
 	r := &Run{
-		Env:   &Env{Loop: p, Log: log, Outputs: output.New(p, log, p, "/nowhere")},
+		Env:   &Env{Loop: p, Log: log, Outputs: output.New(p, log, p, nil, "/nowhere")},
 		Event: &sources.Event{Fields: []sources.Field{{Name: "LINE", Value: sources.Text(line)}}}, Fresh: true,
 	}
 	_, err := list[0].Start(r)
@@ -162,7 +162,7 @@ func TestTargetsInWords(t *testing.T) {
 func TestSettingLinesAllocatesNothing(t *testing.T) {
 	list, _ := build(t, `{set: {line: "*", to: on}}`)
 	p := &panel{broken: []string{"lamp", "busy", "relay1", "relay2"}}
-	r := &Run{Env: &Env{Outputs: output.New(p, nil, quiet{}, "/nowhere")}}
+	r := &Run{Env: &Env{Outputs: output.New(p, nil, quiet{}, nil, "/nowhere")}}
 	if n := testing.AllocsPerRun(100, func() { _, _ = list[0].Start(r) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -14,6 +14,8 @@ type led struct {
 	pattern string // as it was called last
 	name    string // which LED that was found to be; "" if none
 	device  ledDevice
+	level   int // how light it was when it was looked at, up to sources.Full
+	steps   int // between off and on, once it was found
 	working bool
 	todo    ledTask
 }
@@ -23,6 +25,7 @@ type ledTask struct {
 	pattern  string // which LED is meant
 	settings []Setting
 	show     showing
+	looks    bool // only to see how light it is
 	done     []func(error)
 }
 
@@ -98,7 +101,7 @@ func (l *led) work(done func(error)) {
 	now := l.panel.loop.Now()
 	var err error
 	l.panel.loop.Beside(func() { err = l.device.carryOut(&task, now) }, func() {
-		l.working, l.name = false, l.device.name
+		l.working, l.name, l.level, l.steps = false, l.device.name, l.device.level, l.device.greatest
 		for _, done := range task.done {
 			done(err)
 		}

@@ -25,11 +25,15 @@ import (
 type Brightness struct {
 	N       int
 	Percent bool
+	// Lightness says that N is how light it looks, up to sources.Full.
+	Lightness bool
 }
 
 // of returns the number for a driver that counts up to greatest.
 func (b Brightness) of(greatest int) int {
 	switch {
+	case b.Lightness:
+		return max(1, int(luminance(float64(b.N)/sources.Full)*float64(greatest)+0.5))
 	case b.Percent:
 		return max(1, (greatest*b.N+50)/100)
 	case b.N > 0:
@@ -48,6 +52,7 @@ type ledDevice struct {
 	leds     string // the folder of LEDs
 	name     string // of the LED that was found; "" for none
 	greatest int
+	level    int       // how light it was when it was looked at, up to sources.Full
 	before   *ledState // what it was, while it shows something
 	missing  error     // why it was not found
 	retryAt  time.Duration
@@ -86,7 +91,7 @@ func ReadLED(sys, pattern string) (brightness, greatest int, err error) {
 
 // carryOut does what t asks. now is CLOCK_MONOTONIC.
 func (d *ledDevice) carryOut(t *ledTask, now time.Duration) error {
-	if d.missing != nil && len(t.settings) == 0 && now < d.retryAt {
+	if d.missing != nil && len(t.settings) == 0 && !t.looks && now < d.retryAt {
 		return d.missing
 	}
 	known := d.name != ""
@@ -121,6 +126,12 @@ func (d *ledDevice) try(t *ledTask) (err error) {
 			return err
 		}
 		t.settings = t.settings[1:]
+	}
+	if t.looks {
+		t.looks = false
+		if err := d.look(); err != nil {
+			return err
+		}
 	}
 	if t.show == asBefore {
 		return d.restore()
@@ -165,6 +176,17 @@ func (d *ledDevice) show(on bool) error {
 		level = d.greatest
 	}
 	return d.write("brightness", strconv.Itoa(level))
+}
+
+// look reads how light the LED is.
+func (d *ledDevice) look() error {
+	text, err := d.read("brightness")
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	d.level = int(lightness(float64(n)/float64(d.greatest))*sources.Full + 0.5)
+	return err
 }
 
 // restore makes the LED what it was. The trigger comes last: writing a

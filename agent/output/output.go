@@ -21,16 +21,21 @@ import (
 	"reflexd/sources"
 )
 
-// Output names an output: a declared line or, if Line is empty, a LED.
+// Output names an output: a declared line, a declared PWM output or, if both are
+// empty, a LED.
 type Output struct {
 	Line string
+	PWM  string
 	LED  string // its name in /sys/class/leds, or a pattern that matches one of them
 }
 
 // String returns the output as the log calls it.
 func (o Output) String() string {
-	if o.Line != "" {
+	switch {
+	case o.Line != "":
 		return "line " + o.Line
+	case o.PWM != "":
+		return "pwm " + o.PWM
 	}
 	return "LED " + o.LED
 }
@@ -46,6 +51,14 @@ type Lines interface {
 	Level(name string) (on, ok bool)
 }
 
+// PWMs are the PWM outputs. The PWM source is one.
+type PWMs interface {
+	// Set gives one a level up to sources.Full, and calls done when it has it.
+	Set(name string, level int, done func(error))
+	// Level returns the level that was set last; ok says that there is such an output.
+	Level(name string) (level int, ok bool)
+}
+
 // Outputs is all outputs. It outlives configurations. All its methods are for
 // the loop's thread; a done that they take is called there once, perhaps
 // before they return, with what came of the order.
@@ -53,13 +66,14 @@ type Outputs struct {
 	loop   sources.Loop
 	log    *slog.Logger
 	lines  Lines
+	pwms   PWMs
 	leds   string // the folder of LEDs
 	stages []*player
 }
 
 // New returns an Outputs on which nothing plays. sys is where /sys is.
-func New(loop sources.Loop, log *slog.Logger, lines Lines, sys string) *Outputs {
-	return &Outputs{loop: loop, log: log, lines: lines, leds: filepath.Join(sys, "class/leds")}
+func New(loop sources.Loop, log *slog.Logger, lines Lines, pwms PWMs, sys string) *Outputs {
+	return &Outputs{loop: loop, log: log, lines: lines, pwms: pwms, leds: filepath.Join(sys, "class/leds")}
 }
 
 // SetLine drives a line to on or off and ends what plays on it. It allocates
@@ -90,12 +104,30 @@ func (p *Outputs) ToggleLine(name string, cause sources.Cause) error {
 // takes for on.
 func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
 	st := p.player(Output{LED: name}, nil)
-	if st.play != nil && s.To == "toggle" {
+	if st.plays() && s.To == "toggle" {
 		s.To = "off"
 	}
 	st.stop()
 	st.setBy = ""
 	st.face.(*led).set(s, done)
+}
+
+// SetPWM gives a PWM output a level and ends what plays on it.
+func (p *Outputs) SetPWM(name string, level int, done func(error)) {
+	s := p.player(Output{PWM: name}, nil)
+	s.stop()
+	s.face.(*pwm).showing = false
+	p.pwms.Set(name, level, done)
+}
+
+// TogglePWM turns a PWM output off or, if it is off, full on. What plays on it
+// counts as on.
+func (p *Outputs) TogglePWM(name string, done func(error)) {
+	level := sources.Full
+	if now, _ := p.pwms.Level(name); now > 0 || p.player(Output{PWM: name}, nil).plays() {
+		level = 0
+	}
+	p.SetPWM(name, level, done)
 }
 
 // Blink plays r. When its rounds are over, the output becomes what it was
@@ -144,8 +176,8 @@ func (p *Outputs) Of(o Output) (playing, setBy string) {
 	if s == nil {
 		return "", ""
 	}
-	if s.play != nil {
-		playing = s.play.String()
+	if s.plays() {
+		playing = s.playing()
 	}
 	return playing, s.setBy
 }
@@ -156,8 +188,8 @@ func (p *Outputs) Status() []sources.State {
 	var states []sources.State
 	for _, s := range p.stages {
 		var details []string
-		if s.play != nil {
-			details = append(details, s.play.String())
+		if s.plays() {
+			details = append(details, s.playing())
 		}
 		if s.setBy != "" {
 			details = append(details, "set by "+s.setBy)
@@ -165,7 +197,7 @@ func (p *Outputs) Status() []sources.State {
 		if details == nil {
 			continue
 		}
-		state := sources.State{Name: s.output.String(), Detail: strings.Join(details, ", "), OK: s.play == nil || s.err == nil}
+		state := sources.State{Name: s.output.String(), Detail: strings.Join(details, ", "), OK: !s.plays() || s.err == nil}
 		if !state.OK {
 			state.Error = s.err.Error()
 		}
@@ -179,9 +211,12 @@ func (p *Outputs) player(o Output, cause sources.Cause) *player {
 	s := p.find(o)
 	if s == nil {
 		s = &player{panel: p}
-		if o.Line != "" {
+		switch {
+		case o.Line != "":
 			s.face = &line{lines: p.lines, name: o.Line}
-		} else {
+		case o.PWM != "":
+			s.face = &pwm{pwms: p.pwms, name: o.PWM}
+		default:
 			s.face = newLED(p, o.LED)
 		}
 		p.stages = append(p.stages, s)
@@ -204,7 +239,7 @@ func (p *Outputs) find(o Output) *player {
 			return s
 		}
 	}
-	if o.Line != "" {
+	if o.LED == "" {
 		return nil
 	}
 	name := p.ledName(o.LED)

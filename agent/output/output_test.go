@@ -28,8 +28,20 @@ type bench struct {
 	work   []func() // what is in the background
 	log    strings.Builder
 	on     map[string]bool
+	pwms   map[string]int
 	broken error // what setting a line fails with
 	calls  []string
+}
+
+// pwms are the PWM outputs of a bench.
+type pwms struct{ *bench }
+
+func (p pwms) Level(name string) (int, bool) { level, ok := p.bench.pwms[name]; return level, ok }
+
+func (p pwms) Set(name string, level int, done func(error)) {
+	p.bench.pwms[name] = level
+	p.calls = append(p.calls, fmt.Sprintf("pwm %s %d", name, level/10_000))
+	done(nil)
 }
 
 type timer struct {
@@ -46,7 +58,8 @@ func (t *timer) Stop() bool {
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, now: time.Hour, on: map[string]bool{}}
 	sys := t.TempDir()
-	b.Outputs = New(b, slog.New(slog.NewTextHandler(&b.log, nil)), b, sys)
+	b.pwms = map[string]int{}
+	b.Outputs = New(b, slog.New(slog.NewTextHandler(&b.log, nil)), b, pwms{b}, sys)
 	return b
 }
 
@@ -345,7 +358,7 @@ func TestRest(t *testing.T) {
 func TestSetAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.Blink(bell, every(10*ms, 10*ms), nil, b.ok)
-	quiet := New(b, b.Outputs.log, still{}, b.t.TempDir())
+	quiet := New(b, b.Outputs.log, still{}, nil, b.t.TempDir())
 	quiet.stages = b.stages
 	if n := testing.AllocsPerRun(100, func() { _ = quiet.SetLine("lamp", true, nil); _ = quiet.ToggleLine("lamp", nil) }); n != 0 {
 		t.Errorf("%v allocations", n)

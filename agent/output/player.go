@@ -15,7 +15,8 @@ type player struct {
 	panel  *Outputs
 	output Output // as it was called last
 	face   face
-	play   *play  // nil when nothing plays
+	play   *play  // nil when no rhythm plays
+	fade   *fade  // nil when nothing fades
 	err    error  // of the last level that was to be shown
 	setBy  string // who gave the last order, if that was no rule
 }
@@ -63,10 +64,29 @@ func (s *player) stop() {
 		sources.StopTimer(&s.play.timer)
 		s.play = nil
 	}
+	if s.fade != nil {
+		sources.StopTimer(&s.fade.timer)
+		s.fade = nil
+	}
+}
+
+// plays reports whether a rhythm or a fade is under way.
+func (s *player) plays() bool { return s.play != nil || s.fade != nil }
+
+// playing returns what is, in words.
+func (s *player) playing() string {
+	if s.fade != nil {
+		return s.fade.String()
+	}
+	return s.play.String()
 }
 
 // finish ends what plays as if it were over.
 func (s *player) finish() {
+	if f := s.fade; f != nil {
+		s.stop()
+		f.face.shade(f.to, s.report)
+	}
 	if p := s.play; p != nil {
 		s.stop()
 		p.end(s.report)

@@ -68,7 +68,7 @@ func has(n config.Node, key string) bool {
 }
 
 // stateKinds are what an expectation may say of now.
-var stateKinds = []string{"line", "var", "link", "input", "switch", "key", "mount"}
+var stateKinds = []string{"line", "var", "link", "input", "switch", "key", "mount", "sensor", "pwm"}
 
 // StateKinds lists them for the reference.
 func StateKinds() string { return "`" + strings.Join(stateKinds, "`, `") + "`" }
@@ -127,6 +127,12 @@ func (p *play) stateIs(kind, name, want string) (string, error) {
 			return "", fmt.Errorf("no line %q is declared", name)
 		}
 		is = map[bool]string{true: "on", false: "off"}[on]
+	case "pwm":
+		level, known := p.sim.PWMLevel(name)
+		if !known {
+			return "", fmt.Errorf("no pwm output %q is declared", name)
+		}
+		is = level
 	case "var":
 		value, err := p.sim.VarValue(name)
 		if err != nil {

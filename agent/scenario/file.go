@@ -53,6 +53,7 @@ type given struct {
 	lines   map[string]*word
 	inputs  map[string]*word
 	links   map[string]*word
+	sensors map[string]*word
 	mounts  map[string]*mounted
 	uevents []*properties
 }
@@ -199,6 +200,7 @@ func (g *given) fields() []config.Field {
 		{Name: "lines", Doc: "lines that are `on` or `off`; others are off, outputs as they are declared", Value: wordsValue(&g.lines)},
 		{Name: "inputs", Doc: "inputs that are `present` or `absent`; others are absent", Value: wordsValue(&g.inputs)},
 		{Name: "links", Doc: "links that are there: `up` or `down`", Value: wordsValue(&g.links)},
+		{Name: "sensors", Doc: "what sensors read, in their units, or `absent`; others are not known before a step", Value: wordsValue(&g.sensors)},
 		{Name: "mounts", Doc: "what is mounted, by mount points, with the fields of its events", Value: config.MapOf(&g.mounts,
 			func(m *mounted) *config.Pos { return &m.at }, func(_ string, m *mounted) config.Value { return wordsValue(&m.fields) })},
 		{Name: "uevents", Doc: "devices that are there, for `coldplug` and for `automount`: SUBSYSTEM, DEVNAME, FSTYPE and so on", Value: config.ListOf(&g.uevents, func(p **properties) config.Value {

@@ -142,6 +142,7 @@ func (p *play) give(s *agent.Simulation) error {
 			return s.GiveInput(name, is == "present")
 		}},
 		{g.links, s.Link},
+		{g.sensors, s.GiveSensor},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.words)) {
 			if err := kind.give(name, kind.words[name].text); err != nil {

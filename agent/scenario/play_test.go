@@ -18,6 +18,7 @@ encoders: {volume: {a: GPIO5, b: GPIO6, detent: 2}}
 inputs: {remote: {name: "*IR*"}, lid: {id: "1:2"}}
 netlink: {drv: {protocol: usersock, groups: [21]}}
 files: {sensor: {path: /dev/sensor}}
+sensors: {cpu: {thermal: cpu-thermal}}
 vars: {mode: {values: [day, night]}, n: {initial: 1}}
 mqtt: {broker: mqtt://broker}
 rules:
@@ -33,6 +34,8 @@ rules:
   - {name: idle, when: {input: remote, is: idle, for: 10m}, do: {log: idle}}
   - {name: loud, when: {axis: ABS_VOLUME, above: 50}, do: {log: "loud ${VALUE}"}}
   - {name: net, when: {link: eth0, is: down, for: 2m}, do: {run: [reboot]}}
+  - {name: hot, when: {sensor: cpu, above: 75}, do: {log: "hot ${VALUE} ${UNIT}"}}
+  - {name: blind, when: {sensor: cpu, is: absent}, do: {log: blind}}
   - {name: usr, when: {signal: SIGUSR1}, do: {log: "value ${VALUE}"}}
   - {name: msg, when: {netlink: drv}, do: {send: {netlink: drv, text: "re ${TEXT}"}}}
   - {name: read, when: {file: sensor}, do: {write: {path: /tmp/x, text: "${TEXT}"}}}
@@ -79,6 +82,10 @@ tests:
       - {expect: {run: [reboot]}, within: 2m}
       - {signal: SIGUSR1, value: -5}
       - expect: {log: value -5}
+      - {sensor: cpu, value: 76}
+      - expect: {log: hot 76 °C}
+      - {sensor: cpu, is: absent}
+      - expect: [{log: blind}, {sensor: cpu, is: absent}]
       - {netlink: drv, text: hello}
       - expect: {send: {netlink: drv, text: re hello}}
       - {file: sensor, text: "42"}

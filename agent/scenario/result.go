@@ -81,9 +81,9 @@ func Inside(sim *agent.Simulation, kind string, text config.Node) bool {
 	}
 	value := text.Entries[0].Value
 	switch kind {
-	case "set", "pulse", "blink":
-		return has(value, "line")
-	case "log", "emit", "wait", "var", "rule":
+	case "set", "pulse", "blink", "fade":
+		return has(value, "line") || has(value, "pwm")
+	case "log", "emit", "wait", "var", "counter", "rule":
 		return true
 	case "mount", "unmount", "eject":
 		long := longForm(kind, value)

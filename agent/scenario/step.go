@@ -53,6 +53,7 @@ func stepKinds() []stepKind {
 		{"axis", "an axis or wheel of an input device", axisStep},
 		{"input", "an input is plugged in or pulled", inputStep},
 		{"link", "a network link", linkStep},
+		{"sensor", "a sensor reads another value", sensorStep},
 		{"signal", "a signal", signalStep},
 		{"netlink", "a message on a declared socket", netlinkStep},
 		{"file", "a declared file", fileStep},
@@ -234,6 +235,20 @@ func inputStep(string) ([]config.Field, func(*play) error) {
 func linkStep(string) ([]config.Field, func(*play) error) {
 	var name, is string
 	return named("link", "the name of a link", &name, &is, "up", "down", "added", "removed"), func(p *play) error { return p.sim.Link(name, is) }
+}
+
+func sensorStep(string) ([]config.Field, func(*play) error) {
+	var name, value, is string
+	return []config.Field{
+			{Name: "sensor", Required: true, Value: config.Word(&name, "the name of a sensor")},
+			{Name: "value", Doc: "what it reads, in its unit", Value: config.Word(&value, "a value")},
+			{Name: "is", Doc: "or `absent`: it cannot be read", Value: config.OneOf(&is, "absent")},
+		}, func(p *play) error {
+			if (value == "") == (is == "") {
+				return fmt.Errorf("sensor %s: expected one of the keys value and is", name)
+			}
+			return p.sim.Sensor(name, value+is)
+		}
 }
 
 func signalStep(string) ([]config.Field, func(*play) error) {

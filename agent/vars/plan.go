@@ -47,6 +47,7 @@ type Plan struct {
 	resolve sources.Resolver  // of references in tests
 
 	crossings []*crossing // that triggers ask for
+	alsoKept  *config.Pos // what else the file is to hold, see KeepMore
 }
 
 // StateFile returns the file of the variables that are kept, "" if there is none.
@@ -201,8 +202,15 @@ func (u undeclared) Error() string {
 	return fmt.Sprintf("no variable %q is declared%s", u.name, config.Unknown(u.name, u.plan.Names, "vars: {"+u.name+": {}}"))
 }
 
-// keeps reports whether some variable survives a restart.
+// KeepMore has the file be kept for others too, the first of which is declared at a
+// place; nil for nobody.
+func (p *Plan) KeepMore(at *config.Pos) { p.alsoKept = at }
+
+// keeps reports whether something survives a restart.
 func (p *Plan) keeps() bool {
+	if p.alsoKept != nil {
+		return true
+	}
 	for _, v := range p.vars {
 		if v.keep {
 			return true
@@ -230,13 +238,16 @@ func (p *Plan) Examine(x *sources.Report) {
 	x.Check(at, subject, p.file+" can be written", x.Creatable(p.file), "a restart would lose variables: set `state_file:` to a writable file")
 }
 
-// keptAt is where the first variable is declared that is to be kept.
+// keptAt is where the first of what is to be kept is declared.
 func (p *Plan) keptAt() *config.Pos {
 	var first *variable
 	for _, v := range p.vars {
 		if v.keep && (first == nil || v.at.File == first.at.File && v.at.Line < first.at.Line) {
 			first = v
 		}
+	}
+	if first == nil {
+		return p.alsoKept
 	}
 	return &first.at
 }

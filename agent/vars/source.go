@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"reflexd/sources"
 )
@@ -20,13 +21,16 @@ type Source struct {
 	values map[string]string
 	keeper keeper
 
+	others  map[string]string // what else is kept, see KeepAlso
+	flushes []func()          // see BeforeClose
+
 	event  sources.Event     // that is being emitted
 	fields [3]sources.Field  // its
 	called map[string]string // the sources of events, by the variables
 }
 
 func open(host sources.Host) *Source {
-	return &Source{host: host, plan: &Plan{}, keeper: keeper{host: &host}, called: map[string]string{}}
+	return &Source{host: host, plan: &Plan{}, keeper: keeper{host: &host}, called: map[string]string{}, others: map[string]string{}}
 }
 
 // Apply implements sources.Source. A variable that the plan before had keeps
@@ -40,6 +44,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	kept := map[string]string{}
 	if p.keeps() {
 		kept = s.keeper.use(p.file, p.kept, p.keptErr, s.host.DryRun)
+		s.goOn(kept)
 	}
 	s.plan, s.values = p, map[string]string{}
 	replaced := false
@@ -132,10 +137,39 @@ func (s *Source) emit(name, previous string, standing sources.Standing, cause *s
 	s.host.Emit(&s.event)
 }
 
+// goOn remembers what the file held for others.
+func (s *Source) goOn(kept map[string]string) {
+	for name, value := range kept {
+		if _, known := s.others[name]; !known && isOthers(name) {
+			s.others[name] = value
+		}
+	}
+}
+
+// isOthers reports whether name can be none of a variable's.
+func isOthers(name string) bool { return strings.HasPrefix(name, "\x00") }
+
+// AlsoKept returns what is kept under a name that begins with a NUL, as no
+// variable's does, and whether something is.
+func (s *Source) AlsoKept(name string) (string, bool) {
+	value, ok := s.others[name]
+	return value, ok
+}
+
+// KeepAlso keeps a value under such a name. The file is written within a minute.
+func (s *Source) KeepAlso(name, value string) {
+	s.others[name] = value
+	s.keep(false)
+}
+
+// BeforeClose has flush be called in Close, before the file is written.
+func (s *Source) BeforeClose(flush func()) { s.flushes = append(s.flushes, flush) }
+
 // kept returns the text of the file that holds what is to be kept.
 func (s *Source) kept() string {
 	values := maps.Clone(s.values)
 	maps.DeleteFunc(values, func(name, _ string) bool { return !s.plan.vars[name].keep })
+	maps.Copy(values, s.others)
 	return format(values)
 }
 
@@ -164,6 +198,11 @@ func (s *Source) Status() []sources.State {
 
 // Close implements sources.Source. It waits for what is to be kept to be on
 // the disk, but not for ever.
-func (s *Source) Close() { s.keeper.close() }
+func (s *Source) Close() {
+	for _, flush := range s.flushes {
+		flush()
+	}
+	s.keeper.close()
+}
 
 var _ sources.Conditional = (*Plan)(nil)

@@ -49,6 +49,7 @@ func verbs() []verb {
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},
 		{"lines", "[CHIP or LINE ...]", "list the GPIO lines of this board", linesVerb},
 		{"inputs", "[NAME, PATH or ID ...]", "list the input devices of this board", inputsVerb},
+		{"sensors", "[NAME ...]", "list the sensors of this board, with their values", sensorsVerb},
 		{"learn", "[LINE ...]", "press it, turn it, plug it in: print the configuration that reacts to it", learnVerb},
 		{"status", "", "print the state of the running agent", statusVerb},
 		{"get", "NAME", "print the state of a line, variable or LED of the running agent: door, line/door, var/mode, led/ACT", getVerb},

@@ -26,6 +26,10 @@ import (
 // monitored are the sources that monitor shows unless told otherwise.
 var monitored = []string{"inputs", "uevents", "links", "signals"}
 
+// nameable are those that it shows: sensors only if they are named, since each is
+// read every second.
+var nameable = append(slices.Clone(monitored), "sensors")
+
 func monitorVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print one JSON object per event")
 	asYAML := c.flags.Bool("yaml", false, "print a trigger that matches each event, to paste into a rule")
@@ -81,7 +85,7 @@ func checkMonitor(args []string, bias string) error {
 		if hint := meant(name); hint != "" {
 			return fmt.Errorf("no source is called %q: %s", arg, hint)
 		}
-		if hint := config.Suggest(name, monitored); hint != "" && !slices.Contains(monitored, name) {
+		if hint := config.Suggest(name, nameable); hint != "" && !slices.Contains(nameable, name) {
 			return fmt.Errorf("no source is called %q%s", arg, hint)
 		}
 	}
@@ -127,17 +131,18 @@ func (c *command) lookFor(lines []string) error {
 func watchSpec(args []string, bias string) (spec agent.WatchSpec, wanted []string) {
 	spec.Bias = bias
 	kindsOf := map[string][]string{
-		"inputs": {"key", "switch", "axis"}, "uevents": {"uevent"}, "links": {"link"}, "signals": {"signal"},
+		"inputs": {"key", "switch", "axis"}, "uevents": {"uevent"}, "links": {"link"}, "signals": {"signal"}, "sensors": {"sensor"},
 	}
 	for _, arg := range args {
 		name := arg
 		if !strings.HasSuffix(name, "s") {
 			name += "s"
 		}
-		if slices.Contains(monitored, name) {
+		if slices.Contains(nameable, name) {
 			spec.Inputs = spec.Inputs || name == "inputs"
 			spec.Uevents = spec.Uevents || name == "uevents"
 			spec.Links = spec.Links || name == "links"
+			spec.Sensors = spec.Sensors || name == "sensors"
 			wanted = append(wanted, kindsOf[name]...)
 		} else {
 			spec.Lines = append(spec.Lines, arg)
@@ -156,7 +161,7 @@ func wantedNames(wanted []string) []string {
 		return slices.Clone(monitored)
 	}
 	var names []string
-	for source, kind := range map[string]string{"inputs": "key", "uevents": "uevent", "links": "link", "signals": "signal"} {
+	for source, kind := range map[string]string{"inputs": "key", "uevents": "uevent", "links": "link", "signals": "signal", "sensors": "sensor"} {
 		if slices.Contains(wanted, kind) {
 			names = append(names, source)
 		}

@@ -134,6 +134,7 @@ const (
 	spansPattern    = `\+?(` + durationPattern + `)+`
 	globPattern     = `^([^\[]|\[[^\]]*\])*$`
 	boolPattern     = `[Oo][Nn]|[Oo][Ff][Ff]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]`
+	levelPattern    = `(100(\.0*)?|[0-9]?[0-9](\.[0-9]*)?)%`
 	clockPattern    = ` *[0-9]{1,2}:[0-9]{2} *`
 )
 
@@ -151,7 +152,12 @@ func scalars() map[string]schema {
 		"number/duration":                       {"type": "string", "pattern": "^ *[0-9]+ */ *" + spansPattern + " *$"},
 		"HH:MM-HH:MM":                           {"type": "string", "pattern": "^" + clockPattern + "-" + clockPattern + "$"},
 		"on or off":                             onOff(),
-		"on, off or toggle":                     onOff("toggle"),
+		"on, off, toggle or a percentage":       level("toggle"),
+		"on, off or a percentage":               level(),
+		"keep, off, on or a percentage":         level("keep"),
+		"a percentage such as 40%":              {"type": "string", "pattern": "^" + levelPattern + "$"},
+		"a frequency":                           {"type": "string", "pattern": `^[0-9.]+[kM]?Hz$`},
+		"median N or mean N":                    {"type": "string", "pattern": `^(median|mean) +[0-9]+ *$`},
 		"log or none":                           {"enum": []string{"log", "none"}},
 		"a percentage":                          {"type": number, "pattern": "^[1-9][0-9]?%?$", "minimum": 1, "maximum": 99},
 		"a number or a percentage":              {"type": number, "pattern": "^[0-9]+%?$", "minimum": 0},
@@ -211,6 +217,13 @@ func onOff(more ...string) schema {
 		{"type": "boolean"},
 		{"type": "string", "pattern": "^(" + boolPattern + ")$"},
 	}}
+}
+
+// level returns the schema of a level of an output: on, off, more words, or a percentage.
+func level(more ...string) schema {
+	s := onOff(more...)
+	s["anyOf"] = append(s["anyOf"].([]schema), schema{"type": "string", "pattern": "^" + levelPattern + "$"})
+	return s
 }
 
 // valueTest returns the schema of a test of one field's value.

@@ -172,6 +172,8 @@ func (u *unit) whyRoot() string {
 		return "the file of `write` may belong to root: " + n.Writes[0]
 	case len(n.Files) > 0:
 		return "a watched file may belong to root: " + n.Files[0]
+	case u.has("pwm"):
+		return "PWM outputs belong to root"
 	case u.does("key"):
 		return "/dev/uinput belongs to root"
 	case u.does("signal"):
@@ -203,8 +205,8 @@ func (u *unit) whyRoot() string {
 }
 
 // considered are the sources and actions that this verb knows the needs of.
-var considered = strings.Fields(`gpio input uevent link netlink signal file timer clock vars mqtt mount agent
-	set pulse blink key log write emit wait signal var rule source mount unmount eject send publish run shell`)
+var considered = strings.Fields(`gpio input uevent link netlink signal file timer clock vars mqtt mount agent pwm sensor counter
+	set pulse blink fade counter key log write emit wait signal var rule source mount unmount eject send publish run shell`)
 
 // unknown returns a source or action whose needs are not known, "" if there is none.
 func (u *unit) unknown() string {
@@ -344,7 +346,7 @@ func (u *unit) filesystem() {
 	if u.needs.Mounts {
 		mounts = "it makes a mount namespace, and others would not see what is mounted"
 	}
-	if mounts == "" && (u.needs.LEDs || slices.ContainsFunc(u.needs.Writes, inSysfs)) {
+	if mounts == "" && (u.needs.LEDs || u.has("pwm") || slices.ContainsFunc(u.needs.Writes, inSysfs)) {
 		writes = "rules write to /sys or /proc"
 	}
 	u.unless(mounts, "ProtectSystem=strict", "no file is written but those below")

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+
+package output
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"reflexd/sources"
+)
+
+const percent = sources.Full / 100
+
+// levels returns the levels that a PWM output was given, each once.
+func (b *bench) levels() string {
+	var all []string
+	for _, c := range b.calls {
+		_, level, _ := strings.Cut(c, "pwm fan ")
+		if len(all) == 0 || all[len(all)-1] != level {
+			all = append(all, level)
+		}
+	}
+	b.calls = nil
+	return strings.Join(all, " ")
+}
+
+// A PWM output fades in equal steps, and a step that comes late puts off none.
+func TestFadeOfPWM(t *testing.T) {
+	b := newBench(t)
+	fan := Output{PWM: "fan"}
+	b.pwms["fan"] = 20 * percent
+	b.Fade(fan, 40*percent, 100*ms, b.ok)
+	b.pass(99 * ms)
+	if got := b.levels(); got != "20 24 28 32 36" {
+		t.Errorf("levels %s", got)
+	}
+	if st := b.Status(); len(st) != 1 || st[0].Name != "pwm fan" || st[0].Detail != "fades to 40% over 100ms" {
+		t.Errorf("%+v", st)
+	}
+	b.pass(1 * ms)
+	if got := b.levels(); got != "40" || len(b.Status()) > 0 {
+		t.Errorf("at the end %s, %v", got, b.Status())
+	}
+	// The next order replaces a fade, which begins where the output is.
+	b.Fade(fan, 0, 100*ms, b.ok)
+	b.pass(50 * ms)
+	b.SetPWM("fan", sources.Full, b.ok)
+	b.pass(time.Second)
+	if got := b.levels(); got != "40 32 24 100" {
+		t.Errorf("levels %s", got)
+	}
+	// The end of the agent, or of the declaration, is the end of the fade.
+	b.Fade(fan, 30*percent, time.Hour, b.ok)
+	b.Keep(func(Output) bool { return false })
+	if got := b.levels(); got != "100 30" {
+		t.Errorf("levels %s", got)
+	}
+}
+
+// A long fade has no more steps than can be told apart.
+func TestSlowFadeHasFewSteps(t *testing.T) {
+	b := newBench(t)
+	b.pwms["fan"] = 0
+	b.Fade(Output{PWM: "fan"}, sources.Full, time.Hour, b.ok)
+	b.pass(time.Hour)
+	if n := len(b.calls); n > mostSteps+2 || n < mostSteps/2 {
+		t.Errorf("%d steps", n)
+	}
+}
+
+func TestPulseAndBlinkOfPWM(t *testing.T) {
+	b := newBench(t)
+	fan := Output{PWM: "fan"}
+	b.pwms["fan"] = 30 * percent
+	b.Blink(fan, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 2}, nil, b.ok)
+	b.pass(time.Second)
+	b.Pulse(fan, true, Rhythm{[]time.Duration{10 * ms}, 1}, nil, b.ok)
+	b.pass(time.Second)
+	b.TogglePWM("fan", b.ok)
+	b.TogglePWM("fan", b.ok)
+	if got := b.levels(); got != "100 0 100 0 30 100 0 100 0" {
+		t.Errorf("levels %s", got)
+	}
+}
+
+// A LED fades as the eye sees it: half as light is a fifth as bright.
+func TestFadeOfLED(t *testing.T) {
+	b := newBench(t)
+	b.plug("L", "[none] timer", "0")
+	if err := os.WriteFile(filepath.Join(b.leds, "L", "max_brightness"), []byte("255"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Fade(Output{LED: "L"}, sources.Full, time.Second, b.ok)
+	b.settle()
+	var seen []string
+	for range 5 {
+		b.pass(200 * ms)
+		b.settle()
+		seen = append(seen, strings.Fields(b.led("L"))[0])
+	}
+	if got := strings.Join(seen, " "); got != "8 29 72 145 255" {
+		t.Errorf("brightness %s", got)
+	}
+	b.Fade(Output{LED: "L"}, 0, time.Second, b.ok)
+	b.settle()
+	b.pass(500 * ms)
+	b.settle()
+	if got := strings.Fields(b.led("L"))[0]; got != "47" {
+		t.Errorf("half as light: %s", got)
+	}
+}
+
+// What is on or off cannot fade, and the order says so.
+func TestFadeOfOneStep(t *testing.T) {
+	b := newBench(t)
+	b.plug("L", "[none] timer", "0")
+	if err := os.WriteFile(filepath.Join(b.leds, "L", "max_brightness"), []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errs []string
+	note := func(err error) { errs = append(errs, fmt.Sprint(err)) }
+	b.Fade(Output{LED: "L"}, sources.Full, time.Second, note)
+	b.settle()
+	b.Fade(Output{Line: "lamp"}, sources.Full, time.Second, note)
+	if got := strings.Join(errs, "; "); got != "LED L cannot fade: it is on or off (its max_brightness is 1); line lamp cannot fade: it is on or off" {
+		t.Error(got)
+	}
+	if len(b.Status()) > 0 {
+		t.Error(b.Status())
+	}
+}
+
+func TestLightness(t *testing.T) {
+	for l := 0.0; l <= 1; l += 1.0 / 64 {
+		if back := lightness(luminance(l)); math.Abs(back-l) > 1e-4 {
+			t.Errorf("%v comes back as %v", l, back)
+		}
+	}
+	if luminance(1) != 1 || luminance(0) != 0 {
+		t.Error("the ends are not the ends")
+	}
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+
+// channel: the attributes of a channel in /sys/class/pwm.
+
+package pwm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// channel is a channel that was found, and what was written to it. It is used by
+// one goroutine at a time.
+type channel struct {
+	folder string // "" before it is set up
+}
+
+// notThere says that no chip, or no channel, is what is meant.
+type notThere string
+
+func (n notThere) Error() string { return string(n) }
+
+// set brings the channel to a level, having set it up if need be.
+func (c *channel) set(st *settings, sys string, level int) error {
+	if c.folder != "" {
+		err := c.duty(st, level)
+		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
+			return err
+		}
+		c.folder = "" // another chip may be there
+	}
+	chip, err := st.find(sys)
+	if err != nil {
+		return err
+	}
+	folder, err := st.export(chip)
+	if err != nil {
+		return err
+	}
+	if err := setUp(folder, st, level); err != nil {
+		return err
+	}
+	c.folder = folder
+	return nil
+}
+
+func (c *channel) duty(st *settings, level int) error {
+	return write(filepath.Join(c.folder, "duty_cycle"), dutyOf(st.period, level))
+}
+
+// dutyOf returns for how many nanoseconds of a period the output is on.
+func dutyOf(period time.Duration, level int) string {
+	return strconv.FormatInt(int64(period)*int64(level)/sources.Full, 10)
+}
+
+// find returns the folder of the chip: the one whose device has the name.
+func (st *settings) find(sys string) (string, error) {
+	class := filepath.Join(sys, "class/pwm")
+	entries, _ := os.ReadDir(class)
+	var names []string
+	var found []string
+	for _, e := range entries {
+		device, err := os.Readlink(filepath.Join(class, e.Name(), "device"))
+		if err != nil {
+			continue
+		}
+		name := filepath.Base(device)
+		names = append(names, name)
+		if sources.Glob(st.chip, name) {
+			found = append(found, filepath.Join(class, e.Name()))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", notThere(fmt.Sprintf("no PWM chip is called %s%s", st.chip, config.Known(st.chip, names)))
+	case 1:
+		return found[0], nil
+	}
+	return "", notThere(fmt.Sprintf("%d PWM chips match %s, %s and %s among them", len(found), st.chip, filepath.Base(found[0]), filepath.Base(found[1])))
+}
+
+// export has the kernel show the channel, unless it does already.
+func (st *settings) export(chip string) (string, error) {
+	folder := filepath.Join(chip, "pwm"+strconv.Itoa(st.channel))
+	if _, err := os.Stat(folder); err == nil {
+		return folder, nil
+	}
+	if n, err := readInt(filepath.Join(chip, "npwm")); err == nil && st.channel >= n {
+		return "", notThere(fmt.Sprintf("PWM chip %s has the channels 0 to %d, and no channel %d", st.chip, n-1, st.channel))
+	}
+	err := write(filepath.Join(chip, "export"), strconv.Itoa(st.channel))
+	if errors.Is(err, unix.EBUSY) {
+		err = fmt.Errorf("%w: a kernel driver uses the channel", err)
+	}
+	return folder, err
+}
+
+// setUp makes the channel work. The kernel refuses a duty cycle that is longer
+// than the period, and another polarity while the channel is enabled.
+func setUp(folder string, st *settings, level int) error {
+	at := func(name string) string { return filepath.Join(folder, name) }
+	period, _ := readInt(at("period"))
+	polarity, err := os.ReadFile(at("polarity"))
+	inversed := strings.TrimSpace(string(polarity)) == "inversed"
+	if err == nil && inversed != (st.polarity == "inversed") {
+		if err := write(at("enable"), "0"); err != nil && !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+		if period == 0 { // not valid before there is one
+			if err := write(at("period"), strconv.FormatInt(int64(st.period), 10)); err != nil {
+				return err
+			}
+		}
+		if err := write(at("polarity"), st.polarity); err != nil {
+			return err
+		}
+	}
+	steps := [][2]string{{"period", strconv.FormatInt(int64(st.period), 10)}, {"duty_cycle", dutyOf(st.period, level)}, {"enable", "1"}}
+	if period > int(st.period) { // shorter than the duty cycle, perhaps
+		steps[0], steps[1] = steps[1], steps[0]
+	}
+	for _, s := range steps {
+		if err := write(at(s[0]), s[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readInt(path string) (int, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// write writes an attribute, which must be there.
+func write(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// Examine implements sources.Examiner. Nothing is exported.
+func (p *Plan) Examine(x *sources.Report) {
+	for _, name := range p.Names() {
+		o := p.outputs[name]
+		subject := "pwm " + name
+		chip, err := o.find(x.Path("/sys"))
+		if err != nil {
+			x.Bad(&o.at, subject, err.Error(), "`run` waits for it; on a Raspberry Pi, dtoverlay=pwm in config.txt makes it")
+			continue
+		}
+		export := filepath.Join("/sys/class/pwm", filepath.Base(chip), "export")
+		x.Check(&o.at, subject, o.chip+" is "+filepath.Base(chip), sources.PathError("write", export, x.Access(export, unix.W_OK)), "run the agent as root, or in the group of the file")
+	}
+}

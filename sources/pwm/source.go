@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+
+// The source itself: the outputs, and what they are to be.
+
+package pwm
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"reflexd/sources"
+)
+
+// Source drives the outputs of the plan in force. It implements
+// sources.StartWaiter and sources.Subscriber; all its methods are called on the
+// loop's thread.
+type Source struct {
+	host  sources.Host
+	plan  *Plan
+	nodes map[string]*node // by the names of the outputs
+}
+
+// node is one output.
+type node struct {
+	source *Source
+	name   string
+	settings
+	onExit int
+
+	level    int // that was ordered last
+	working  bool
+	again    bool // the level or the chip changed while it was being written
+	tried    bool
+	closed   bool
+	waiting  []func(error)
+	err      error
+	failures int
+	retry    sources.Timer
+	device   channel
+}
+
+// Open returns a source that does nothing until a plan asks for outputs.
+func Open(host sources.Host) *Source {
+	return &Source{host: host, plan: &Plan{}, nodes: map[string]*node{}}
+}
+
+// idle reports whether nothing is written at all.
+func (s *Source) idle() bool { return s.host.Simulated || s.host.DryRun }
+
+// Apply implements sources.Source. An output that both plans have keeps its level.
+func (s *Source) Apply(plan sources.Plan) {
+	p := plan.(*Plan)
+	p.source = s
+	s.plan = p
+	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
+		if o := p.outputs[name]; o == nil || o.settings != s.nodes[name].settings {
+			s.nodes[name].close()
+			delete(s.nodes, name)
+		}
+	}
+	for _, name := range p.Names() {
+		o := p.outputs[name]
+		n := s.nodes[name]
+		if n == nil {
+			n = &node{source: s, name: name, settings: o.settings, level: o.initial}
+			s.nodes[name] = n
+			n.write(nil)
+		}
+		n.onExit = o.onExit
+	}
+}
+
+// Started implements sources.StartWaiter.
+func (s *Source) Started() bool {
+	for _, n := range s.nodes {
+		if !n.tried && !s.idle() {
+			return false
+		}
+	}
+	return true
+}
+
+// Set gives an output a level up to sources.Full. done is called once, perhaps before it
+// returns.
+func (s *Source) Set(name string, level int, done func(error)) {
+	n := s.nodes[name]
+	if n == nil {
+		done(fmt.Errorf("set pwm %s: it is not declared any more", name))
+		return
+	}
+	n.level = level
+	n.write(done)
+}
+
+// Level returns the level that was ordered last, and whether there is such an output.
+func (s *Source) Level(name string) (level int, ok bool) {
+	n := s.nodes[name]
+	if n == nil {
+		return 0, false
+	}
+	return n.level, true
+}
+
+// Notify implements sources.Subscriber: the chip of an output may be there now.
+func (s *Source) Notify(e *sources.Event) {
+	if e.Topic.Name != "pwm" || e.Topic.State == "change" {
+		return
+	}
+	for _, n := range s.nodes {
+		if n.err != nil || e.Topic.State == "remove" {
+			n.failures = 0
+			n.write(nil)
+		}
+	}
+}
+
+// write brings the output to its level.
+func (n *node) write(done func(error)) {
+	if n.source.idle() {
+		if done != nil {
+			done(nil)
+		}
+		return
+	}
+	if done != nil {
+		n.waiting = append(n.waiting, done)
+	}
+	sources.StopTimer(&n.retry)
+	if n.again = n.working; n.working {
+		return
+	}
+	n.working = true
+	level, st, sys, waiting := n.level, n.settings, n.source.host.Sys, n.waiting
+	n.waiting = nil
+	var err error
+	n.source.host.Loop.Beside(func() { err = n.device.set(&st, sys, level) }, func() {
+		n.working, n.tried = false, true
+		n.took(err)
+		for _, done := range waiting {
+			done(err)
+		}
+		if n.again {
+			n.write(nil)
+		}
+	})
+}
+
+// took notes how a write ended. A failure is tried again for a while.
+func (n *node) took(err error) {
+	log := n.source.host.Log
+	switch {
+	case err == nil && n.err != nil:
+		log.Info("pwm output is open", "pwm", n.name, "level", sources.Percent(n.level))
+	case err != nil && (n.err == nil || n.err.Error() != err.Error()):
+		log.Warn("cannot set pwm output", "pwm", n.name, "error", err)
+	}
+	if n.err = err; err == nil {
+		n.failures = 0
+		return
+	}
+	n.failures++
+	pause, again := sources.NodePause(err, n.failures)
+	if again && !n.closed && !errors.As(err, new(notThere)) {
+		n.retry = n.source.host.Loop.After(pause, func() { n.retry = nil; n.write(nil) })
+	}
+}
+
+// exitPatience is how long the agent waits for a chip before it ends.
+const exitPatience = 2 * time.Second
+
+// close leaves the output as its on_exit says.
+func (n *node) close() {
+	sources.StopTimer(&n.retry)
+	n.closed = true
+	if n.onExit == keep || n.source.idle() || n.err != nil {
+		return
+	}
+	done := make(chan error, 1)
+	level, st, sys := n.onExit, n.settings, n.source.host.Sys
+	go func() { done <- new(channel).set(&st, sys, level) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(exitPatience):
+		err = errors.New("the driver does not answer")
+	}
+	if err != nil {
+		n.source.host.Log.Error("cannot leave pwm output as on_exit says", "pwm", n.name, "error", err)
+	}
+}
+
+// Status implements sources.Source.
+func (s *Source) Status() []sources.State {
+	var states []sources.State
+	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
+		n := s.nodes[name]
+		st := sources.State{Name: name, Detail: fmt.Sprintf("%s channel %d, %v, %s", n.chip, n.channel, n.period, sources.Percent(n.level)), OK: n.err == nil}
+		if n.err != nil {
+			st.Error = n.err.Error()
+		}
+		states = append(states, st)
+	}
+	return states
+}
+
+// Close implements sources.Source.
+func (s *Source) Close() {
+	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
+		s.nodes[name].close()
+	}
+	clear(s.nodes)
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+
+package pwm
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"reflexd/agent/loop"
+	"reflexd/config"
+	"reflexd/sources"
+)
+
+// rig is the source under test, with a chip of files, whose channel is exported.
+type rig struct {
+	t      *testing.T
+	sys    string
+	loop   *loop.Loop
+	source *Source
+	log    strings.Builder
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{t: t, sys: t.TempDir(), loop: loop.NewVirtual(time.Hour)}
+	r.source = Open(sources.Host{Loop: r.loop, Sys: r.sys, Log: slog.New(slog.NewTextHandler(&r.log, nil)), Emit: func(*sources.Event) {}})
+	return r
+}
+
+func (r *rig) plug() {
+	r.t.Helper()
+	folder := filepath.Join(r.sys, "class/pwm/pwmchip3/pwm0")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Symlink("../../../fe20c000.pwm", filepath.Join(filepath.Dir(folder), "device")); err != nil {
+		r.t.Fatal(err)
+	}
+	for name, text := range map[string]string{"period": "0", "duty_cycle": "0", "enable": "0", "polarity": "normal\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r *rig) apply(declared string) *Plan {
+	r.t.Helper()
+	p, ps := &Plan{}, &config.Problems{}
+	n, _ := config.Parse("f", []byte(declared), ps)
+	p.Sections()[0].Value.Read(n, ps)
+	if p.Resolve(ps); ps.Failed() {
+		r.t.Fatal(ps)
+	}
+	r.source.Apply(p)
+	r.loop.Advance(r.loop.Now(), func() {})
+	return p
+}
+
+// is compares what the attributes hold.
+func (r *rig) is(want string) {
+	r.t.Helper()
+	var words []string
+	for _, name := range []string{"period", "duty_cycle", "enable", "polarity"} {
+		text, err := os.ReadFile(filepath.Join(r.sys, "class/pwm/pwmchip3/pwm0", name))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		words = append(words, strings.TrimSpace(string(text)))
+	}
+	if got := strings.Join(words, " "); got != want {
+		r.t.Errorf("%s, want %s\n%s", got, want, r.log.String())
+	}
+}
+
+// A chip that comes late gets the level that was ordered meanwhile; the next plan
+// leaves it alone, and on_exit is what it is left as.
+func TestLifeOfAnOutput(t *testing.T) {
+	const declared = `fan: {chip: "fe20*", frequency: 25kHz, initial: 40%, polarity: inversed, on_exit: 100%}`
+	r := newRig(t)
+	p := r.apply(declared)
+	if st := r.source.Status(); st[0].OK || !strings.Contains(st[0].Error, "no PWM chip is called fe20*") || !r.source.Started() {
+		t.Errorf("%+v", st)
+	}
+	r.source.Set("fan", 50*sources.Full/100, func(error) {})
+	r.loop.Advance(r.loop.Now(), func() {})
+	r.plug()
+	r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "pwm", State: "add"}})
+	r.loop.Advance(r.loop.Now(), func() {})
+	r.is("40000 20000 1 inversed")
+	if v, ok := p.Namespaces()[0].Value("fan"); !ok || v.String() != "50%" {
+		t.Errorf("${pwm.fan} is %v, %v", v, ok)
+	}
+	var got []error
+	r.source.Set("fan", 0, func(err error) { got = append(got, err) })
+	r.source.Set("fan", sources.Full/8, func(err error) { got = append(got, err) })
+	r.loop.Advance(r.loop.Now(), func() {})
+	r.is("40000 5000 1 inversed")
+	if len(got) != 2 || got[0] != nil || got[1] != nil {
+		t.Errorf("%v", got)
+	}
+	r.apply(declared)
+	r.is("40000 5000 1 inversed")
+	r.apply("{}")
+	r.is("40000 40000 1 inversed")
+	r.source.Close()
+}
+
+func TestFrequencies(t *testing.T) {
+	for text, want := range map[string]time.Duration{"25kHz": 40 * time.Microsecond, "50Hz": 20 * time.Millisecond, "1.5kHz": 666667, "100MHz": 10,
+		"1Hz": time.Second, "0Hz": 0, "25": 0, "kHz": 0, "1GHz": 0, "NaNHz": 0, "-5Hz": 0, "200MHz": 0} {
+		got, err := parseFrequency(text)
+		if err == nil != (want > 0) || want > 0 && got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+
+// List: the sensors of this machine, for people.
+
+package sensor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"reflexd/sources"
+)
+
+// Listed is one sensor that a machine has.
+type Listed struct {
+	Name        string `json:"name"`        // that would suit it
+	Declaration string `json:"declaration"` // {thermal: cpu-thermal}
+	Path        string `json:"path"`
+	Value       string `json:"value,omitempty"`
+	Unit        string `json:"unit,omitempty"`
+	Error       string `json:"error,omitempty"` // why it cannot be read
+
+	settings settings
+}
+
+// List returns the sensors of the machine whose /sys is there, with their values.
+// It may block for as long as the drivers take.
+func List(sys string) []Listed {
+	var all []Listed
+	for _, kind := range []string{thermal, hwmon, iio, w1, powerSupply} {
+		devices := classes[kind].devices(sys)
+		for _, d := range devices {
+			for _, attribute := range attributesOf(kind, d.folder) {
+				st := settings{kind: kind, name: d.name, attribute: attribute}
+				alike := func(other device) bool { return other.name == d.name && other.folder != d.folder }
+				if (kind == hwmon || kind == iio) && slices.ContainsFunc(devices, alike) {
+					st.device = d.parent
+				}
+				all = append(all, st.list(sys))
+			}
+		}
+	}
+	number := map[string]int{}
+	for i := range all {
+		name := all[i].Name
+		if number[name]++; number[name] > 1 {
+			all[i].Name = fmt.Sprintf("%s-%d", name, number[name])
+		}
+	}
+	return all
+}
+
+// attributesOf returns what can be read of a device, "" for one that has only one.
+func attributesOf(kind, folder string) []string {
+	if kind == thermal {
+		return []string{""}
+	}
+	var all []string
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		name := e.Name()
+		channel := strings.TrimSuffix(strings.TrimSuffix(name, "_raw"), "_input")
+		switch {
+		case kind == w1 && (name == "temperature" || name == "w1_slave"):
+			return []string{""}
+		case kind == hwmon && (strings.HasSuffix(name, "_input") || strings.HasSuffix(name, "_alarm")):
+			all = append(all, name)
+		case kind == iio && strings.HasPrefix(name, "in_") && channel != name && !slices.Contains(all, channel):
+			all = append(all, channel)
+		case kind == powerSupply && slices.Contains([]string{"capacity", "status", "online", "voltage_now", "current_now", "temp"}, name):
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// list reads a sensor for the list.
+func (st settings) list(sys string) Listed {
+	r := reading{settings: st}
+	r.do(sys)
+	l := Listed{Declaration: st.declaration(), Value: r.value.text, Unit: r.unit, settings: st}
+	if r.place != nil {
+		l.Path = r.place.path
+	}
+	if r.err != nil {
+		l.Error = r.err.Error()
+	}
+	l.Name = strings.Map(func(c rune) rune {
+		if c == '/' || sources.IsPattern(string(c)) || c == ' ' {
+			return '-'
+		}
+		return c
+	}, strings.TrimSuffix(strings.TrimSuffix(strings.Trim(st.name+"-"+st.attribute, "-"), "_input"), "_raw"))
+	return l
+}
+
+// declaration writes st as a configuration has it.
+func (st *settings) declaration() string {
+	words := []string{st.kind + ": " + quoted(st.name)}
+	key := "attribute"
+	if st.kind == iio {
+		key = "channel"
+	}
+	if st.attribute != "" {
+		words = append(words, key+": "+quoted(st.attribute))
+	}
+	if st.device != "" {
+		words = append(words, "device: "+quoted(st.device))
+	}
+	return "{" + strings.Join(words, ", ") + "}"
+}
+
+// quoted writes a name as YAML, in quotes if it could mean something else.
+func quoted(s string) string {
+	if s == "" || '0' <= s[0] && s[0] <= '9' || strings.ContainsAny(s, ":#{}[],&*!|>'\"%@` ") {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
+}
+
+// Examine implements sources.Examiner. No attribute is read: a driver may have to
+// ask its device.
+func (p *Plan) Examine(x *sources.Report) {
+	for _, name := range p.Names() {
+		s := p.sensors[name]
+		subject := "sensor " + name
+		place, err := s.find(x.Path("/sys"))
+		if err == nil {
+			shown := place.path
+			if rest, ok := strings.CutPrefix(shown, x.Path("/sys")); ok {
+				shown = filepath.Join("/sys", rest)
+			}
+			x.Check(&s.at, subject, shown+" can be read", sources.PathError("read", shown, x.Access(shown, 4)), "run the agent as root, or in the group of the file")
+			continue
+		}
+		x.Bad(&s.at, subject, err.Error(), "`reflexd sensors` lists the sensors; `run` waits for it")
+	}
+}
