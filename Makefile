@@ -26,8 +26,9 @@ env_amd64   := GOARCH=amd64
 .PHONY: build docs demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself bench pictures packages dist apt-repo fuzz size tools fresh clean help
 .DELETE_ON_ERROR:
 
-build: ## the program for this machine, in build/
+build: ## the programs for this machine, in build/
 	$(GOBUILD) -o build/reflexd ./cmd/reflexd
+	$(GOBUILD) -o build/reflexd-mqtt ./cmd/reflexd-mqtt
 
 demo: tools build/arm64/reflexd ## boot an emulated Raspberry Pi and show the main job (INTERACTIVE=1 to play with it)
 	go run ./lab/demo -reflexd build/arm64/reflexd $(if $(INTERACTIVE),-interactive)
@@ -61,6 +62,10 @@ build/armv6/reflexd build/armv7/reflexd size: LDFLAGS += -R 0x4000
 .PHONY: $(TARGETS:%=build/%/reflexd)
 $(TARGETS:%=build/%/reflexd): build/%/reflexd:
 	$(env_$*) $(GOBUILD) -o $@ ./cmd/reflexd
+
+.PHONY: $(TARGETS:%=build/%/reflexd-mqtt)
+$(TARGETS:%=build/%/reflexd-mqtt): build/%/reflexd-mqtt:
+	$(env_$*) $(GOBUILD) -o $@ ./cmd/reflexd-mqtt
 
 lint: tools ## gofmt, go vet for all boards, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }

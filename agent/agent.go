@@ -11,12 +11,14 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/action"
+	"reflexd/agent/bridge"
 	"reflexd/agent/control"
 	"reflexd/agent/gesture"
 	"reflexd/agent/loop"
@@ -75,13 +77,14 @@ type Agent struct {
 	log     *slog.Logger
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next nine are among them
+	gpio    *gpio.Source     // this and the next ten are among them
 	link    *link.Source
 	uevent  *uevent.Source
 	netlink *netlink.Source
 	files   *file.Source
 	vars    *vars.Source
 	mount   *mount.Source
+	bridge  *bridge.Source
 	clock   *clock.Source
 	sensor  *sensor.Source
 	pwm     *pwm.Source
@@ -94,6 +97,7 @@ type Agent struct {
 	control *control.Server
 	env     *action.Env
 
+	bridging int32                         // process that is the bridge; 0 for none
 	notices  notices                       // for those who watch
 	encoding map[string][]func(any, error) // who waits for the next answer of a kind, while one is encoded
 
@@ -168,7 +172,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 	a.outputs = output.New(l, opts.Log, a.gpio, a.pwm, opts.Sys)
 	a.env = &action.Env{
 		Loop: l, Log: opts.Log, Spawn: a.spawn, Outputs: a.outputs, Keys: a.keys,
-		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars, Counters: a.counter,
+		Netlink: a.netlink, Files: a.files, Mounts: a.mount, Vars: a.vars, Bridge: a.bridge, Counters: a.counter,
 		Until: a.until, Emit: a.emit, EnableRule: a.enableRule, Switch: a.switchSource,
 		Environ: action.Inherited(os.Environ()), Proc: opts.Proc, Wall: a.clock.Stamp, Act: opts.act, Durations: a.durations,
 	}
@@ -230,6 +234,8 @@ func (a *Agent) know(s sources.Source) {
 		a.vars = s
 	case *mount.Source:
 		a.mount = s
+	case *bridge.Source:
+		a.bridge = s
 	case *file.Source:
 		a.files = s
 	case *clock.Source:
@@ -319,10 +325,12 @@ func (a *Agent) apply(c *Configuration) {
 	for i, s := range a.sources {
 		s.Apply(c.plans[i])
 	}
+	before := a.config
 	a.applyMetrics(c)
 	a.config, a.read = c, a.loop.Now()
 	if a.control != nil {
 		a.control.Use(&c.control)
+		a.adviseBridge(c, before)
 	}
 }
 
@@ -347,7 +355,7 @@ func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
 
 // recognise has the gestures found that the rules of c wait for.
 func (a *Agent) recognise(c *Configuration) {
-	var wants []sources.Want
+	wants := slices.Clone(c.exposedWants)
 	for _, r := range c.Rules {
 		for _, t := range r.Triggers {
 			wants = append(wants, t.Wants...)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"reflexd/agent/action"
+	"reflexd/agent/bridge"
 	"reflexd/agent/control"
 	"reflexd/agent/lint"
 	"reflexd/agent/mount"
@@ -49,6 +50,7 @@ var kinds = []sources.Kind{
 	clock.Kind,
 	sensor.Kind,
 	vars.Kind,
+	bridge.Kind,
 	counter.Kind, // after vars, which keeps its totals
 	mount.Kind,   // after uevent, so that its socket is open before the devices are listed
 	builtinKind,
@@ -62,29 +64,31 @@ type Configuration struct {
 	priority     string
 	Rules        []*rule.Rule
 
-	plans   []sources.Plan // in the order of kinds
-	gpio    *gpio.Plan     // this and the next twelve are among them
-	input   *input.Plan
-	uevent  *uevent.Plan
-	link    *link.Plan
-	netlink *netlink.Plan
-	signal  *signal.Plan
-	file    *file.Plan
-	sensor  *sensor.Plan
-	pwm     *pwm.Plan
-	counter *counter.Plan
-	vars    *vars.Plan
-	mount   *mount.Plan
-	builtin *builtinPlan
-	gesture gestures
-	control control.Policy
-	known   action.Known    // what actions may name, of rules and of clients
-	keys    map[string]bool // that rules name
-	metrics metricsSection
-	uses    action.Uses
-	watches []state.Watch   // what rules ask of how long states last
-	derived []sources.Topic // states of which no source sends events
-	version int
+	plans        []sources.Plan // in the order of kinds
+	gpio         *gpio.Plan     // this and the next twelve are among them
+	input        *input.Plan
+	uevent       *uevent.Plan
+	link         *link.Plan
+	netlink      *netlink.Plan
+	signal       *signal.Plan
+	file         *file.Plan
+	sensor       *sensor.Plan
+	pwm          *pwm.Plan
+	counter      *counter.Plan
+	vars         *vars.Plan
+	mount        *mount.Plan
+	bridge       *bridge.Plan
+	builtin      *builtinPlan
+	gesture      gestures
+	control      control.Policy
+	known        action.Known    // what actions may name, of rules and of clients
+	keys         map[string]bool // that rules name
+	metrics      metricsSection
+	uses         action.Uses
+	watches      []state.Watch   // what rules ask of how long states last
+	derived      []sources.Topic // states of which no source sends events
+	exposedWants []sources.Want  // what the bridge asks of the recogniser
+	version      int
 	// keepsText has actions keep how they were written.
 	keepsText  bool
 	references *action.References
@@ -156,6 +160,8 @@ func (c *Configuration) know(p sources.Plan) {
 		c.vars = p
 	case *mount.Plan:
 		c.mount = p
+	case *bridge.Plan:
+		c.bridge = p
 	case *builtinPlan:
 		c.builtin = p
 	}
@@ -210,11 +216,14 @@ func (c *Configuration) compile(ps *config.Problems) {
 		return counter.Pulse{Edge: edge, Both: both}, err
 	}, ps)
 	c.vars.KeepMore(c.counter.Kept())
+	if c.bridge.Declared() {
+		c.control.GrantBridge(c.bridge.Group())
+	}
 	c.control.Resolve(ps)
 	lines := c.gpio
 	c.known = action.Known{
 		Outputs: outputsOf(lines), PWMs: pwmsOf(c.pwm), Vars: c.vars, Counters: c.counter, References: &action.References{},
-		Netlink: c.netlink, Files: c.file, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
+		Netlink: c.netlink, Files: c.file, Bridge: c.bridge, Rules: rule.Names(c.specs), Switchable: c.switchable(), Uses: &c.uses, KeepsText: c.keepsText,
 	}
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	c.references = c.known.References
@@ -241,6 +250,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 	c.mount.Acts = c.uses.Mounts
 	c.keys = namedKeys(c.Rules)
 	c.watches, c.derived = watchesOf(c.Rules)
+	c.exposeThings(ps)
 }
 
 // watchesOf returns what rules ask of states. A watch is known by what it asks

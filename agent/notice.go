@@ -74,6 +74,7 @@ func (c *Configuration) checkFilter(f *client.Filter) error {
 func (a *Agent) publish(e *sources.Event) {
 	n := &a.notices
 	n.hold = false
+	a.tellBridge(e)
 	if a.control == nil || !a.control.Watching() {
 		return
 	}

@@ -8,6 +8,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -247,6 +248,21 @@ func (s *Simulation) Uevent(properties map[string]string) error {
 	err := s.agent.uevent.Simulate(properties)
 	s.Advance(0)
 	return err
+}
+
+// Message brings a message from the MQTT broker.
+func (s *Simulation) Message(topic, text string, retained bool) error {
+	return s.emitted(s.agent.config.bridge.Simulated(topic, text, retained))
+}
+
+// Broker has the MQTT broker connected, or not.
+func (s *Simulation) Broker(connected bool) error {
+	if !s.agent.config.bridge.Declared() {
+		return errors.New("the configuration has no section mqtt")
+	}
+	s.agent.bridge.SetBroker(connected, "simulated")
+	s.Advance(0)
+	return nil
 }
 
 // GiveDevice has a device with these properties be there at the start. It must

@@ -115,6 +115,12 @@ var verbs = map[string]verb{
 	"trigger":  {control.Act, (*Agent).trigger},
 	"cancel":   {control.Act, (*Agent).cancel},
 	"reload":   {control.Admin, (*Agent).reloadOnRequest},
+
+	"bridge":    {control.Bridge, (*Agent).beginBridge},
+	"broker":    {control.Bridge, (*Agent).noteBroker},
+	"deliver":   {control.Bridge, (*Agent).deliver},
+	"summary":   {control.Bridge, (*Agent).summary},
+	"published": {control.Bridge, (*Agent).notePublished},
 }
 
 // answer implements control.Handler.
@@ -122,6 +128,10 @@ func (a *Agent) answer(r control.Request, reply func(any, error)) {
 	v, ok := verbs[r.Verb]
 	if !ok {
 		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, slices.Sorted(maps.Keys(verbs)))))
+		return
+	}
+	if exposed, ok := exposedVerbs[r.Verb]; ok && r.Role < v.needs && a.control.Bridges(&r) {
+		exposed(a, r, reply)
 		return
 	}
 	if err := a.control.Authorise(&r, v.needs); err != nil {

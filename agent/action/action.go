@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"reflexd/agent/bridge"
 	"reflexd/agent/expand"
 	"reflexd/agent/output"
 	"reflexd/agent/spawn"
@@ -43,6 +44,7 @@ var kinds = []Kind{
 	unmountKind,
 	ejectKind,
 	sendKind,
+	publishKind,
 }
 
 // Kind declares one kind of action.
@@ -102,6 +104,7 @@ type Env struct {
 	Files   Files
 	Keys    Keys
 	Vars    *vars.Source
+	Bridge  *bridge.Source
 	// Counters sets the totals of counters.
 	Counters *counter.Source
 	Emit     func(*sources.Event)
@@ -152,6 +155,7 @@ type Known struct {
 	Counters *counter.Plan
 	Netlink  *netlink.Plan // the declared sockets
 	Files    Lines         // the declared files
+	Bridge   *bridge.Plan  // nil where nothing is published
 	// References are the values that texts may refer to.
 	References *References
 	Rules      []string // the names that rules were given

@@ -127,13 +127,16 @@ func (c *conn) close() {
 	c.closed = true
 	sources.StopTimer(&c.idle)
 	c.drop()
-	if c.filter != nil {
+	if c.streams() {
 		c.server.feed.leave(c)
 	}
 	c.watch.Close()
 	unix.Close(c.fd)
 	delete(c.server.conns, c)
 	c.server.countUser(&c.peer, -1)
+	if c.bridge != nil {
+		c.bridge.Gone()
+	}
 }
 
 func (c *conn) hangUp() {
@@ -179,7 +182,7 @@ func (c *conn) read() {
 	case err != nil || n == 0:
 		c.hangUp()
 		return
-	case c.filter != nil:
+	case c.streams():
 		c.refuse(errors.New("this connection watches: use another one for requests"))
 		return
 	}
@@ -217,6 +220,10 @@ func (c *conn) reply(result any, failure error) {
 	if f, ok := result.(*client.Filter); ok && failure == nil {
 		c.filter = f
 		result = client.Notice{Type: "watching", Version: client.Version}
+	}
+	if b, ok := result.(*Stream); ok && failure == nil {
+		c.bridge = b
+		result = b.Result
 	}
 	text, ok := result.(*Encoded)
 	if !ok || failure != nil {
@@ -298,12 +305,15 @@ func (c *conn) pause() {
 func (c *conn) sent() {
 	c.drop()
 	c.busy = false
-	if c.filter != nil {
+	if c.streams() {
 		sources.StopTimer(&c.idle)
 		c.limitBuffer(streamBuffer)
 		f := &c.server.feed
 		c.next = f.end()
 		f.watchers = append(f.watchers, c)
+		if c.bridge != nil {
+			c.bridge.Begun()
+		}
 	} else {
 		c.wait()
 	}

@@ -36,8 +36,8 @@ const (
 )
 
 // Handler answers a request by calling reply once, now or later, on the
-// loop's thread. result is sent as JSON; an *Encoded is sent as it is, and a
-// *client.Filter makes the client one that watches.
+// loop's thread. result is sent as JSON; an *Encoded is sent as it is, a
+// *client.Filter makes the client one that watches, and a *Stream the bridge.
 type Handler func(r Request, reply func(result any, err error))
 
 // Server serves the socket. All its methods are for the loop's thread.
@@ -254,12 +254,15 @@ func (s *Server) admits() bool {
 // Authorise returns an error unless the role of who asks includes needs. It
 // logs the refusal.
 func (s *Server) Authorise(r *Request, needs Role) error {
-	if r.Role >= needs {
+	if needs == Bridge && s.Bridges(r) || needs != Bridge && r.Role >= needs {
 		return nil
 	}
 	s.logRefusal(&r.From, r.Verb, needs, r.Role)
 	return fmt.Errorf("%w: %s needs the role %v, and user %d has %v (control: allow)", client.ErrDenied, r.Verb, needs, r.From.Uid, r.Role)
 }
+
+// Bridges reports whether the role bridge is among those of who asks.
+func (s *Server) Bridges(r *Request) bool { return s.policy.Bridges(&r.From) }
 
 const (
 	// refusalPeriod is how often refusals of a user are logged, mostRefused for
@@ -289,7 +292,7 @@ func (s *Server) Use(p *Policy) {
 	}
 	for c := range s.conns {
 		c.role = p.Of(&c.peer)
-		if c.role == None || c.filter != nil && c.role < Read {
+		if c.role == None || c.filter != nil && c.role < Read || c.bridge != nil && !p.Bridges(&c.peer) {
 			c.refuse(fmt.Errorf("%w: user %d has no role any more", client.ErrDenied, c.peer.Uid))
 		}
 	}

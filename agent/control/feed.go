@@ -12,6 +12,7 @@ package control
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -43,14 +44,29 @@ type view struct {
 type entry struct {
 	open   *view // for Admin
 	masked *view // for the others
+	bridge *view // for the bridge, and it alone; nil for none
 }
 
 func (e *entry) size() int {
+	if e.bridge != nil {
+		return len(e.bridge.packet)
+	}
 	n := len(e.open.packet)
 	if e.masked != e.open {
 		n += len(e.masked.packet)
 	}
 	return n
+}
+
+// of returns the view that is for c, nil for none.
+func (e *entry) of(c *conn) *view {
+	switch {
+	case c.bridge != nil:
+		return e.bridge
+	case c.role >= Admin && e.open != nil && !(c.filter.Masked && e.open.secret):
+		return e.open
+	}
+	return e.masked
 }
 
 // feed is the ring, and who reads it.
@@ -66,13 +82,14 @@ type feed struct {
 
 // Watching reports whether anybody watches: if not, there is no need to make a
 // Notice.
-func (s *Server) Watching() bool { return len(s.feed.watchers) > 0 }
+func (s *Server) Watching() bool {
+	return slices.ContainsFunc(s.feed.watchers, func(c *conn) bool { return c.bridge == nil })
+}
 
 // Publish shows a notice to the watchers: open to those whose role is Admin,
 // and masked, which may be the same, to the others. It keeps neither.
 func (s *Server) Publish(open, masked *client.Notice) {
-	f := &s.feed
-	if len(f.watchers) == 0 {
+	if !s.Watching() {
 		return
 	}
 	e := entry{open: newView(open)}
@@ -80,6 +97,38 @@ func (s *Server) Publish(open, masked *client.Notice) {
 		e.masked = newView(masked)
 		e.open.secret = masked.Masked
 	}
+	s.feed.add(e)
+}
+
+// Stream makes a client the bridge, to which Tell then sends notices.
+type Stream struct {
+	Result any    // is sent first
+	Begun  func() // is called when the client has it
+	Gone   func() // is called when the client is gone, be it before Begun
+}
+
+// Tell sends the bridge a notice, if there is one. It does not keep n.
+func (s *Server) Tell(n *client.Notice) error {
+	packet, err := marshal(n)
+	if err == nil && len(packet) > client.MaxPacket {
+		err = errors.New("it is too long for the bridge")
+	}
+	if err == nil {
+		s.feed.add(entry{bridge: &view{packet: packet}})
+	}
+	return err
+}
+
+// EndBridge sends the bridge away: it may come again.
+func (s *Server) EndBridge(why string) {
+	for c := range s.conns {
+		if c.bridge != nil {
+			c.refuse(errors.New(why))
+		}
+	}
+}
+
+func (f *feed) add(e entry) {
 	f.entries = append(f.entries, e)
 	f.bytes += e.size()
 	for len(f.entries) > mostEntries || f.bytes > mostBytes {
@@ -191,10 +240,14 @@ func (f *feed) leave(c *conn) {
 // watching is what a client that watches has beside others.
 type watching struct {
 	filter *client.Filter // nil for a client that does not watch
+	bridge *Stream        // nil for a client that is not the bridge
 	next   uint64         // the entry that comes next
 	lost   uint64         // entries that it missed, and whose number was not sent yet
 	full   bool           // its socket is
 }
+
+// streams reports whether the client receives notices.
+func (w *watching) streams() bool { return w.filter != nil || w.bridge != nil }
 
 // catchUp writes what is there for c, and returns how much work that was: 1 for
 // an entry that is passed over, skipCost for one that is written. It does
@@ -214,12 +267,9 @@ func (c *conn) catchUp(budget int) (work int) {
 			c.lost = 0
 		}
 		e := &f.entries[c.next-f.first]
-		v := e.masked
-		if c.role >= Admin && !(c.filter.Masked && e.open.secret) {
-			v = e.open
-		}
+		v := e.of(c)
 		work++
-		if c.wants(v) {
+		if v != nil && c.wants(v) {
 			if work += skipCost - 1; !c.put(v.packet) {
 				return work
 			}
@@ -250,6 +300,9 @@ func (c *conn) put(packet []byte) bool {
 // wants reports whether the client's filter lets v through.
 func (c *conn) wants(v *view) bool {
 	w := c.filter
+	if w == nil {
+		return true
+	}
 	return (w.Actions || !v.action) && matchesOne(w.Names, func(p string) bool { return matchesName(p, v) }) &&
 		matchesOne(w.Sources, func(p string) bool {
 			before, _, _ := strings.Cut(v.source, ":")

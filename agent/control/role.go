@@ -24,8 +24,9 @@ type Role uint8
 // The roles.
 const (
 	None Role = iota
-	// Bridge is reserved for a program that connects the agent to a network. It
-	// may connect; no verb is for it yet, and no configuration grants it.
+	// Bridge is that of a program that connects the agent to a network: it
+	// reaches what `mqtt` exposes. Those of the group have it beside any other
+	// role, and root and our own user.
 	Bridge
 	Read  // status, get, watch, why, rules
 	Act   // set, emit, enable, …
@@ -119,6 +120,21 @@ func parseID(s string) (string, error) {
 	return s, nil
 }
 
+// GrantBridge gives the role bridge to a group. Without a place, nobody asked
+// for it, and it need not exist.
+func (p *Policy) GrantBridge(group string, at config.Pos) {
+	g := &grant{group: group, at: at, whole: true, may: Bridge.String()}
+	if at.Line == 0 && g.resolve() != nil {
+		return
+	}
+	p.grants = append(p.grants, g)
+}
+
+// Bridges reports whether a peer has the role bridge, whatever others it has.
+func (p *Policy) Bridges(peer *Peer) bool {
+	return trusted(peer) || slices.ContainsFunc(p.grants, func(g *grant) bool { return roles[g.may] == Bridge && g.means(peer) })
+}
+
 // Resolve finds the users and groups. It reads files and may block.
 func (p *Policy) Resolve(ps *config.Problems) {
 	for _, g := range p.grants {
@@ -162,16 +178,20 @@ func (p *Policy) Of(peer *Peer) Role {
 	}
 	role := None
 	for _, g := range p.grants {
-		mine := !g.isGroup && peer.Uid == g.id || g.isGroup && (peer.Gid == g.id || slices.Contains(peer.Groups, g.id))
-		if mine {
+		if g.means(peer) {
 			role = max(role, roles[g.may])
 		}
 	}
 	return role
 }
 
+// means reports whether the grant is for the peer.
+func (g *grant) means(peer *Peer) bool {
+	return !g.isGroup && peer.Uid == g.id || g.isGroup && (peer.Gid == g.id || slices.Contains(peer.Groups, g.id))
+}
+
 // roles are the roles by the words that grant them.
-var roles = map[string]Role{"read": Read, "act": Act, "admin": Admin}
+var roles = map[string]Role{"bridge": Bridge, "read": Read, "act": Act, "admin": Admin}
 
 // trusted reports whether the peer is root or our own user.
 func trusted(peer *Peer) bool { return peer.Uid == 0 || int(peer.Uid) == os.Geteuid() }

@@ -20,7 +20,11 @@ netlink: {drv: {protocol: usersock, groups: [21]}}
 files: {sensor: {path: /dev/sensor}}
 sensors: {cpu: {thermal: cpu-thermal}}
 vars: {mode: {values: [day, night]}, n: {initial: 1}}
+mqtt: {broker: mqtt://broker}
 rules:
+  - {name: asked, when: {mqtt: play/+}, do: {publish: {topic: answer, text: "${PAYLOAD}"}}}
+  - {name: offline, when: {broker: disconnected, for: 5m}, if: {broker: disconnected}, do: {log: "offline"}}
+
   - {name: clicked, when: {line: bell, is: double-clicked}, do: {set: {line: lamp, to: toggle}}}
   - {name: lit, when: {line: lamp, is: on, for: 1m}, do: {set: {line: far, to: on}}}
   - {name: turned, when: {encoder: volume, is: turned}, do: {log: "${DIRECTION} ${STEPS}"}}
@@ -56,6 +60,13 @@ tests:
       - double-click: bell
       - expect: [{set: {line: lamp}}, {line: lamp, is: on}]
       - {expect: {line: far, is: on}, within: 61s}
+      - {mqtt: play/a, text: tune}
+      - {mqtt: play/b, text: old, retained: true}
+      - expect: {publish: {topic: answer, text: tune}}
+      - {broker: connected}
+      - {broker: disconnected}
+      - wait: 5m
+      - expect: {log: offline}
       - {encoder: volume, steps: 1}
       - {encoder: volume, steps: -2}
       - expect: [{log: "clockwise 1"}, {log: "counter-clockwise -1"}, {log: "counter-clockwise -1"}]

@@ -64,6 +64,8 @@ func stepKinds() []stepKind {
 		{"mount", "something is mounted, or not any more", mountStep},
 		{"event", "an event, as `emit` sends it", eventStep},
 		{"var", "a variable is set from outside", varStep},
+		{"mqtt", "a message from the MQTT broker", mqttStep},
+		{"broker", "the MQTT broker is connected, or not any more", brokerStep},
 		{"loss", "events of a source are lost", lossStep},
 		{"time", "the wall clock is set: `06:00`, or with a date", timeStep},
 		{"agent", "reflexd is stopped: rules with `agent: stopping` act, and nothing follows", agentStep},
@@ -401,6 +403,22 @@ func varStep(string) ([]config.Field, func(*play) error) {
 		{Name: "var", Required: true, Value: config.Word(&name, "the name of a variable")},
 		{Name: "is", Required: true, Value: config.Text(&is)},
 	}, func(p *play) error { return p.sim.SetVar(name, is) }
+}
+
+func mqttStep(string) ([]config.Field, func(*play) error) {
+	var topic, text string
+	var retained bool
+	return []config.Field{
+		{Name: "mqtt", Doc: "its topic, below the base topic", Required: true, Value: config.Word(&topic, "a topic")},
+		{Name: "text", Doc: "its payload", Value: config.Text(&text)},
+		{Name: "retained", Doc: "the broker had kept it", Default: "off", Value: config.Bool(&retained)},
+	}, func(p *play) error { return p.sim.Message(topic, text, retained) }
+}
+
+func brokerStep(string) ([]config.Field, func(*play) error) {
+	var is string
+	return []config.Field{{Name: "broker", Required: true, Value: config.OneOf(&is, "connected", "disconnected")}},
+		func(p *play) error { return p.sim.Broker(is == "connected") }
 }
 
 func lossStep(string) ([]config.Field, func(*play) error) {

@@ -175,6 +175,14 @@ func (p *Plan) Allows(name, value string) error {
 // have.
 func (p *Plan) Lists(name string) bool { return p.vars[name] != nil && p.vars[name].values != nil }
 
+// Values returns the values that the variable may have, nil for any.
+func (p *Plan) Values(name string) []string {
+	if v := p.vars[name]; v != nil {
+		return v.values
+	}
+	return nil
+}
+
 // Declares returns an error unless there is a variable of that name.
 func (p *Plan) Declares(name string) error {
 	if p.vars[name] != nil {

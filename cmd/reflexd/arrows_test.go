@@ -41,32 +41,36 @@ func list(t *testing.T, args ...string) []pkg {
 // The arrows of the house: who may import whom within the module. A pattern
 // ending in /... stands for a package and all below it.
 var arrows = map[string][]string{
-	"reflexd/cmd/...":        {"reflexd/agent", "reflexd/agent/recording", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/learn", "reflexd/machine", "reflexd/sources/...", "reflexd/board"},
-	"reflexd/machine":        {"reflexd/board", "reflexd/sources", "reflexd/sources/gpio"},
-	"reflexd/learn":          {"reflexd/blkid", "reflexd/machine", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
-	"reflexd/agent":          {"reflexd/agent/...", "reflexd/client", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
-	"reflexd/agent/loop":     {"reflexd/sources"},
-	"reflexd/agent/gesture":  {"reflexd/sources"},
-	"reflexd/agent/rule":     {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
-	"reflexd/agent/vars":     {"reflexd/config", "reflexd/regular", "reflexd/sources"},
-	"reflexd/agent/action":   {"reflexd/agent/account", "reflexd/agent/expand", "reflexd/agent/mount", "reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/counter", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
-	"reflexd/agent/output":   {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/spawn":    {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
-	"reflexd/agent/account":  {"reflexd/config"},
-	"reflexd/agent/expand":   {"reflexd/config", "reflexd/sources"},
-	"reflexd/agent/control":  {"reflexd/agent/account", "reflexd/client", "reflexd/config", "reflexd/sources"},
-	"reflexd/client":         {},
-	"reflexd/agent/scenario": {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
-	"reflexd/agent/state":    {"reflexd/sources"},
-	"reflexd/agent/diagram":  {},
-	"reflexd/agent/lint":     {"reflexd/agent/rule", "reflexd/config", "reflexd/sources", "reflexd/sources/clock"},
-	"reflexd/sources":        {"reflexd/config"},
-	"reflexd/sources/...":    {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},
-	"reflexd/sources/nl":     {},
-	"reflexd/sources/file":   {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},
-	"reflexd/config":         {"reflexd/regular"},
-	"reflexd/regular":        {},
-	"reflexd/board":          {},
+	"reflexd/cmd/...":          {"reflexd/agent", "reflexd/agent/recording", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/learn", "reflexd/machine", "reflexd/sources/...", "reflexd/board"},
+	"reflexd/machine":          {"reflexd/board", "reflexd/sources", "reflexd/sources/gpio"},
+	"reflexd/learn":            {"reflexd/blkid", "reflexd/machine", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
+	"reflexd/agent":            {"reflexd/agent/...", "reflexd/client", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
+	"reflexd/agent/loop":       {"reflexd/sources"},
+	"reflexd/agent/gesture":    {"reflexd/sources"},
+	"reflexd/agent/rule":       {"reflexd/agent/action", "reflexd/agent/vars", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/vars":       {"reflexd/config", "reflexd/regular", "reflexd/sources"},
+	"reflexd/agent/action":     {"reflexd/agent/account", "reflexd/agent/bridge", "reflexd/client/topic", "reflexd/agent/expand", "reflexd/agent/mount", "reflexd/agent/mount/fstype", "reflexd/agent/output", "reflexd/agent/spawn", "reflexd/agent/vars", "reflexd/config", "reflexd/regular", "reflexd/sources", "reflexd/sources/counter", "reflexd/sources/input", "reflexd/sources/netlink", "reflexd/sources/signal"},
+	"reflexd/agent/output":     {"reflexd/config", "reflexd/sources"},
+	"reflexd/agent/spawn":      {"reflexd/agent/account", "reflexd/config", "reflexd/sources"},
+	"reflexd/agent/account":    {"reflexd/config"},
+	"reflexd/agent/expand":     {"reflexd/config", "reflexd/sources"},
+	"reflexd/agent/control":    {"reflexd/agent/account", "reflexd/client", "reflexd/config", "reflexd/sources"},
+	"reflexd/client":           {},
+	"reflexd/agent/scenario":   {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/config", "reflexd/regular", "reflexd/sources"},
+	"reflexd/agent/state":      {"reflexd/sources"},
+	"reflexd/agent/diagram":    {},
+	"reflexd/agent/lint":       {"reflexd/agent/rule", "reflexd/config", "reflexd/sources", "reflexd/sources/clock"},
+	"reflexd/sources":          {"reflexd/config"},
+	"reflexd/sources/...":      {"reflexd/sources", "reflexd/config", "reflexd/board", "reflexd/sources/inotify", "reflexd/sources/nl"},
+	"reflexd/sources/nl":       {},
+	"reflexd/sources/file":     {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},
+	"reflexd/config":           {"reflexd/regular"},
+	"reflexd/regular":          {},
+	"reflexd/board":            {},
+	"reflexd/agent/bridge":     {"reflexd/client", "reflexd/client/topic", "reflexd/config", "reflexd/sources"},
+	"reflexd/client/topic":     {},
+	"reflexd/cmd/reflexd-mqtt": {"reflexd/bridge", "reflexd/client"},
+	"reflexd/bridge":           {"reflexd/client", "reflexd/client/topic"},
 
 	"reflexd/agent/recording":     {"reflexd/agent", "reflexd/agent/action", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/sources"},
 	"reflexd/sources/clock":       {"reflexd/sources", "reflexd/sources/clock/sun", "reflexd/config", "reflexd/regular", "reflexd/sources/inotify"},
@@ -81,7 +85,7 @@ var arrows = map[string][]string{
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
-	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/machine", "reflexd/learn", "reflexd/client") {
+	for _, p := range list(t, "reflexd/cmd/...", "reflexd/agent/...", "reflexd/sources/...", "reflexd/config/...", "reflexd/board/...", "reflexd/regular/...", "reflexd/blkid/...", "reflexd/machine", "reflexd/learn", "reflexd/client/...", "reflexd/bridge") {
 		allowed, ok := arrows[p.ImportPath]
 		if !ok {
 			allowed, ok = arrows[parent(p.ImportPath)]
@@ -116,7 +120,7 @@ func TestOnlyOneFileKnowsTheYAMLLibrary(t *testing.T) {
 
 func TestHeavyPackagesStayOut(t *testing.T) {
 	for _, p := range list(t, "-deps", "reflexd/cmd/reflexd") {
-		if slices.Contains([]string{"net", "net/http", "text/template", "os/exec"}, p.ImportPath) {
+		if slices.Contains([]string{"net", "net/http", "text/template", "os/exec"}, p.ImportPath) || strings.HasPrefix(p.ImportPath, "github.com/eclipse/") {
 			t.Errorf("the program links %s", p.ImportPath)
 		}
 	}

@@ -57,6 +57,8 @@ var Tools = []Tool{
 	{"mksquashfs", "squashfs-tools"},
 	{"mkudffs", "udftools"},
 	{"modprobe", "kmod"},
+	{"mosquitto", "mosquitto"},
+	{"mosquitto_passwd", "mosquitto"},
 	{"python3", "python3-minimal"},
 	{"qemu-system-aarch64", "qemu-system-arm"},
 	{"sfdisk", "fdisk"},

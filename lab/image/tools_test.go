@@ -55,6 +55,7 @@ var relays = map[string]string{
 	"lab.format":                 "image.Command refuses what is not in Tools",
 	"lab.pack":                   "image.Command refuses what is not in Tools",
 	"lab/bench.compile":          "image.Command refuses what is not in Tools",
+	"bridge.TestLastWill":        "runs what was built",
 	"lab/bench.runHere":          "runs what was built",
 	"lab/guest.start":            "runs on the board",
 	"lab/image.compileModule":    "image.Command refuses what is not in Tools",

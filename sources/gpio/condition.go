@@ -60,7 +60,7 @@ func (c *lineIs) compile(ps *config.Problems) sources.Question {
 			return sources.Whether(level == on)
 		}
 	}
-	c.plan.follow(c.Name)
+	c.plan.Follow(c.Name)
 	return c.Question
 }
 

@@ -82,9 +82,9 @@ func (p *Plan) State(name, word string) string {
 	return sources.Off
 }
 
-// follow has the source report the states of the line name, if it is an
+// Follow has the source report the states of the line name, if it is an
 // output.
-func (p *Plan) follow(name string) {
+func (p *Plan) Follow(name string) {
 	if !p.Output(name) {
 		return
 	}
@@ -93,6 +93,10 @@ func (p *Plan) follow(name string) {
 	}
 	p.followed[name] = true
 }
+
+// Line returns what is declared as name, nil for nothing and for encoders. It
+// must not be changed.
+func (p *Plan) Line(name string) *Line { return p.lines[name] }
 
 // Timing returns the times of its own that the line called name has.
 func (p *Plan) Timing(name string) sources.Timing {

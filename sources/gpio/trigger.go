@@ -108,7 +108,7 @@ func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
 	names := lines.FindAll(refs, ps)
 	o.edges.compile(t, names, ps)
 	for _, name := range names {
-		o.plan.follow(name)
+		o.plan.Follow(name)
 	}
 }
 

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+
+// The bridge at the control socket: what it receives, what it may do, and what
+// it may not.
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"reflexd/client"
+	"reflexd/sources"
+)
+
+const bridged = `
+mqtt: {broker: mqtts://broker.lan, group: users, expose: [bell, {lamp: {as: light}}, mode, var/shown: {as: sensor}]}
+lines: {bell: {button: GPIO4}, lamp: {output: GPIO5}, hidden: {output: GPIO6}}
+vars: {mode: {values: [day, night]}, secret: {}, shown: {}}
+rules:
+  - {name: play, when: {mqtt: play/+}, do: {log: "play ${TOPIC} ${PAYLOAD} ${JSON_STATE:-none}"}}
+  - {name: kept, when: {mqtt: kept, at_start: true}, do: {log: "kept ${PAYLOAD} ${RETAINED:-0}"}}
+  - {name: twice, when: {line: bell, is: double-clicked}, do: {log: twice}}
+  - {name: away, when: {broker: disconnected}, do: {log: "away ${REASON}"}}
+  - {name: there, when: {broker: connected}, do: {log: "there ${BROKER}"}}
+  - {name: chime, when: {event: chime}, do: [{publish: {topic: chime, text: "${N}", expire: 10s}}, {log: "published ${N}"}], on_failure: {log: "lost ${ERROR}"}}
+`
+
+func bridgeYAML() string {
+	return strings.Replace(bridged, "var/shown: {as: sensor}", "{var/shown: {as: sensor}}", 1)
+}
+
+// asBridge calls f as a user whose one right is the group users.
+func asBridge(t *testing.T, f func()) { as(t, 54321, 54321, []int{100}, f) }
+
+func dial(t *testing.T, r *rig) *client.Conn {
+	c, err := client.Dial(r.agent.opts.Socket)
+	if err != nil {
+		t.Error(err)
+		runtime.Goexit()
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestBridgeReachesWhatIsExposedAndNothingElse(t *testing.T) {
+	r := start(t, bridgeYAML(), withOutputs(t))
+	r.public()
+	asBridge(t, func() {
+		c := dial(t, r)
+		for _, name := range []string{"hidden", "line/hidden", "secret", "var/secret", "led/ACT", "lamp", "line/#", "line/lamp/../hidden", "", "line/la\x00mp", "$SYS"} {
+			if _, err := c.Set(name, "on"); !errors.Is(err, client.ErrDenied) {
+				t.Errorf("set %q: %v", name, err)
+			}
+			if _, err := c.Get(name); !errors.Is(err, client.ErrDenied) {
+				t.Errorf("get %q: %v", name, err)
+			}
+		}
+		for _, name := range []string{"line/bell", "var/shown"} {
+			if _, err := c.Set(name, "on"); !errors.Is(err, client.ErrDenied) {
+				t.Errorf("set %s, which only shows a state: %v", name, err)
+			}
+		}
+		if s, err := c.Set("line/lamp", "on"); err != nil || s.State != "on" {
+			t.Error(s, err)
+		}
+		if _, err := c.Set("var/mode", "noon"); err == nil {
+			t.Error("mode is noon")
+		}
+		if s, err := c.Set("var/mode", "night"); err != nil || s.State != "night" {
+			t.Error(s, err)
+		}
+		if _, err := c.Emit("chime", nil); !errors.Is(err, client.ErrDenied) {
+			t.Error("emit:", err)
+		}
+		for _, verb := range []string{"status", "rules", "watch", "pulse", "blink", "enable", "disable", "trigger", "cancel", "reload"} {
+			if err := c.Do(client.Request{Verb: verb, Name: "line/lamp"}, nil); !errors.Is(err, client.ErrDenied) {
+				t.Errorf("%s: %v", verb, err)
+			}
+		}
+		s, err := c.Summary()
+		if _, ok := s.Rules["play"]; err != nil || !ok || s.Version != "test" {
+			t.Error(s, err)
+		}
+	})
+	as(t, 54321, 54321, nil, func() {
+		if _, err := client.Dial(r.agent.opts.Socket); err == nil {
+			t.Error("a user without the group is let in")
+		}
+	})
+}
+
+// Those who may read are not the bridge for it.
+func TestReaderIsNoBridge(t *testing.T) {
+	r := start(t, bridgeYAML()+"control: {allow: [{uid: 54321, may: act}]}\n", withOutputs(t))
+	r.public()
+	as(t, 54321, 54321, nil, func() {
+		c := dial(t, r)
+		if _, err := c.Bridge(); !errors.Is(err, client.ErrDenied) {
+			t.Error(err)
+		}
+		if err := c.Deliver(client.Message{Topic: "play/a"}); !errors.Is(err, client.ErrDenied) {
+			t.Error(err)
+		}
+	})
+	asBridge(t, func() { // which has both
+		c := dial(t, r)
+		if b, err := c.Bridge(); err != nil || b.Broker != "mqtts://broker.lan" {
+			t.Error(b, err)
+		}
+	})
+}
+
+func TestMessagesFireRules(t *testing.T) {
+	r := start(t, bridgeYAML(), withOutputs(t))
+	r.public()
+	r.runRules()
+	asBridge(t, func() {
+		c := dial(t, r)
+		if err := c.Deliver(client.Message{Topic: "play/a", Payload: `{"state": 1.5, "list": []}`}); err != nil {
+			t.Error(err)
+		}
+		if err := c.Deliver(client.Message{Topic: "kept", Payload: "yes", Retained: true}); err != nil {
+			t.Error(err)
+		}
+		for _, m := range []client.Message{
+			{Topic: "play/a/b"}, {Topic: "play"}, {Topic: "other"}, {Topic: ""}, {Topic: "play/+"}, {Topic: "play/#"}, {Topic: "$SYS/x"},
+			{Topic: "line/lamp/set", Payload: "ON"}, {Topic: "play/\x01"}, {Topic: "play/a", Payload: "a\x00b"},
+		} {
+			if err := c.Deliver(m); err == nil {
+				t.Errorf("%+v is delivered", m)
+			}
+		}
+		if err := c.Deliver(client.Message{Topic: "play/a", Payload: "old", Retained: true}); err != nil {
+			t.Error(err)
+		}
+		if err := c.Deliver(client.Message{Topic: "play/b", Payload: "last"}); err != nil {
+			t.Error(err)
+		}
+	})
+	r.expect(`msg="play play/a {\"state\": 1.5, \"list\": []} 1.5"`)
+	r.expect(`msg="kept yes 1"`)
+	r.expect(`msg="play play/b last none"`)
+	if strings.Contains(r.log.String(), "play play/a old") {
+		t.Error("a retained message fires a rule without at_start")
+	}
+}
+
+// next returns the next notice that is of one of types.
+func nextOf(t *testing.T, c *client.Conn, types string) client.Notice {
+	t.Helper()
+	late := time.AfterFunc(patience, func() { c.Close() })
+	defer late.Stop()
+	for {
+		n, err := c.Next()
+		if err != nil {
+			t.Error(err)
+			runtime.Goexit()
+		}
+		if strings.Contains(types, n.Type) {
+			return n
+		}
+	}
+}
+
+func TestBridgeReceivesStatesEventsAndMessages(t *testing.T) {
+	r := start(t, bridgeYAML(), withOutputs(t))
+	r.public()
+	r.runRules()
+	asBridge(t, func() {
+		stream, c := dial(t, r), dial(t, r)
+		b, err := stream.Bridge()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got := fmt.Sprint(b.Expose); got != "[{line bell event   false [] [pressed released clicked double-clicked]} {line lamp light   true [] []} {var mode select   true [day night] []} {var shown sensor   false [] []}]" {
+			t.Error(got)
+		}
+		if got := fmt.Sprint(b.Subscribe); got != "[{play/+ false} {kept true}]" {
+			t.Error(got)
+		}
+		if _, err := c.Bridge(); !errors.Is(err, client.ErrBusy) {
+			t.Error("a second bridge:", err)
+		}
+		c = dial(t, r)
+		if err := c.Broker(true, ""); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Set("line/lamp", "on"); err != nil {
+			t.Error(err)
+		}
+		if n := nextOf(t, stream, "state event publish"); n.Kind+n.Name+n.State != "linelampon" {
+			t.Errorf("%+v", n)
+		}
+		if _, err := c.Set("var/mode", "night"); err != nil {
+			t.Error(err)
+		}
+		if n := nextOf(t, stream, "state event publish"); n.Kind+n.Name+n.State != "varmodenight" {
+			t.Errorf("%+v", n)
+		}
+		r.send("chime", "N=1")
+		n := nextOf(t, stream, "state event publish")
+		if n.Type != "publish" || n.Name != "chime" || n.Fields["text"] != "1" || n.Fields["expire"] != 10.0 {
+			t.Errorf("%+v", n)
+		}
+		if err := c.Published(n.Count, nil); err != nil {
+			t.Error(err)
+		}
+		r.expect(`msg="published 1"`)
+		r.send("chime", "N=2")
+		if err := c.Published(nextOf(t, stream, "publish").Count, errors.New("not authorized")); err != nil {
+			t.Error(err)
+		}
+		r.expect(`lost publish chime: \"not authorized\"`)
+		r.pressOnce("bell")
+		for _, want := range []string{"pressed", "released", "clicked"} {
+			if n := nextOf(t, stream, "event state"); n.Name+n.State != "bell"+want {
+				t.Errorf("%+v, expected %s", n, want)
+			}
+		}
+		r.expect("there mqtts://broker.lan")
+		stream.Close()
+	})
+	r.expect("away reflexd-mqtt is not connected")
+}
+
+// pressOnce presses and releases a button, as its line would.
+func (r *rig) pressOnce(name string) {
+	for _, p := range []sources.Press{sources.StartsUp, sources.Down, sources.Up} {
+		r.do(func() {
+			r.agent.emit(&sources.Event{Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "line", Name: name}, Source: "gpio:" + name, Press: p})
+		})
+	}
+}
+
+// What a rule publishes while there is no bridge waits for it, in its order.
+func TestMessagesWaitForTheBridge(t *testing.T) {
+	yaml := bridgeYAML()
+	yaml = strings.Replace(yaml, "when: {event: chime}", "when: {event: chime}, mode: parallel", 1)
+	r := start(t, strings.Replace(yaml, "expire: 10s", "expire: 1m", 1), withOutputs(t))
+	r.public()
+	r.runRules()
+	const all = 5
+	for i := range all {
+		r.send("chime", fmt.Sprint("N=", i))
+	}
+	asBridge(t, func() {
+		stream, c := dial(t, r), dial(t, r)
+		if _, err := stream.Bridge(); err != nil {
+			t.Error(err)
+			return
+		}
+		for i := range all {
+			n := nextOf(t, stream, "publish")
+			if n.Fields["text"] != fmt.Sprint(i) {
+				t.Errorf("message %d is %v", i, n.Fields["text"])
+			}
+			if err := c.Published(n.Count, nil); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	r.expect(fmt.Sprintf(`msg="published %d"`, all-1))
+}
+
+// A reload that changes what the bridge is to do sends it away; another does not.
+func TestReloadAdvisesTheBridge(t *testing.T) {
+	r := start(t, bridgeYAML(), withOutputs(t))
+	r.public()
+	stream := dial(t, r)
+	if _, err := stream.Bridge(); err != nil {
+		t.Fatal(err)
+	}
+	r.write(bridgeYAML() + "  - {when: {event: other}, do: {log: other}}\n")
+	if err := r.tryReload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := dial(t, r).Broker(true, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.write(strings.Replace(bridgeYAML(), "expose: [bell, ", "expose: [", 1))
+	if err := r.tryReload(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		n, err := stream.Next()
+		if err != nil {
+			if !strings.Contains(err.Error(), "the configuration has changed") {
+				t.Error(err)
+			}
+			break
+		}
+		if n.Type != "state" {
+			t.Error(n)
+		}
+	}
+	if b, err := dial(t, r).Bridge(); err != nil || len(b.Expose) != 3 {
+		t.Error(b, err)
+	}
+}
+
+// A publish without a broker fails when its time is over.
+func TestPublishExpires(t *testing.T) {
+	yaml := bridgeYAML()
+	r := start(t, strings.Replace(yaml, "expire: 10s", "expire: 10ms", 1), withOutputs(t))
+	r.public()
+	r.runRules()
+	r.send("chime", "N=1")
+	r.expect("lost publish chime: not within 10ms: the broker is disconnected: reflexd-mqtt is not connected to the agent")
+}

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: MIT
+
+// The bridge between a real agent and Debian's mosquitto.
+
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/autopaho"
+	"github.com/eclipse/paho.golang/paho"
+
+	"reflexd/agent"
+	"reflexd/client"
+	"reflexd/lab/image"
+)
+
+// patience bounds a failure and measures nothing.
+const patience = 30 * time.Second
+
+// mosquitto is a broker on the loopback.
+type mosquitto struct {
+	t    *testing.T
+	port int
+	conf string
+	cmd  *exec.Cmd
+}
+
+func startBroker(t *testing.T, conf string) *mosquitto {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mosquitto{t: t, port: l.Addr().(*net.TCPAddr).Port, conf: filepath.Join(t.TempDir(), "conf")}
+	l.Close()
+	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nuser root\n%s\n", m.port, conf)
+	if err := os.WriteFile(m.conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	t.Cleanup(m.kill)
+	return m
+}
+
+func (m *mosquitto) start() {
+	m.t.Helper()
+	m.cmd = image.Command(context.Background(), "mosquitto", "-c", m.conf)
+	if err := m.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", m.port)); err == nil {
+			c.Close()
+			return
+		}
+	}
+	m.t.Fatal("mosquitto does not listen")
+}
+
+func (m *mosquitto) kill() {
+	_ = m.cmd.Process.Kill()
+	_ = m.cmd.Wait()
+}
+
+// buffer is a log that can be read meanwhile.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// rig is an agent, a bridge and somebody else at the broker.
+type rig struct {
+	t      *testing.T
+	socket string
+	log    *buffer // of the bridge
+	agent  *buffer // the log of the agent
+	there  chan struct{}
+	stop   func()
+	got    chan string // TOPIC PAYLOAD, with an r for retained
+	other  *autopaho.ConnectionManager
+}
+
+const rules = `
+vars: {mode: {values: [day, night]}, note: {}, secret: {}}
+rules:
+  - {when: {mqtt: play/+}, do: {log: "play ${TOPIC} ${PAYLOAD} ${JSON_STATE:-none}"}}
+  - {when: {mqtt: "#"}, do: {log: "any ${TOPIC}"}}
+  - {when: {mqtt: kept, at_start: true}, do: {log: "kept ${PAYLOAD} ${RETAINED:-0}"}}
+  - {when: {event: chime}, mode: parallel, do: [{publish: {topic: chime, text: "${N}"}}, {log: "published ${N}"}], on_failure: {log: "lost ${ERROR}"}}
+  - {when: {broker: disconnected}, do: {log: "away ${REASON}"}}
+`
+
+func start(t *testing.T, mqtt string) *rig {
+	t.Helper()
+	dir := t.TempDir()
+	r := &rig{t: t, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100), got: make(chan string, 20_000)}
+	file := filepath.Join(dir, "c.yaml")
+	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, ps, err := agent.Load([]string{file})
+	if err != nil || ps.Failed() {
+		t.Fatal(err, ps)
+	}
+	a, err := agent.New(c, agent.Options{Log: slog.New(slog.NewTextHandler(r.agent, nil)), Version: "test", Socket: r.socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- a.Run() }()
+	t.Cleanup(func() { a.Stop(); <-ended })
+	r.run()
+	return r
+}
+
+// run starts the bridge.
+func (r *rig) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	opts := Options{Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Socket: r.socket, Root: "testdata/board", Version: "test",
+		Connected: func() { r.there <- struct{}{} }}
+	go func() {
+		defer close(done)
+		if err := Run(ctx, opts); err != nil {
+			r.t.Error(err)
+		}
+	}()
+	r.stop = sync.OnceFunc(func() { cancel(); <-done })
+	r.t.Cleanup(r.stop)
+}
+
+func (r *rig) connected() {
+	r.t.Helper()
+	select {
+	case <-r.there:
+	case <-time.After(patience):
+		r.t.Fatal("the bridge is not connected: ", r.log.String())
+	}
+}
+
+// observe connects another client, which subscribes to everything.
+func (r *rig) observe(port int) {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r.t.Cleanup(cancel)
+	u, _ := url.Parse(fmt.Sprint("mqtt://127.0.0.1:", port))
+	m, err := autopaho.NewConnection(ctx, autopaho.ClientConfig{ServerUrls: []*url.URL{u}, KeepAlive: 20,
+		ReconnectBackoff: func(int) time.Duration { return 50 * time.Millisecond },
+		OnConnectionUp: func(m *autopaho.ConnectionManager, _ *paho.Connack) {
+			go m.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: 1}}})
+		},
+		ClientConfig: paho.ClientConfig{ClientID: "other", OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
+			s := p.Packet.Topic + " " + string(p.Packet.Payload)
+			if p.Packet.Retain {
+				s += " r"
+			}
+			r.got <- s
+			return true, nil
+		}}}})
+	if err == nil {
+		err = m.AwaitConnection(ctx)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.other = m
+}
+
+func (r *rig) publish(topic, payload string, retain bool) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := r.other.Publish(ctx, &paho.Publish{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: retain}); err != nil {
+		r.t.Fatal(topic, err)
+	}
+}
+
+// expect waits for a message at the broker.
+func (r *rig) expect(want string) {
+	r.t.Helper()
+	late := time.After(patience)
+	var seen []string
+	for {
+		select {
+		case s := <-r.got:
+			if s == want {
+				return
+			}
+			seen = append(seen, s)
+		case <-late:
+			r.t.Fatalf("%q is not published, but %.2000q\n%s", want, seen, r.log)
+		}
+	}
+}
+
+func (r *rig) waitFor(b *buffer, text string) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(b.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.t.Fatalf("the log has no %q: %.5000s", text, b)
+		}
+	}
+}
+
+func (r *rig) call(f func(*client.Conn) error) {
+	r.t.Helper()
+	c, err := client.Dial(r.socket)
+	if err == nil {
+		defer c.Close()
+		err = f(c)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) value(name string) string {
+	var v string
+	r.call(func(c *client.Conn) error { s, err := c.Get(name); v = s.State; return err })
+	return v
+}
+
+func (r *rig) emit(n int) {
+	r.call(func(c *client.Conn) error {
+		_, err := c.Emit("chime", map[string]string{"N": fmt.Sprint(n)})
+		return err
+	})
+}
+
+func plainMQTT(m *mosquitto, more string) string {
+	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.port, more)
+}
+
+func TestStatesCommandsAndMessages(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ", homeassistant: true"))
+	r.connected()
+	r.observe(m.port)
+	for _, want := range []string{"reflexd/porch/availability online r", "reflexd/porch/var/mode day r"} {
+		t.Log(want)
+		r.other.Subscribe(context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#"}}})
+		r.expect(want)
+	}
+	r.publish("reflexd/porch/var/mode/set", "night", false)
+	r.expect("reflexd/porch/var/mode night")
+	if r.value("var/mode") != "night" {
+		t.Error("mode is", r.value("var/mode"))
+	}
+	r.publish("reflexd/porch/play/a", `{"state": "x"}`, false)
+	r.waitFor(r.agent, `play play/a {\"state\": \"x\"} x`)
+	r.emit(7)
+	r.expect("reflexd/porch/chime 7")
+	r.waitFor(r.agent, "published 7")
+	r.publish("reflexd/porch/play/b", "once", false)
+	r.waitFor(r.agent, "any play/b")
+	r.publish("reflexd/porch/play/c", "end", false)
+	r.waitFor(r.agent, "any play/c")
+	if n := strings.Count(r.agent.String(), "play play/b once"); n != 1 {
+		t.Error("a message that matches two filters comes", n, "times")
+	}
+	r.stop()
+	r.expect("reflexd/porch/availability offline")
+}
+
+// Nothing but what the configuration names does anything.
+func TestHostileMessages(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ""))
+	r.connected()
+	r.observe(m.port)
+	r.publish("reflexd/porch/var/mode/set", "night", true) // retained: the bridge has it live as well
+	r.expect("reflexd/porch/var/mode night")
+	r.call(func(c *client.Conn) error { _, err := c.Set("var/mode", "day"); return err })
+	for _, hostile := range [][2]string{
+		{"reflexd/porch/var/secret/set", "x"}, {"reflexd/porch/var/mode/set", "noon"}, {"reflexd/porch/var/mode/set", ""}, {"reflexd/porch/var/note/set", "a\x00b"},
+		{"reflexd/porch/var/note/set", "\xff"}, {"reflexd/porch/var/note/set", strings.Repeat("x", 5000)}, {"reflexd/porch/line/mode/set", "ON"},
+		{"reflexd/porch/play/a", strings.Repeat("y", 1<<20)}, {"reflexd/porch/play/a", strings.Repeat("\x01", 4000)},
+		{"reflexd/porch/var/mode/set/set", "night"}, {"reflexd/porch/rule/x/set", "x"}, {"reflexd/other/var/mode/set", "night"},
+	} {
+		r.publish(hostile[0], hostile[1], false)
+	}
+	for i := range 2000 {
+		r.publish(fmt.Sprint("reflexd/porch/flood", i%7), "x", false)
+	}
+	r.publish("reflexd/porch/play/last", "x", false)
+	r.waitFor(r.agent, "play play/last")
+	if r.value("var/mode") != "day" || r.value("var/note") != "" || r.value("var/secret") != "" {
+		t.Error(r.value("var/mode"), r.value("var/note"), r.value("var/secret"))
+	}
+	for _, wrong := range []string{"yyyy", "panic", `\x01`} {
+		if strings.Contains(r.agent.String(), wrong) {
+			t.Errorf("the agent's log has %q", wrong)
+		}
+	}
+	if n := strings.Count(r.log.String(), "a message is dropped"); n != 1 {
+		t.Error(n, "warnings of dropped messages")
+	}
+	r.stop() // a retained command waits for the next start
+	r.run()
+	r.connected()
+	r.publish("reflexd/porch/play/again", "x", false)
+	r.waitFor(r.agent, "play play/again")
+	if r.value("var/mode") != "day" {
+		t.Error("an old command was obeyed")
+	}
+}
+
+func TestBrokerAwayAndBack(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ""))
+	r.connected()
+	r.observe(m.port)
+	m.kill()
+	r.waitFor(r.agent, "away")
+	r.emit(1)
+	r.emit(2)
+	for _, v := range []string{"a", "b", "c"} {
+		r.call(func(c *client.Conn) error { _, err := c.Set("note", v); return err })
+	}
+	begun := time.Now()
+	m.start()
+	r.connected()
+	if took := time.Since(begun); took > 15*time.Second {
+		t.Error("it took", took)
+	}
+	r.waitFor(r.agent, "published 1")
+	r.waitFor(r.agent, "published 2")
+	r.expect("reflexd/porch/var/note c")
+	if n := strings.Count(r.log.String(), "broker disconnected"); n > 3 {
+		t.Error(n, "lines in the log:", r.log)
+	}
+}
+
+// A broker that is frozen is noticed, and its last will is there if the bridge
+// is killed.
+func TestFrozenBroker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for the keep alive")
+	}
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ""))
+	r.connected()
+	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	r.waitFor(r.agent, "away")
+	if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	r.connected()
+}
+
+func TestPasswordAndItsRefusal(t *testing.T) {
+	dir := t.TempDir()
+	users, password := filepath.Join(dir, "users"), filepath.Join(dir, "password")
+	if out, err := image.Command(t.Context(), "mosquitto_passwd", "-b", "-c", users, "porch", "sesame").CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	if err := os.WriteFile(password, []byte("wrong\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := startBroker(t, "password_file "+users)
+	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.port, password))
+	r.waitFor(r.log, "broker refuses the connection: not authorized")
+	opts := Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}
+	if err := Check(context.Background(), opts, &buffer{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
+		t.Error(err)
+	}
+	r.stop()
+	if err := os.WriteFile(password, []byte("sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.run()
+	r.connected()
+	out := &buffer{}
+	if err := Check(context.Background(), opts, out); err != nil || !strings.Contains(out.String(), "connected; topic p, client id reflexd-10000000abcdef01") {
+		t.Error(out, err)
+	}
+	if strings.Contains(r.log.String(), "sesame") || strings.Contains(r.log.String(), "wrong") {
+		t.Error("the log has the password")
+	}
+}
+
+// The last will is there when the program is killed; with the next start the
+// board is there again.
+func TestLastWill(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ", homeassistant: true"))
+	r.connected()
+	r.observe(m.port)
+	r.expect("reflexd/porch/availability online r")
+	r.stop()
+	r.expect("reflexd/porch/availability offline")
+	program := filepath.Join(t.TempDir(), "reflexd-mqtt")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "reflexd/cmd/reflexd-mqtt").CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	cmd := exec.Command(program, "run", "--socket", r.socket)
+	cmd.Stderr = r.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("reflexd/porch/availability online")
+	for verb, want := range map[string]string{"check": "connected; topic reflexd/porch", "discovery": `"command_topic": "reflexd/porch/var/mode/set"`} {
+		if out, err := exec.Command(program, verb, "--socket", r.socket).CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v: %s", verb, err, out)
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	r.expect("reflexd/porch/availability offline")
+}
+
+// Home Assistant is told again when it starts; another board with the same topic
+// is reported.
+func TestHomeAssistantStarts(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ", homeassistant: true"))
+	r.connected()
+	r.observe(m.port)
+	device := Device{ID: "reflexd-10000000abcdef01", Base: "reflexd/porch", Model: "Raspberry Pi 4 Model B Rev 1.4", Version: "test", HA: client.HomeAssistant{Prefix: "homeassistant"},
+		Expose: []client.Exposed{{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}}, {Kind: "var", Name: "note", As: "text", Settable: true}}}
+	payload, _ := device.Payload()
+	r.expect(device.Topic() + " " + string(payload) + " r")
+	r.publish("homeassistant/status", "online", false)
+	r.expect(device.Topic() + " " + string(payload))
+	r.publish("reflexd/porch/availability", "online", false)
+	r.waitFor(r.log, "another client publishes under the same topic")
+	r.publish("reflexd/porch/availability", "offline", true)
+	r.expect("reflexd/porch/availability offline")
+	r.expect("reflexd/porch/availability online")
+	device.Expose = append(device.Expose, client.Exposed{Kind: "line", Name: "lamp", As: "light", Settable: true})
+	old, _ := device.Payload()
+	r.stop()
+	r.publish(device.Topic(), string(old), true)
+	r.run()
+	r.connected()
+	gone, _ := removed(old, payload)
+	r.expect(device.Topic() + " " + string(gone))
+	r.expect(device.Topic() + " " + string(payload))
+	r.expect("reflexd/porch/line/lamp ")
+}

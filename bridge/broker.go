@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+
+// The broker: the only file that knows the MQTT library.
+
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/eclipse/paho.golang/autopaho"
+	"github.com/eclipse/paho.golang/paho"
+
+	"reflexd/client"
+)
+
+const (
+	keepAlive      = 10 // seconds
+	connectTimeout = 5 * time.Second
+	publishTimeout = 10 * time.Second
+	// mostPacket is the size of the largest packet that the broker may send.
+	mostPacket = 64 << 10
+	// longestPause is between two attempts to connect, give or take a fifth.
+	longestPause = 8 * time.Second
+)
+
+// received is a message from the broker.
+type received struct {
+	topic    string
+	payload  []byte
+	retained bool
+	by       int // number of the subscription, 0 if the broker does not say
+}
+
+// dialling is what a broker is connected with.
+type dialling struct {
+	settings *client.Bridge
+	id       string // the client id
+	will     string // topic of `offline`; "" for no last will
+	up       func()
+	down     func(error)
+	message  func(received)
+}
+
+// broker is a connection that is made again whenever it is lost.
+type broker struct{ manager *autopaho.ConnectionManager }
+
+func connect(ctx context.Context, d *dialling) (*broker, error) {
+	address, err := address(d.settings.Broker)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := tlsConfig(d.settings)
+	if err != nil {
+		return nil, err
+	}
+	password, err := password(d.settings)
+	if err != nil {
+		return nil, err
+	}
+	expiry, packet := uint32(0), uint32(mostPacket)
+	cfg := autopaho.ClientConfig{
+		ServerUrls: []*url.URL{address}, TlsCfg: secure, KeepAlive: keepAlive, CleanStartOnInitialConnection: true,
+		ConnectTimeout: connectTimeout, ReconnectBackoff: pause,
+		ConnectUsername: d.settings.User, ConnectPassword: password,
+		OnConnectionUp:   func(*autopaho.ConnectionManager, *paho.Connack) { d.up() },
+		OnConnectionDown: func() bool { d.down(errors.New("the connection is lost")); return true },
+		OnConnectError:   func(err error) { d.down(explain(err)) },
+		ConnectPacketBuilder: func(c *paho.Connect, _ *url.URL) (*paho.Connect, error) {
+			c.CleanStart = true
+			c.Properties = &paho.ConnectProperties{SessionExpiryInterval: &expiry, MaximumPacketSize: &packet}
+			return c, nil
+		},
+		ClientConfig: paho.ClientConfig{
+			ClientID: d.id, PacketTimeout: publishTimeout,
+			OnServerDisconnect: func(p *paho.Disconnect) { d.down(disconnection(p)) },
+			OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
+				r := received{topic: p.Packet.Topic, payload: p.Packet.Payload, retained: p.Packet.Retain}
+				if p.Packet.Properties != nil && p.Packet.Properties.SubscriptionIdentifier != nil {
+					r.by = *p.Packet.Properties.SubscriptionIdentifier
+				}
+				d.message(r)
+				return true, nil
+			}},
+		},
+	}
+	if d.will != "" {
+		cfg.WillMessage = &paho.WillMessage{Topic: d.will, Payload: []byte("offline"), QoS: 1, Retain: true}
+	}
+	m, err := autopaho.NewConnection(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &broker{m}, nil
+}
+
+// pause is how long to wait before an attempt. Boards that lost the same broker
+// do not come back all at once.
+func pause(attempt int) time.Duration {
+	if attempt == 0 {
+		return time.Duration(rand.Int64N(int64(300 * time.Millisecond)))
+	}
+	d := min(longestPause, time.Second<<min(attempt-1, 10))
+	return d*4/5 + time.Duration(rand.Int64N(int64(d*2/5)))
+}
+
+func address(broker string) (*url.URL, error) {
+	u, err := url.Parse(broker)
+	if err != nil {
+		return nil, fmt.Errorf("the address of the broker: %w", err)
+	}
+	if u.Port() == "" {
+		port := "1883"
+		if u.Scheme == "mqtts" {
+			port = "8883"
+		}
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return u, nil
+}
+
+func tlsConfig(s *client.Bridge) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.CAFile != "" {
+		text, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM form", s.CAFile)
+		}
+	}
+	if s.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file, key_file: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// password reads the password: from its file, or from the credential that
+// systemd passes.
+func password(s *client.Bridge) ([]byte, error) {
+	path := s.PasswordFile
+	if path == "" {
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" || s.User == "" {
+			return nil, nil
+		}
+		path = filepath.Join(dir, "mqtt-password")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("password_file: %w", err)
+	}
+	return []byte(strings.TrimRight(string(text), "\r\n")), nil
+}
+
+// explain returns why there is no connection, in words for people.
+func explain(err error) error {
+	var refused *autopaho.ConnackError
+	var certificate x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Errorf("the broker refuses the connection: %s", reason(refused.ReasonCode, refused.Reason))
+	case errors.As(err, &certificate) && certificate.Reason == x509.Expired && time.Now().Before(certificate.Cert.NotBefore):
+		return fmt.Errorf("the clock is not set: it shows %s, and the broker's certificate is valid from %s",
+			time.Now().Format(time.DateOnly), certificate.Cert.NotBefore.Format(time.DateOnly))
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
+
+func disconnection(p *paho.Disconnect) error {
+	why := ""
+	if p.Properties != nil {
+		why = p.Properties.ReasonString
+	}
+	return fmt.Errorf("the broker ends the connection: %s", reason(p.ReasonCode, why))
+}
+
+// reason returns the words for a reason code of MQTT 5.
+func reason(code byte, more string) string {
+	words := map[byte]string{0x84: "it does not speak MQTT 5", 0x85: "client identifier not valid", 0x86: "bad user name or password", 0x87: "not authorized",
+		0x88: "server unavailable", 0x89: "server busy", 0x8a: "banned", 0x8b: "server shutting down", 0x8d: "keep alive timeout",
+		0x8e: "another client uses the same client id", 0x90: "topic name invalid", 0x95: "packet too large", 0x97: "quota exceeded", 0x99: "payload format invalid"}
+	s, ok := words[code]
+	if !ok {
+		s = fmt.Sprintf("reason code 0x%02x", code)
+	}
+	if more != "" {
+		s += " (" + more + ")"
+	}
+	return s
+}
+
+// refusal is the broker's refusal of one message: no use to send it again.
+type refusal struct{ error }
+
+// publish returns when the broker has the message.
+func (b *broker) publish(ctx context.Context, it *item) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	p := &paho.Publish{Topic: it.topic, Payload: []byte(it.payload), QoS: 1, Retain: it.retain}
+	if it.expire > 0 {
+		seconds := uint32(max(1, it.expire/time.Second))
+		p.Properties = &paho.PublishProperties{MessageExpiry: &seconds}
+	}
+	r, err := b.manager.Publish(ctx, p)
+	if r != nil && r.ReasonCode >= 0x80 {
+		return refusal{errors.New(reason(r.ReasonCode, ""))}
+	}
+	return err
+}
+
+// subscription is one topic filter. Its place in a list, from 1, is its number.
+type subscription struct {
+	filter   string
+	retained bool // also what the broker has kept
+}
+
+func (b *broker) subscribe(ctx context.Context, number int, s subscription) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	options := paho.SubscribeOptions{Topic: s.filter, QoS: 1, NoLocal: true, RetainHandling: 2}
+	if s.retained {
+		options.RetainHandling = 0
+	}
+	if _, err := b.manager.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{options},
+		Properties: &paho.SubscribeProperties{SubscriptionIdentifier: &number}}); err != nil {
+		return fmt.Errorf("subscribe to %s: %w", s.filter, err)
+	}
+	return nil
+}
+
+// close ends the connection without the last will.
+func (b *broker) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = b.manager.Disconnect(ctx)
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"reflexd/client"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func porch() *Device {
+	return &Device{ID: "reflexd-1000", Base: "reflexd/porch", Model: "Raspberry Pi 4", Version: "1.0", HA: client.HomeAssistant{Prefix: "homeassistant", Area: "Porch"},
+		Expose: []client.Exposed{
+			{Kind: "line", Name: "bell", As: "event", Events: []string{"pressed", "released", "clicked", "double-clicked"}},
+			{Kind: "line", Name: "front door", As: "binary_sensor", Class: "door"},
+			{Kind: "line", Name: "lamp", As: "light", Settable: true},
+			{Kind: "line", Name: "fan", As: "switch", Settable: true},
+			{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}},
+			{Kind: "var", Name: "note", As: "text", Settable: true},
+			{Kind: "var", Name: "target", As: "number", Settable: true, Unit: "°C"},
+			{Kind: "var", Name: "count", As: "sensor", Unit: "m³"},
+		}}
+}
+
+func TestDiscovery(t *testing.T) {
+	payload, err := porch().Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := json.Indent(&text, payload, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	text.WriteByte('\n')
+	const golden = "testdata/discovery.json"
+	if *update {
+		if err := os.WriteFile(golden, text.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || !bytes.Equal(want, text.Bytes()) {
+		t.Errorf("%s differs (%v); -update writes it:\n%s", golden, err, text.String())
+	}
+	if porch().Topic() != "homeassistant/device/reflexd-1000/config" {
+		t.Error(porch().Topic())
+	}
+}
+
+// documented are the keys that Home Assistant documents for each platform,
+// beside those of all; https://www.home-assistant.io/integrations/mqtt.
+var documented = map[string]string{
+	"binary_sensor": "state_topic device_class", "switch": "state_topic command_topic", "light": "state_topic command_topic",
+	"select": "state_topic command_topic options", "text": "state_topic command_topic", "number": "state_topic command_topic min max step mode unit_of_measurement",
+	"sensor": "state_topic state_class unit_of_measurement", "event": "state_topic event_types device_class",
+	"device_automation": "automation_type type subtype topic payload value_template",
+}
+
+func TestDiscoveryHasDocumentedKeysOnly(t *testing.T) {
+	payload, _ := porch().Payload()
+	var p struct {
+		Components map[string]object `json:"components"`
+	}
+	if err := json.Unmarshal(payload, &p); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[any]bool{}
+	for key, c := range p.Components {
+		platform, _ := c["platform"].(string)
+		for name := range c {
+			if !strings.Contains(" platform name unique_id default_entity_id "+documented[platform]+" ", " "+name+" ") {
+				t.Errorf("%s: a %s has no key %s", key, platform, name)
+			}
+		}
+		if id := c["unique_id"]; id != nil && ids[id] {
+			t.Error(id, "is not unique")
+		} else {
+			ids[id] = true
+		}
+	}
+}
+
+func TestWhatIsNotExposedAnyMoreIsRemoved(t *testing.T) {
+	before, _ := porch().Payload()
+	d := porch()
+	d.Expose = d.Expose[1:]
+	d.Expose[1].As = "switch"
+	now, _ := d.Payload()
+	payload, stale := removed(before, now)
+	var p struct {
+		Components map[string]object `json:"components"`
+	}
+	if err := json.Unmarshal(payload, &p); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(p.Components["line_bell"]) != "map[platform:event]" || fmt.Sprint(p.Components["line_bell_clicked"]) != "map[platform:device_automation]" ||
+		fmt.Sprint(p.Components["line_lamp"]) != "map[platform:light]" || len(p.Components["line_fan"]) < 4 {
+		t.Error(p.Components)
+	}
+	if fmt.Sprint(stale) != "[reflexd/porch/event/bell]" {
+		t.Error(stale)
+	}
+	for _, before := range [][]byte{nil, now, []byte("{"), []byte(`{"components": 1}`)} {
+		if payload, stale := removed(before, now); payload != nil || stale != nil {
+			t.Errorf("%s: %s %s", before, payload, stale)
+		}
+	}
+}
+
+func TestQueue(t *testing.T) {
+	now := time.Unix(0, 0)
+	q := newQueue(3)
+	q.now = func() time.Time { return now }
+	for i := range 5 {
+		q.put(item{topic: "event", payload: fmt.Sprint(i), until: now.Add(time.Duration(i+1) * time.Second)})
+		q.put(item{topic: "a", payload: fmt.Sprint(i), state: true})
+	}
+	q.put(item{topic: "b", payload: "x", state: true})
+	now = now.Add(3 * time.Second)
+	var got []string
+	for it, ok := q.take(); ok; it, ok = q.take() {
+		got = append(got, it.topic+it.payload)
+	}
+	if fmt.Sprint(got) != "[event3 event4 a4 bx]" || q.losses() != 3 {
+		t.Error(got, q.losses())
+	}
+	q.put(item{topic: "a", payload: "new", state: true})
+	q.back(item{topic: "a", payload: "old", state: true})
+	q.back(item{topic: "e", payload: "1"})
+	if it, _ := q.take(); it.topic != "e" {
+		t.Error(it)
+	}
+	if it, _ := q.take(); it.payload != "new" {
+		t.Error(it)
+	}
+}
+
+func TestSerial(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, _ := Serial(dir); s != "" {
+		t.Error(s)
+	}
+	put("etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+	hashed, _ := Serial(dir)
+	if len(hashed) != 16 || strings.Contains("0123456789abcdef0123456789abcdef", hashed) {
+		t.Error(hashed)
+	}
+	put("sys/class/dmi/id/product_serial", "To Be Filled By O.E.M.\n")
+	if s, _ := Serial(dir); s != hashed {
+		t.Error(s)
+	}
+	put("sys/class/dmi/id/board_serial", "A/B c\n")
+	if s, _ := Serial(dir); s != "A-2fB-20c" {
+		t.Error(s)
+	}
+	put("sys/firmware/devicetree/base/serial-number", "00000000abcd\x00")
+	if s, _ := Serial(dir); s != "00000000abcd" {
+		t.Error(s)
+	}
+}
+
+// FuzzTake: whatever the broker sends, nothing that is not exposed is asked of
+// the agent, which is not there.
+func FuzzTake(f *testing.F) {
+	f.Add("reflexd/porch/line/lamp/set", "ON", false, 0)
+	f.Add("reflexd/porch/#", "\x00", true, 9)
+	f.Add("homeassistant/device/reflexd-1000/config", `{"components":{"x":{"platform":1}}}`, true, 0)
+	s := &session{opts: &Options{Socket: "/nonexistent"}, log: slog.New(slog.DiscardHandler), queue: newQueue(10), device: *porch(), retained: map[string]string{},
+		settings: &client.Bridge{Subscribe: []client.Subscription{{Filter: "play/+"}, {Filter: "#", Retained: true}}}}
+	f.Fuzz(func(t *testing.T, topic, payload string, retained bool, by int) {
+		err := s.take(received{topic, []byte(payload), retained, by})
+		if err == nil && strings.HasSuffix(topic, "/set") && s.settable(strings.TrimSuffix(strings.TrimPrefix(topic, "reflexd/porch/"), "/set")) != nil {
+			t.Error("set without an agent")
+		}
+		now, _ := s.device.Payload()
+		removed([]byte(payload), now)
+	})
+}
+
+// certificate makes a certificate for 127.0.0.1 that is its own authority.
+func certificate(t *testing.T, from, to time.Time) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "broker"}, NotBefore: from, NotAfter: to, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+func TestTLS(t *testing.T) {
+	now := time.Now()
+	cert, key := certificate(t, now.Add(-time.Hour), now.Add(time.Hour))
+	m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s\ncafile %s\nrequire_certificate true", cert, key, cert))
+	r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s, cert_file: %s, key_file: %s}", m.port, cert, cert, key))
+	r.connected()
+	other := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: q, cert_file: %s, key_file: %s}", m.port, cert, key))
+	other.waitFor(other.log, "certificate signed by unknown authority")
+}
+
+func TestCertificateThatIsNotValidYet(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		from, to time.Time
+		want     string
+	}{
+		{now.Add(24 * time.Hour), now.Add(48 * time.Hour), "the clock is not set"},
+		{now.Add(-48 * time.Hour), now.Add(-24 * time.Hour), "expired"},
+	} {
+		cert, key := certificate(t, c.from, c.to)
+		m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s", cert, key))
+		r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s}", m.port, cert))
+		r.waitFor(r.log, c.want)
+		err := Check(context.Background(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, &buffer{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Error(err)
+		}
+		r.stop()
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for broker, want := range map[string]string{"mqtt://a": "a:1883", "mqtts://a": "a:8883", "mqtts://a:1": "a:1", "mqtt://[::1]": "[::1]:1883", "mqtt://[fe80::1]:9": "[fe80::1]:9"} {
+		if u, err := address(broker); err != nil || u.Host != want {
+			t.Error(broker, u, err)
+		}
+	}
+}
+
+// Attempts are never more than ten seconds apart.
+func TestPause(t *testing.T) {
+	for attempt := range 100 {
+		if d := pause(attempt); d < 0 || d > 10*time.Second || attempt > 4 && d < 6*time.Second {
+			t.Error(attempt, d)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+
+// reflexd-mqtt connects a running reflexd to an MQTT broker. What it does is in
+// the section mqtt of the agent's configuration.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"reflexd/bridge"
+)
+
+// version is set when the program is linked.
+var version = "unknown"
+
+const usage = `usage: reflexd-mqtt VERB [--socket PATH] [--verbose]
+
+  run         connect the agent to the broker, until SIGTERM
+  check       connect once, and report why that fails
+  discovery   print what Home Assistant is told about this board
+  version     print the version
+
+The broker, and what it can reach, are in the section mqtt of the
+configuration of reflexd: see reflexd.yaml(5).
+`
+
+// The exit codes.
+const (
+	success = iota
+	failure
+	misuse
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, errors io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(errors, usage)
+		return misuse
+	}
+	flags := flag.NewFlagSet("reflexd-mqtt", flag.ContinueOnError)
+	flags.SetOutput(errors)
+	flags.Usage = func() { fmt.Fprint(errors, usage) }
+	socket := flags.String("socket", "", "the agent's control socket")
+	verbose := flags.Bool("verbose", false, "log more")
+	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
+		return misuse
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	opts := bridge.Options{Socket: *socket, Version: version,
+		Log: slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: level, ReplaceAttr: plainTime}))}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	var err error
+	switch args[0] {
+	case "run":
+		err = bridge.Run(ctx, opts)
+	case "check":
+		err = bridge.Check(ctx, opts, out)
+	case "discovery":
+		err = bridge.Discovery(opts, out)
+	case "version", "--version":
+		_, err = fmt.Fprintln(out, version)
+	case "help", "--help", "-h":
+		_, err = fmt.Fprint(out, usage)
+	default:
+		fmt.Fprint(errors, usage)
+		return misuse
+	}
+	if err != nil {
+		fmt.Fprintln(errors, "reflexd-mqtt:", err)
+		return failure
+	}
+	return success
+}
+
+// plainTime leaves the time to the journal.
+func plainTime(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 && os.Getenv("JOURNAL_STREAM") != "" {
+		return slog.Attr{}
+	}
+	return a
+}
