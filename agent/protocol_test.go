@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/rule"
-	"reflexd/lab/image"
 	"reflexd/client"
+	"reflexd/lab/image"
 )
 
 const protocolPage = "../docs/reference/control.md"
