@@ -100,7 +100,7 @@ func TestEveryWayAllocatesNothing(t *testing.T) {
 			before := fired()
 			allocs := testing.AllocsPerRun(100, func() { next(); next() })
 			switch matches := fired() > before; {
-			case allocs != 0:
+			case allocs != 0 && !(raced && name == "logged"):
 				t.Errorf("%s, %s: %v allocations for two events", way.name, name, allocs)
 			case matches != !(i == 3 || i == 5 || i == 6):
 				t.Errorf("%s: rules fired: %v", way.name, matches)

@@ -119,7 +119,10 @@ func TestBurst(t *testing.T) {
 			r.write(w, fmt.Sprintf("%d\n", i))
 		}
 		r.await("all lines", func() bool { return len(r.heard) == count })
-		for i, line := range describe(r.heard) {
+		r.mu.Lock()
+		heard := describe(r.heard)
+		r.mu.Unlock()
+		for i, line := range heard {
 			if line != fmt.Sprintf("readable a TEXT=%d", i) {
 				t.Fatalf("line %d is %q", i, line)
 			}
