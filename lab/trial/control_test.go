@@ -54,7 +54,7 @@ rules:
 				t.Fatal(err)
 			}
 			b.pull(t, 22, true)
-			if _, err := b.AwaitMatch(t.Context(), a.dir+"/stream", `"name":"door","state":"rising","source":"gpio:door","fields":`); err != nil {
+			if _, err := b.AwaitMatch(t.Context(), a.dir+"/stream", `"name":"door","state":"rising","source":"gpio:door","names":\["door"\],"fields":`); err != nil {
 				t.Fatal(err)
 			}
 			if out := a.verb("get", "door"); out != "on\n" {

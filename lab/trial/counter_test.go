@@ -63,7 +63,7 @@ rules:
 	b.shell(t, fmt.Sprintf("kill -STOP %d", pid))
 	pulses(raw, 1500, 2*time.Millisecond)
 	b.shell(t, fmt.Sprintf("kill -CONT %d", pid))
-	line := a.expect("events lost.*source=gpio:fan count=")
+	line := a.expect("events lost.* name=fan count=")
 	var lost int
 	if _, err := fmt.Sscanf(line[strings.Index(line, "count="):], "count=%d", &lost); err != nil {
 		t.Fatal(err)

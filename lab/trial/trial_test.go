@@ -50,7 +50,7 @@ func TestEdgeRunsAProgramAndSetsAnOutput(t *testing.T) {
 func TestButtonHeldAtStartFiresNothing(t *testing.T) {
 	b := on(t, lab.Virt)
 	b.pull(t, 22, false)
-	a := b.start(t, strings.Replace(doorbell, "{button: GPIO22}", "{input: GPIO22, active: low}", 1))
+	a := b.start(t, strings.Replace(doorbell, "{button: GPIO22}", "{button: GPIO22, bias: disabled}", 1))
 	b.pull(t, 22, true)
 	a.expect("line bell rising")
 	b.press(t, 22)
