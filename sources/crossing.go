@@ -32,10 +32,22 @@ func (c *Crossing) Fields() []config.Field {
 	}
 }
 
-// Hysteresis returns the YAML field `hysteresis`, for whoever keeps a Latch.
-func (c *Crossing) Hysteresis() config.Field {
-	return config.Field{Name: "hysteresis", Doc: "with above or below: once fired, not again until the value was back beyond the limit by this much",
-		Default: "0", Value: c.limit(&c.hysteresis)}
+// LatchFields returns the YAML fields of Fields and `hysteresis`, for whoever keeps
+// a Latch. at is set to the place of the last of them.
+func (c *Crossing) LatchFields(at *config.Pos) []config.Field {
+	fields := append(c.Fields(), config.Field{Name: "hysteresis", Doc: "with above or below: once fired, not again until the value was back beyond the limit by this much",
+		Default: "0", Value: c.limit(&c.hysteresis)})
+	for i := range fields {
+		fields[i].Value = config.At(at, fields[i].Value)
+	}
+	return fields
+}
+
+// LevelFields returns the YAML fields of Fields for a condition on what.
+func (c *Crossing) LevelFields(what string) []config.Field {
+	fields := c.Fields()
+	fields[0].Doc, fields[1].Doc = what+" is above this", what+" is below this"
+	return fields
 }
 
 func (c *Crossing) limit(p **Number) config.Value { return NumberValue(p, c.Integers) }

@@ -73,7 +73,7 @@ func TestHysteresis(t *testing.T) {
 		var c Crossing
 		ps := &config.Problems{}
 		n, _ := config.Parse("t.yaml", []byte(yaml), ps)
-		config.Object(append(c.Fields(), c.Hysteresis())...).Read(n, ps)
+		config.Object(c.LatchFields(new(config.Pos))...).Read(n, ps)
 		c.Check(config.Pos{}, ps)
 		if want == "" {
 			if !ps.Failed() {
@@ -106,7 +106,7 @@ func TestCrossingComplains(t *testing.T) {
 		var c Crossing
 		ps := &config.Problems{}
 		n, _ := config.Parse("t.yaml", []byte(yaml), ps)
-		config.Object(append(c.Fields(), c.Hysteresis())...).Read(n, ps)
+		config.Object(c.LatchFields(new(config.Pos))...).Read(n, ps)
 		if c.Check(config.Pos{}, ps); !strings.Contains(ps.Error(), want) {
 			t.Errorf("%s: %q lacks %q", yaml, ps.Error(), want)
 		}

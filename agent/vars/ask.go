@@ -65,7 +65,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 		Fields: []string{"VAR", "VALUE", "PREVIOUS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 			a, c := &asked{plan: p}, &crossing{}
-			fields := append(a.fields("its new value, by default any", false), c.fields()...)
+			fields := append(a.fields("its new value, by default any", false), c.limit.LatchFields(&c.at)...)
 			return append(fields, a.LastingSpec.Fields("a value")...), func(t *sources.Trigger, ps *config.Problems) {
 				a.trigger(t, c.limit.Limited(), ps)
 				c.restrict(p, a.name, t, ps)

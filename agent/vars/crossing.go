@@ -21,14 +21,6 @@ type crossing struct {
 	stays sources.Latch // likewise, for a trigger that waits for the state to last
 }
 
-func (c *crossing) fields() []config.Field {
-	fields := append(c.limit.Fields(), c.limit.Hysteresis())
-	for i := range fields {
-		fields[i].Value = config.At(&c.at, fields[i].Value)
-	}
-	return fields
-}
-
 // restrict has t match only when the variable passes the limit.
 func (c *crossing) restrict(p *Plan, name string, t *sources.Trigger, ps *config.Problems) {
 	if c.at.Line == 0 || p.vars[name] == nil {

@@ -41,19 +41,12 @@ type crossing struct {
 }
 
 func (c *crossing) yaml() []config.Field {
-	limits := func(l *sources.Crossing, at *config.Pos) []config.Field {
-		fields := append(l.Fields(), l.Hysteresis())
-		for i := range fields {
-			fields[i].Value = config.At(at, fields[i].Value)
-		}
-		return fields
-	}
 	fields := []config.Field{
 		{Name: "counter", Required: true, Doc: "the name of a counter under `counters`", Value: config.At(&c.at, sources.RefValue("the name of a counter")(&c.name))},
 		{Name: "every", Doc: "when the total passes a multiple of this many units", Value: config.At(&c.everyAt, sources.NumberValue(&c.every, false))},
-		{Name: "rate", Doc: "when the rate passes a limit: {below: 300}", Value: config.Object(limits(&c.rate, &c.rateAt)...)},
+		{Name: "rate", Doc: "when the rate passes a limit: {below: 300}", Value: config.Object(c.rate.LatchFields(&c.rateAt)...)},
 	}
-	return append(append(fields, limits(&c.total, &c.limitAt)...), c.lasting.Fields("above, below and rate")...)
+	return append(append(fields, c.total.LatchFields(&c.limitAt)...), c.lasting.Fields("above, below and rate")...)
 }
 
 func (c *crossing) trigger(t *sources.Trigger, ps *config.Problems) {
@@ -166,17 +159,10 @@ type level struct {
 }
 
 func (l *level) yaml() []config.Field {
-	fields := append([]config.Field{
+	return append([]config.Field{
 		{Name: "counter", Doc: "the name of a counter under `counters`", Required: true, Value: config.At(&l.at, sources.RefValue("the name of a counter")(&l.name))},
-		{Name: "rate", Doc: "limits of the rate: {below: 300}", Value: config.Object(levels(&l.rate, "the rate")...)},
-	}, levels(&l.total, "the total")...)
-	return fields
-}
-
-func levels(c *sources.Crossing, what string) []config.Field {
-	fields := c.Fields()
-	fields[0].Doc, fields[1].Doc = what+" is above this", what+" is below this"
-	return fields
+		{Name: "rate", Doc: "limits of the rate: {below: 300}", Value: config.Object(l.rate.LevelFields("the rate")...)},
+	}, l.total.LevelFields("the total")...)
 }
 
 func (l *level) compile(ps *config.Problems) sources.Question {

@@ -53,16 +53,12 @@ type memory struct {
 }
 
 func (c *crossing) yaml() []config.Field {
-	fields := append(c.limit.Fields(), c.limit.Hysteresis())
-	for i := range fields {
-		fields[i].Value = config.At(&c.limitAt, fields[i].Value)
-	}
-	fields = append([]config.Field{
+	fields := append([]config.Field{
 		{Name: "sensor", Required: true, Doc: "the name of a sensor under `sensors`, or a pattern, one or a list",
 			Value: config.At(&c.at, config.OneOrMore(&c.names, sources.RefValue("the name of a sensor")))},
 		{Name: "is", Doc: "`on` is a number that is not 0; `absent`: it cannot be read; or use above or below",
 			Value: config.At(&c.isAt, config.OneOf(&c.is, changed, sources.On, sources.Off, present, absent))},
-	}, fields...)
+	}, c.limit.LatchFields(&c.limitAt)...)
 	fields = append(fields, config.Field{Name: "by", Doc: "with changed: only once it changed by so much since the firing before",
 		Value: config.At(&c.byAt, sources.NumberValue(&c.by, false))})
 	return append(fields, c.lasting.Fields("everything but changed")...)
@@ -233,8 +229,7 @@ func (l *level) yaml() []config.Field {
 	fields := append([]config.Field{
 		{Name: "sensor", Doc: "the name of a sensor under `sensors`", Required: true, Value: config.At(&l.at, sources.RefValue("the name of a sensor")(&l.name))},
 		{Name: "is", Doc: "the required state: `on` is a number that is not 0", Value: config.OneOf(&l.is, sources.On, sources.Off, present, absent)},
-	}, l.limit.Fields()...)
-	fields[2].Doc, fields[3].Doc = "the value is above this", "the value is below this"
+	}, l.limit.LevelFields("the value")...)
 	return append(fields, l.question.ForField())
 }
 
