@@ -141,17 +141,15 @@ type remote struct {
 	write int
 }
 
-// receiver plugs one in.
+// receiver plugs one in. How it is opened is told on the loop, for that is what
+// orders it before the opening.
 func (r *rig) receiver(name string) *remote {
-	m := &remote{r: r, path: filepath.Join(r.dev, name)}
-	r.source.openLirc = func(path, _ string) (*lirc, error) {
-		var p [2]int
-		if err := unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
-			return nil, err
-		}
-		m.write = p[1]
-		return &lirc{p[0], "A receiver"}, nil
-	}
+	var p [2]int
+	r.must(unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
+	m := &remote{r: r, path: filepath.Join(r.dev, name), write: p[1]}
+	r.do(func() {
+		r.source.openLirc = func(string, string) (*lirc, error) { return &lirc{p[0], "A receiver"}, nil }
+	})
 	r.must(os.WriteFile(m.path, nil, 0o600))
 	return m
 }
