@@ -72,9 +72,10 @@ func ParseAnswer(m Message) (Answer, error) {
 var ErrChanged = errors.New("it changed meanwhile")
 
 // Ask sends a request to the kernel and yields the messages of the answer: one,
-// or with NLM_F_DUMP all of a list. An error comes last. The socket must have
-// been opened with a Timeout, and be a member of no group. A Message is valid
-// until the next.
+// or with NLM_F_DUMP all of a list. An error comes last. A list that the caller
+// gives up is received to its end, because the kernel makes one at a time and
+// answers EBUSY until then. The socket must have been opened with a Timeout, and
+// be a member of no group. A Message is valid until the next.
 func (s *Socket) Ask(request Message) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		s.seq++
@@ -87,7 +88,7 @@ func (s *Socket) Ask(request Message) iter.Seq2[Message, error] {
 		for !a.over {
 			b, err := a.receive(s.FD)
 			if err != nil {
-				yield(Message{}, os.NewSyscallError("recvmsg", err))
+				a.end(os.NewSyscallError("recvmsg", err), yield)
 				return
 			}
 			a.each(b, yield)
@@ -101,6 +102,7 @@ type answers struct {
 	seq     uint32
 	changed bool
 	over    bool
+	givenUp bool // by the caller, who must not be called again
 }
 
 // receive returns the kernel's next datagram.
@@ -125,16 +127,23 @@ func (a *answers) each(b []byte, yield func(Message, error) bool) {
 			wanted, err = a.take(m)
 		}
 		if err != nil {
-			a.over = true
-			yield(Message{}, err)
+			a.end(err, yield)
 			return
 		}
-		if wanted && !yield(m, nil) {
-			a.over = true
+		if wanted && !a.givenUp {
+			a.givenUp = !yield(m, nil)
 		}
 		if a.over {
 			return
 		}
+	}
+}
+
+// end ends the answer by an error.
+func (a *answers) end(err error, yield func(Message, error) bool) {
+	a.over = true
+	if !a.givenUp {
+		yield(Message{}, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +228,23 @@ func TestEndOfADump(t *testing.T) {
 		})
 		if !a.over || last != test.want {
 			t.Errorf("%s: over %v, %v", what, a.over, last)
+		}
+	}
+}
+
+// A list that the caller gives up goes on to its end, unseen: until then, the
+// kernel begins no other.
+func TestAListThatIsGivenUp(t *testing.T) {
+	link := Message{Type: unix.RTM_NEWLINK, Flags: unix.NLM_F_MULTI, Seq: 1}.Append(nil)
+	end := Message{Type: unix.NLMSG_DONE, Flags: unix.NLM_F_MULTI, Seq: 1, Body: errnoBytes(unix.EIO)}.Append(nil)
+	a, seen := answers{seq: 1}, 0
+	giveUp := func(Message, error) bool { seen++; return false }
+	for _, step := range []struct {
+		datagram []byte
+		over     bool
+	}{{append(slices.Clone(link), link...), false}, {link, false}, {end, true}} {
+		if a.each(step.datagram, giveUp); a.over != step.over || seen != 1 {
+			t.Errorf("over %v, and %d messages seen", a.over, seen)
 		}
 	}
 }
