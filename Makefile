@@ -23,7 +23,7 @@ env_arm64   := GOARCH=arm64
 env_riscv64 := GOARCH=riscv64
 env_amd64   := GOARCH=amd64
 
-.PHONY: build docs demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself bench pictures packages dist apt-repo fuzz size tools fresh clean help
+.PHONY: build docs demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself soak bench pictures packages dist apt-repo fuzz size tools fresh clean help
 .DELETE_ON_ERROR:
 
 build: ## the programs for this machine, in build/
@@ -94,6 +94,12 @@ lab-pi3 lab-virt lab-virt-2: lab-%:
 
 lab-itself:
 	go test -tags lab -count=1 -timeout 20m $$(go list ./lab/... | grep -v /trial)
+
+# Not among the prerequisites of test: a minute of the one and two rounds of the
+# other are.
+soak: lab build/arm64/reflexd build/armv6/reflexd ## an hour of everything that can happen to a board, and 600 damaged drives (SOAK=8h, MUTANTS=3000, SEED=what an earlier run printed)
+	REFLEXD_SOAK=$(or $(SOAK),1h) REFLEXD_MUTANTS=$$(($(or $(MUTANTS),600) / 12)) REFLEXD_SEED=$(SEED) REFLEXD_BUILD=$(CURDIR)/build \
+		go test -tags lab -count=1 -v -timeout 0 -run 'TestSoak|TestMountDamagedDrives' ./lab/trial
 
 bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or interfaces: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
