@@ -150,6 +150,17 @@ func guestProgram(ctx context.Context) ([]byte, error) {
 // Build builds a package of this module for the guest, statically. Arch is arm64, armv7 or armv6: the
 // guest's kernel runs them all.
 func Build(ctx context.Context, arch, pkg, output string) error {
+	return compile(ctx, arch, pkg, "build", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
+}
+
+// BuildTests is Build for the tests of a package: those that this machine has
+// no devices for, the guest can run.
+func BuildTests(ctx context.Context, arch, pkg, output string) error {
+	return compile(ctx, arch, pkg, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
+}
+
+// compile runs the Go command for the guest.
+func compile(ctx context.Context, arch, pkg string, args ...string) error {
 	goarch, ok := map[string][]string{
 		"arm64": {"GOARCH=arm64"},
 		"armv7": {"GOARCH=arm", "GOARM=7"},
@@ -158,7 +169,7 @@ func Build(ctx context.Context, arch, pkg, output string) error {
 	if !ok {
 		return fmt.Errorf("build %s: no board of architecture %q", pkg, arch)
 	}
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
+	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = moduleDir()
 	c.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=-buildvcs=false"), goarch...)
 	if said, err := c.CombinedOutput(); err != nil {

@@ -106,6 +106,13 @@ func boot(c lab.Config) (*board, error) {
 		"/usr/bin/mpc":           recorder,
 		"/usr/bin/poweroff":      recorder,
 	}
+	for arch, path := range inputTests {
+		program := filepath.Join(dir, "inputs."+arch)
+		if err := lab.BuildTests(ctx, arch, "reflexd/sources/input", program); err != nil {
+			return nil, err
+		}
+		files[path] = lab.Executable(program)
+	}
 	if err := addDrivers(ctx, files); err != nil {
 		return nil, err
 	}
