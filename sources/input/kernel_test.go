@@ -165,7 +165,9 @@ func TestKernelUnplug(t *testing.T) {
 	r.expect("key KEY_A down")
 	v.unplug()
 	// The kernel releases the keys of a device that goes, or we do.
-	r.until("it is released", func() bool { return strings.Contains(r.told(), "key KEY_A up") && strings.Contains(r.told(), "input it absent") })
+	r.until("it is released", func() bool {
+		return strings.Contains(r.told(), "key KEY_A up") && strings.Contains(r.told(), "input it absent")
+	})
 	r.quiet()
 	if st := r.status("it"); st.OK {
 		t.Errorf("status is %+v", st)
