@@ -54,8 +54,7 @@ type Source struct {
 	lines    map[string]*line
 
 	folders *inotify.Folders // nil unless devices are watched
-	retry   sources.Timer    // nil if none is set
-	backoff time.Duration
+	opener  sources.Opener[*survey]
 	triedAt time.Duration        // when waiting requests were tried last
 	held    map[string]*heldChip // by the paths of their devices
 
@@ -75,7 +74,17 @@ func Open(h sources.Host) *Source {
 }
 
 func open(h sources.Host, k *kernel) *Source {
-	return &Source{host: h, kernel: k}
+	s := &Source{host: h, kernel: k}
+	s.opener = sources.Opener[*survey]{
+		Loop:    h.Loop,
+		Open:    s.chips,
+		OnLoop:  true,
+		Use:     s.openWaiting,
+		Discard: func(*survey) {}, // openWaiting has closed it
+		Pause:   s.pause,
+		Report:  func(error) {}, // each request logs its own
+	}
+	return s
 }
 
 // Apply implements sources.Source. A line that both plans ask for, be it in
@@ -109,8 +118,8 @@ func (s *Source) Apply(plan sources.Plan) {
 		l.followed = p.followed[l.name]
 	}
 	s.watchDevices()
-	s.backoff = firstRetry
-	s.openWaiting()
+	s.opener.Stop() // it may be open with the requests that there were
+	s.opener.Visit()
 	s.announce(before)
 }
 
@@ -171,16 +180,20 @@ func (s *Source) thisBoard() *board.Board {
 	return s.found
 }
 
-// openWaiting tries to open all requests that are waited for.
-func (s *Source) openWaiting() {
-	sources.StopTimer(&s.retry)
-	defer s.watchHeld()
+// chips surveys the chips, if a request waits for one.
+func (s *Source) chips() (*survey, error) {
 	if !s.anyWaiting() {
-		return
+		return &survey{}, nil
 	}
-	s.triedAt = s.host.Loop.Now()
-	chips := s.survey()
+	return s.survey(), nil
+}
+
+// openWaiting tries to open all requests that are waited for. It returns why
+// one of them still waits: if any, one for which a timer is to be set.
+func (s *Source) openWaiting(chips *survey) (why error) {
+	defer s.watchHeld()
 	defer chips.close()
+	s.triedAt = s.host.Loop.Now()
 	for _, r := range s.requests {
 		if !r.waiting() {
 			continue
@@ -188,6 +201,9 @@ func (s *Source) openWaiting() {
 		waited := r.err != nil
 		if err := r.open(chips); err != nil {
 			r.wait(err)
+			if why == nil || passing(r.err) {
+				why = r.err
+			}
 			continue
 		}
 		r.err, r.lost = nil, false
@@ -195,7 +211,7 @@ func (s *Source) openWaiting() {
 			s.host.Log.Info("line is open", "line", r.name, "at", r.at())
 		}
 	}
-	s.scheduleRetry()
+	return why
 }
 
 func (s *Source) anyWaiting() bool { return slices.ContainsFunc(s.requests, (*request).waiting) }
@@ -251,7 +267,7 @@ func (r *request) at() string { return fmt.Sprintf("%s:%d (%s)", r.node, r.offse
 
 // Close implements sources.Source.
 func (s *Source) Close() {
-	sources.StopTimer(&s.retry)
+	s.opener.Stop()
 	if s.folders != nil {
 		s.folders.Close()
 		s.folders = nil

@@ -179,6 +179,19 @@ func TestHangUpEndsThePress(t *testing.T) {
 	})
 }
 
+// A request that broke while its chip stays is made again soon, although
+// another line waits for what no timer brings.
+func TestBrokenRequestIsMadeAgain(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "pinctrl", "a")
+	b.apply(plan(t, `lines: {power: {input: a}, absent: {input: nowhere}}`))
+	b.expect("power  StartsUp")
+	l := b.line(c, 0)
+	b.do(func() { l.outside.Close() })
+	b.await("the end", func() bool { return b.Source.requests[0].fd < 0 })
+	b.await("the line again", func() bool { return b.Source.requests[0].fd >= 0 })
+}
+
 func TestChipComesAndGoes(t *testing.T) {
 	b := newBench(t)
 	b.apply(plan(t, `lines: {power: {button: GPIO1}, led: {output: GPIO0, initial: on}}`))
@@ -186,7 +199,7 @@ func TestChipComesAndGoes(t *testing.T) {
 		t.Error(s)
 	}
 	b.do(func() {
-		if b.Source.retry != nil {
+		if _, again := b.pause(b.opener.Err(), 1); again {
 			b.Error("a missing chip is looked for by a timer")
 		}
 	})
@@ -203,8 +216,8 @@ func TestChipComesAndGoes(t *testing.T) {
 	b.expect("power  Ended S")
 	b.await("all lines closed", func() bool { return b.Source.requests[0].fd < 0 && b.Source.requests[1].fd < 0 })
 	b.do(func() {
-		b.Source.openWaiting() // the timer's try: it finds nothing, and is the last
-		if b.Source.retry != nil || strings.Contains(b.log.String(), "no line is called") {
+		b.opener.Visit() // the timer's try: it finds nothing, and is the last
+		if _, again := b.pause(b.opener.Err(), 1); again || strings.Contains(b.log.String(), "no line is called") {
 			b.Errorf("the absent chip is looked for again, or logged twice:\n%s", b.log.String())
 		}
 	})
@@ -261,7 +274,7 @@ func TestBusyLine(t *testing.T) {
 		if err := b.Set("d", true, nil); err == nil || !strings.HasPrefix(err.Error(), "line d is not open: request gpiochip0:3") {
 			b.Error(err)
 		}
-		b.Source.openWaiting() // the timer's second try
+		b.opener.Visit() // the timer's second try
 		if n := strings.Count(b.log.String(), "level=ERROR"); n != 4 {
 			b.Error("the same cause is logged again")
 		}
@@ -292,10 +305,10 @@ func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
 		c := b.plug("gpiochip0", "main", "a", "b", "c")
 		b.do(func() { c.refusal = unix.EBUSY })
 		b.apply(plan(t, `{lines: {a: {input: a}, c: {output: c}}}`))
+		var tried time.Duration
 		b.do(func() {
-			for range 10 {
-				b.Source.openWaiting() // until it is tried every 30 s
-			}
+			b.opener.Visit()
+			tried = b.triedAt
 			if n := len(c.watches); n != 1 || !slices.Contains(b.calls, "watch [0 2]") {
 				b.Errorf("%d watches: %q", n, b.calls)
 			}
@@ -305,7 +318,7 @@ func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
 		})
 		b.await("the change to be read", func() bool { return empty(b.held[filepath.Join(b.dev, "gpiochip0")].fd) })
 		b.do(func() {
-			if b.Source.backoff != lastRetry {
+			if b.triedAt != tried {
 				b.Error("a request by others makes it try again")
 			}
 			c.refusal = nil
@@ -355,11 +368,10 @@ func TestRetryBacksOff(t *testing.T) {
 	b.do(func() { c.refusal = unix.EBUSY })
 	b.apply(plan(t, `lines: {a: {input: a}}`))
 	b.do(func() {
-		for range 10 {
-			b.Source.openWaiting()
-		}
-		if b.Source.backoff != lastRetry {
-			b.Errorf("backoff after ten tries: %v", b.Source.backoff)
+		for failures, want := range map[int]time.Duration{1: firstRetry, 2: 2 * firstRetry, 5: 16 * firstRetry, 6: lastRetry, 1000: lastRetry} {
+			if pause, again := b.pause(b.opener.Err(), failures); pause != want || !again {
+				b.Errorf("after %d failures: %v %v, want %v", failures, pause, again, want)
+			}
 		}
 	})
 }
@@ -379,7 +391,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%v: %s", errno, s)
 		}
 		b.do(func() {
-			if b.Source.retry != nil {
+			if _, again := b.pause(b.opener.Err(), 1); again {
 				b.Errorf("%v is tried again by a timer", errno)
 			}
 		})
