@@ -22,9 +22,11 @@ import "time"
 // as soon as it is open runs out of patience too.
 type Opener[T any] struct {
 	Loop Loop
-	// Open runs in the background, and may block. Only VisitNow calls it on the
-	// loop's thread.
+	// Open runs in the background, and may block.
 	Open func() (T, error)
+	// OnLoop says that Open does not block: it is called on the loop's thread,
+	// and what it opened is in use when Visit returns.
+	OnLoop bool
 	// Use takes the thing into use. If it fails, the thing is discarded. It may
 	// call Lost, or Stop if the thing is not wanted; it lets go of it itself
 	// then. Err is still that of the last failure.
@@ -50,6 +52,7 @@ type Opener[T any] struct {
 	reported      string
 	since         time.Duration // when it was opened
 	retry         Timer
+	due           time.Duration // when retry fires, if it is set
 }
 
 // lasting is for how long a thing must be open for its loss to be the first
@@ -74,17 +77,31 @@ func (o *Opener[T]) Visit() {
 	o.try()
 }
 
-// VisitNow is Visit, except that the first try is made on the loop's thread:
-// for what opens without blocking, and must be open before the caller goes on.
-func (o *Opener[T]) VisitNow() {
-	o.failures = 0
-	if o.begin() {
-		o.end(o.Open())
+// VisitAfter is Visit after a pause, or at the next try if that is sooner: for
+// what happens many times in a row.
+func (o *Opener[T]) VisitAfter(pause time.Duration) {
+	switch {
+	case o.open || o.opening:
+		o.again = o.opening
+		return
+	case o.retry == nil || o.due > o.Loop.Now()+pause:
+		o.tryAfter(pause)
 	}
+	o.failures = 0
+}
+
+func (o *Opener[T]) tryAfter(pause time.Duration) {
+	StopTimer(&o.retry)
+	o.due = o.Loop.Now() + pause
+	o.retry = o.Loop.After(pause, o.try)
 }
 
 func (o *Opener[T]) try() {
-	if !o.begin() {
+	switch {
+	case !o.begin():
+		return
+	case o.OnLoop:
+		o.end(o.Open())
 		return
 	}
 	open := o.Open
@@ -172,7 +189,7 @@ func (o *Opener[T]) wait(err error) (again bool) {
 	o.err = err
 	pause, again := o.Pause(err, o.failures)
 	if again {
-		o.retry = o.Loop.After(pause, o.try)
+		o.tryAfter(pause)
 	}
 	return again
 }

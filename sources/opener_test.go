@@ -182,30 +182,51 @@ func TestOpenerDiscardsBeforeItOpensAgain(t *testing.T) {
 	}
 }
 
-func TestOpenerVisitedNow(t *testing.T) {
+func TestOpenerOnTheLoop(t *testing.T) {
 	s := newStand(t)
-	s.VisitNow()
+	s.OnLoop = true
+	s.Visit()
 	s.did("use 1")
-	s.VisitNow()
+	s.Visit()
 	if s.Opening() || len(s.work) > 0 {
 		t.Error("what is open is opened")
 	}
 	s.Lost(errAway)
 	s.fails = errBusy
-	s.VisitNow()
+	s.Visit()
 	s.did("report busy")
 	s.fails = nil
 	if fired := s.pass(time.Second); fired != 1 {
 		t.Errorf("%d tries", fired)
 	}
 	s.did("use 2")
-	// While it is being opened in the background there is no second call.
-	s.Lost(errAway)
-	s.Visit()
-	s.VisitNow()
-	s.did()
-	s.run()
-	s.did("use 3")
+	if len(s.work) > 0 {
+		t.Error("something runs in the background")
+	}
+}
+
+// Many visits one after the other are one try, which comes no later than the
+// one that is due anyway.
+func TestOpenerVisitedAfterAPause(t *testing.T) {
+	s := newStand(t)
+	s.fails = errBusy
+	s.VisitAfter(time.Minute)
+	s.VisitAfter(2 * time.Minute)
+	s.VisitAfter(0)
+	s.VisitAfter(0)
+	if fired := s.pass(0); fired != 1 {
+		t.Errorf("%d tries, want 1", fired)
+	}
+	s.VisitAfter(time.Minute)
+	s.fails = nil
+	if fired := s.pass(time.Second); fired != 1 {
+		t.Error("the try after the failure is put off")
+	}
+	s.did("report busy", "use 1")
+	s.VisitAfter(0)
+	if fired := s.pass(time.Minute); fired != 0 {
+		t.Error("what is open is opened")
+	}
 }
 
 func TestOpenerVisitedWhileOpening(t *testing.T) {

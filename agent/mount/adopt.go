@@ -41,12 +41,7 @@ func (s *Source) adopt() {
 // takeOver makes a mount of an earlier run ours. It is a state that was found:
 // nothing has happened.
 func (s *Source) takeOver(r remembered) {
-	d := s.devices[r.name]
-	if d == nil {
-		d = &device{identity: r.identity}
-		s.devices[r.name] = d
-	}
-	mt := r.mounted
+	d, mt := s.known(r.identity), r.mounted
 	if !d.same(r.identity) { // pulled since the records were read
 		d = &device{identity: r.identity, gone: true, mount: &mt, fields: r.fields}
 		s.yank(d)

@@ -5,6 +5,8 @@
 
 package mount
 
+import "reflexd/sources"
+
 // machine is what the source finds and does. Its methods may take as long as a
 // device takes, and are called in the background.
 type machine interface {
@@ -25,6 +27,10 @@ type machine interface {
 	release(id identity, mt *mounted, how manner) (still bool, err error)
 	cut(id identity, mt *mounted) error
 	releaseForeign(target string, how manner) error
+	// mountTable returns what is mounted. tidy cleans up behind a mount if it is
+	// not there any more, and reports whether it still is.
+	mountTable() ([]entry, error)
+	tidy(id identity, mt *mounted) (still bool)
 	// drive finds the drive that a device is, or is a part of; eject detaches it.
 	drive(name string) (*drive, error)
 	eject(d *drive) error
@@ -33,39 +39,58 @@ type machine interface {
 }
 
 // real is the machine that we run on.
-type real struct{ s *Source }
-
-func (m real) list() ([]identity, error)         { return m.s.blocks.list() }
-func (m real) find(name string) (identity, bool) { return m.s.blocks.find(name) }
-func (m real) drive(name string) (*drive, error) { return m.s.blocks.drive(name) }
-func (m real) eject(d *drive) error              { return d.eject(&m.s.mounter) }
-func (m real) revalidate(name string)            { revalidate(name) }
-
-func (m real) look(id identity, interesting func(*facts) bool) *facts {
-	return m.s.claims.look(id, interesting)
+type real struct {
+	blocks  blocks
+	claims  claims
+	mounter mounter
 }
 
-func (m real) swapped(f *facts, mounted []held) (bool, error) {
-	swapped, err := m.s.blocks.swapped(f, mounted)
-	return swapped && !m.s.blocks.renew(f.whole), err
-}
-
-func (m real) watchMedium(f *facts, interesting func(*facts) bool) { watchMedium(f, interesting) }
-func (m real) attach(w *wish) (*mounted, error)                    { return m.s.mounter.attach(w) }
-func (m real) cut(id identity, mt *mounted) error                  { return m.s.mounter.cut(id, mt) }
-
-func (m real) release(id identity, mt *mounted, how manner) (still bool, err error) {
-	err = m.s.mounter.release(mt.point, how)
-	if still = m.s.mounter.mounts.has(mt.point, &id); !still {
-		m.s.mounter.clean(id, mt)
+func newReal(h *sources.Host) *real {
+	b, mounts := blocks{dev: h.Dev, sys: h.Sys}, mountinfo(h.Proc)
+	return &real{
+		blocks:  b,
+		claims:  claims{blocks: b, mounts: mounts, proc: h.Proc, fstab: "/etc/fstab"},
+		mounter: mounter{mounts: mounts, processes: processes(h.Proc), records: "/run/reflexd/mounts"},
 	}
-	return still, err
 }
 
-func (m real) releaseForeign(target string, how manner) error {
-	return m.s.mounter.releaseForeign(target, m.s.blocks.dev, how)
+func (m *real) list() ([]identity, error)         { return m.blocks.list() }
+func (m *real) find(name string) (identity, bool) { return m.blocks.find(name) }
+func (m *real) drive(name string) (*drive, error) { return m.blocks.drive(name) }
+func (m *real) eject(d *drive) error              { return d.eject(&m.mounter) }
+func (m *real) revalidate(name string)            { revalidate(name) }
+
+func (m *real) look(id identity, interesting func(*facts) bool) *facts {
+	return m.claims.look(id, interesting)
 }
 
-func (m real) takeStock(roots []string) (kept, stale []remembered, err error) {
-	return m.s.mounter.takeStock(&m.s.blocks, roots)
+func (m *real) swapped(f *facts, mounted []held) (bool, error) {
+	swapped, err := m.blocks.swapped(f, mounted)
+	return swapped && !m.blocks.renew(f.whole), err
+}
+
+func (m *real) watchMedium(f *facts, interesting func(*facts) bool) { watchMedium(f, interesting) }
+func (m *real) attach(w *wish) (*mounted, error)                    { return m.mounter.attach(w) }
+func (m *real) cut(id identity, mt *mounted) error                  { return m.mounter.cut(id, mt) }
+
+func (m *real) release(id identity, mt *mounted, how manner) (still bool, err error) {
+	err = m.mounter.release(mt.point, how)
+	return m.tidy(id, mt), err
+}
+
+func (m *real) tidy(id identity, mt *mounted) (still bool) {
+	if still = m.mounter.mounts.has(mt.point, &id); !still {
+		m.mounter.clean(id, mt)
+	}
+	return still
+}
+
+func (m *real) mountTable() ([]entry, error) { return m.mounter.mounts.read() }
+
+func (m *real) releaseForeign(target string, how manner) error {
+	return m.mounter.releaseForeign(target, m.blocks.dev, how)
+}
+
+func (m *real) takeStock(roots []string) (kept, stale []remembered, err error) {
+	return m.mounter.takeStock(&m.blocks, roots)
 }

@@ -62,24 +62,6 @@ func defaultPoll(folder string) int64 {
 	return readNumber(filepath.Join(sys, "module/block/parameters"), "events_dfl_poll_msecs")
 }
 
-// held is what a device held when it was mounted.
-type held struct {
-	path         string // DEVPATH
-	fstype, uuid string
-}
-
-// heldBy returns what is mounted of a drive.
-func (s *Source) heldBy(drive *device) []held {
-	var all []held
-	for _, d := range s.mountedOf(drive) {
-		h := held{d.path, textOf(d.fields, "FSTYPE"), textOf(d.fields, "UUID")}
-		if h.fstype != "" {
-			all = append(all, h)
-		}
-	}
-	return all
-}
-
 // swapped reports whether something is mounted that the medium in a drive does
 // not hold: it is another medium than it was. A card can be changed faster than
 // the kernel asks for it, and as long as a partition is mounted, the kernel

@@ -43,49 +43,50 @@ var Fields = []string{"DEVNAME", "FSTYPE", "LABEL", "UUID", "SIZE"}
 // otherwise.
 const DefaultPoint = "/media/${LABEL:-${UUID}}"
 
+// requests carries them out. It is for the loop's thread.
+type requests struct {
+	*keeper
+	lock *lock
+}
+
 // later returns a done that is never called before it returns to its caller.
-func (s *Source) later(done func(error)) func(error) {
-	return func(err error) { s.host.Loop.After(0, func() { done(err) }) }
+func (q *requests) later(done func(error)) func(error) {
+	return func(err error) { q.host.Loop.After(0, func() { done(err) }) }
 }
 
 // Mount implements action.Mounts.
-func (s *Source) Mount(r Request, done func(error)) {
-	done = s.later(done)
-	if s.lock.rival != nil {
-		done(fmt.Errorf("mount %s: %w", r.Device, s.lock.rival))
+func (q *requests) Mount(r Request, done func(error)) {
+	done = q.later(done)
+	if q.lock.rival != nil {
+		done(fmt.Errorf("mount %s: %w", r.Device, q.lock.rival))
 		return
 	}
 	var id identity
 	var found bool
-	s.host.Loop.Beside(func() { id, found = s.machine.find(r.Device) }, func() {
+	q.host.Loop.Beside(func() { id, found = q.machine.find(r.Device) }, func() {
 		if !found {
 			done(fmt.Errorf("mount %s: no such block device", r.Device))
 			return
 		}
-		d := s.devices[id.name]
-		if d == nil {
-			d = &device{identity: id}
-			s.devices[id.name] = d
-		}
-		s.mountOnRequest(d, &r, done)
+		q.mountOnRequest(q.known(id), &r, done)
 	})
 }
 
-func (s *Source) mountOnRequest(d *device, r *Request, done func(error)) {
+func (q *requests) mountOnRequest(d *device, r *Request, done func(error)) {
 	d.queue.add(job{what: "mounting", cancelled: func() { done(errPulled) }, do: func(finish func()) {
-		finish = s.ending(d, finish)
+		finish = q.ending(d, finish)
 		end := func(err error) {
 			finish()
 			done(err)
 		}
 		var f *facts
-		s.host.Loop.Beside(func() { f = s.machine.look(d.identity, nil) }, func() {
-			s.lookedOnRequest(d, f, r, end)
+		q.host.Loop.Beside(func() { f = q.machine.look(d.identity, nil) }, func() {
+			q.lookedOnRequest(d, f, r, end)
 		})
 	}})
 }
 
-func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error)) {
+func (q *requests) lookedOnRequest(d *device, f *facts, r *Request, end func(error)) {
 	fields := append(slices.Clone(f.fields), r.Event.Fields...)
 	if d.mount != nil { // it was not read then, but its fields are known
 		fields = append(slices.Clone(d.fields), fields...)
@@ -117,28 +118,28 @@ func (s *Source) lookedOnRequest(d *device, f *facts, r *Request, end func(error
 		err = fmt.Errorf("mount %s: filesystem %s is not supported", d.name, name)
 	}
 	if err != nil {
-		s.fail(d, w, err)
+		q.fail(d, w, err)
 		end(err)
 		return
 	}
-	s.mount(d, w, 1, end)
+	q.mount(d, w, 1, end)
 }
 
 // Unmount implements action.Mounts.
-func (s *Source) Unmount(u UnmountRequest, done func(error)) {
-	done = s.later(done)
+func (q *requests) Unmount(u UnmountRequest, done func(error)) {
+	done = q.later(done)
 	how := manner{lazy: u.Lazy, kill: u.Kill}
-	targets := s.targets(u.Target)
+	targets := q.targets(u.Target)
 	if len(targets) == 0 && u.Target != "all" {
 		var err error
-		s.host.Loop.Beside(func() { err = s.machine.releaseForeign(u.Target, how) }, func() { done(err) })
+		q.host.Loop.Beside(func() { err = q.machine.releaseForeign(u.Target, how) }, func() { done(err) })
 		return
 	}
-	s.unmountAll(targets, how, done)
+	q.unmountAll(targets, how, done)
 }
 
 // unmountAll unmounts devices side by side.
-func (s *Source) unmountAll(targets []*device, how manner, done func(error)) {
+func (q *requests) unmountAll(targets []*device, how manner, done func(error)) {
 	left := len(targets)
 	if left == 0 {
 		done(nil)
@@ -146,7 +147,7 @@ func (s *Source) unmountAll(targets []*device, how manner, done func(error)) {
 	}
 	var all []error
 	for _, d := range targets {
-		s.unmountOne(d, how, func(err error) {
+		q.unmountOne(d, how, func(err error) {
 			all = append(all, err)
 			if left--; left == 0 {
 				done(errors.Join(all...))
@@ -155,9 +156,9 @@ func (s *Source) unmountAll(targets []*device, how manner, done func(error)) {
 	}
 }
 
-func (s *Source) unmountOne(d *device, how manner, done func(error)) {
+func (q *requests) unmountOne(d *device, how manner, done func(error)) {
 	d.queue.add(job{what: "unmounting", cancelled: func() { done(errPulled) }, do: func(finish func()) {
-		finish = s.ending(d, finish)
+		finish = q.ending(d, finish)
 		mt := d.mount
 		if mt == nil {
 			finish()
@@ -166,14 +167,14 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 		}
 		var err error
 		still := true
-		s.host.Loop.Beside(func() {
-			still, err = s.machine.release(d.identity, mt, how)
+		q.host.Loop.Beside(func() {
+			still, err = q.machine.release(d.identity, mt, how)
 		}, func() {
 			switch {
 			case d.mount != mt, d.gone: // finish emits it, however the unmounting went
 				err = errPulled
 			case !still:
-				s.unmounted(d)
+				q.unmounted(d)
 			}
 			finish()
 			done(err)
@@ -181,57 +182,39 @@ func (s *Source) unmountOne(d *device, how manner, done func(error)) {
 	}})
 }
 
-// targets returns the devices of ours that a target means: that device, the
-// partitions of that drive, what is mounted there, or all.
-func (s *Source) targets(target string) []*device {
-	target = strings.TrimRight(target, "/")
-	if d := s.points[target]; d != nil {
-		return []*device{d}
-	}
-	var found []*device
-	whole := s.devices[target]
-	for _, d := range s.inOrder() {
-		meant := target == "all" || whole != nil && (d == whole || strings.HasPrefix(d.path, whole.path+"/"))
-		if meant && (d.mount != nil || d.queue.doing != "") {
-			found = append(found, d)
-		}
-	}
-	return found
-}
-
 // Eject implements action.Mounts.
-func (s *Source) Eject(target string, done func(error)) {
-	done = s.later(done)
+func (q *requests) Eject(target string, done func(error)) {
+	done = q.later(done)
 	name := target
-	if d := s.points[strings.TrimRight(target, "/")]; d != nil {
+	if d := q.points[strings.TrimRight(target, "/")]; d != nil {
 		name = d.name
 	}
 	var d *drive
 	var err error
-	s.host.Loop.Beside(func() { d, err = s.machine.drive(name) }, func() {
+	q.host.Loop.Beside(func() { d, err = q.machine.drive(name) }, func() {
 		if err != nil {
 			done(err)
 			return
 		}
-		s.ejectDrive(d, done)
+		q.ejectDrive(d, done)
 	})
 }
 
-func (s *Source) ejectDrive(d *drive, done func(error)) {
+func (q *requests) ejectDrive(d *drive, done func(error)) {
 	var parts []*device
-	for _, p := range s.inOrder() {
+	for _, p := range q.inOrder() {
 		if d.covers(&p.identity) && (p.mount != nil || p.queue.doing != "") {
 			parts = append(parts, p)
 		}
 	}
-	s.unmountAll(parts, manner{}, func(err error) {
+	q.unmountAll(parts, manner{}, func(err error) {
 		if err != nil {
 			done(fmt.Errorf("eject %s: %w", d.name, err))
 			return
 		}
-		s.host.Loop.Beside(func() { err = s.machine.eject(d) }, func() {
+		q.host.Loop.Beside(func() { err = q.machine.eject(d) }, func() {
 			if err == nil {
-				s.host.Log.Info("ejected", "device", d.name)
+				q.host.Log.Info("ejected", "device", d.name)
 			}
 			done(err)
 		})

@@ -82,8 +82,8 @@ func start(t *testing.T, dir, yaml string) *rig {
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
 	r.source = newSource(host)
-	r.source.mounter.records = records(filepath.Join(dir, "records"))
-	r.source.claims.fstab = filepath.Join(dir, "fstab")
+	r.source.real.mounter.records = records(filepath.Join(dir, "records"))
+	r.source.real.claims.fstab = filepath.Join(dir, "fstab")
 	plan := uevent.Kind.Plan().(*uevent.Plan)
 	plan.Subscribed = true
 	p := readPlan(t, strings.ReplaceAll(yaml, "DIR", dir))
@@ -280,7 +280,7 @@ func (r *rig) notify(e *sources.Event) {
 func (r *rig) announce(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
-		id, ok := r.source.blocks.find(d.name)
+		id, ok := r.source.real.blocks.find(d.name)
 		if !ok {
 			r.t.Error(d.name, "is not there")
 		}

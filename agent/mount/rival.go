@@ -34,10 +34,10 @@ func (s *Source) begin() {
 		return
 	}
 	before := s.lock.rival
-	s.lock = lock{}
-	folder, err := lockFolder(string(s.mounter.records))
+	*s.lock = lock{}
+	folder, err := lockFolder(string(s.real.mounter.records))
 	if err == unix.EWOULDBLOCK {
-		s.lock.rival = fmt.Errorf("another reflexd mounts drives here: it holds %s", s.mounter.records)
+		s.lock.rival = fmt.Errorf("another reflexd mounts drives here: it holds %s", s.real.mounter.records)
 		s.lock.retry = s.host.Loop.After(rivalPeriod, s.begin)
 		if before == nil {
 			s.host.Log.Error("nothing is mounted by this agent", "error", s.lock.rival)

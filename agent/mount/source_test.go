@@ -283,8 +283,8 @@ func TestLaterRunTakesOver(t *testing.T) {
 	r.expect("mounted")
 	r.stop()
 	// The second one's record says that it is another device that was there.
-	m := r.source.mounter.records
-	id, _ := r.source.blocks.find(gone.name)
+	m := r.source.real.mounter.records
+	id, _ := r.source.real.blocks.find(gone.name)
 	_ = os.Remove(m.file(id))
 	id.seq = "1"
 	if err := m.remember(id, &mounted{root: dir + "/media", below: "GONE", made: true}); err != nil {

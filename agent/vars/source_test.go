@@ -10,19 +10,18 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/config"
 	"reflexd/sources"
 )
 
 // rig runs a source on the real loop.
 type rig struct {
+	*looptest.Stand
 	t      *testing.T
-	loop   *loop.Loop
 	source *Source
 	events []string // of the loop's thread
 
@@ -44,11 +43,8 @@ func (r *rig) logged(words string) int {
 }
 
 func newRig(t *testing.T) *rig {
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, loop: l}
+	stand, l := looptest.New(t)
+	r := &rig{Stand: stand, t: t}
 	r.source = open(sources.Host{Loop: l, Log: slog.New(slog.NewTextHandler(r, nil)), Emit: func(e *sources.Event) {
 		if e.Standing > sources.Begins {
 			return
@@ -59,42 +55,8 @@ func newRig(t *testing.T) *rig {
 		}
 		r.events = append(r.events, strings.Join(words, " "))
 	}})
-	ended := make(chan error)
-	go func() { ended <- l.Run(func() {}) }()
-	t.Cleanup(func() {
-		r.do(r.source.Close)
-		l.Stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		l.Close()
-	})
+	r.Run(nil, r.source.Close)
 	return r
-}
-
-// do runs f on the loop's thread.
-func (r *rig) do(f func()) {
-	done := make(chan struct{})
-	r.loop.Post(func() {
-		defer close(done)
-		f()
-	})
-	<-done
-}
-
-// until waits for cond, which is asked on the loop's thread.
-func (r *rig) until(what string, cond func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		met := false
-		r.do(func() { met = cond() })
-		if met {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatalf("never: %s\n%s", what, r.log.String())
-		}
-	}
 }
 
 // apply has the source do what a configuration says.
@@ -109,12 +71,12 @@ func (r *rig) apply(format string, args ...any) {
 		r.t.Fatal(ps)
 	}
 	p.Prepare()
-	r.do(func() { r.source.Apply(p) })
+	r.Do(func() { r.source.Apply(p) })
 }
 
 func (r *rig) set(name, value string) {
 	r.t.Helper()
-	r.do(func() {
+	r.Do(func() {
 		if err := r.source.Set(name, value, nil); err != nil {
 			r.t.Error(err)
 		}
@@ -123,7 +85,7 @@ func (r *rig) set(name, value string) {
 
 func (r *rig) status() string {
 	var b strings.Builder
-	r.do(func() {
+	r.Do(func() {
 		for _, s := range r.source.Status() {
 			fmt.Fprintf(&b, "%s %s %t %s\n", s.Name, s.Detail, s.OK, s.Error)
 		}
@@ -135,12 +97,12 @@ func TestABurstOfChangesIsOneWrite(t *testing.T) {
 	r := newRig(t)
 	path := filepath.Join(t.TempDir(), "state")
 	r.apply("{state_file: %s, vars: {n: {keep: true}, other: {}}}", path)
-	r.do(func() {
+	r.Do(func() {
 		for n := range 1000 {
 			r.source.Set("n", fmt.Sprint(n), nil)
 		}
 	})
-	r.until("the last is written", func() bool {
+	r.Await("the last is written", func() bool {
 		return r.source.keeper.saved == r.source.keeper.wanted
 	})
 	if values, err := read(path); err != nil || values["n"] != "999" || len(values) != 1 {
@@ -150,7 +112,7 @@ func TestABurstOfChangesIsOneWrite(t *testing.T) {
 	r.set("n", "999")
 	r.set("n", "1000")
 	r.set("n", "999") // as it is on the disk
-	r.do(func() {
+	r.Do(func() {
 		r.source.keeper.timer.Stop() // it would come a minute after the last write
 		r.source.keeper.write()
 		if k := &r.source.keeper; k.writes != 1 || k.writing != nil {
@@ -171,22 +133,22 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 	path := filepath.Join(obstacle, "state")
 	r.apply("{state_file: %s, vars: {mode: {keep: true}}}", path)
 	r.set("mode", "x")
-	r.until("it failed", func() bool { return r.source.keeper.err != nil })
+	r.Await("it failed", func() bool { return r.source.keeper.err != nil })
 	r.set("mode", "y")
 	if got := r.status(); !strings.Contains(got, `mode "y", kept true`) || !strings.Contains(got, "state_file "+path+", writes: 1 false save variables: mkdir") {
 		t.Error(got)
 	}
 	// The minute is over, and it fails again.
-	r.do(func() { r.source.keeper.timer.Stop(); r.source.keeper.write() })
-	r.until("it failed again", func() bool { return r.source.keeper.writing == nil && r.source.keeper.timer != nil })
+	r.Do(func() { r.source.keeper.timer.Stop(); r.source.keeper.write() })
+	r.Await("it failed again", func() bool { return r.source.keeper.writing == nil && r.source.keeper.timer != nil })
 	if n := r.logged("cannot save variables"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}
-	r.do(func() { r.source.keeper.timer.Stop(); r.source.keeper.write() })
-	r.until("it is written", func() bool { return r.source.keeper.err == nil && r.source.keeper.writing == nil })
+	r.Do(func() { r.source.keeper.timer.Stop(); r.source.keeper.write() })
+	r.Await("it is written", func() bool { return r.source.keeper.err == nil && r.source.keeper.writing == nil })
 	if values, err := read(path); err != nil || values["mode"] != "y" || r.logged("saved again") != 1 {
 		t.Errorf("%q, %v", values, err)
 	}
@@ -207,12 +169,12 @@ func TestADamagedFileIsSetAside(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.apply("{state_file: %s, vars: {mode: {initial: x, keep: true}}}", path)
-		r.until("it is set aside", func() bool { return r.source.keeper.writing == nil })
+		r.Await("it is set aside", func() bool { return r.source.keeper.writing == nil })
 		if _, err := os.Stat(path + ".damaged"); err != nil || r.logged("level=WARN") != 1 {
 			t.Errorf("%s: %v\n%s", name, err, r.log.String())
 		}
 		r.set("mode", "y")
-		r.do(r.source.Close)
+		r.Do(r.source.Close)
 		if values, err := read(path); err != nil || values["mode"] != "y" {
 			t.Errorf("%s: %q, %v", name, values, err)
 		}
@@ -229,7 +191,7 @@ func TestTheFileMoves(t *testing.T) {
 	r.apply("{state_file: %s, vars: {a: {keep: true}}}", old)
 	r.set("a", "new")
 	r.apply("{state_file: %s, vars: {a: {keep: true}, b: {keep: true}}}", next)
-	r.do(r.source.Close)
+	r.Do(r.source.Close)
 	if values, err := read(next); err != nil || values["a"] != "new" || values["b"] != "from the file" {
 		t.Errorf("%q, %v", values, err)
 	}
@@ -242,7 +204,7 @@ func TestAKeptValueThatIsNotAllowedAnyMore(t *testing.T) {
 	}
 	r := newRig(t)
 	r.apply("{state_file: %s, vars: {mode: {values: [day, night], keep: true}}}", path)
-	r.do(func() {
+	r.Do(func() {
 		if r.source.values["mode"] != "day" || len(r.events) != 0 {
 			t.Errorf("%q, events %q", r.source.values, r.events)
 		}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/agent/state"
 	"reflexd/config"
 	"reflexd/sources"
@@ -30,12 +31,11 @@ import (
 type bench struct {
 	*testing.T
 	*Source
+	*looptest.Stand
 	loop   *loop.Loop
 	log    bytes.Buffer
 	events []*sources.Event
 	table  *state.Table // of the events so far
-	wanted func() bool
-	met    chan struct{}
 
 	dev, sys string
 	chips    map[string]*fakeChip // by node
@@ -67,12 +67,9 @@ type fakeLine struct {
 }
 
 func newBench(t *testing.T) *bench {
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stand, l := looptest.New(t)
 	b := &bench{
-		T: t, loop: l, table: state.New(), dev: t.TempDir(), sys: t.TempDir(),
+		T: t, Stand: stand, loop: l, table: state.New(), dev: t.TempDir(), sys: t.TempDir(),
 		chips: map[string]*fakeChip{}, opened: map[int]*fakeChip{}, lines: map[int]*fakeLine{},
 	}
 	host := sources.Host{
@@ -90,53 +87,18 @@ func newBench(t *testing.T) *bench {
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 	}
 	b.Source = open(host, b.kernel())
-	ended := make(chan error)
-	go func() { ended <- l.Run(b.turn) }()
-	t.Cleanup(func() {
-		b.do(b.Source.Close)
-		l.Stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		l.Close()
-	})
+	b.Missed = func() string { return fmt.Sprintf("events: %s\nlog: %s", told(b.events), b.log.String()) }
+	b.Stand.Run(nil, b.Source.Close)
 	return b
 }
 
-func (b *bench) turn() {
-	if b.wanted != nil && b.wanted() {
-		b.wanted = nil
-		close(b.met)
-	}
-}
-
-// do calls f on the loop's thread.
-func (b *bench) do(f func()) {
-	done := make(chan struct{})
-	b.loop.Post(func() { f(); close(done) })
-	<-done
-}
-
-// await waits until want, which is asked on the loop's thread.
-func (b *bench) await(what string, want func() bool) {
-	b.Helper()
-	met := make(chan struct{})
-	b.do(func() { b.wanted, b.met = want, met })
-	select {
-	case <-met:
-	case <-time.After(10 * time.Second):
-		b.do(func() { b.Logf("events: %s\nlog: %s", told(b.events), b.log.String()) })
-		b.Fatalf("waited in vain for %s", what)
-	}
-}
-
-func (b *bench) apply(p *Plan) { b.do(func() { b.Source.Apply(p) }) }
+func (b *bench) apply(p *Plan) { b.Do(func() { b.Source.Apply(p) }) }
 
 // expect waits for as many events as there are words, and compares them.
 func (b *bench) expect(words ...string) {
 	b.Helper()
-	b.await(fmt.Sprint(len(words), " events"), func() bool { return len(b.events) >= len(words) })
-	b.do(func() {
+	b.Await(fmt.Sprint(len(words), " events"), func() bool { return len(b.events) >= len(words) })
+	b.Do(func() {
 		if got := told(b.events); !slices.Equal(got, words) {
 			b.Errorf("events:\n got %q\nwant %q", got, words)
 		}
@@ -147,7 +109,7 @@ func (b *bench) expect(words ...string) {
 // nothing fails the test if an event came since the last expect.
 func (b *bench) nothing() {
 	b.Helper()
-	b.do(func() {
+	b.Do(func() {
 		if len(b.events) > 0 {
 			b.Errorf("unexpected events: %q", told(b.events))
 		}
@@ -183,7 +145,7 @@ func b2i(p sources.Phase) int { return min(1, int(p)) }
 // states returns the error of every line, "" for those that are open.
 func (b *bench) states() map[string]string {
 	states := map[string]string{}
-	b.do(func() {
+	b.Do(func() {
 		for _, s := range b.Source.Status() {
 			states[s.Name] = s.Error
 			if s.OK != (s.Error == "") {
@@ -197,7 +159,7 @@ func (b *bench) states() map[string]string {
 // plug makes a chip appear.
 func (b *bench) plug(node, label string, names ...string) *fakeChip {
 	c := &fakeChip{label: label, node: node, names: names, consumers: map[int]string{}}
-	b.do(func() { b.chips[node] = c })
+	b.Do(func() { b.chips[node] = c })
 	if err := os.WriteFile(filepath.Join(b.dev, node), nil, 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -207,7 +169,7 @@ func (b *bench) plug(node, label string, names ...string) *fakeChip {
 // unplug makes a chip go away as Linux 6.1 does it: its requests fail but
 // nobody who polls them wakes up.
 func (b *bench) unplug(c *fakeChip) {
-	b.do(func() { c.gone = true; delete(b.chips, c.node) })
+	b.Do(func() { c.gone = true; delete(b.chips, c.node) })
 	if err := os.Remove(filepath.Join(b.dev, c.node)); err != nil {
 		b.Fatal(err)
 	}
@@ -217,7 +179,7 @@ func (b *bench) unplug(c *fakeChip) {
 func (b *bench) line(c *fakeChip, offset uint32) *fakeLine {
 	b.Helper()
 	var found *fakeLine
-	b.do(func() {
+	b.Do(func() {
 		for _, l := range b.requests {
 			if l.fakeChip == c && l.request.Offsets[0] == offset {
 				found = l
@@ -242,7 +204,7 @@ type edge struct {
 func (b *bench) write(l *fakeLine, edges ...edge) {
 	b.Helper()
 	var buf []byte
-	b.do(func() {
+	b.Do(func() {
 		for _, e := range edges {
 			seqno := &l.seqno
 			if e.b {
@@ -388,7 +350,7 @@ func (b *bench) request(fd int, r *uapi.LineRequest) error {
 // called returns the requests and sets since the last call.
 func (b *bench) called() []string {
 	var calls []string
-	b.do(func() { calls, b.calls = b.calls, nil })
+	b.Do(func() { calls, b.calls = b.calls, nil })
 	return calls
 }
 

@@ -135,8 +135,5 @@ func (c *heldChip) ready(events uint32) {
 
 // released has the lines that are waited for tried again as soon as may be.
 func (s *Source) released() {
-	sources.StopTimer(&s.retry)
-	s.backoff = max(0, s.triedAt+soonest-s.host.Loop.Now())
-	s.retryLater()
-	s.backoff = firstRetry
+	s.opener.VisitAfter(max(0, s.triedAt+soonest-s.host.Loop.Now()))
 }

@@ -35,7 +35,7 @@ func TestConditionsOnLines(t *testing.T) {
 	}
 	answers := func(when string, want ...sources.Truth) {
 		t.Helper()
-		b.do(func() {
+		b.Do(func() {
 			for i, q := range questions {
 				var got sources.Truth
 				if got = b.table.Ask(q, 0); q.Ask != nil {
@@ -52,7 +52,7 @@ func TestConditionsOnLines(t *testing.T) {
 	b.apply(p)
 	b.expect("bell  StartsUp", "door  StartsUp")
 	answers("at first; far is not there", sources.No, sources.Yes, sources.Yes, sources.Yes, 0)
-	b.do(func() {
+	b.Do(func() {
 		if err := b.Set("lamp", false, nil); err != nil {
 			t.Error(err)
 		}
@@ -64,7 +64,7 @@ func TestConditionsOnLines(t *testing.T) {
 	b.expect("bell rising Up")
 	answers("after the second", sources.No, sources.Yes, sources.No, sources.Yes, 0)
 	b.unplug(c)
-	b.await("the chip to be missed", func() bool { return b.Source.lines["bell"].fd < 0 })
+	b.Await("the chip to be missed", func() bool { return b.Source.lines["bell"].fd < 0 })
 	answers("without the chip", 0, 0, 0, 0, 0)
 }
 
@@ -90,7 +90,7 @@ func TestValuesOfLines(t *testing.T) {
 		t.Error(space.Names())
 	}
 	value := func(name string) (text string) {
-		b.do(func() {
+		b.Do(func() {
 			if v, ok := space.Value(name); ok {
 				text = v.String()
 			}

@@ -31,7 +31,7 @@ func TestEncoderIsOneRequest(t *testing.T) {
 	// Edges that the kernel's queue dropped: where that left the knob is read.
 	b.write(l, edge{high: false}, edge{high: true, skip: 2})
 	b.expect("volume 10", "lost 2", "volume 00")
-	b.do(func() { l.highB = false })
+	b.Do(func() { l.highB = false })
 	b.write(l, edge{high: false, skip: 1})
 	b.expect("lost 1", "volume 10", "volume 11")
 
@@ -52,7 +52,7 @@ func TestEncoderGoesAndComes(t *testing.T) {
 	chip := b.plug("gpiochip0", "chip", "A", "B")
 	b.expect("volume 00 found")
 	b.unplug(chip)
-	b.await("its being gone", func() bool { return b.Source.Status()[0].Error != "" })
+	b.Await("its being gone", func() bool { return b.Source.Status()[0].Error != "" })
 	b.plug("gpiochip0", "chip", "A", "B", "C")
 	b.expect("volume 00 found")
 

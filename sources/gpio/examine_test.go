@@ -48,7 +48,7 @@ encoders:
 	x := &sources.Report{Configured: true, Pid: 99, States: map[string][]sources.State{
 		"gpio": {{Name: "d", OK: true, Lines: []sources.HeldLine{{Chip: "gpiochip0", Offset: 3, Level: "high"}}}},
 	}}
-	b.do(func() { b.Source.examine(p, x) })
+	b.Do(func() { b.Source.examine(p, x) })
 	var got []string
 	for _, f := range x.Findings {
 		got = append(got, fmt.Sprintf("%s %s: %s", f.Mark, f.Subject, f.Found))
@@ -72,7 +72,7 @@ BAD encoder stuck (I): gpiochip0:9: device or resource busy: held by "onewire"
 	if diff := cmp.Diff(want, "\n"+strings.ReplaceAll(strings.Join(got, "\n"), b.dev, "DEV")+"\n"); diff != "" {
 		t.Error(diff)
 	}
-	b.do(func() {
+	b.Do(func() {
 		if len(b.calls)+len(b.requests) > 0 {
 			t.Errorf("lines were touched: %q", b.calls)
 		}

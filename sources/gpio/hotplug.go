@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/sources"
 	"reflexd/sources/inotify"
 )
 
@@ -58,37 +57,17 @@ func (s *Source) deviceChanged(_, node string, mask uint32) {
 	if mask&unix.IN_DELETE != 0 {
 		s.forgetHeld(node)
 	}
-	sources.StopTimer(&s.retry)
-	s.backoff = 0
-	s.retryLater()
-	s.backoff = firstRetry
+	s.opener.VisitAfter(0)
 }
 
-// scheduleRetry sets the timer if a line waits for something that no device
-// announces.
-func (s *Source) scheduleRetry() {
-	for _, r := range s.requests {
-		if r.waiting() && (s.folders == nil || passing(r.err)) {
-			s.retryLater()
-			return
-		}
-	}
+// pause is how the source's Opener waits: only for what no device announces.
+func (s *Source) pause(err error, failures int) (time.Duration, bool) {
+	const most = 6 // of which the pause is lastRetry
+	return min(firstRetry<<(min(failures, most)-1), lastRetry), s.folders == nil || passing(err)
 }
 
 // passing reports whether what err says may pass by itself.
 func passing(err error) bool {
 	var errno unix.Errno
 	return errors.As(err, &errno) && transient(errno)
-}
-
-// retryLater sets the timer, unless it is set.
-func (s *Source) retryLater() {
-	if s.retry != nil {
-		return
-	}
-	s.retry = s.host.Loop.After(s.backoff, func() {
-		s.retry = nil
-		s.openWaiting()
-	})
-	s.backoff = min(2*s.backoff, lastRetry)
 }

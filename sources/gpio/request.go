@@ -279,8 +279,8 @@ func (r *request) gone(err error) {
 	r.wait(fmt.Errorf("waiting for the chip: %s (%s) disappeared (%v)", r.node, r.label, err))
 	r.lost = true
 	r.user.end()
-	r.source.backoff = firstRetry
-	r.source.retryLater()
+	r.source.opener.Lost(r.err)
+	r.source.opener.VisitAfter(firstRetry)
 }
 
 // probe finds out whether the chip is still there: not every kernel (6.1)

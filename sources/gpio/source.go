@@ -19,6 +19,7 @@ package gpio
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,8 +55,7 @@ type Source struct {
 	lines    map[string]*line
 
 	folders *inotify.Folders // nil unless devices are watched
-	retry   sources.Timer    // nil if none is set
-	backoff time.Duration
+	opener  sources.Opener[*survey]
 	triedAt time.Duration        // when waiting requests were tried last
 	held    map[string]*heldChip // by the paths of their devices
 
@@ -75,7 +75,17 @@ func Open(h sources.Host) *Source {
 }
 
 func open(h sources.Host, k *kernel) *Source {
-	return &Source{host: h, kernel: k}
+	s := &Source{host: h, kernel: k}
+	s.opener = sources.Opener[*survey]{
+		Loop:    h.Loop,
+		Open:    s.chips,
+		OnLoop:  true,
+		Use:     s.openWaiting,
+		Discard: func(*survey) {}, // openWaiting has closed it
+		Pause:   s.pause,
+		Report:  func(error) {}, // each request logs its own
+	}
+	return s
 }
 
 // Apply implements sources.Source. A line that both plans ask for, be it in
@@ -109,16 +119,16 @@ func (s *Source) Apply(plan sources.Plan) {
 		l.followed = p.followed[l.name]
 	}
 	s.watchDevices()
-	s.backoff = firstRetry
-	s.openWaiting()
+	s.opener.Stop() // it may be open with the requests that there were
+	s.opener.Visit()
 	s.announce(before)
 }
 
 // announce emits what the plan has changed of the states of lines, which are
 // in a table by their names: before are the lines of the plan before.
 func (s *Source) announce(before map[string]*line) {
-	for name, old := range before {
-		switch l := s.lines[name]; {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		switch old, l := before[name], s.lines[name]; {
 		case l == nil || !l.output && !l.stateful():
 			s.vanish(name)
 		case l.waiting() && l != old && old.name == name:
@@ -127,8 +137,8 @@ func (s *Source) announce(before map[string]*line) {
 			s.vanish(name)
 		}
 	}
-	for _, l := range s.lines {
-		if l.output || l.renamed {
+	for _, name := range slices.Sorted(maps.Keys(s.lines)) {
+		if l := s.lines[name]; l.output || l.renamed {
 			l.announce()
 		}
 	}
@@ -171,16 +181,20 @@ func (s *Source) thisBoard() *board.Board {
 	return s.found
 }
 
-// openWaiting tries to open all requests that are waited for.
-func (s *Source) openWaiting() {
-	sources.StopTimer(&s.retry)
-	defer s.watchHeld()
+// chips surveys the chips, if a request waits for one.
+func (s *Source) chips() (*survey, error) {
 	if !s.anyWaiting() {
-		return
+		return &survey{}, nil
 	}
-	s.triedAt = s.host.Loop.Now()
-	chips := s.survey()
+	return s.survey(), nil
+}
+
+// openWaiting tries to open all requests that are waited for. It returns why
+// one of them still waits: if any, one for which a timer is to be set.
+func (s *Source) openWaiting(chips *survey) (why error) {
+	defer s.watchHeld()
 	defer chips.close()
+	s.triedAt = s.host.Loop.Now()
 	for _, r := range s.requests {
 		if !r.waiting() {
 			continue
@@ -188,6 +202,9 @@ func (s *Source) openWaiting() {
 		waited := r.err != nil
 		if err := r.open(chips); err != nil {
 			r.wait(err)
+			if why == nil || passing(r.err) {
+				why = r.err
+			}
 			continue
 		}
 		r.err, r.lost = nil, false
@@ -195,7 +212,7 @@ func (s *Source) openWaiting() {
 			s.host.Log.Info("line is open", "line", r.name, "at", r.at())
 		}
 	}
-	s.scheduleRetry()
+	return why
 }
 
 func (s *Source) anyWaiting() bool { return slices.ContainsFunc(s.requests, (*request).waiting) }
@@ -251,7 +268,7 @@ func (r *request) at() string { return fmt.Sprintf("%s:%d (%s)", r.node, r.offse
 
 // Close implements sources.Source.
 func (s *Source) Close() {
-	sources.StopTimer(&s.retry)
+	s.opener.Stop()
 	if s.folders != nil {
 		s.folders.Close()
 		s.folders = nil

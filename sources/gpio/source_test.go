@@ -38,8 +38,8 @@ func TestPressAndRelease(t *testing.T) {
 	b, l := pressable(t)
 	b.nothing() // the level that was found is no press
 	b.write(l, edge{high: false, at: time.Hour}, edge{high: true})
-	b.await("two edges", func() bool { return len(b.events) == 2 })
-	b.do(func() {
+	b.Await("two edges", func() bool { return len(b.events) == 2 })
+	b.Do(func() {
 		e := b.events[0]
 		text := fmt.Sprint(e.Time, e.Source, e.Names)
 		for _, f := range e.Fields {
@@ -54,7 +54,7 @@ func TestPressAndRelease(t *testing.T) {
 
 func TestRequestIsAsConfigured(t *testing.T) {
 	b, l := pressable(t)
-	b.do(func() {
+	b.Do(func() {
 		flags, err := unix.FcntlInt(uintptr(b.Source.requests[0].fd), unix.F_GETFL, 0)
 		if err != nil || flags&unix.O_NONBLOCK == 0 {
 			b.Errorf("reading the line blocks: flags %x, %v", flags, err)
@@ -101,7 +101,7 @@ func TestOneEdgeIsNotMadeUpFor(t *testing.T) {
 	l := b.line(c, 0)
 	b.write(l, edge{high: true}, edge{high: true, skip: 4}, edge{high: true})
 	b.expect("tick rising ", "lost 4", "tick rising ", "tick rising ")
-	b.do(func() {
+	b.Do(func() {
 		l.high = true
 		if on, ok := b.Level("tick"); !on || !ok {
 			b.Error("the level of a line with one edge is not read when asked for")
@@ -114,13 +114,13 @@ func TestGapIsToldAndRepaired(t *testing.T) {
 	b.write(l, edge{high: false}, edge{high: false, skip: 3})
 	b.expect("power falling Down", "lost 3", "power rising Ended S", "power falling Down")
 	// The level afresh is not what the last edge in the queue said.
-	b.do(func() {
+	b.Do(func() {
 		l.seqno += 3
 		l.high = false
 		_, _ = l.outside.Write(rawEdge(b.loop.Now(), true, 3, l.seqno))
 	})
 	b.expect("lost 2", "power rising Up", "power falling Down S")
-	b.do(func() {
+	b.Do(func() {
 		for _, word := range []string{"name=power", "debounce", "queue of 64 edges"} {
 			if !strings.Contains(b.log.String(), word) {
 				b.Errorf("the log does not say %q:\n%s", word, b.log.String())
@@ -142,21 +142,21 @@ func TestLevelIsReadWhenTheQueueIsEmpty(t *testing.T) {
 		}
 		b.write(l, edges...)
 		b.expect(words...)
-		b.await("the level read afresh", func() bool { return !b.Source.requests[0].stale })
+		b.Await("the level read afresh", func() bool { return !b.Source.requests[0].stale })
 		b.nothing()
 	}
 }
 
 func TestGarbageIsCounted(t *testing.T) {
 	b, l := pressable(t)
-	b.do(func() {
+	b.Do(func() {
 		raw := rawEdge(1, true, 77, 1)                     // of another line
 		raw = append(raw, make([]byte, recordSize)...)     // no known id
 		raw = append(raw, rawEdge(2, false, 3, 1)...)      // fine
 		_, _ = l.outside.Write(append(raw, "leftover"...)) // no whole record
 	})
 	b.expect("power falling Down")
-	b.do(func() {
+	b.Do(func() {
 		if s := b.Status()[0]; !strings.Contains(s.Detail, "3 invalid records") {
 			b.Error(s.Detail)
 		}
@@ -167,16 +167,29 @@ func TestHangUpEndsThePress(t *testing.T) {
 	b, l := pressable(t)
 	b.write(l, edge{high: false})
 	b.expect("power falling Down")
-	b.do(func() { b.chips["gpiochip0"].refusal = unix.ENODEV; l.outside.Close() })
+	b.Do(func() { b.chips["gpiochip0"].refusal = unix.ENODEV; l.outside.Close() })
 	b.expect("power  Ended S")
 	if s := b.states()["power"]; !strings.Contains(s, "waiting for the chip: gpiochip0 (pinctrl) disappeared") {
 		t.Error(s)
 	}
-	b.do(func() {
+	b.Do(func() {
 		if b.Source.requests[0].watch != nil || b.Source.requests[0].fd >= 0 {
 			b.Error("a dead descriptor is still watched")
 		}
 	})
+}
+
+// A request that broke while its chip stays is made again soon, although
+// another line waits for what no timer brings.
+func TestBrokenRequestIsMadeAgain(t *testing.T) {
+	b := newBench(t)
+	c := b.plug("gpiochip0", "pinctrl", "a")
+	b.apply(plan(t, `lines: {power: {input: a}, absent: {input: nowhere}}`))
+	b.expect("power  StartsUp")
+	l := b.line(c, 0)
+	b.Do(func() { l.outside.Close() })
+	b.Await("the end", func() bool { return b.Source.requests[0].fd < 0 })
+	b.Await("the line again", func() bool { return b.Source.requests[0].fd >= 0 })
 }
 
 func TestChipComesAndGoes(t *testing.T) {
@@ -185,8 +198,8 @@ func TestChipComesAndGoes(t *testing.T) {
 	if s := b.states()["power"]; !strings.Contains(s, "no GPIO chip in "+b.dev) {
 		t.Error(s)
 	}
-	b.do(func() {
-		if b.Source.retry != nil {
+	b.Do(func() {
+		if _, again := b.pause(b.opener.Err(), 1); again {
 			b.Error("a missing chip is looked for by a timer")
 		}
 	})
@@ -197,14 +210,14 @@ func TestChipComesAndGoes(t *testing.T) {
 	}
 	b.write(b.line(c, 1), edge{high: false})
 	b.expect("power falling Down")
-	b.do(func() { _ = b.Set("led", false, nil) })
+	b.Do(func() { _ = b.Set("led", false, nil) })
 
 	b.unplug(c)
 	b.expect("power  Ended S")
-	b.await("all lines closed", func() bool { return b.Source.requests[0].fd < 0 && b.Source.requests[1].fd < 0 })
-	b.do(func() {
-		b.Source.openWaiting() // the timer's try: it finds nothing, and is the last
-		if b.Source.retry != nil || strings.Contains(b.log.String(), "no line is called") {
+	b.Await("all lines closed", func() bool { return b.Source.requests[0].fd < 0 && b.Source.requests[1].fd < 0 })
+	b.Do(func() {
+		b.opener.Visit() // the timer's try: it finds nothing, and is the last
+		if _, again := b.pause(b.opener.Err(), 1); again || strings.Contains(b.log.String(), "no line is called") {
 			b.Errorf("the absent chip is looked for again, or logged twice:\n%s", b.log.String())
 		}
 	})
@@ -216,7 +229,7 @@ func TestChipComesAndGoes(t *testing.T) {
 	if l := b.line(again, 0); l.high {
 		t.Error("the output does not come back with the level last set")
 	}
-	b.do(func() {
+	b.Do(func() {
 		if !strings.Contains(b.log.String(), `msg="line is open" line=power at="gpiochip5:1 (main)"`) {
 			b.Error(b.log.String())
 		}
@@ -238,7 +251,7 @@ func TestBusyLine(t *testing.T) {
 		}
 	}
 	c := b.plug("gpiochip0", "main", "a", "b", "c", "d")
-	b.do(func() {
+	b.Do(func() {
 		c.refusal = unix.EBUSY
 		c.consumers = map[int]string{0: "Power Button", 1: "ACT", 2: "spi0 CS0"}
 	})
@@ -254,20 +267,20 @@ func TestBusyLine(t *testing.T) {
 			t.Errorf("line %s:\n got %s\nwant %s", name, states[name], want)
 		}
 	}
-	b.do(func() {
+	b.Do(func() {
 		if n := strings.Count(b.log.String(), "level=ERROR"); n != 4 {
 			b.Errorf("%d errors in the log, want 4:\n%s", n, b.log.String())
 		}
 		if err := b.Set("d", true, nil); err == nil || !strings.HasPrefix(err.Error(), "line d is not open: request gpiochip0:3") {
 			b.Error(err)
 		}
-		b.Source.openWaiting() // the timer's second try
+		b.opener.Visit() // the timer's second try
 		if n := strings.Count(b.log.String(), "level=ERROR"); n != 4 {
 			b.Error("the same cause is logged again")
 		}
 		c.refusal = nil
 	})
-	b.await("the retry", func() bool { return b.Source.requests[3].fd >= 0 })
+	b.Await("the retry", func() bool { return b.Source.requests[3].fd >= 0 })
 	if l := b.line(c, 3); !l.high {
 		t.Error("the value ordered while the line was busy is lost")
 	}
@@ -290,12 +303,12 @@ func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
 	} {
 		b := newBench(t)
 		c := b.plug("gpiochip0", "main", "a", "b", "c")
-		b.do(func() { c.refusal = unix.EBUSY })
+		b.Do(func() { c.refusal = unix.EBUSY })
 		b.apply(plan(t, `{lines: {a: {input: a}, c: {output: c}}}`))
-		b.do(func() {
-			for range 10 {
-				b.Source.openWaiting() // until it is tried every 30 s
-			}
+		var tried time.Duration
+		b.Do(func() {
+			b.opener.Visit()
+			tried = b.triedAt
 			if n := len(c.watches); n != 1 || !slices.Contains(b.calls, "watch [0 2]") {
 				b.Errorf("%d watches: %q", n, b.calls)
 			}
@@ -303,9 +316,9 @@ func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
 				b.Error(err)
 			}
 		})
-		b.await("the change to be read", func() bool { return empty(b.held[filepath.Join(b.dev, "gpiochip0")].fd) })
-		b.do(func() {
-			if b.Source.backoff != lastRetry {
+		b.Await("the change to be read", func() bool { return empty(b.held[filepath.Join(b.dev, "gpiochip0")].fd) })
+		b.Do(func() {
+			if b.triedAt != tried {
 				b.Error("a request by others makes it try again")
 			}
 			c.refusal = nil
@@ -313,8 +326,8 @@ func TestHeldLineIsRequestedWhenReleased(t *testing.T) {
 				b.Error(err)
 			}
 		})
-		b.await(name, func() bool { return b.Source.requests[0].fd >= 0 && b.Source.requests[1].fd >= 0 })
-		b.do(func() {
+		b.Await(name, func() bool { return b.Source.requests[0].fd >= 0 && b.Source.requests[1].fd >= 0 })
+		b.Do(func() {
 			if len(b.held) > 0 {
 				b.Error("it is watched still")
 			}
@@ -336,30 +349,29 @@ func empty(fd int) bool {
 func TestHeldLineThatWasReleasedMeanwhile(t *testing.T) {
 	b := newBench(t)
 	c := b.plug("gpiochip0", "main", "a")
-	b.do(func() { c.refusal, c.released = unix.EBUSY, true })
+	b.Do(func() { c.refusal, c.released = unix.EBUSY, true })
 	b.apply(plan(t, `lines: {a: {input: a}}`))
-	b.do(func() { c.refusal = nil })
-	b.await("the line", func() bool { return b.Source.requests[0].fd >= 0 && len(b.held) == 0 })
+	b.Do(func() { c.refusal = nil })
+	b.Await("the line", func() bool { return b.Source.requests[0].fd >= 0 && len(b.held) == 0 })
 
 	d := b.plug("gpiochip1", "other", "b")
-	b.do(func() { d.refusal = unix.EBUSY })
+	b.Do(func() { d.refusal = unix.EBUSY })
 	b.apply(plan(t, `lines: {b: {input: b}}`))
-	b.await("the watch", func() bool { return len(b.held) == 1 })
+	b.Await("the watch", func() bool { return len(b.held) == 1 })
 	b.unplug(d)
-	b.await("its end", func() bool { return len(b.held) == 0 })
+	b.Await("its end", func() bool { return len(b.held) == 0 })
 }
 
 func TestRetryBacksOff(t *testing.T) {
 	b := newBench(t)
 	c := b.plug("gpiochip0", "main", "a")
-	b.do(func() { c.refusal = unix.EBUSY })
+	b.Do(func() { c.refusal = unix.EBUSY })
 	b.apply(plan(t, `lines: {a: {input: a}}`))
-	b.do(func() {
-		for range 10 {
-			b.Source.openWaiting()
-		}
-		if b.Source.backoff != lastRetry {
-			b.Errorf("backoff after ten tries: %v", b.Source.backoff)
+	b.Do(func() {
+		for failures, want := range map[int]time.Duration{1: firstRetry, 2: 2 * firstRetry, 5: 16 * firstRetry, 6: lastRetry, 1000: lastRetry} {
+			if pause, again := b.pause(b.opener.Err(), failures); pause != want || !again {
+				b.Errorf("after %d failures: %v %v, want %v", failures, pause, again, want)
+			}
 		}
 	})
 }
@@ -373,13 +385,13 @@ func TestRefusals(t *testing.T) {
 	} {
 		b := newBench(t)
 		c := b.plug("gpiochip0", "main", "a")
-		b.do(func() { c.refusal = errno })
+		b.Do(func() { c.refusal = errno })
 		b.apply(plan(t, `lines: {a: {input: a}}`))
 		if s := b.states()["a"]; !strings.Contains(s, want) {
 			t.Errorf("%v: %s", errno, s)
 		}
-		b.do(func() {
-			if b.Source.retry != nil {
+		b.Do(func() {
+			if _, again := b.pause(b.opener.Err(), 1); again {
 				b.Errorf("%v is tried again by a timer", errno)
 			}
 		})
@@ -390,7 +402,7 @@ func TestRightsThatSettleLater(t *testing.T) {
 	b := newBench(t)
 	real := b.Source.kernel.open
 	denied := true
-	b.do(func() {
+	b.Do(func() {
 		b.Source.kernel.open = func(path string) (int, error) {
 			if denied {
 				return -1, unix.EACCES
@@ -403,7 +415,7 @@ func TestRightsThatSettleLater(t *testing.T) {
 	if s := b.states()["a"]; !strings.Contains(s, "permission denied (run as root") {
 		t.Error(s)
 	}
-	b.do(func() { denied = false })
+	b.Do(func() { denied = false })
 	if err := os.Chmod(filepath.Join(b.dev, "gpiochip0"), 0o660); err != nil {
 		t.Fatal(err)
 	}
@@ -414,7 +426,7 @@ func TestOldKernel(t *testing.T) {
 	b := newBench(t)
 	k := *b.Source.kernel
 	k.lineInfo = cdev.lineInfo // of a file that is no chip: as version 1 answers
-	b.do(func() { b.Source.kernel = &k })
+	b.Do(func() { b.Source.kernel = &k })
 	b.plug("gpiochip0", "main", "a")
 	b.apply(plan(t, `lines: {a: {input: a}}`))
 	if s := b.states()["a"]; !strings.Contains(s, "requires Linux 5.10") {
@@ -446,7 +458,7 @@ func TestReloadHandsOver(t *testing.T) {
 	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1", "GPIO2")
 	b.apply(plan(t, `lines: {power: {button: GPIO0}, led: {output: GPIO1}, old: {output: GPIO2, on_exit: on}}`))
 	b.expect("power  StartsUp")
-	b.do(func() { _ = b.Set("led", true, nil) })
+	b.Do(func() { _ = b.Set("led", true, nil) })
 	b.write(b.line(c, 0), edge{high: false})
 	b.expect("power falling Down")
 	b.called()
@@ -456,7 +468,7 @@ func TestReloadHandsOver(t *testing.T) {
 		t.Errorf("a reload did %q, want only the on_exit of the line that is dropped", calls)
 	}
 	b.nothing()
-	b.do(func() {
+	b.Do(func() {
 		if on, ok := b.Level("lamp"); !on || !ok {
 			b.Error("the output's level was not handed over")
 		}
@@ -466,7 +478,7 @@ func TestReloadHandsOver(t *testing.T) {
 	})
 	b.write(b.line(c, 0), edge{high: true})
 	b.expect("power rising Up")
-	b.do(b.Source.Close)
+	b.Do(b.Source.Close)
 	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false"}) {
 		t.Errorf("the end did %q, want the new on_exit", calls)
 	}
@@ -482,7 +494,7 @@ lines: {power: {button: GPIO0}, led: {output: GPIO1, on_exit: off}, other: {outp
 encoders: {volume: {a: A, b: B}}
 `))
 	b.expect("power  StartsUp", "volume 00 found")
-	b.do(func() { _ = b.Set("led", true, nil) })
+	b.Do(func() { _ = b.Set("led", true, nil) })
 	b.called()
 
 	b.apply(plan(t, `
@@ -495,7 +507,7 @@ encoders: {volume: {a: "main:2", b: "main:3"}}
 	b.nothing()
 	b.write(b.line(c, 0), edge{high: false})
 	b.expect("power falling Down")
-	b.do(func() {
+	b.Do(func() {
 		if on, ok := b.Level("lamp"); !on || !ok {
 			b.Error("the output's level was not handed over")
 		}
@@ -506,7 +518,7 @@ encoders: {volume: {a: "main:2", b: "main:3"}}
 	if calls := b.called(); len(calls) > 0 {
 		t.Errorf("the reload did %q", calls)
 	}
-	b.do(func() {
+	b.Do(func() {
 		if on, _ := b.Level("other"); !on {
 			b.Error("the names did not change places")
 		}
@@ -525,7 +537,7 @@ lines:
 `
 	b.apply(plan(t, "board: rpi-1b"+lines))
 	b.expect("bell  StartsUp")
-	b.do(func() { _ = b.Set("lamp", true, nil) })
+	b.Do(func() { _ = b.Set("lamp", true, nil) })
 	b.called()
 
 	b.apply(plan(t, "board: rpi-1b-rev1"+lines))
@@ -558,7 +570,7 @@ lines:
   e: {output: E, on_exit: input, bias: pull-down}
 `))
 	b.called()
-	b.do(b.Source.Close)
+	b.Do(b.Source.Close)
 	pull := fmt.Sprintf("input 4 %#x", uint64(uapi.LineFlagV2BiasPullDown))
 	if calls := b.called(); !slices.Equal(calls, []string{"set 1 false", "set 2 false", "input 3 0x0", pull}) {
 		t.Errorf("the end did %q", calls)
@@ -583,7 +595,7 @@ func TestReloadWithOtherParameters(t *testing.T) {
 	c := b.plug("gpiochip0", "main", "GPIO0", "GPIO1")
 	b.apply(plan(t, `lines: {a: {input: GPIO0}, led: {output: GPIO1, on_exit: off}}`))
 	b.expect("a  StartsUp")
-	b.do(func() { _ = b.Set("led", true, nil) })
+	b.Do(func() { _ = b.Set("led", true, nil) })
 	b.called()
 	b.apply(plan(t, `lines: {a: {input: GPIO0, debounce: 1ms}, led: {output: GPIO1, drive: open-drain}}`))
 	b.expect("a  StartsUp")
@@ -604,7 +616,7 @@ func TestOutputs(t *testing.T) {
 	if !l.high {
 		t.Error("an output with active: low that begins off is not high")
 	}
-	b.do(func() {
+	b.Do(func() {
 		if err := b.Set("led", true, nil); err != nil || l.high {
 			b.Errorf("on: %v, high: %v", err, l.high)
 		}
@@ -635,7 +647,7 @@ func TestDryRunRequestsNoOutput(t *testing.T) {
 	p := plan(t, `lines: {led: {output: x}, door: {input: y}}`)
 	b.host.DryRun = true
 	b.apply(p)
-	b.do(func() {
+	b.Do(func() {
 		if err := b.Set("led", true, nil); err != nil {
 			b.Error(err)
 		}
@@ -658,8 +670,8 @@ func TestNothingLeaks(t *testing.T) {
 		b.apply(plan(t, `lines: {b: {input: b}, c: {output: nowhere}}`))
 	}
 	b.unplug(c)
-	b.await("the line's end", func() bool { return b.Source.requests[0].fd < 0 })
-	b.do(func() {
+	b.Await("the line's end", func() bool { return b.Source.requests[0].fd < 0 })
+	b.Do(func() {
 		b.Source.Close()
 		for _, l := range b.lines {
 			l.outside.Close()

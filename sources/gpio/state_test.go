@@ -14,7 +14,7 @@ import (
 // that is not known.
 func (b *bench) stands(when string, want map[string]string) {
 	b.Helper()
-	b.do(func() {
+	b.Do(func() {
 		for name, state := range want {
 			if got, _ := b.table.State("line", name); got != state {
 				b.Errorf("%s: %s is %q, want %q", when, name, got, state)
@@ -28,14 +28,14 @@ func TestStatesOverAReload(t *testing.T) {
 	c := b.plug("gpiochip0", "main", "A", "B", "C")
 	b.apply(plan(t, `lines: {a: {contact: A}, b: {contact: B}, c: {contact: C}}`))
 	b.write(b.line(c, 0), edge{high: true})
-	b.await("an edge", func() bool { on, _ := b.Level("a"); return on })
+	b.Await("an edge", func() bool { on, _ := b.Level("a"); return on })
 	b.stands("at first", map[string]string{"a": "on", "b": "off", "c": "off"})
 	b.apply(plan(t, `lines: {b: {contact: A}, a: {contact: B}}`))
 	b.stands("with changed names, and c dropped", map[string]string{"a": "off", "b": "on", "c": ""})
 	b.apply(plan(t, `lines: {new: {contact: A, debounce: 1ms}, a: {contact: B}}`))
 	b.stands("with another name and debounce", map[string]string{"a": "off", "b": "", "new": "off"}) // the new request of a fake is low
 	b.write(b.line(c, 0), edge{high: true})
-	b.await("an edge", func() bool { on, _ := b.Level("new"); return on })
+	b.Await("an edge", func() bool { on, _ := b.Level("new"); return on })
 	b.apply(plan(t, `lines: {new: {input: A, edges: rising, debounce: 1ms}, a: {contact: B}}`))
 	b.stands("with one edge", map[string]string{"new": ""})
 }
@@ -51,7 +51,7 @@ func TestStateOfALineThatAReloadLoses(t *testing.T) {
 	b.expect("a rising Down")
 	b.write(b.line(c, 1), edge{high: false})
 	b.expect("b falling Down")
-	b.do(func() { c.refusal = unix.EBUSY })
+	b.Do(func() { c.refusal = unix.EBUSY })
 	b.apply(plan(t, `lines: {a: {contact: A, debounce: 1ms}, b: {button: B, debounce: 1ms}}`))
 	b.expect("a  Ended S", "b  Ended S")
 	b.stands("busy", map[string]string{"a": "", "b": ""})
@@ -65,12 +65,12 @@ func TestStateOfAnOutputWhoseChipComesLate(t *testing.T) {
 	b.apply(p)
 	b.stands("without a chip", map[string]string{"lamp": ""})
 	c := b.plug("gpiochip0", "main", "A")
-	b.await("the line", func() bool { _, ok := b.Level("lamp"); return ok })
+	b.Await("the line", func() bool { _, ok := b.Level("lamp"); return ok })
 	b.stands("with it", map[string]string{"lamp": "on"})
 	b.unplug(c)
-	b.await("the loss", func() bool { _, ok := b.Level("lamp"); return !ok })
+	b.Await("the loss", func() bool { _, ok := b.Level("lamp"); return !ok })
 	b.stands("without it", map[string]string{"lamp": ""})
 	b.plug("gpiochip0", "main", "A")
-	b.await("the line", func() bool { _, ok := b.Level("lamp"); return ok })
+	b.Await("the line", func() bool { _, ok := b.Level("lamp"); return ok })
 	b.stands("with it again", map[string]string{"lamp": "on"})
 }

@@ -88,7 +88,7 @@ func TestEverything(t *testing.T) {
 	r := newRig(t)
 	f := r.plug("A keyboard", everything...)
 	lonely := r.plug("Nothing at all")
-	r.do(func() { r.source.Apply(&Plan{Everything: true}) })
+	r.Do(func() { r.source.Apply(&Plan{Everything: true}) })
 	r.isOpen(f)
 	r.isOpen(lonely)
 	r.send(f, raw(1, evMsc, mscScan, 9), ev(t, 1, "KEY_C", 1), ev(t, 1, "ABS_Y", 1), raw(1, evSw, 60, 1), report)
@@ -175,7 +175,7 @@ func TestDroppedAcrossReads(t *testing.T) {
 	asked := func() int { return see(r, f, func(f *fake) int { return f.asked }) }
 	before := asked()
 	r.send(f, dropped, ev(t, 1, "KEY_A", 1))
-	r.until("it was read", func() bool { return r.source.nodes[f.path].device.dropping })
+	r.Await("it was read", func() bool { return r.source.nodes[f.path].device.dropping })
 	if asked() != before {
 		t.Error("the state was read before SYN_REPORT")
 	}
@@ -196,7 +196,7 @@ func TestUnplug(t *testing.T) {
 	r.unplug(f)
 	r.expect("key KEY_A up synthetic")
 	r.quiet()
-	r.until("the node is forgotten", func() bool { return len(r.source.nodes) == 0 })
+	r.Await("the node is forgotten", func() bool { return len(r.source.nodes) == 0 })
 	if got := see(r, f, func(*fake) int { return len(r.byFD) }); got != 0 {
 		t.Errorf("%d descriptors are open", got)
 	}
@@ -228,7 +228,7 @@ func TestHangUpAlone(t *testing.T) {
 	f := r.plug("A keyboard", everything...)
 	r.apply(onePlusTwo)
 	r.isOpen(f)
-	r.do(func() {
+	r.Do(func() {
 		d := r.source.nodes[f.path].device
 		if d.ready(unix.EPOLLIN); d.closed {
 			t.Error("closed for nothing")
@@ -242,10 +242,10 @@ func TestHangUpAlone(t *testing.T) {
 // noSpin fails if the loop wakes up all the time.
 func noSpin(t *testing.T, r *rig) {
 	t.Helper()
-	count := func() (n uint64) { r.do(func() { n = r.loop.Wakeups() }); return n }
+	count := func() (n uint64) { r.Do(func() { n = r.loop.Wakeups() }); return n }
 	before := count()
 	waited := make(chan struct{})
-	r.do(func() { r.loop.After(100*time.Millisecond, func() { close(waited) }) })
+	r.Do(func() { r.loop.After(100*time.Millisecond, func() { close(waited) }) })
 	<-waited
 	if n := count() - before; n > 8 {
 		t.Errorf("the loop woke up %d times in 100 ms without anything to do", n)

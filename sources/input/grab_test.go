@@ -13,7 +13,7 @@ func grabbed(f *fake) bool { return f.grabbed }
 
 func (r *rig) isGrabbed(f *fake) {
 	r.t.Helper()
-	r.until("it is grabbed", func() bool { return see(r, f, grabbed) })
+	r.Await("it is grabbed", func() bool { return see(r, f, grabbed) })
 }
 
 func TestGrabAuto(t *testing.T) {
@@ -115,7 +115,7 @@ func TestGoneWhileUngrabbing(t *testing.T) {
 	r.isGrabbed(f)
 	r.apply(keyA)
 	r.unplug(f)
-	r.until("it is forgotten", func() bool { return len(r.source.nodes) == 0 })
+	r.Await("it is forgotten", func() bool { return len(r.source.nodes) == 0 })
 	noSpin(t, r)
 	closed := func(*fake) int { return len(r.closed) }
 	if n := see(r, f, closed); n != 0 {

@@ -72,7 +72,7 @@ func (v *virtual) send(name string, value int32) {
 // returns it.
 func (r *rig) isOpenByName() (d *device) {
 	r.t.Helper()
-	r.until("the device is open", func() bool {
+	r.Await("the device is open", func() bool {
 		for _, n := range r.source.nodes {
 			if n.device != nil && n.id.name == kernelName {
 				d = n.device
@@ -101,25 +101,25 @@ func TestKernelEvents(t *testing.T) {
 		t.Error("no mask is set")
 	}
 	var before time.Duration
-	r.do(func() { before = r.loop.Now() })
+	r.Do(func() { before = r.loop.Now() })
 	v.send("KEY_A", 1)
 	v.send("KEY_A", 0)
 	v.send("SW_LID", 1)
 	v.send("REL_WHEEL", -2)
 	events := r.expect("key KEY_A down", "key KEY_A up", "switch SW_LID on", "axis REL_WHEEL changed 0->-2")
-	r.do(func() {
+	r.Do(func() {
 		if at := events[0].Time; at < before-time.Millisecond || at > r.loop.Now() {
 			t.Errorf("stamped %v, between %v and %v", at, before, r.loop.Now())
 		}
 	})
 	r.quiet()
 	var wakeups, after uint64
-	r.do(func() { wakeups = r.loop.Wakeups() })
+	r.Do(func() { wakeups = r.loop.Wakeups() })
 	for range 100 {
 		v.send("KEY_C", 1)
 		v.send("KEY_C", 0)
 	}
-	r.do(func() { after = r.loop.Wakeups() })
+	r.Do(func() { after = r.loop.Wakeups() })
 	if after-wakeups > 3 {
 		t.Errorf("%d wake-ups for masked events", after-wakeups)
 	}
@@ -131,7 +131,7 @@ func TestKernelDropped(t *testing.T) {
 	r.isOpenByName()
 	v.send("KEY_B", 1)
 	r.expect("key KEY_B down")
-	r.do(func() { // nobody reads meanwhile
+	r.Do(func() { // nobody reads meanwhile
 		for range 500 {
 			v.send("KEY_A", 1)
 			v.send("KEY_A", 0)
@@ -141,14 +141,14 @@ func TestKernelDropped(t *testing.T) {
 		v.send("KEY_A", 1)
 	})
 	told := ""
-	r.until("the state is known again", func() bool {
+	r.Await("the state is known again", func() bool {
 		told = r.told()
 		return strings.Contains(told, "KEY_A down") && strings.Contains(told, "KEY_B up") && strings.Contains(told, "SW_LID on")
 	})
 	if !strings.Contains(told, "loss input lost") {
 		t.Errorf("no loss:\n%s", told)
 	}
-	r.do(func() {
+	r.Do(func() {
 		r.mu.Lock()
 		r.events = nil
 		r.mu.Unlock()
@@ -165,7 +165,7 @@ func TestKernelUnplug(t *testing.T) {
 	r.expect("key KEY_A down")
 	v.unplug()
 	// The kernel releases the keys of a device that goes, or we do.
-	r.until("it is released", func() bool {
+	r.Await("it is released", func() bool {
 		return strings.Contains(r.told(), "key KEY_A up") && strings.Contains(r.told(), "input it absent")
 	})
 	r.quiet()
@@ -182,7 +182,7 @@ func TestKernelReload(t *testing.T) {
 	r.apply(`rules: [{key: KEY_A, is: pressed}]`)
 	d := r.isOpenByName()
 	v.send("KEY_C", 1)
-	r.do(func() {
+	r.Do(func() {
 		v.send("KEY_A", 1)
 		v.send("KEY_A", 0)
 		c, _ := compile(`rules: [{key: [KEY_A, KEY_C], is: pressed}]`)
@@ -218,7 +218,7 @@ func TestKernelGrab(t *testing.T) {
 		t.Error("grabbed with a key down")
 	}
 	v.send("KEY_C", 0)
-	r.until("it is grabbed", func() bool { return d.grab.held })
+	r.Await("it is grabbed", func() bool { return d.grab.held })
 	if !busy() {
 		t.Error("not grabbed")
 	}
@@ -227,7 +227,7 @@ func TestKernelGrab(t *testing.T) {
 	if busy() {
 		t.Error("not given back")
 	}
-	r.do(func() {
+	r.Do(func() {
 		if d.closed || d.grab.held {
 			t.Errorf("closed: %t", d.closed)
 		}

@@ -53,7 +53,7 @@ func (r *rig) twins() *far {
 func (f *far) expect(want ...string) {
 	f.r.t.Helper()
 	var got []string
-	f.r.until(fmt.Sprintf("the twin says %q", want), func() bool {
+	f.r.Await(fmt.Sprintf("the twin says %q", want), func() bool {
 		f.passed = append(f.passed, f.read(f.twin)...)
 		got = lines(f.r.t, f.passed)
 		return len(got) >= len(want)
@@ -128,7 +128,7 @@ func TestLEDsGoBack(t *testing.T) {
 	if _, err := unix.Write(far.twin, slices.Concat(raw(1, evLED, 1, 1), report, raw(1, 0x101, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
-	r.until("the LED is set", func() bool {
+	r.Await("the LED is set", func() bool {
 		far.led = append(far.led, far.read(far.back)...)
 		return slices.Equal(lines(t, far.led), []string{"17/1 1", "--"})
 	})
@@ -150,7 +150,7 @@ func TestPassedKeysAreReleased(t *testing.T) {
 	far.expect("KEY_A 0", "--")
 	r.send(f, ev(t, 2, "KEY_A", 0), report)
 	r.apply(kioskRules(""))
-	r.until("there is a twin again", func() bool { return r.source.nodes[f.path].device.pass.active() })
+	r.Await("there is a twin again", func() bool { return r.source.nodes[f.path].device.pass.active() })
 	r.send(f, ev(t, 3, "KEY_B", 1), report, ev(t, 4, "KEY_A", 1), report)
 	far.expect("KEY_A 1", "--")
 	r.unplug(f)
@@ -204,7 +204,7 @@ func TestNoTwinNoGrab(t *testing.T) {
 	f := r.plug("A keyboard", "KEY_A", "KEY_B")
 	r.apply(kioskRules(""))
 	r.isOpen(f)
-	r.until("it is known why", func() bool { return r.source.nodes[f.path].device.grab.err != nil })
+	r.Await("it is known why", func() bool { return r.source.nodes[f.path].device.grab.err != nil })
 	if st := r.status("kiosk"); st.OK || !strings.Contains(st.Error, "modprobe uinput") || see(r, f, func(f *fake) bool { return f.grabbed }) {
 		t.Errorf("status is %+v", st)
 	}
@@ -214,9 +214,9 @@ func TestNoTwinNoGrab(t *testing.T) {
 	r.source.kernel.twin = make
 	r.apply(strings.Replace(kioskRules(""), ", pass: others", "", 1))
 	r.apply(kioskRules(""))
-	r.until("it has a twin", func() bool { return r.source.nodes[f.path].device.pass.active() })
+	r.Await("it has a twin", func() bool { return r.source.nodes[f.path].device.pass.active() })
 	unix.Close(far.twin)
-	r.until("it is given back", func() bool { return !see(r, f, func(f *fake) bool { return f.grabbed }) })
+	r.Await("it is given back", func() bool { return !see(r, f, func(f *fake) bool { return f.grabbed }) })
 	if st := r.status("kiosk"); st.OK || !strings.Contains(st.Error, "its virtual device input7 failed") {
 		t.Errorf("status is %+v", st)
 	}

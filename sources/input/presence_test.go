@@ -18,7 +18,7 @@ func TestInputsComeAndGo(t *testing.T) {
 	first := r.plug("Remote", "KEY_A")
 	r.plug("Other", "KEY_A")
 	r.apply(comings)
-	r.until("the first look is over", func() bool {
+	r.Await("the first look is over", func() bool {
 		p := r.source.presences["pad"]
 		return p != nil && p.known
 	})
@@ -71,11 +71,11 @@ func TestPresenceWhileADeviceHangs(t *testing.T) {
 		r.devices[hangs.path] = hangs
 	}()
 	r.node(hangs.path)
-	r.until("it is being opened", func() bool { return r.source.nodes[hangs.path] != nil })
+	r.Await("it is being opened", func() bool { return r.source.nodes[hangs.path] != nil })
 	r.plug("Pad", "KEY_A")
 	r.expect("input pad present")
 	r.unplug(f)
-	r.until("it is gone", func() bool { return r.source.nodes[f.path] == nil })
+	r.Await("it is gone", func() bool { return r.source.nodes[f.path] == nil })
 	r.expect()
 	close(hangs.opening)
 	r.expect("input remote absent")
@@ -84,7 +84,7 @@ func TestPresenceWhileADeviceHangs(t *testing.T) {
 // now returns an event of now.
 func (r *rig) now(name string, value int32) []byte {
 	var at time.Duration
-	r.do(func() { at = r.loop.Now() })
+	r.Do(func() { at = r.loop.Now() })
 	return ev(r.t, at.Milliseconds(), name, value)
 }
 
@@ -113,7 +113,7 @@ rules:
 	}
 	count(first)
 	wakeups := func() (n uint64) {
-		r.do(func() { n = r.loop.Wakeups() })
+		r.Do(func() { n = r.loop.Wakeups() })
 		return n
 	}
 	r.send(f, r.now("KEY_A", 1), report) // which no rule wants
@@ -158,11 +158,11 @@ func TestSilenceOfAMouse(t *testing.T) {
 		t.Fatal("nothing would be heard of it")
 	}
 	r.send(f, r.now("REL_X", 1), report)
-	r.until("it is held back", func() bool { return !passes() })
+	r.Await("it is held back", func() bool { return !passes() })
 	if see(r, f, func(f *fake) bool { return !f.mask.has(evKey, 0x110) }) {
 		t.Error("its buttons are held back too")
 	}
-	r.until("it is let through again", passes)
+	r.Await("it is let through again", passes)
 	r.expect("input mouse idle")
 	r.send(f, r.now("REL_X", 1), report)
 	e := r.expect("input mouse active")[0]
@@ -187,7 +187,7 @@ func TestSilenceOverAReload(t *testing.T) {
 	r.send(f, r.now("KEY_A", 1), report)
 	r.expect("input kbd active", "input kbd idle", "input kbd idle")
 	r.apply("{}")
-	r.do(func() {
+	r.Do(func() {
 		if len(r.source.idleWatches) != 0 || len(r.source.presences) != 0 {
 			t.Error("it watches on")
 		}
@@ -224,7 +224,7 @@ func TestConditionsOnKeysAndInputs(t *testing.T) {
 	away := ask(t, c.plan, "input", "{input: kbd, is: absent}")
 	answers := func(when string, want ...sources.Truth) {
 		t.Helper()
-		r.do(func() {
+		r.Do(func() {
 			for i, question := range []*sources.Question{down, up, here, away} {
 				if got := r.table.Ask(question, 0); got != want[i] {
 					t.Errorf("%s: answer %d is %d, want %d", when, i, got, want[i])
@@ -233,7 +233,7 @@ func TestConditionsOnKeysAndInputs(t *testing.T) {
 		})
 	}
 	answers("before anything is known", 0, 0, 0, 0)
-	r.do(func() { r.source.Apply(c.plan) })
+	r.Do(func() { r.source.Apply(c.plan) })
 	r.quiet()
 	answers("without a device", 0, 0, sources.No, sources.Yes)
 	f := r.plug("Keyboard", "KEY_A", "KEY_B")
@@ -260,7 +260,7 @@ func TestStatesOfWhatIsNotWantedMeanwhile(t *testing.T) {
 	r.expect("key KEY_A down", "key KEY_B down", "switch SW_LID on")
 	stands := func(when string, want ...string) {
 		t.Helper()
-		r.do(func() {
+		r.Do(func() {
 			for i, what := range []string{"key KEY_A", "key KEY_B", "switch SW_LID", "input kbd"} {
 				kind, name, _ := strings.Cut(what, " ")
 				if got, _ := r.table.State(kind, name); got != want[i] {

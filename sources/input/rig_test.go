@@ -16,11 +16,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/agent/state"
 	"reflexd/config"
 	"reflexd/sources"
@@ -28,14 +28,11 @@ import (
 
 // rig runs a source. The fields below mu are guarded by it.
 type rig struct {
+	*looptest.Stand
 	t      *testing.T
 	dev    string
 	loop   *loop.Loop
 	source *source
-
-	// Of the loop's thread: what until waits for.
-	awaited func() bool
-	met     chan struct{}
 
 	mu      sync.Mutex
 	events  []*sources.Event
@@ -75,11 +72,9 @@ func newRig(t *testing.T) *rig {
 
 // bareRig returns a rig that asks the kernel.
 func bareRig(t *testing.T, dev string) *rig {
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stand, l := looptest.New(t)
 	r := &rig{
+		Stand: stand,
 		table: state.New(),
 		t:     t, dev: dev, loop: l,
 		devices: map[string]*fake{}, byFD: map[int]*fake{}, opens: map[string]int{},
@@ -89,16 +84,8 @@ func bareRig(t *testing.T, dev string) *rig {
 		Log: slog.New(slog.NewTextHandler(lockedLog{r}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	r.source = open(host, driver)
-	stopped := make(chan error)
-	go func() { stopped <- l.Run(r.turn) }()
+	r.Missed = func() string { return "but\n" + r.told() + "\n" + r.logged() }
 	t.Cleanup(func() {
-		r.do(r.source.Close)
-		r.until("all work beside the loop is done", func() bool { return r.loop.Pending() == 0 })
-		l.Stop()
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
-		l.Close()
 		if len(r.byFD) > 0 {
 			t.Errorf("%d devices are still open", len(r.byFD))
 		}
@@ -109,6 +96,7 @@ func bareRig(t *testing.T, dev string) *rig {
 			t.Log(r.log.String())
 		}
 	})
+	r.Run(nil, r.source.Close)
 	return r
 }
 
@@ -128,34 +116,6 @@ func (r *rig) emit(e *sources.Event) {
 		return
 	}
 	r.events = append(r.events, e.Clone())
-}
-
-// turn ends each group of calls of the loop.
-func (r *rig) turn() {
-	if r.awaited != nil && r.awaited() {
-		r.awaited = nil
-		close(r.met)
-	}
-}
-
-// do runs f on the loop's thread.
-func (r *rig) do(f func()) {
-	done := make(chan struct{})
-	r.loop.Post(func() { f(); close(done) })
-	<-done
-}
-
-// until waits for cond, which is tried on the loop's thread after whatever
-// happens there.
-func (r *rig) until(what string, cond func() bool) {
-	r.t.Helper()
-	met := make(chan struct{})
-	r.loop.Post(func() { r.awaited, r.met = cond, met })
-	select {
-	case <-met:
-	case <-time.After(10 * time.Second):
-		r.t.Fatalf("still not: %s\n\nbut\n%s\n%s", what, r.told(), r.logged())
-	}
 }
 
 // plug makes a device with its node. An empty path is the next free.
@@ -400,20 +360,20 @@ func (r *rig) apply(text string) *compiled {
 	if ps.Failed() {
 		r.t.Fatal(ps.Error())
 	}
-	r.do(func() { r.source.Apply(c.plan) })
+	r.Do(func() { r.source.Apply(c.plan) })
 	return c
 }
 
 // quiet waits until nothing is being opened or closed.
 func (r *rig) quiet() {
 	r.t.Helper()
-	r.until("nothing is under way", func() bool { return r.loop.Pending() == 0 })
+	r.Await("nothing is under way", func() bool { return r.loop.Pending() == 0 })
 }
 
 // isOpen waits until f is read from.
 func (r *rig) isOpen(f *fake) {
 	r.t.Helper()
-	r.until(f.path+" is open", func() bool {
+	r.Await(f.path+" is open", func() bool {
 		n := r.source.nodes[f.path]
 		return n != nil && n.device != nil
 	})
@@ -448,7 +408,7 @@ func (r *rig) told() string {
 func (r *rig) expect(lines ...string) []*sources.Event {
 	r.t.Helper()
 	want := strings.Join(lines, "\n")
-	r.until("events are\n"+want, func() bool {
+	r.Await("events are\n"+want, func() bool {
 		got := r.told()
 		return got == want || len(got) > len(want)
 	})
@@ -471,7 +431,7 @@ func (r *rig) logged() string {
 
 // status returns the state of one declared input.
 func (r *rig) status(name string) (st sources.State) {
-	r.do(func() {
+	r.Do(func() {
 		for _, s := range r.source.Status() {
 			if s.Name == name {
 				st = s

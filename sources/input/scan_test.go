@@ -99,7 +99,7 @@ func TestScancodesOfAReceiver(t *testing.T) {
 func TestKeysWithOnlyAScancodeAreShown(t *testing.T) {
 	r := newRig(t)
 	f := withScans(r.plug("A keyboard", "KEY_UNKNOWN", "KEY_A"))
-	r.do(func() { r.source.Apply(&Plan{Everything: true}) })
+	r.Do(func() { r.source.Apply(&Plan{Everything: true}) })
 	r.isOpen(f)
 	r.send(f, scan(1, 0xc0221), ev(t, 1, "KEY_UNKNOWN", 1), report, scan(2, 0xc0221), ev(t, 2, "KEY_UNKNOWN", 0), report,
 		scan(3, 0x70004), ev(t, 3, "KEY_A", 1), report)
@@ -147,7 +147,7 @@ func (r *rig) receiver(name string) *remote {
 	var p [2]int
 	r.must(unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
 	m := &remote{r: r, path: filepath.Join(r.dev, name), write: p[1]}
-	r.do(func() {
+	r.Do(func() {
 		r.source.openLirc = func(string, string) (*lirc, error) { return &lirc{p[0], "A receiver"}, nil }
 	})
 	r.must(os.WriteFile(m.path, nil, 0o600))
@@ -155,7 +155,7 @@ func (r *rig) receiver(name string) *remote {
 }
 
 func (m *remote) isOpen() {
-	m.r.until("the receiver is open", m.r.source.receiving)
+	m.r.Await("the receiver is open", m.r.source.receiving)
 }
 
 // signal sends what the kernel makes of a signal.
@@ -185,10 +185,10 @@ rules:
 func TestRemoteControl(t *testing.T) {
 	r := newRig(t)
 	r.apply(necRemote)
-	r.until("it is known to be absent", func() bool { return r.source.presences["remote"].known })
+	r.Await("it is known to be absent", func() bool { return r.source.presences["remote"].known })
 	m := r.receiver("lirc0") // it comes later
 	m.isOpen()
-	r.until("it is present", func() bool { return strings.Contains(r.told(), "present") })
+	r.Await("it is present", func() bool { return strings.Contains(r.told(), "present") })
 	r.mu.Lock()
 	r.events = nil
 	r.mu.Unlock()
@@ -238,7 +238,7 @@ func TestUnknownRemoteControlIsShown(t *testing.T) {
 	r := newRig(t)
 	f := withScans(r.plug("gpio_ir_recv", "KEY_A"))
 	m := r.receiver("lirc0")
-	r.do(func() { r.source.Apply(&Plan{Everything: true}) })
+	r.Do(func() { r.source.Apply(&Plan{Everything: true}) })
 	m.isOpen()
 	r.isOpen(f)
 	at := r.loop.Now().Milliseconds()

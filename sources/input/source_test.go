@@ -35,7 +35,7 @@ func TestHotPlug(t *testing.T) {
 	// The next is another at the same path.
 	r.unplug(f)
 	r.expect("key KEY_A up synthetic")
-	r.until("it is forgotten", func() bool { return len(r.source.nodes) == 0 })
+	r.Await("it is forgotten", func() bool { return len(r.source.nodes) == 0 })
 	f = r.plugAt(f.path, "Another keyboard", "KEY_A")
 	r.isOpen(f)
 	if st := r.status("any input"); !st.OK || !strings.Contains(st.Detail, "event0 Another keyboard") {
@@ -61,7 +61,7 @@ func TestReplaced(t *testing.T) {
 	r.expect("key KEY_A down")
 	r.must(os.Remove(f.path))
 	g := r.plugAt(f.path, "Another keyboard", "KEY_A")
-	r.until("the new device is open", func() bool {
+	r.Await("the new device is open", func() bool {
 		n := r.source.nodes[f.path]
 		return n != nil && n.device != nil && n.id.name == "Another keyboard"
 	})
@@ -74,7 +74,7 @@ func TestUnreadable(t *testing.T) {
 	f := r.plug("A keyboard", "KEY_A")
 	f.openErr = unix.EACCES
 	r.apply("inputs: {k: {name: '*'}}\n" + keyA)
-	r.until("opening failed", func() bool { return r.source.nodes[f.path].opener.Err() != nil })
+	r.Await("opening failed", func() bool { return r.source.nodes[f.path].opener.Err() != nil })
 	for _, name := range []string{"k", "any input"} {
 		if st := r.status(name); st.OK || !strings.Contains(st.Error, "permission denied") || !strings.Contains(st.Error, f.path) {
 			t.Errorf("status is %+v", st)
@@ -94,13 +94,13 @@ func TestReadableLate(t *testing.T) {
 	r := newRig(t)
 	f := r.plug("A keyboard", "KEY_A")
 	f.openErr = unix.EACCES
-	r.do(func() { r.source.host.Loop = hastyLoop{r.loop} })
+	r.Do(func() { r.source.host.Loop = hastyLoop{r.loop} })
 	r.apply(keyA)
 	const tries = 9
 	opens := func() int { return see(r, f, func(f *fake) int { return r.opens[f.path] }) }
-	r.until("it was tried again and again", func() bool { return opens() == tries })
+	r.Await("it was tried again and again", func() bool { return opens() == tries })
 	over := make(chan struct{})
-	r.do(func() { r.loop.After(50*time.Millisecond, func() { close(over) }) })
+	r.Do(func() { r.loop.After(50*time.Millisecond, func() { close(over) }) })
 	if <-over; opens() != tries {
 		t.Error("it is tried for ever")
 	}
@@ -128,10 +128,10 @@ func TestNoInputDevice(t *testing.T) {
 	r.node(filepath.Join(r.dev, "input", "event0"))
 	r.node(filepath.Join(r.dev, "input", "mouse0"))
 	r.must(unix.Mkfifo(filepath.Join(r.dev, "input", "event1"), 0o600))
-	r.do(func() { r.source.kernel = driver })
+	r.Do(func() { r.source.kernel = driver })
 	r.apply(keyA)
-	r.until("both were looked at", func() bool { return strings.Count(r.log.String(), "not an input device") == 2 })
-	r.do(func() {
+	r.Await("both were looked at", func() bool { return strings.Count(r.log.String(), "not an input device") == 2 })
+	r.Do(func() {
 		for _, n := range r.source.nodes {
 			if _, again := pause(n.opener.Err(), 1); n.device != nil || again {
 				t.Errorf("%s is open or waited for", n.path)
@@ -148,7 +148,7 @@ func TestNoInputDevice(t *testing.T) {
 func TestGoneWhileOpening(t *testing.T) {
 	for name, gone := range map[string]func(*rig, *fake){
 		"unplugged":   func(r *rig, f *fake) { r.must(os.Remove(f.path)) },
-		"not wanted":  func(r *rig, _ *fake) { r.do(func() { r.source.Apply(&Plan{}) }) },
+		"not wanted":  func(r *rig, _ *fake) { r.Do(func() { r.source.Apply(&Plan{}) }) },
 		"other rules": func(r *rig, _ *fake) { r.apply(`rules: [{key: KEY_Z, is: pressed}]`) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,10 +156,10 @@ func TestGoneWhileOpening(t *testing.T) {
 			f := r.plug("A keyboard", "KEY_A")
 			f.opening = make(chan struct{})
 			r.apply(keyA)
-			r.until("it is being opened", func() bool { return r.loop.Pending() == 1 })
+			r.Await("it is being opened", func() bool { return r.loop.Pending() == 1 })
 			gone(r, f)
 			if name == "unplugged" {
-				r.until("it is forgotten", func() bool { return len(r.source.nodes) == 0 })
+				r.Await("it is forgotten", func() bool { return len(r.source.nodes) == 0 })
 			}
 			close(f.opening)
 			r.quiet()
@@ -186,7 +186,7 @@ func TestReload(t *testing.T) {
 
 	// KEY_A stays and is down all the while; KEY_B is let go; KEY_C is found
 	// down; the lid is on and the axis elsewhere, which is no news. What was queued is not lost.
-	r.do(func() {
+	r.Do(func() {
 		r.send(f, ev(t, 2, "KEY_A", 2), report)
 		c, ps := compile(`
 inputs: {desk: {name: A keyboard}}
@@ -235,7 +235,7 @@ func TestNotWorthOpening(t *testing.T) {
 	r := newRig(t)
 	f := r.plug("A mouse", "BTN_LEFT")
 	r.apply("inputs: {mouse: {name: A mouse}}\n" + keyA)
-	r.until("it is known", func() bool { n := r.source.nodes[f.path]; return n != nil && n.id != nil })
+	r.Await("it is known", func() bool { n := r.source.nodes[f.path]; return n != nil && n.id != nil })
 	r.quiet()
 	if n := see(r, f, func(*fake) int { return len(r.byFD) }); n != 0 {
 		t.Errorf("%d descriptors are open", n)
@@ -252,7 +252,7 @@ func TestQueueOverflow(t *testing.T) {
 	r.plug("A keyboard", "KEY_A")
 	r.apply(keyA)
 	g := &fake{path: filepath.Join(r.dev, "input", "event9")}
-	r.do(func() {
+	r.Do(func() {
 		// Its creation is seen, but only after the overflow was served.
 		g = r.plugAt(g.path, "A second", "KEY_A")
 		r.source.rescan()
@@ -269,17 +269,17 @@ func TestLink(t *testing.T) {
 	f := r.plug("A keyboard", "KEY_A")
 	g := r.plug("Another", "KEY_A")
 	r.apply("inputs: {desk: {path: $DEV/input/by-id/usb-*-kbd}}\nrules: [{key: KEY_A, is: pressed, from: desk}]")
-	r.until("it is known", func() bool { return r.source.nodes[f.path].id != nil && r.source.nodes[g.path].id != nil })
+	r.Await("it is known", func() bool { return r.source.nodes[f.path].id != nil && r.source.nodes[g.path].id != nil })
 	r.quiet()
 	links := filepath.Join(r.dev, "input", "by-id")
 	r.must(os.Mkdir(links, 0o755))
-	r.until("the folder of links is watched", func() bool {
+	r.Await("the folder of links is watched", func() bool {
 		return isWatched(t, links)
 	})
 	r.quiet()
 	r.must(os.Symlink("../event0", filepath.Join(links, "usb-1-kbd")))
 	r.isOpen(f)
-	r.do(func() {
+	r.Do(func() {
 		if r.source.nodes[g.path].device != nil {
 			t.Error("the wrong device is open too")
 		}

@@ -44,7 +44,7 @@ func (c *clock) keys(text string) [][]byte {
 func (r *rig) texts(count int) []string {
 	r.t.Helper()
 	var texts []string
-	r.until(fmt.Sprintf("%d texts", count), func() bool {
+	r.Await(fmt.Sprintf("%d texts", count), func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		texts = nil
@@ -160,13 +160,13 @@ func TestReloadInMidCode(t *testing.T) {
 	r.isOpen(f)
 	c := newClock(r)
 	r.send(f, c.keys("12")...)
-	r.until("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r.Await("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
 	r.apply(scanner)
 	r.send(f, c.keys("34\n")...)
 	r.expectTexts("scanner 1234")
 
 	r.send(f, c.keys("56")...)
-	r.until("56 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r.Await("56 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
 	r.apply(strings.Replace(scanner, "us", "de", 1))
 	if !strings.Contains(r.logged(), "typed text discarded") {
 		t.Error("the log does not say that a text was discarded")
@@ -183,9 +183,9 @@ func TestDeviceGoesInMidCode(t *testing.T) {
 	r.isOpen(f)
 	c := newClock(r)
 	r.send(f, c.keys("12")...)
-	r.until("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r.Await("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
 	r.unplug(f)
-	r.until("it is gone", func() bool { return r.source.nodes[f.path] == nil })
+	r.Await("it is gone", func() bool { return r.source.nodes[f.path] == nil })
 	if !strings.Contains(r.logged(), "typed text discarded") {
 		t.Error("the log does not say that a text was discarded")
 	}
@@ -204,7 +204,7 @@ func TestLossInMidCode(t *testing.T) {
 	r.isOpen(f)
 	c := newClock(r)
 	r.send(f, c.keys("12")...)
-	r.until("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r.Await("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
 	r.send(f, dropped, report)
 	r.expect("loss input lost")
 	c.ms = r.loop.Now().Milliseconds() + 1

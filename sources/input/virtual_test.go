@@ -78,7 +78,7 @@ func newTypist(t *testing.T) *typist {
 // use applies a plan that has the virtual devices.
 func (ty *typist) use(virtual map[string][]uint16) {
 	ty.t.Helper()
-	ty.do(func() { ty.source.Apply(&Plan{Virtual: virtual}) })
+	ty.Do(func() { ty.source.Apply(&Plan{Virtual: virtual}) })
 	ty.quiet()
 }
 
@@ -113,10 +113,10 @@ func (ty *typist) strike(device, is string, names ...string) (result error) {
 		stroke.Keys = append(stroke.Keys, code)
 	}
 	told := false
-	ty.do(func() {
+	ty.Do(func() {
 		ty.source.Strike(device, stroke, func(err error) { result, told = err, true })
 	})
-	ty.until("the outcome is told", func() bool { return told })
+	ty.Await("the outcome is told", func() bool { return told })
 	return result
 }
 
@@ -146,7 +146,7 @@ func TestStroke(t *testing.T) {
 	if s := ty.status("pad"); !s.OK || s.Detail != "virtual device input7, down: KEY_LEFTCTRL" {
 		t.Errorf("%+v", s)
 	}
-	ty.do(ty.source.Close)
+	ty.Do(ty.source.Close)
 	if got := ty.said(0); got != "-KEY_LEFTCTRL ." {
 		t.Errorf("at the end: %s", got)
 	}
@@ -217,7 +217,7 @@ rules: [{key: KEY_A, is: pressed}]
 `)
 	r.isOpen(theirs)
 	r.quiet()
-	r.do(func() {
+	r.Do(func() {
 		if r.source.nodes[ours.path].device != nil {
 			t.Error("it is kept open")
 		}
@@ -232,7 +232,7 @@ rules: [{key: KEY_A, is: pressed}]
 
 func TestDryRunMakesNoVirtualDevice(t *testing.T) {
 	ty := newTypist(t)
-	ty.do(func() {
+	ty.Do(func() {
 		ty.source.host.DryRun = true
 		ty.source.Apply(&Plan{Virtual: map[string][]uint16{"pad": keysOf(t, "KEY_A")}})
 	})
@@ -241,7 +241,7 @@ func TestDryRunMakesNoVirtualDevice(t *testing.T) {
 		t.Errorf("made %q", ty.made)
 	}
 	var states []sources.State
-	ty.do(func() { states = ty.source.Status() })
+	ty.Do(func() { states = ty.source.Status() })
 	if len(states) != 1 || !states[0].OK {
 		t.Errorf("%+v", states)
 	}

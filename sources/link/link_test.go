@@ -9,16 +9,14 @@ import (
 	"os/exec"
 	"reflect"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/agent/state"
 	"reflexd/config"
 	"reflexd/sources"
@@ -45,37 +43,22 @@ func TestMain(m *testing.M) {
 // rig runs one source on a loop. All but its methods belong to the loop's
 // thread.
 type rig struct {
+	*looptest.Stand
 	t        *testing.T
-	loop     *loop.Loop
 	source   *Source
 	triggers []*sources.Trigger
 	heard    []string
 	losses   int
 	table    *state.Table // of the events so far
-	waiting  func() bool
-	reached  chan struct{}
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, loop: l, table: state.New()}
+	stand, l := looptest.New(t)
+	r := &rig{Stand: stand, t: t, table: state.New()}
+	r.Missed = func() string { return fmt.Sprintf("heard: %q", r.heard) }
 	r.source = Open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Emit: r.take})
-	var ended sync.WaitGroup
-	ended.Go(func() {
-		if err := l.Run(r.turn); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		r.on(r.source.Close)
-		l.Stop()
-		ended.Wait()
-		l.Close()
-	})
+	r.Run(nil, r.source.Close)
 	return r
 }
 
@@ -107,39 +90,11 @@ func line(e *sources.Event) string {
 	return s
 }
 
-func (r *rig) turn() {
-	if r.waiting != nil && r.waiting() {
-		r.waiting = nil
-		close(r.reached)
-	}
-}
-
-func (r *rig) on(f func()) {
-	done := make(chan struct{})
-	r.loop.Post(func() {
-		f()
-		close(done)
-	})
-	<-done
-}
-
-func (r *rig) await(what string, cond func() bool) {
-	r.t.Helper()
-	reached := make(chan struct{})
-	r.on(func() { r.waiting, r.reached = cond, reached })
-	select {
-	case <-reached:
-	case <-time.After(20 * time.Second):
-		r.on(func() { r.t.Logf("heard: %q", r.heard) })
-		r.t.Fatalf("no %s", what)
-	}
-}
-
 // expect waits for as many events and compares them.
 func (r *rig) expect(want ...string) {
 	r.t.Helper()
-	r.await("events", func() bool { return len(r.heard) >= len(want) })
-	r.on(func() {
+	r.Await("events", func() bool { return len(r.heard) >= len(want) })
+	r.Do(func() {
 		if diff := cmp.Diff(want, r.heard); diff != "" {
 			r.t.Errorf("heard (-want +got):\n%s", diff)
 		}
@@ -158,11 +113,11 @@ func (r *rig) apply(triggers ...string) {
 	if ps.Failed() {
 		r.t.Fatal(&ps)
 	}
-	r.on(func() {
+	r.Do(func() {
 		r.triggers = all
 		r.source.Apply(plan)
 	})
-	r.await("the table", func() bool { return r.source.known || !plan.wanted() })
+	r.Await("the table", func() bool { return r.source.known || !plan.wanted() })
 }
 
 func compile(p *Plan, text string, ps *config.Problems) *sources.Trigger {
@@ -280,20 +235,20 @@ func TestLifeOfALink(t *testing.T) {
 	r.expect("0 rf0 added")
 	p.admin(true)
 	p.cable(true)
-	r.await("up", func() bool { return len(r.heard) >= 2 && strings.Contains(strings.Join(r.heard, " "), "up") })
-	r.on(func() {
+	r.Await("up", func() bool { return len(r.heard) >= 2 && strings.Contains(strings.Join(r.heard, " "), "up") })
+	r.Do(func() {
 		// An address of IPv6 comes by itself, some time.
 		r.triggers = r.triggers[:0]
 		r.heard = nil
 	})
 	r.apply("{link: rf0, is: [down, up, changed]}", "{link: 'rf*', is: [address-added, address-removed, removed, renamed, down]}", "{link: rf0, is: renamed}")
 	p.address([4]byte{10, 9, 8, 7})
-	r.await("address", func() bool {
+	r.Await("address", func() bool {
 		return strings.Contains(fmt.Sprint(r.heard), "ADDRESS=10.9.8.7 PREFIX=8 FAMILY=inet SCOPE=global")
 	})
-	r.on(func() { r.heard = nil })
+	r.Do(func() { r.heard = nil })
 	r.apply("{link: rf0, is: [down, up, changed]}", "{link: 'rf*', is: [removed, renamed]}", "{link: rf0, is: renamed}")
-	r.on(func() { r.heard = nil })
+	r.Do(func() { r.heard = nil })
 	p.cable(false)
 	r.expect("0 rf0 down")
 	p.cable(true)
@@ -315,7 +270,7 @@ func TestStateAtStart(t *testing.T) {
 	p.address([4]byte{10, 0, 0, 1})
 	r := newRig(t)
 	r.apply("{link: rf0, is: [up, down, added, removed, changed]}", "{link: rf0, is: address-removed, }", "{link: rf9, is: up}")
-	r.on(func() {
+	r.Do(func() {
 		states := r.source.Status()
 		want := []sources.State{{Name: "rf0", Detail: "down, 10.0.0.1/8", OK: true}, {Name: "rf9", Error: "no such link"}}
 		if !states[0].OK || !reflect.DeepEqual(states[1:], want) {
@@ -325,8 +280,8 @@ func TestStateAtStart(t *testing.T) {
 	p.cable(true)
 	r.expect("0 rf0 up")
 	p.remove()
-	r.await("end", func() bool { return strings.Contains(fmt.Sprint(r.heard), "removed]") })
-	r.on(func() {
+	r.Await("end", func() bool { return strings.Contains(fmt.Sprint(r.heard), "removed]") })
+	r.Do(func() {
 		all := strings.Join(r.heard, "\n")
 		if !strings.HasPrefix(all, "0 rf0 down\n") || !strings.Contains(all, "ADDRESS=10.0.0.1") {
 			t.Errorf("heard %q", all)
@@ -342,7 +297,7 @@ func TestStatesOfLinks(t *testing.T) {
 	r := newRig(t)
 	stands := func(when string, want map[string]string) {
 		t.Helper()
-		r.on(func() {
+		r.Do(func() {
 			for name, state := range want {
 				if got, _ := r.table.State("link", name); got != state {
 					t.Errorf("%s: %s is %q, want %q", when, name, got, state)
@@ -352,7 +307,7 @@ func TestStatesOfLinks(t *testing.T) {
 	}
 	const both = "{link: [rf0, rf1, rf9], is: [up, down, removed, renamed]}"
 	r.apply(both)
-	r.await("the links", func() bool { return r.source.known })
+	r.Await("the links", func() bool { return r.source.known })
 	stands("at first", map[string]string{"rf0": "up", "rf1": "down", "rf9": "down"})
 	p.admin(false)
 	r.expect("0 rf0 down")
@@ -378,15 +333,15 @@ func TestReload(t *testing.T) {
 	r := newRig(t)
 	r.apply(everything)
 	var fd int
-	r.on(func() { fd = r.source.socket.FD })
+	r.Do(func() { fd = r.source.socket.FD })
 	r.apply(everything, "{link: '*', is: up}")
-	r.on(func() {
+	r.Do(func() {
 		if r.source.socket.FD != fd || len(r.heard) > 0 {
 			t.Errorf("socket %d then %d, heard %q", fd, r.source.socket.FD, r.heard)
 		}
 	})
 	r.apply()
-	r.on(func() {
+	r.Do(func() {
 		if r.source.socket.FD >= 0 || r.source.Status() != nil {
 			t.Error("nobody asks, and the socket is open")
 		}
@@ -400,7 +355,7 @@ func TestOverflowRepaired(t *testing.T) {
 	gone := newTap(t, "rf1")
 	r := newRig(t)
 	r.apply("{link: 'rf*', is: [up, down, added, removed, changed, renamed]}")
-	r.on(func() {
+	r.Do(func() {
 		if err := unix.SetsockoptInt(r.source.socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
 			t.Error(err)
 		}
@@ -412,9 +367,9 @@ func TestOverflowRepaired(t *testing.T) {
 		p.admin(true)
 		p.cable(true)
 	})
-	r.await("loss", func() bool { return r.losses > 0 })
-	r.await("the difference", func() bool { return len(r.heard) >= 4 })
-	r.on(func() {
+	r.Await("loss", func() bool { return r.losses > 0 })
+	r.Await("the difference", func() bool { return len(r.heard) >= 4 })
+	r.Do(func() {
 		all := strings.Join(r.heard, "\n")
 		for _, want := range []string{"rf1 removed RESCAN=1 SYNTHETIC=1", "rf0 changed RESCAN=1 SYNTHETIC=1", "rf2 added RESCAN=1 SYNTHETIC=1"} {
 			if !strings.Contains(all, want) {
@@ -423,10 +378,10 @@ func TestOverflowRepaired(t *testing.T) {
 		}
 		r.heard = nil
 	})
-	r.await("up", func() bool { return r.source.table.up("rf0") })
+	r.Await("up", func() bool { return r.source.table.up("rf0") })
 	p.mtu(1500)
-	r.await("what comes after", func() bool { return len(r.heard) > 0 })
-	r.on(func() {
+	r.Await("what comes after", func() bool { return len(r.heard) > 0 })
+	r.Do(func() {
 		if r.losses != 1 {
 			t.Errorf("%d losses", r.losses)
 		}

@@ -27,6 +27,24 @@ const patience = 10 * time.Second
 // between.
 const tries = 8
 
+// opened is an open socket, and what there was once it was open.
+type opened struct {
+	socket nl.Socket
+	there  table
+}
+
+// open opens a socket, and asks which links there are.
+func open() (o opened, err error) {
+	if o.socket, err = openSocket(); err != nil {
+		return opened{}, err
+	}
+	if o.there, err = snapshot(); err != nil {
+		o.socket.Close()
+		return opened{}, err
+	}
+	return o, nil
+}
+
 // openSocket returns a non-blocking socket that is announced what happens to
 // links and addresses.
 func openSocket() (nl.Socket, error) {

@@ -5,6 +5,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,21 +25,18 @@ const retryAfter = 10 * time.Second
 
 // Source tells of links. The socket is open only while a plan asks for it.
 //
-// Asking which links there are may block, so that is done beside the loop. In
-// the meantime the socket keeps what the kernel tells, and after that it is
-// read: what was told before the answer was made is known by then or, if it
-// was undone since, is told with its being undone. So nothing is missed, and
-// in the end the table is right.
+// To open it is to ask which links there are, too. In the meantime the socket
+// keeps what the kernel tells, and after that it is read: what was told before
+// the answer was made is known by then or, if it was undone since, is told with
+// its being undone. So nothing is missed, and in the end the table is right.
 type Source struct {
 	host   sources.Host
 	plan   *Plan
+	opener sources.Opener[opened]
 	socket nl.Socket // its FD is -1 while it is not open
 	watch  sources.Watch
-	retry  sources.Timer // nil unless it is to be tried again
-	err    error
 	table  table
-	known  bool // the table was filled since the socket was opened
-	asked  int  // counts the questions, of which only the last counts
+	known  bool // the table was filled since a plan asked for links
 	count  struct{ received, foreign, malformed, lost uint64 }
 
 	// Scratch, for one datagram or event at a time.
@@ -52,7 +50,16 @@ type Source struct {
 
 // Open returns a source that does nothing until a plan asks for links.
 func Open(host sources.Host) *Source {
-	return &Source{host: host, socket: nl.Socket{FD: -1}, plan: &Plan{}, table: newTable()}
+	s := &Source{host: host, socket: nl.Socket{FD: -1}, plan: &Plan{}, table: newTable()}
+	s.opener = sources.Opener[opened]{
+		Loop:    host.Loop,
+		Open:    open,
+		Use:     s.use,
+		Discard: func(o opened) { o.socket.Close() },
+		Pause:   func(error, int) (time.Duration, bool) { return retryAfter, true },
+		Report:  s.report,
+	}
+	return s
 }
 
 // Apply implements sources.Source.
@@ -66,10 +73,11 @@ func (s *Source) Apply(plan sources.Plan) {
 		s.emitFound()
 	case !s.plan.wanted():
 		s.Close()
-	case s.socket.FD < 0 && s.retry == nil:
-		s.open()
-	case s.known:
-		s.emitFound()
+	default:
+		if s.known {
+			s.emitFound()
+		}
+		s.opener.Visit()
 	}
 }
 
@@ -132,8 +140,7 @@ func stateOf(l *link) string {
 // Close implements sources.Source.
 func (s *Source) Close() {
 	s.shut()
-	sources.StopTimer(&s.retry)
-	s.retry, s.err = nil, nil
+	s.opener.Stop()
 	for _, l := range s.table.links {
 		s.vanish(&l.name)
 	}
@@ -152,7 +159,6 @@ func (s *Source) vanish(name *name) {
 }
 
 func (s *Source) shut() {
-	s.asked++
 	if s.socket.FD >= 0 {
 		s.watch.Close()
 		s.socket.Close()
@@ -161,7 +167,7 @@ func (s *Source) shut() {
 }
 
 // Started implements sources.StartWaiter.
-func (s *Source) Started() bool { return !s.plan.wanted() || s.known || s.err != nil }
+func (s *Source) Started() bool { return !s.plan.wanted() || s.known || s.opener.Err() != nil }
 
 // Status implements sources.Source: the links that rules name, and all in all.
 func (s *Source) Status() []sources.State {
@@ -171,8 +177,8 @@ func (s *Source) Status() []sources.State {
 	all := sources.State{Name: "link", OK: s.socket.FD >= 0 && s.known}
 	all.Detail = fmt.Sprintf("%d links, %d messages, %d malformed, %d from others, %d losses",
 		len(s.table.links), s.count.received, s.count.malformed, s.count.foreign, s.count.lost)
-	if s.err != nil {
-		all.Error = s.err.Error()
+	if err := s.opener.Err(); err != nil {
+		all.Error = err.Error()
 	}
 	states := []sources.State{all}
 	var told []string
@@ -205,67 +211,32 @@ func (s *Source) state(name string) sources.State {
 	return sources.State{Name: name, Error: "no such link"}
 }
 
-func (s *Source) open() {
-	socket, err := openSocket()
-	if err == nil {
-		s.watch, err = s.host.Loop.Watch(socket.FD, 0, s.ready)
-		if err != nil {
-			socket.Close()
-		}
+// use has the table become what there is, and reads the socket from then on.
+func (s *Source) use(o opened) (err error) {
+	if s.watch, err = s.host.Loop.Watch(o.socket.FD, unix.EPOLLIN, s.ready); err != nil {
+		return err
 	}
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	s.socket, s.err = socket, nil
-	s.ask()
-}
-
-// fail gives the socket up for a while. The table stays, to tell then what is
-// different.
-func (s *Source) fail(err error) {
-	s.shut()
-	s.err = err
-	s.host.Log.Error("links are not received", "error", err, "again_in", retryAfter)
-	s.retry = s.host.Loop.After(retryAfter, func() {
-		s.retry = nil
-		s.open()
-	})
-}
-
-// ask has the table become what there is. Until it knows, the socket is not
-// read.
-func (s *Source) ask() {
-	if err := s.watch.Events(0); err != nil {
-		s.fail(err)
-		return
-	}
-	s.asked++
-	question := s.asked
-	var there table
-	var err error
-	s.host.Loop.Beside(func() { there, err = snapshot() }, func() {
-		if s.asked == question {
-			s.answered(there, err)
-		}
-	})
-}
-
-func (s *Source) answered(there table, err error) {
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	events := s.table.become(there)
+	s.socket = o.socket
+	events := s.table.become(o.there)
 	if s.known { // what was there at start is no news
 		s.emit(events, sources.Begins, true)
 	} else {
 		s.emitFound()
 	}
 	s.known = true
-	if err := s.watch.Events(unix.EPOLLIN); err != nil {
-		s.fail(err)
-	}
+	return nil
+}
+
+func (s *Source) report(err error) {
+	s.host.Log.Error("links are not received", "error", err, "again_in", retryAfter)
+}
+
+// fail gives the socket up for a while. The table stays, to tell then what is
+// different.
+func (s *Source) fail(err error) {
+	s.report(err)
+	s.shut()
+	s.opener.Lost(err)
 }
 
 func (s *Source) ready(uint32) {
@@ -289,13 +260,17 @@ func (s *Source) ready(uint32) {
 	}
 }
 
+// errLost is why the socket is opened again after a loss.
+var errLost = errors.New("messages were lost")
+
 // lose tells that messages were lost, and asks what there is. A new socket
 // has none of the messages that are older than the answer.
 func (s *Source) lose() {
 	s.count.lost++
 	s.host.Lost("link", "", 0, s.socket.Hint())
 	s.shut()
-	s.open()
+	s.opener.Lost(errLost)
+	s.opener.Visit()
 }
 
 // take handles one datagram of the kernel's.

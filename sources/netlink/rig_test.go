@@ -11,13 +11,13 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/nl"
@@ -31,67 +31,23 @@ const patience = 20 * time.Second
 
 // rig runs one source. All but its methods belong to the loop's thread.
 type rig struct {
-	t       *testing.T
-	loop    *loop.Loop
-	source  *Source
-	events  []*sources.Event
-	waiting func() bool
-	reached chan struct{}
+	*looptest.Stand
+	t      *testing.T
+	loop   *loop.Loop
+	source *Source
+	events []*sources.Event
 }
 
 func newRig(t *testing.T, yaml string) *rig {
 	t.Helper()
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, loop: l}
+	stand, l := looptest.New(t)
+	r := &rig{Stand: stand, t: t, loop: l}
+	r.Missed = func() string { return fmt.Sprintf("events %v, status %+v", r.texts(), r.source.Status()) }
 	r.source = Open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Proc: "/proc",
 		Emit: func(e *sources.Event) { r.events = append(r.events, e.Clone()) }})
-	var ended sync.WaitGroup
-	ended.Go(func() {
-		if err := l.Run(r.turn); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		r.await("work beside the loop", func() bool { return l.Pending() == 0 })
-		r.on(r.source.Close)
-		l.Stop()
-		ended.Wait()
-		l.Close()
-	})
+	r.Run(nil, r.source.Close)
 	r.apply(yaml)
 	return r
-}
-
-func (r *rig) turn() {
-	if r.waiting != nil && r.waiting() {
-		r.waiting = nil
-		close(r.reached)
-	}
-}
-
-// on runs f on the loop's thread.
-func (r *rig) on(f func()) {
-	done := make(chan struct{})
-	r.loop.Post(func() {
-		defer close(done)
-		f()
-	})
-	<-done
-}
-
-// await waits until what holds.
-func (r *rig) await(name string, what func() bool) {
-	r.t.Helper()
-	reached := make(chan struct{})
-	r.on(func() { r.waiting, r.reached = what, reached })
-	select {
-	case <-reached:
-	case <-time.After(patience):
-		r.t.Fatalf("no %s; events %v, status %+v", name, r.lines(), r.status())
-	}
 }
 
 // read returns the plan of a configuration.
@@ -112,33 +68,37 @@ func (r *rig) apply(yaml string) {
 	if ps.Failed() {
 		r.t.Fatal(ps)
 	}
-	r.on(func() { r.source.Apply(plan) })
+	r.Do(func() { r.source.Apply(plan) })
 	r.settle()
 }
 
 func (r *rig) settle() {
 	r.t.Helper()
-	r.await("rest", func() bool {
+	r.Await("rest", func() bool {
 		return !slices.ContainsFunc(r.source.sockets, func(k *socket) bool { return k.busy || k.opener.Opening() }) && r.loop.Pending() == 0
 	})
 }
 
 func (r *rig) status() (states []sources.State) {
-	r.on(func() { states = r.source.Status() })
+	r.Do(func() { states = r.source.Status() })
 	return states
 }
 
 // lines returns the events as `name state FIELD=value …`.
 func (r *rig) lines() (lines []string) {
-	r.on(func() {
-		for _, e := range r.events {
-			line := e.Topic.Name + " " + e.Topic.State
-			for _, f := range e.Fields {
-				line += " " + f.Name + "=" + f.Value.String()
-			}
-			lines = append(lines, line)
+	r.Do(func() { lines = r.texts() })
+	return lines
+}
+
+// texts is lines on the loop's thread.
+func (r *rig) texts() (lines []string) {
+	for _, e := range r.events {
+		line := e.Topic.Name + " " + e.Topic.State
+		for _, f := range e.Fields {
+			line += " " + f.Name + "=" + f.Value.String()
 		}
-	})
+		lines = append(lines, line)
+	}
 	return lines
 }
 
@@ -146,7 +106,7 @@ func (r *rig) lines() (lines []string) {
 // the words of each.
 func (r *rig) expect(lines ...string) {
 	r.t.Helper()
-	r.await("events", func() bool { return len(r.events) >= len(lines) })
+	r.Await("events", func() bool { return len(r.events) >= len(lines) })
 	got := r.lines()
 	if len(got) != len(lines) {
 		r.t.Fatalf("events %q, want %q", got, lines)
@@ -158,12 +118,12 @@ func (r *rig) expect(lines ...string) {
 			}
 		}
 	}
-	r.on(func() { r.events = nil })
+	r.Do(func() { r.events = nil })
 }
 
 // port returns the port of an open socket.
 func (r *rig) port(name string) (port uint32) {
-	r.on(func() { port = r.source.find(name).Port })
+	r.Do(func() { port = r.source.find(name).Port })
 	return port
 }
 
@@ -174,7 +134,7 @@ func (r *rig) send(name string, m Message) (p *Sending, ended chan error) {
 	if m.Timeout == 0 {
 		m.Timeout = patience
 	}
-	r.on(func() {
+	r.Do(func() {
 		var err error
 		if p, err = r.source.Send(name, m, func(err error) { ended <- err }); err != nil {
 			ended <- err

@@ -72,7 +72,7 @@ netlink:
 		stranger.say(r.port(name), message(16, "stranger"))
 		friend.say(r.port(name), message(16, "friend"))
 	}
-	r.await("messages", func() bool {
+	r.Await("messages", func() bool {
 		n := uint64(0)
 		for _, k := range r.source.sockets {
 			n += k.received + k.foreign
@@ -113,7 +113,7 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any, buffer: 4K, groups: [21]"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)
 	for range 2 {
-		r.on(func() {
+		r.Do(func() {
 			for range sent {
 				if err := p.Send(message(16, "x"), 0, 21); err != nil {
 					t.Error(err)
@@ -121,7 +121,7 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 			}
 		})
 		var lost *sources.Event
-		r.await("loss", func() bool {
+		r.Await("loss", func() bool {
 			for _, e := range r.events {
 				if e.Topic.Kind == "loss" {
 					lost = e
@@ -129,7 +129,7 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 			}
 			return lost != nil
 		})
-		r.on(func() {
+		r.Do(func() {
 			count, _ := lost.Lookup("COUNT")
 			knob, _ := lost.Lookup("KNOB")
 			n, _ := count.Int()
@@ -158,7 +158,7 @@ func TestTooLongADatagramOfAStranger(t *testing.T) {
 	r := newRig(t, usersock("x", ", message: 1K"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)
 	p.say(r.port("x"), message(16, strings.Repeat("x", 1<<10)))
-	r.await("stranger", func() bool { return r.source.sockets[0].foreign == 1 })
+	r.Await("stranger", func() bool { return r.source.sockets[0].foreign == 1 })
 	r.expect()
 }
 
@@ -176,7 +176,7 @@ func TestManySmallMessagesDoNotKeepOthersWaiting(t *testing.T) {
 			p.say(r.source.sockets[0].Port, many)
 		}
 	})
-	r.await("messages", func() bool {
+	r.Await("messages", func() bool {
 		send() // from here on each turn is looked at
 		most, before = max(most, len(r.events)-before), len(r.events)
 		return len(r.events) == 4000*datagrams
@@ -195,7 +195,7 @@ func TestMissingProtocolIsWaitedFor(t *testing.T) {
 	if _, ended := r.send("x", Message{Payload: payload("")}); !strings.Contains(fmt.Sprint(<-ended), "not supported") {
 		t.Error("a socket that is not open sent something")
 	}
-	r.await("a pause", func() bool {
+	r.Await("a pause", func() bool {
 		o := &r.source.sockets[0].opener
 		pausing := !o.Opening()
 		if pausing {
@@ -203,7 +203,7 @@ func TestMissingProtocolIsWaitedFor(t *testing.T) {
 		}
 		return pausing
 	})
-	r.on(func() {
+	r.Do(func() {
 		o := &r.source.sockets[0].opener
 		for _, action := range []string{"remove", "add"} {
 			r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "module", State: action}})
@@ -214,7 +214,7 @@ func TestMissingProtocolIsWaitedFor(t *testing.T) {
 	})
 	k := r.source.sockets[0]
 	r.apply("netlink: {}")
-	r.on(func() {
+	r.Do(func() {
 		if err := k.opener.Err(); err != nil {
 			t.Errorf("it is still waited for: %v", err)
 		}
@@ -227,7 +227,7 @@ func TestSendWhileOpening(t *testing.T) {
 	r := newRig(t, "netlink: {}")
 	plan, _ := read("netlink: {x: {protocol: 29}}")
 	ended := make(chan error, 1)
-	r.on(func() {
+	r.Do(func() {
 		r.source.Apply(plan)
 		if r.source.Started() {
 			t.Error("started before the socket was tried")
@@ -239,7 +239,7 @@ func TestSendWhileOpening(t *testing.T) {
 	if err := <-ended; !strings.Contains(fmt.Sprint(err), "is its module loaded?") {
 		t.Error(err)
 	}
-	r.await("start", r.source.Started)
+	r.Await("start", r.source.Started)
 }
 
 // A broken socket is a state, and is opened again.
@@ -251,7 +251,7 @@ func TestSocketThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(other)
-	r.on(func() {
+	r.Do(func() {
 		k := r.source.sockets[0]
 		if err := unix.Dup3(other, k.FD, unix.O_CLOEXEC); err != nil {
 			t.Error(err)
@@ -266,7 +266,7 @@ func TestSocketThatCannotBeRead(t *testing.T) {
 		t.Errorf("no loss among %q", r.lines())
 	}
 	r.apply(yaml) // rather than wait
-	r.on(func() { r.events = nil })
+	r.Do(func() { r.events = nil })
 	newPeer(t, unix.NETLINK_USERSOCK).say(4246, message(16, "again"))
 	r.expect("x message TEXT=again")
 }
@@ -310,7 +310,7 @@ func TestReloadKeepsTheSocketAndWhatWaitsInIt(t *testing.T) {
 	p := newPeer(t, unix.NETLINK_USERSOCK)
 	port := r.port("x")
 	plan, _ := read(usersock("renamed", ", from: any, decode: hex"))
-	r.on(func() {
+	r.Do(func() {
 		p.say(port, message(16, "kept"))
 		r.source.Apply(plan)
 	})
@@ -321,7 +321,7 @@ func TestReloadKeepsTheSocketAndWhatWaitsInIt(t *testing.T) {
 	}
 	// Another socket that wants the address of one that goes.
 	r.apply(usersock("heir", ", from: any, port: 4242, buffer: 64K"))
-	r.await("heir", func() bool { return r.source.sockets[0].watch != nil })
+	r.Await("heir", func() bool { return r.source.sockets[0].watch != nil })
 	r.apply("netlink: {}")
 	q, err := nl.Open(nl.Config{Protocol: unix.NETLINK_USERSOCK, Port: 4242})
 	if err != nil {
@@ -333,11 +333,11 @@ func TestReloadKeepsTheSocketAndWhatWaitsInIt(t *testing.T) {
 func TestSwitch(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any, port: 4243"))
 	switchTo := func(name string, open bool) (err error) {
-		r.on(func() { err = r.source.Switch(name, open) })
+		r.Do(func() { err = r.source.Switch(name, open) })
 		r.settle()
 		return err
 	}
-	r.on(func() {
+	r.Do(func() {
 		if !r.source.Has("x") || r.source.Has("y") {
 			t.Error("Has is wrong")
 		}
@@ -363,7 +363,7 @@ func TestSwitch(t *testing.T) {
 	if err := switchTo("x", true); err != nil {
 		t.Fatal(err)
 	}
-	r.on(func() { // before it is closed
+	r.Do(func() { // before it is closed
 		_ = r.source.Switch("x", false)
 		_ = r.source.Switch("x", true)
 	})
@@ -379,13 +379,13 @@ func TestHeirOfABusyPort(t *testing.T) {
 	hold := make(chan struct{})
 	_, _ = r.send("x", Message{To: 4245, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
 	plan, _ := read(usersock("heir", ", from: any, port: 4245, buffer: 64K"))
-	r.on(func() { r.source.Apply(plan) })
-	r.await("complaint", func() bool { return r.source.sockets[0].problem() != nil })
+	r.Do(func() { r.source.Apply(plan) })
+	r.Await("complaint", func() bool { return r.source.sockets[0].problem() != nil })
 	var before, after time.Duration
-	r.on(func() { before = r.loop.Now() })
+	r.Do(func() { before = r.loop.Now() })
 	close(hold)
-	r.await("heir", func() bool { return r.source.sockets[0].watch != nil })
-	r.on(func() { after = r.loop.Now() })
+	r.Await("heir", func() bool { return r.source.sockets[0].watch != nil })
+	r.Do(func() { after = r.loop.Now() })
 	if after-before > retryAfter/2 {
 		t.Errorf("it took %v", after-before)
 	}
@@ -405,7 +405,7 @@ func (l *heldLoop) Beside(work, done func()) { l.held = append(l.held, held{work
 func TestHeirTriedTooEarly(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any, port: 4247"))
 	plan, _ := read(usersock("heir", ", from: any, port: 4247, buffer: 64K"))
-	r.on(func() {
+	r.Do(func() {
 		l := &heldLoop{Loop: r.loop}
 		r.source.host.Loop = l
 		r.source.Apply(plan)
@@ -436,11 +436,11 @@ func TestSwitchDuringASend(t *testing.T) {
 	hold := make(chan struct{})
 	_, first := r.send("x", Message{To: 4244, Type: 16, Payload: func() ([]byte, error) { <-hold; return []byte("late"), nil }})
 	_, second := r.send("x", Message{To: 4244, Payload: payload("never")})
-	r.on(func() { _ = r.source.Switch("x", false) })
+	r.Do(func() { _ = r.source.Switch("x", false) })
 	if err := <-second; err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Error(err)
 	}
-	r.on(func() { _ = r.source.Switch("x", true) })
+	r.Do(func() { _ = r.source.Switch("x", true) })
 	close(hold)
 	if err := <-first; err != nil {
 		t.Error(err)
@@ -450,15 +450,15 @@ func TestSwitchDuringASend(t *testing.T) {
 	// Once it is out, what is to be closed is closed.
 	hold = make(chan struct{})
 	_, third := r.send("x", Message{To: 4244, Payload: func() ([]byte, error) { <-hold; return nil, nil }})
-	r.on(func() { _ = r.source.Switch("x", false) })
-	r.on(func() {
+	r.Do(func() { _ = r.source.Switch("x", false) })
+	r.Do(func() {
 		if k := r.source.sockets[0]; k.FD < 0 {
 			t.Error("closed while a message is in the kernel")
 		}
 	})
 	close(hold)
 	<-third
-	r.await("end of the socket", func() bool { return r.source.sockets[0].FD < 0 })
+	r.Await("end of the socket", func() bool { return r.source.sockets[0].FD < 0 })
 }
 
 func TestSendsOfOneSocketGoInOrder(t *testing.T) {
@@ -472,7 +472,7 @@ func TestSendsOfOneSocketGoInOrder(t *testing.T) {
 		t.Error(err)
 	}
 	fourth, _ := r.send("x", Message{To: p.Port, Payload: payload("fourth")})
-	r.on(func() {
+	r.Do(func() {
 		if first.Cancel() || !third.Cancel() || !fourth.Cancel() {
 			t.Error("only what was not begun can be called back")
 		}
@@ -483,7 +483,7 @@ func TestSendsOfOneSocketGoInOrder(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	r.on(func() {
+	r.Do(func() {
 		if !second.Cancel() {
 			t.Error("what is over is gone")
 		}
@@ -522,7 +522,7 @@ func TestAcks(t *testing.T) {
 	}
 	ask := func() (nl.Message, chan error) {
 		_, ended := r.send("x", Message{To: p.Port, Type: 20, Ack: true, Payload: payload("?")})
-		r.await("handing over", func() bool { return r.loop.Pending() == 0 })
+		r.Await("handing over", func() bool { return r.loop.Pending() == 0 })
 		m, _ := p.hear()
 		if m.Flags&unix.NLM_F_ACK == 0 {
 			t.Error("no ack was asked for")

@@ -58,7 +58,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		r := newRig(t, fakeSys(t), defaultBuffer)
 		r.apply(test.trigger)
 		r.quiet()
-		r.on(func() {
+		r.Do(func() {
 			emitted := 0
 			r.source.host.Emit = func(*sources.Event) { emitted++ }
 			read, restore := reader(t, r.source)
@@ -81,7 +81,7 @@ func TestReadingTheKernelAllocatesNothing(t *testing.T) {
 	r.apply("uevent: {SUBSYSTEM: mem}")
 	r.quiet()
 	const runs = 100
-	r.on(func() {
+	r.Do(func() {
 		emitted := 0
 		r.source.host.Emit = func(*sources.Event) { emitted++ }
 		for range runs + 2 {
@@ -106,7 +106,7 @@ func TestReadingUdevdAllocatesNothing(t *testing.T) {
 	r := newRig(t, fakeSys(t), defaultBuffer)
 	r.apply("{uevent: {SUBSYSTEM: mem}, stage: udev}")
 	frame := []byte(realFrame)
-	r.on(func() {
+	r.Do(func() {
 		u := &r.source.udev
 		u.host.Emit = func(*sources.Event) {}
 		u.take(frame)
@@ -120,7 +120,7 @@ func BenchmarkRead(b *testing.B) {
 	r := newRig(b, fakeSys(b), defaultBuffer)
 	r.apply("uevent: {SUBSYSTEM: fake}")
 	r.quiet()
-	r.on(func() {
+	r.Do(func() {
 		r.source.host.Emit = func(*sources.Event) {}
 		read, restore := reader(b, r.source)
 		defer restore()

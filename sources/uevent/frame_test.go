@@ -130,10 +130,10 @@ func sendToUdevGroup(t *testing.T, b []byte) {
 func TestUdevStage(t *testing.T) {
 	r := newRig(t, fakeSys(t), defaultBuffer)
 	control := filepath.Join(t.TempDir(), "control")
-	r.on(func() { r.source.udev.control = control })
+	r.Do(func() { r.source.udev.control = control })
 	r.apply("{uevent: {ID_FS_TYPE: vfat, ACTION: add, SUBSYSTEM: mine, STAGE: udev}, stage: udev}", "uevent: {SUBSYSTEM: mine}")
 	state := func() (st sources.State) {
-		r.on(func() { st = r.source.Status()[1] })
+		r.Do(func() { st = r.source.Status()[1] })
 		return st
 	}
 	if st := state(); st.OK || !strings.Contains(st.Error, "udevd is not running") {
@@ -146,7 +146,7 @@ func TestUdevStage(t *testing.T) {
 	sendToUdevGroup(t, []byte("libudev\x00 but no more"))
 	sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/x", "SUBSYSTEM=mine", "ID_FS_TYPE=ext4"))
 	sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/y", "SUBSYSTEM=mine", "ID_FS_TYPE=vfat"))
-	r.await("event", func() bool { return len(r.heard) > 0 })
+	r.Await("event", func() bool { return len(r.heard) > 0 })
 	r.expect("0 add /devices/y")
 	if st := state(); !st.OK || !strings.Contains(st.Detail, "3 received, 1 malformed") {
 		t.Errorf("status is %+v", st)
@@ -157,7 +157,7 @@ func TestUdevStage(t *testing.T) {
 		t.Errorf("status after udevd's end is %+v", st)
 	}
 	r.apply(warm)
-	r.on(func() {
+	r.Do(func() {
 		if r.source.udev.socket != nil || len(r.source.Status()) != 1 {
 			t.Error("udev's socket stays open")
 		}
@@ -168,7 +168,7 @@ func TestUdevSocketFails(t *testing.T) {
 	r := newRig(t, fakeSys(t), defaultBuffer)
 	r.apply("{uevent: {SUBSYSTEM: mine}, stage: udev}")
 	other := r.notASocket()
-	r.on(func() {
+	r.Do(func() {
 		u := &r.source.udev
 		must(t, unix.Dup3(other, u.socket.FD, unix.O_CLOEXEC))
 		u.ready(0)
@@ -177,9 +177,9 @@ func TestUdevSocketFails(t *testing.T) {
 		}
 		u.opener.Visit() // rather than wait
 	})
-	r.await("socket", func() bool { return r.source.udev.socket != nil })
+	r.Await("socket", func() bool { return r.source.udev.socket != nil })
 	sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/x", "SUBSYSTEM=mine"))
-	r.await("event", func() bool { return len(r.heard) > 0 })
+	r.Await("event", func() bool { return len(r.heard) > 0 })
 	r.expect("0 add /devices/x")
 }
 

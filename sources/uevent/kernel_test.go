@@ -47,7 +47,7 @@ func TestKernelEvent(t *testing.T) {
 	r.apply(mine, "uevent: {DEVNAME: /dev/null, ACTION: remove}")
 	var got *sources.Event
 	emit := r.source.host.Emit
-	r.on(func() {
+	r.Do(func() {
 		r.source.host.Emit = func(e *sources.Event) {
 			if v, _ := e.Lookup("SYNTH_ARG_LUCK"); v == sources.Text("777") {
 				got = e.Clone()
@@ -58,7 +58,7 @@ func TestKernelEvent(t *testing.T) {
 	before := r.loop.Now()
 	causeEvent(t, "change "+uuid(t)+" LUCK=777")
 	causeEvent(t, "remove "+uuid(t))
-	r.await("event", func() bool { return len(r.heard) >= 3 })
+	r.Await("event", func() bool { return len(r.heard) >= 3 })
 	r.expect("0 change "+nullDevice, "0 remove "+nullDevice, "1 remove "+nullDevice)
 	want := sources.Topic{Kind: "uevent", Name: "mem", State: "change"}
 	if got.Topic != want || got.Source != "uevent" || got.Time < before || got.Time > r.loop.Now() {
@@ -85,9 +85,9 @@ func TestForeignSenderIgnored(t *testing.T) {
 		t.Skipf("cannot send to the kernel's group: %v", err)
 	}
 	causeEvent(t, "change "+uuid(t))
-	r.await("event of the kernel's", func() bool { return len(r.heard) > 0 })
+	r.Await("event of the kernel's", func() bool { return len(r.heard) > 0 })
 	r.expect("1 change " + nullDevice)
-	r.on(func() {
+	r.Do(func() {
 		if r.source.count.foreign == 0 {
 			t.Error("the foreign message was not counted")
 		}
@@ -99,13 +99,13 @@ func TestBurst(t *testing.T) {
 	const count = 2000
 	r := newRig(t, fakeSys(t), defaultBuffer)
 	r.apply("uevent: {SYNTH_UUID: " + uuid(t) + "}")
-	r.on(func() {
+	r.Do(func() {
 		for i := range count {
 			causeEvent(t, fmt.Sprintf("change %s N=%d", uuid(t), i))
 		}
 	})
-	r.await("end of the burst", func() bool { return len(r.heard) >= count })
-	r.on(func() {
+	r.Await("end of the burst", func() bool { return len(r.heard) >= count })
+	r.Do(func() {
 		if len(r.heard) != count || r.source.count.lost != 0 {
 			t.Errorf("%d of %d, %d losses", len(r.heard), count, r.source.count.lost)
 		}
@@ -121,7 +121,7 @@ func TestOverflowRepaired(t *testing.T) {
 	r.apply("uevent: {SUBSYSTEM: fake}")
 	r.quiet()
 	r.expect()
-	r.on(func() {
+	r.Do(func() {
 		for range 500 {
 			causeEvent(t, "change")
 		}
@@ -129,13 +129,13 @@ func TestOverflowRepaired(t *testing.T) {
 		plug(t, sys, "/devices/c/d", "DEVNAME=d\n")
 		plug(t, sys, "/devices/c", "DEVNAME=c\n")
 	})
-	r.await("loss", func() bool { return len(r.losses) > 0 })
+	r.Await("loss", func() bool { return len(r.losses) > 0 })
 	r.quiet()
 	r.expect(
 		"0 remove /devices/a/b/d RESCAN=1 SYNTHETIC=1", "0 remove /devices/a/b/c RESCAN=1 SYNTHETIC=1",
 		"0 remove /devices/a/b RESCAN=1 SYNTHETIC=1", "0 remove /devices/a RESCAN=1 SYNTHETIC=1",
 		"0 add /devices/c RESCAN=1 SYNTHETIC=1", "0 add /devices/c/d RESCAN=1 SYNTHETIC=1")
-	r.on(func() {
+	r.Do(func() {
 		knob, _ := r.losses[0].Lookup("KNOB")
 		if len(r.losses) != 1 || r.losses[0].Source != "uevent" || !strings.Contains(knob.String(), "SO_RCVBUF") {
 			t.Errorf("losses: %+v", r.losses)
@@ -144,7 +144,7 @@ func TestOverflowRepaired(t *testing.T) {
 	// All is as before: the socket still brings what the kernel announces.
 	r.apply("uevent: {SYNTH_UUID: " + uuid(t) + "}")
 	causeEvent(t, "change "+uuid(t))
-	r.await("event after the repair", func() bool { return len(r.heard) > 0 })
+	r.Await("event after the repair", func() bool { return len(r.heard) > 0 })
 }
 
 func TestColdplugOfThisMachine(t *testing.T) {
@@ -153,7 +153,7 @@ func TestColdplugOfThisMachine(t *testing.T) {
 	}
 	r := newRig(t, "/sys", defaultBuffer)
 	r.apply("{uevent: {SUBSYSTEM: mem, ACTION: add, DEVNAME: [/dev/null, /dev/zero], MAJOR: 1}, coldplug: true}")
-	r.await("devices", func() bool { return len(r.heard) >= 2 })
+	r.Await("devices", func() bool { return len(r.heard) >= 2 })
 	r.quiet()
 	r.expect("0 add "+nullDevice+" COLDPLUG=1 SYNTHETIC=1", "0 add /devices/virtual/mem/zero COLDPLUG=1 SYNTHETIC=1")
 }

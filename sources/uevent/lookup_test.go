@@ -41,7 +41,7 @@ func TestIdentifiedOnAddChangeAndRemove(t *testing.T) {
 	r.quiet()
 	plugUSB(t, sys, "/devices/usb1/a", "A1")
 	r.announce("add", "/devices/usb1/a")
-	r.await("add", func() bool { return len(r.heard) >= 2 })
+	r.Await("add", func() bool { return len(r.heard) >= 2 })
 	unplug(t, sys, "/devices/usb1")
 	r.announce("change", "/devices/usb1/a")
 	r.announce("remove", "/devices/usb1/a")
@@ -50,7 +50,7 @@ func TestIdentifiedOnAddChangeAndRemove(t *testing.T) {
 	// Another device in the same place is another one.
 	plugUSB(t, sys, "/devices/usb1/a", "B2")
 	r.announce("add", "/devices/usb1/a")
-	r.await("add", func() bool { return len(r.heard) >= 2 })
+	r.Await("add", func() bool { return len(r.heard) >= 2 })
 	r.expect("1 add /devices/usb1/a", "2 add /devices/usb1/a")
 }
 
@@ -73,11 +73,11 @@ func TestIdentifiedWhileWalking(t *testing.T) {
 	sys := fakeSys(t)
 	plugUSB(t, sys, "/devices/usb1/a", "A1")
 	r := newRig(t, sys, defaultBuffer)
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	r.apply(sandisk)
 	r.announce("change", "/devices/usb1/a")
-	r.on(r.loop.release)
-	r.await("change", func() bool { return len(r.heard) > 0 })
+	r.Do(r.loop.release)
+	r.Await("change", func() bool { return len(r.heard) > 0 })
 	r.expect("0 change /devices/usb1/a")
 }
 
@@ -87,7 +87,7 @@ func TestIdentifiedByColdplug(t *testing.T) {
 	plugUSB(t, sys, "/devices/usb2/b", "B2")
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(sandisk, "{"+sandisk+", coldplug: true}")
-	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.Await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.expect("1 add /devices/usb1/a COLDPLUG=1 SYNTHETIC=1")
 }
@@ -99,7 +99,7 @@ func TestOrderWhileLookingUp(t *testing.T) {
 	r.apply("uevent: {}", sandisk)
 	r.quiet()
 	plugUSB(t, sys, "/devices/usb1/a", "A1")
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	var want []string
 	r.announce("add", "/devices/usb1/a")
 	r.announce("add", "/module/m")
@@ -111,10 +111,10 @@ func TestOrderWhileLookingUp(t *testing.T) {
 	r.announce("remove", "/devices/usb1/a")
 	want = append(want, "0 remove /devices/usb1/a", "1 remove /devices/usb1/a")
 	r.expect()
-	r.on(r.loop.release)
-	r.await("events", func() bool { return len(r.heard) >= len(want) })
+	r.Do(r.loop.release)
+	r.Await("events", func() bool { return len(r.heard) >= len(want) })
 	r.expect(want...)
-	r.on(func() {
+	r.Do(func() {
 		if r.turnMost > emitAtOnce {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
@@ -135,7 +135,7 @@ func TestHangingDevice(t *testing.T) {
 	began := r.loop.Now()
 	r.announce("add", "/devices/usb1/a")
 	r.announce("add", "/devices/usb2/b")
-	r.await("events", func() bool { return len(r.heard) >= 3 })
+	r.Await("events", func() bool { return len(r.heard) >= 3 })
 	if d := r.loop.Now() - began; d < lookupPatience || d > 2*lookupPatience {
 		t.Errorf("it took %v", d)
 	}
@@ -143,12 +143,12 @@ func TestHangingDevice(t *testing.T) {
 	// Nothing waits for it again, and when it answers that is remembered. The
 	// machine's own uevents have been held too, and may still be emitted.
 	r.announce("change", "/devices/usb1/a")
-	r.await("event", func() bool { return len(r.heard) >= 1 })
+	r.Await("event", func() bool { return len(r.heard) >= 1 })
 	r.expect("0 change /devices/usb1/a")
 	must(t, os.WriteFile(pipe, []byte("A1\n"), 0))
-	r.await("answer", func() bool { return r.source.busy == 0 })
+	r.Await("answer", func() bool { return r.source.busy == 0 })
 	r.announce("remove", "/devices/usb1/a")
-	r.await("events", func() bool { return len(r.heard) >= 2 })
+	r.Await("events", func() bool { return len(r.heard) >= 2 })
 	r.expect("0 remove /devices/usb1/a", "1 remove /devices/usb1/a")
 }
 
@@ -158,22 +158,22 @@ func TestManyHangingDevices(t *testing.T) {
 	r := newRig(t, sys, defaultBuffer)
 	r.apply("uevent: {SUBSYSTEM: fake, ID_BUS: {not: usb}}")
 	r.quiet()
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	began := r.loop.Now()
 	for i := range 4 * mostLookups {
 		r.announce("add", fmt.Sprintf("/devices/%d", i))
 	}
-	r.await("events", func() bool { return len(r.heard) == 4*mostLookups })
+	r.Await("events", func() bool { return len(r.heard) == 4*mostLookups })
 	if d := r.loop.Now() - began; d > 2*lookupPatience {
 		t.Errorf("it took %v", d)
 	}
-	r.on(func() {
+	r.Do(func() {
 		if len(r.source.waiting) > 0 || r.source.busy != mostLookups || r.source.count.late != 4*mostLookups {
 			t.Errorf("%d wait, %d are busy, %d late", len(r.source.waiting), r.source.busy, r.source.count.late)
 		}
 		r.loop.release()
 	})
-	r.await("end of the lookups", func() bool { return r.source.busy == 0 })
+	r.Await("end of the lookups", func() bool { return r.source.busy == 0 })
 }
 
 // Devices that are looked up in turns, slowly, because of many at once, are
@@ -183,22 +183,22 @@ func TestManyDevicesOnASlowBoard(t *testing.T) {
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(sandisk)
 	r.quiet()
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	const devices = 3 * mostLookups
 	for i := range devices {
 		plugUSB(t, sys, fmt.Sprintf("/devices/usb%d/a", i), "A1")
 		r.announce("add", fmt.Sprintf("/devices/usb%d/a", i))
 	}
-	r.await("lookups", func() bool { return len(r.source.held) >= devices })
+	r.Await("lookups", func() bool { return len(r.source.held) >= devices })
 	for turn := 1; turn <= devices/mostLookups; turn++ {
-		r.on(func() {
+		r.Do(func() {
 			r.loop.later += lookupPatience * 2 / 3
 			r.source.drain()
 			r.loop.some()
 		})
-		r.await("devices", func() bool { return len(r.heard) == turn*mostLookups })
+		r.Await("devices", func() bool { return len(r.heard) == turn*mostLookups })
 	}
-	r.on(func() {
+	r.Do(func() {
 		if r.source.count.late != 0 {
 			t.Errorf("%d devices were given up", r.source.count.late)
 		}
@@ -209,7 +209,7 @@ func TestNobodyAsks(t *testing.T) {
 	r := newRig(t, fakeSys(t), defaultBuffer)
 	r.apply(warm, "uevent: {SUBSYSTEM: other, ID_BUS: usb}")
 	r.quiet()
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	r.announce("add", "/devices/a")
 	r.expect("0 add /devices/a")
 }

@@ -36,10 +36,10 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 	}
 	r := newRig(t, fakeSys(t, paths...), defaultBuffer)
 	r.apply(warm, cold)
-	r.await("devices", func() bool { return len(r.heard) >= len(want) })
+	r.Await("devices", func() bool { return len(r.heard) >= len(want) })
 	r.quiet()
 	r.expect(want...)
-	r.on(func() {
+	r.Do(func() {
 		if r.turnMost > emitAtOnce {
 			t.Errorf("%d events in one turn", r.turnMost)
 		}
@@ -51,17 +51,17 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 func TestColdplugOfNewTriggerOnly(t *testing.T) {
 	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
 	r.apply(cold)
-	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.Await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 	var socket *nl.Socket
-	r.on(func() { socket = r.source.socket })
+	r.Do(func() { socket = r.source.socket })
 
 	r.apply("{uevent: {SUBSYSTEM: fake, DEVTYPE: thing}, coldplug: true}", cold)
-	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.Await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
-	r.on(func() {
+	r.Do(func() {
 		if r.source.socket != socket {
 			t.Error("the socket was opened anew")
 		}
@@ -79,8 +79,8 @@ func TestColdplugOfTriggerDuringWalk(t *testing.T) {
 	r.announce("add", "/devices/b")
 	r.apply(cold, "{uevent: {DEVPATH: '/devices/?', SUBSYSTEM: fake}, coldplug: true}")
 	r.expect("0 add /devices/b")
-	r.on(r.loop.release)
-	r.await("devices", func() bool { return len(r.heard) >= 3 })
+	r.Do(r.loop.release)
+	r.Await("devices", func() bool { return len(r.heard) >= 3 })
 	r.quiet()
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1")
 }
@@ -91,7 +91,7 @@ func TestWiderScopeDuringWalk(t *testing.T) {
 	r.loop.hold = true
 	r.apply("{uevent: {SUBSYSTEM: other}, coldplug: true}")
 	r.apply("{uevent: {SUBSYSTEM: other}, coldplug: true}", cold)
-	r.on(r.loop.release)
+	r.Do(r.loop.release)
 	r.quiet()
 	r.expect("1 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
@@ -103,7 +103,7 @@ func TestAddedWhileWalking(t *testing.T) {
 	r.apply(warm, cold)
 	plug(t, sys, "/devices/a", "")
 	r.announce("add", "/devices/a")
-	r.on(r.loop.release)
+	r.Do(r.loop.release)
 	r.quiet()
 	r.expect("0 add /devices/a", "1 add /devices/a")
 }
@@ -112,7 +112,7 @@ func TestAddedWhileWalking(t *testing.T) {
 func TestAnnouncedAfterColdplug(t *testing.T) {
 	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
 	r.apply(warm, cold)
-	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.Await("device", func() bool { return len(r.heard) > 0 })
 	r.quiet()
 	r.announce("add", "/devices/a")
 	r.expect("1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "0 add /devices/a COLDPLUG=again")
@@ -127,8 +127,8 @@ func TestRemovedWhileWalking(t *testing.T) {
 	r.loop.hold = true
 	r.apply(warm, cold)
 	r.announce("remove", "/devices/a") // its folder is still found
-	r.on(r.loop.release)
-	r.await("device", func() bool { return len(r.heard) >= 2 })
+	r.Do(r.loop.release)
+	r.Await("device", func() bool { return len(r.heard) >= 2 })
 	r.quiet()
 	r.expect("0 remove /devices/a", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1")
 	r.lose()
@@ -138,7 +138,7 @@ func TestRemovedWhileWalking(t *testing.T) {
 // lose makes the source believe in a loss and waits for the repair.
 func (r *rig) lose() {
 	r.t.Helper()
-	r.on(func() { r.source.lose(0) })
+	r.Do(func() { r.source.lose(0) })
 	r.quiet()
 }
 
@@ -167,12 +167,12 @@ func TestChangeOfUnknownWhileRescanning(t *testing.T) {
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(warm)
 	r.quiet()
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	plug(t, sys, "/devices/a", "")
-	r.on(func() { r.source.lose(0) })
-	r.await("walk", func() bool { return r.source.walk != nil })
+	r.Do(func() { r.source.lose(0) })
+	r.Await("walk", func() bool { return r.source.walk != nil })
 	r.announce("change", "/devices/a")
-	r.on(r.loop.release)
+	r.Do(r.loop.release)
 	r.quiet()
 	r.expect("0 change /devices/a", "0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }
@@ -185,16 +185,16 @@ func TestWalkOlderThanAnnouncements(t *testing.T) {
 	r.apply(warm)
 	r.quiet()
 	unplug(t, sys, "/devices/back")
-	r.on(func() {
+	r.Do(func() {
 		r.loop.hold, r.loop.early = true, true
 		r.source.lose(0)
 	})
-	r.await("walk", func() bool { return r.source.walk != nil })
+	r.Await("walk", func() bool { return r.source.walk != nil })
 	plug(t, sys, "/devices/back", "")
 	r.announce("add", "/devices/back")
 	r.announce("remove", "/devices/other")
 	r.announce("add", "/devices/other", "DEVNAME=y", "DISKSEQ=2")
-	r.on(r.loop.release)
+	r.Do(r.loop.release)
 	r.quiet()
 	r.expect("0 add /devices/back", "0 remove /devices/other", "0 add /devices/other")
 }
@@ -205,11 +205,11 @@ func TestLossWhileWalking(t *testing.T) {
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(warm)
 	r.quiet()
-	r.on(func() { r.loop.hold, r.loop.early = true, true })
+	r.Do(func() { r.loop.hold, r.loop.early = true, true })
 	r.apply(warm, cold)
 	plug(t, sys, "/devices/a", "")
-	r.on(func() { r.source.lose(0) })
-	r.on(r.loop.release)
+	r.Do(func() { r.source.lose(0) })
+	r.Do(r.loop.release)
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1", "1 add /devices/a RESCAN=1 SYNTHETIC=1")
 }
@@ -236,9 +236,9 @@ func TestAnnouncedAtEndOfWalk(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, sys, defaultBuffer)
-	r.on(func() { r.loop.hold, r.loop.early = true, true })
+	r.Do(func() { r.loop.hold, r.loop.early = true, true })
 	r.apply("{uevent: {SUBSYSTEM: mem, ACTION: add, DEVPATH: " + nullDevice + "}, coldplug: true}")
-	r.on(func() {
+	r.Do(func() {
 		causeEvent(t, "add "+uuid(t))
 		r.loop.release()
 	})
@@ -331,11 +331,11 @@ func TestWiderScopeAfterLoss(t *testing.T) {
 	r := newRig(t, sys, defaultBuffer)
 	r.apply("uevent: {SUBSYSTEM: other}")
 	r.quiet()
-	r.on(func() { r.source.lose(0) })
+	r.Do(func() { r.source.lose(0) })
 	r.apply("uevent: {SUBSYSTEM: [other, fake]}")
 	r.quiet()
 	r.expect()
-	r.on(func() {
+	r.Do(func() {
 		if len(r.source.table.devices) != 1 {
 			t.Errorf("%d devices are known", len(r.source.table.devices))
 		}
@@ -346,7 +346,7 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
 	state := func(want bool) {
 		t.Helper()
-		r.on(func() {
+		r.Do(func() {
 			if open := r.source.socket != nil; open != want {
 				t.Errorf("socket open: %v", open)
 			}
@@ -357,20 +357,20 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	}
 	r.apply()
 	state(false)
-	r.on(func() { r.loop.hold = true })
+	r.Do(func() { r.loop.hold = true })
 	r.apply(cold)
 	state(true)
 	r.apply() // in the middle of a walk
 	state(false)
-	r.on(r.loop.release)
-	r.on(func() { r.source.Apply(&Plan{Everything: true}) })
+	r.Do(r.loop.release)
+	r.Do(func() { r.source.Apply(&Plan{Everything: true}) })
 	state(true)
 	r.quiet()
 	r.expect()
 	// The trigger is new again.
 	r.apply()
 	r.apply(cold)
-	r.await("device", func() bool { return len(r.heard) > 0 })
+	r.Await("device", func() bool { return len(r.heard) > 0 })
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
@@ -381,7 +381,7 @@ func TestSocketFails(t *testing.T) {
 	r.apply(warm)
 	r.quiet()
 	other := r.notASocket()
-	r.on(func() {
+	r.Do(func() {
 		s := r.source
 		if err := unix.Dup3(other, s.socket.FD, unix.O_CLOEXEC); err != nil {
 			t.Error(err)
@@ -394,8 +394,8 @@ func TestSocketFails(t *testing.T) {
 		}
 		plug(t, sys, "/devices/a", "")
 	})
-	r.await("end of the storm", func() bool { return r.source.storm == nil })
-	r.on(r.source.opener.Visit) // rather than wait
+	r.Await("end of the storm", func() bool { return r.source.storm == nil })
+	r.Do(r.source.opener.Visit) // rather than wait
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
 }

@@ -12,7 +12,7 @@ import (
 func (r *rig) tell(sel Selection, action string, want int) {
 	r.t.Helper()
 	found := make(chan int, 1)
-	r.on(func() { r.source.Trigger(sel, action, func(paths []string, err error) { found <- len(paths) }) })
+	r.Do(func() { r.source.Trigger(sel, action, func(paths []string, err error) { found <- len(paths) }) })
 	if n := <-found; n != want {
 		r.t.Errorf("%d devices, want %d", n, want)
 	}
@@ -24,14 +24,14 @@ func TestTell(t *testing.T) {
 	sys := fakeSys(t, "/devices/a/zzz", "/devices/a", "/devices/b")
 	r := newRig(t, sys, defaultBuffer)
 	r.apply(warm, cold)
-	r.await("devices", func() bool { return len(r.heard) == 3 })
+	r.Await("devices", func() bool { return len(r.heard) == 3 })
 	r.quiet()
-	r.on(func() { r.heard = nil })
+	r.Do(func() { r.heard = nil })
 	r.tell(Selection{Match: []Match{{"DEVPATH", "*/a*"}}}, "add", 2)
-	r.await("devices", func() bool { return len(r.heard) == 4 })
+	r.Await("devices", func() bool { return len(r.heard) == 4 })
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "0 add /devices/a/zzz COLDPLUG=1 SYNTHETIC=1", "1 add /devices/a/zzz COLDPLUG=1 SYNTHETIC=1")
 	r.tell(Selection{Subsystem: "f?ke", Match: []Match{{"DEVTYPE", "thing"}, {"DEVPATH", "*b"}}}, "change", 1)
-	r.await("device", func() bool { return len(r.heard) == 1 })
+	r.Await("device", func() bool { return len(r.heard) == 1 })
 	r.expect("0 change /devices/b COLDPLUG=1 SYNTHETIC=1")
 	r.tell(Selection{Subsystem: "none"}, "add", 0)
 	r.quiet()
@@ -50,8 +50,8 @@ func TestTellDuringDelivery(t *testing.T) {
 	r.apply(cold, sandisk)
 	r.tell(Selection{Match: []Match{{"ID_VENDOR_ID", "0781"}}}, "change", 2)
 	r.tell(Selection{Subsystem: "fake"}, "change", 2*emitAtOnce+1)
-	r.await("events", func() bool { return len(r.heard) == 2*emitAtOnce+1+2 })
-	r.on(func() {
+	r.Await("events", func() bool { return len(r.heard) == 2*emitAtOnce+1+2 })
+	r.Do(func() {
 		const lookedUp = 2 // come when their lookup ends, perhaps in the same turn
 		if r.turnMost > emitAtOnce+lookedUp {
 			t.Errorf("%d events in one turn", r.turnMost)

@@ -11,13 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -67,6 +67,7 @@ func (l *heldLoop) release() {
 
 // rig runs one source. All but its methods belong to the loop's thread.
 type rig struct {
+	*looptest.Stand
 	t        testing.TB
 	loop     *heldLoop
 	source   *Source
@@ -77,17 +78,13 @@ type rig struct {
 	heard    []string
 	losses   []*sources.Event
 	turnMost int // the most events in one turn
-	waiting  func() bool
-	reached  chan struct{}
 }
 
 func newRig(t testing.TB, sys string, buffer int) *rig {
 	t.Helper()
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, loop: &heldLoop{Loop: l}}
+	stand, l := looptest.New(t)
+	r := &rig{Stand: stand, t: t, loop: &heldLoop{Loop: l}}
+	r.Missed = func() string { return fmt.Sprintf("heard: %q", r.heard) }
 	r.source = Open(sources.Host{
 		Loop: r.loop, Log: slog.New(slog.DiscardHandler), Dev: "/dev", Sys: sys, Proc: "/proc",
 		Emit: func(e *sources.Event) {
@@ -97,18 +94,7 @@ func newRig(t testing.TB, sys string, buffer int) *rig {
 		},
 	})
 	r.source.buffer = buffer
-	var ended sync.WaitGroup
-	ended.Go(func() {
-		if err := l.Run(r.turn); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() {
-		r.on(r.source.Close)
-		l.Stop()
-		ended.Wait()
-		l.Close()
-	})
+	r.Run(r.turn, r.source.Close)
 	return r
 }
 
@@ -135,10 +121,6 @@ func (r *rig) turn() {
 		}
 	}
 	r.queue = nil
-	if r.waiting != nil && r.waiting() {
-		r.waiting = nil
-		close(r.reached)
-	}
 }
 
 func matches(t *sources.Trigger, e *sources.Event) bool {
@@ -163,33 +145,10 @@ func line(e *sources.Event) string {
 	return s
 }
 
-// on calls f on the loop's thread and waits for its end.
-func (r *rig) on(f func()) {
-	done := make(chan struct{})
-	r.loop.Post(func() {
-		f()
-		close(done)
-	})
-	<-done
-}
-
-// await waits until cond, which is asked once a turn of the loop, holds.
-func (r *rig) await(what string, cond func() bool) {
-	r.t.Helper()
-	reached := make(chan struct{})
-	r.on(func() { r.waiting, r.reached = cond, reached })
-	select {
-	case <-reached:
-	case <-time.After(20 * time.Second):
-		r.on(func() { r.t.Logf("heard: %q", r.heard) })
-		r.t.Fatalf("no %s", what)
-	}
-}
-
 // quiet waits until nothing is left to be found or emitted.
 func (r *rig) quiet() {
 	r.t.Helper()
-	r.await("end of the repair", func() bool {
+	r.Await("end of the repair", func() bool {
 		s := r.source
 		return s.walk == nil && s.delivery == nil && s.storm == nil && !s.rescan
 	})
@@ -199,7 +158,7 @@ func (r *rig) quiet() {
 func (r *rig) apply(triggers ...string) {
 	r.t.Helper()
 	plan, compiled := compile(r.t, triggers...)
-	r.on(func() {
+	r.Do(func() {
 		r.triggers = compiled
 		r.source.Apply(plan)
 	})
@@ -231,7 +190,7 @@ func compileOne(p *Plan, text string, ps *config.Problems) *sources.Trigger {
 // expect compares what matched since the last call.
 func (r *rig) expect(want ...string) {
 	r.t.Helper()
-	r.on(func() {
+	r.Do(func() {
 		r.t.Helper()
 		if diff := cmp.Diff(want, r.heard); diff != "" {
 			r.t.Errorf("heard (-want +got):\n%s", diff)
@@ -242,7 +201,7 @@ func (r *rig) expect(want ...string) {
 
 // announce hands the source a message as the kernel makes it.
 func (r *rig) announce(action, path string, pairs ...string) {
-	r.on(func() {
+	r.Do(func() {
 		b := kernelMessage(action, path, pairs...)
 		r.source.take(b)
 		clear(b) // the next message comes into the same buffer

@@ -79,7 +79,7 @@ func TestUdevStageBelievesRootAlone(t *testing.T) {
 		}
 	})
 	var port uint32
-	r.on(func() {
+	r.Do(func() {
 		address, err := unix.Getsockname(r.source.udev.socket.FD)
 		if err != nil {
 			t.Error(err)
@@ -93,9 +93,9 @@ func TestUdevStageBelievesRootAlone(t *testing.T) {
 	if err := sendFrame(frame("/devices/real"), udevGroup, 0); err != nil {
 		t.Fatal(err)
 	}
-	r.await("event", func() bool { return len(r.heard) > 0 })
+	r.Await("event", func() bool { return len(r.heard) > 0 })
 	r.expect("0 add /devices/real")
-	r.on(func() {
+	r.Do(func() {
 		if c := r.source.udev.count; c.foreign < 2 || c.received != 1 {
 			t.Errorf("%+v", c)
 		}

@@ -60,13 +60,13 @@ type channel struct {
 	watch  sources.Watch
 }
 
-// prepare sets what is the same for both groups. open runs in the background
-// or on the loop's thread, ready on the loop's thread; opened is called when
-// the socket is watched.
+// prepare sets what is the same for both groups. All run on the loop's thread;
+// opened is called when the socket is watched.
 func (c *channel) prepare(open func() (*nl.Socket, error), ready func(uint32), opened func()) {
 	c.opener = sources.Opener[*nl.Socket]{
-		Loop: c.host.Loop,
-		Open: open,
+		Loop:   c.host.Loop,
+		Open:   open,
+		OnLoop: true,
 		Use: func(socket *nl.Socket) (err error) {
 			if c.watch, err = c.host.Loop.Watch(socket.FD, unix.EPOLLIN, ready); err == nil {
 				c.socket = socket

@@ -83,7 +83,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.covered = s.covered.both(s.scope)
 	s.identified = s.identified.both(p.ids)
 	if s.simulated == nil {
-		s.opener.VisitNow() // sources that list devices by themselves do so after this
+		s.opener.Visit() // sources that list devices by themselves do so after this
 	}
 	s.proceed()
 }

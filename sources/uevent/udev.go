@@ -50,7 +50,7 @@ func (u *udevListener) listen() {
 		u.host.Log.Warn("rules have stage: udev, but udevd is not running: they match nothing until it is",
 			"nobody_on", u.control, "hint", "stage: kernel")
 	}
-	u.opener.VisitNow()
+	u.opener.Visit()
 }
 
 func (u *udevListener) running() bool { return listenedOn(u.host.Proc, u.control) }
