@@ -26,9 +26,14 @@ env_amd64   := GOARCH=amd64
 .PHONY: build docs demo test unit layout cross lint lab lab-test lab-pi3 lab-virt lab-virt-2 lab-itself soak bench pictures packages dist apt-repo fuzz size tools fresh clean help
 .DELETE_ON_ERROR:
 
-build: ## the programs for this machine, in build/
-	$(GOBUILD) -o build/reflexd ./cmd/reflexd
-	$(GOBUILD) -o build/reflexd-mqtt ./cmd/reflexd-mqtt
+build: build/reflexd build/reflexd-mqtt ## the programs for this machine, in build/
+
+.PHONY: build/reflexd build/reflexd-mqtt
+build/reflexd build/reflexd-mqtt: build/%:
+	$(GOBUILD) -o $@ ./cmd/$*
+
+# The signals are blocked before Go's runtime starts: see sources/signal/entry.go.
+build/reflexd $(TARGETS:%=build/%/reflexd) size: LDFLAGS += -E reflexd_entry
 
 demo: tools build/arm64/reflexd ## boot an emulated Raspberry Pi and show the main job (INTERACTIVE=1 to play with it)
 	go run ./lab/demo -reflexd build/arm64/reflexd $(if $(INTERACTIVE),-interactive)

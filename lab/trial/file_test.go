@@ -7,6 +7,7 @@ package trial
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -186,6 +187,26 @@ func TestNoStraySignalEndsTheAgent(t *testing.T) {
 			}
 			b.shell(t, fmt.Sprintf("kill -36 %d", a.proc.PID))
 			a.expect("msg=.still here")
+		}
+	})
+}
+
+// All threads block what rules can have, and the program was executed once: the mark of a
+// second time would be in its environment.
+func TestEntryBlocksSignals(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
+			a := b.startProgram(t, program, "rules: [{when: {signal: 36}, do: {log: still here}}]")
+			a.expect("started")
+			if environ := b.shell(t, fmt.Sprintf("tr '\\0' ' ' </proc/%d/environ", a.proc.PID)); strings.Contains(environ, "REFLEXD_MASKED") {
+				t.Errorf("%s was executed twice: %s", program, environ)
+			}
+			const want = 0xfffffffc_38002a00
+			for _, line := range strings.Fields(b.shell(t, fmt.Sprintf("sed -n 's/SigBlk:\t//p' /proc/%d/task/*/status", a.proc.PID))) {
+				if mask, err := strconv.ParseUint(line, 16, 64); err != nil || mask&want != want {
+					t.Errorf("%s: a thread blocks %s, want at least %x", program, line, uint64(want))
+				}
+			}
 		}
 	})
 }

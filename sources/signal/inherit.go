@@ -21,9 +21,10 @@ import (
 // therefore sees only a few percent of what is sent to the process. Blocking in
 // that thread alone does not help: a new thread gets neither the mask of the
 // thread that starts it nor that of the main thread, but the one that the process was
-// started with, which the runtime reads once, before any Go code runs. So the
-// one way in is to start again, with the signals blocked: exec keeps the mask
-// of the thread that calls it.
+// started with, which the runtime reads once, before any Go code runs. So there
+// are two ways in: to block them before the runtime begins, for which the
+// program must have been linked so (entry.go), and to start again with the
+// signals blocked, since exec keeps the mask of the thread that calls it.
 //
 // From that first mask the runtime takes the signals that it wants for itself;
 // HUP, INT, QUIT, TERM, CHLD, URG, the faults and 32 to 34 can never be had
@@ -41,7 +42,7 @@ const markName = "REFLEXD_MASKED"
 // Inherit makes the process fit to read signals: it blocks, in all threads that
 // there are and will be, what rules can have, and then raises RLIMIT_SIGPENDING.
 // It must be the first thing that the main goroutine does, locked to the main
-// thread. Unless the signals were blocked already when the process started, it
+// thread. Unless the signals were blocked already when the runtime started, it
 // does not return but executes the same program afresh, once, with the same
 // number, name, arguments and environment.
 //

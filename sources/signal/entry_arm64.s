@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+
+// See entry.go. rt_sigprocmask(SIG_BLOCK, &entryMask, NULL, 8); the stack stays as it is.
+
+#include "textflag.h"
+
+TEXT reflexd_entry(SB), NOSPLIT|NOFRAME, $0
+	MOVD $0, R0
+	MOVD $·entryMask(SB), R1
+	MOVD $0, R2
+	MOVD $8, R3
+	MOVD $135, R8
+	SVC
+	JMP  _rt0_arm64_linux(SB)
