@@ -152,63 +152,96 @@ func (p *play) stateIs(kind, name, want string) (string, error) {
 // expect waits for what is expected, and complains if it does not come.
 func (p *play) expect(all []*expectation, none bool, within time.Duration) error {
 	deadline := p.sim.Now() + within
+	c := &checking{play: p, seen: p.expected}
+	for _, x := range all {
+		if x.done != nil {
+			c.deeds = append(c.deeds, x)
+		} else {
+			c.states = append(c.states, x)
+		}
+	}
 	for {
-		last := p.sim.Now() >= deadline
-		problem, err := p.check(all, none)
-		if err != nil || problem == "" && (!none || last) {
+		last := p.sim.Now() >= deadline || p.sim.Ended()
+		amiss, err := c.check(none)
+		switch {
+		case err != nil:
+			return err
+		case amiss != nil && (last || none):
+			return amiss
+		case amiss == nil && (last || !none):
 			p.expected = len(p.done)
-			return err
-		}
-		if last || none {
-			if problem != "" && (last || none) {
-				return fmt.Errorf("%s", problem)
+			for _, d := range c.found {
+				d.mentioned = true
 			}
-		}
-		if err := p.sim.Err(); err != nil {
-			return err
+			return nil
 		}
 		p.sim.AdvanceToNext(deadline)
 	}
 }
 
-// check says what is not as expected now. Actions that were expected count as
-// mentioned.
-func (p *play) check(all []*expectation, none bool) (string, error) {
-	since := p.done[p.expected:]
-	if none && len(since) > 0 {
-		return "expected nothing" + p.list(since), nil
-	}
-	next := 0
-	var found []*deed
-	for _, x := range all {
-		if x.done == nil {
-			if problem, err := x.so(p); err != nil || problem != "" {
-				return fmt.Sprintf("expected %s; %s", x.text, problem), err
-			}
-			continue
-		}
-		i := slices.IndexFunc(since[next:], func(d *deed) bool { return matches(*x.done, d.text) })
-		if i < 0 {
-			return "expected " + x.text + p.list(since), nil
-		}
-		next += i + 1
-		found = append(found, since[next-1])
-	}
-	for _, d := range found {
-		d.mentioned = true
-	}
-	return "", nil
+// checking is what one `expect` asks for. What was done is looked at once,
+// however often it is checked.
+type checking struct {
+	*play
+	deeds, states []*expectation
+	found         []*deed // what was done of deeds
+	seen          int     // how many of done were looked at
 }
 
-// list says what was done.
-func (p *play) list(deeds []*deed) string {
-	if len(deeds) == 0 {
-		return fmt.Sprintf("; at %v nothing was done since the step before", p.sim.Now())
+// check says what is not as expected now, nil if all is. The error says that
+// something can never be.
+func (c *checking) check(none bool) (amiss, err error) {
+	since := c.done[c.expected:]
+	if none {
+		if len(since) > 0 {
+			amiss = &unlike{expected: nothing, done: since}
+		}
+		return amiss, nil
 	}
+	for ; c.seen < len(c.done) && len(c.found) < len(c.deeds); c.seen++ {
+		if d := c.done[c.seen]; matches(*c.deeds[len(c.found)].done, d.text) {
+			c.found = append(c.found, d)
+		}
+	}
+	if n := len(c.found); n < len(c.deeds) {
+		return &unlike{expected: c.deeds[n].text, done: since, at: c.sim.Now()}, nil
+	}
+	for _, x := range c.states {
+		if is, err := x.so(c.play); err != nil || is != "" {
+			return &unlike{expected: x.text, is: is}, err
+		}
+	}
+	return nil, nil
+}
+
+// unlike is something that was expected, and is not so or was not done.
+type unlike struct {
+	expected, is string
+	done         []*deed // rather
+	at           time.Duration
+}
+
+// mostListed is how many actions an error lists.
+const mostListed = 40
+
+func (u *unlike) Error() string {
 	var b strings.Builder
-	b.WriteString("; done was:")
-	for _, d := range deeds {
-		fmt.Fprintf(&b, "\n    %-8v %s, by rule %q", d.at, d.text, d.rule)
+	fmt.Fprintf(&b, "expected %s; ", u.expected)
+	switch {
+	case u.is != "":
+		b.WriteString(u.is)
+	case len(u.done) == 0:
+		fmt.Fprintf(&b, "at %v nothing was done since the step before", u.at)
+	default:
+		b.WriteString("done was:")
+		last := u.done
+		if more := len(u.done) - mostListed; more > 0 {
+			fmt.Fprintf(&b, "\n    %d actions, and then", more)
+			last = u.done[more:]
+		}
+		for _, d := range last {
+			fmt.Fprintf(&b, "\n    %-8v %s, by rule %q", d.at, d.text, d.rule)
+		}
 	}
 	return b.String()
 }
