@@ -236,6 +236,52 @@ func (s *Simulation) Sensor(name, value string) error {
 	return err
 }
 
+// GiveCounter says what the total of a counter is at the start. It must be called
+// from Given.
+func (s *Simulation) GiveCounter(name, total string) error {
+	return s.agent.counter.SimulateInitial(s.agent.config.counter, name, total)
+}
+
+// GivePWM says at which level a PWM output is at the start, in percent. It must be
+// called from Given.
+func (s *Simulation) GivePWM(name, level string) error {
+	return s.agent.pwm.SimulateInitial(s.agent.config.pwm, name, level)
+}
+
+// Pulse sends pulses of the line of a counter, and lets every pass after each.
+func (s *Simulation) Pulse(counter string, pulses int64, every time.Duration) error {
+	line, err := s.agent.config.counter.Line(counter)
+	for ; err == nil && pulses > 0 && !s.Ended(); pulses-- {
+		for _, on := range []bool{false, true, false} {
+			if err == nil {
+				err = s.Line(line, on)
+			}
+		}
+		s.Advance(every)
+	}
+	return err
+}
+
+// mostPulses is how many pulses Total sends at most.
+const mostPulses = 100_000
+
+// Total sends as many pulses as a counter needs for that total.
+func (s *Simulation) Total(counter string, to sources.Number, every time.Duration) error {
+	pulses, err := s.agent.counter.Until(counter, to)
+	switch {
+	case err != nil:
+		return err
+	case pulses > mostPulses:
+		return fmt.Errorf("counter %s needs %d pulses for that, and a step sends at most %d: begin with another total", counter, pulses, mostPulses)
+	}
+	return s.Pulse(counter, pulses, every)
+}
+
+// Counter returns the total of a counter, and its rate, nil if that is not known.
+func (s *Simulation) Counter(name string) (total sources.Number, rate *sources.Number, err error) {
+	return s.agent.counter.Now(name)
+}
+
 // Switch sets a switch of such a device, Axis an axis or wheel.
 func (s *Simulation) Switch(from, name string, on bool) error {
 	err := s.agent.input.SimulateSwitch(from, name, on)

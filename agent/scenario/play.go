@@ -148,6 +148,8 @@ func (p *play) give(s *agent.Simulation) error {
 		}},
 		{g.links, s.Link},
 		{g.sensors, s.GiveSensor},
+		{g.counters, s.GiveCounter},
+		{g.pwms, s.GivePWM},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.words)) {
 			if err := kind.give(name, kind.words[name].text); err != nil {
