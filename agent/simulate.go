@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"reflexd/agent/action"
@@ -30,9 +31,14 @@ const simulationStart = time.Hour
 // Simulation is an agent in virtual time. Its methods must be called from one
 // goroutine at a time.
 type Simulation struct {
-	agent *Agent
-	wall  time.Time // what the wall clock reads at simulationStart
+	agent    *Agent
+	wall     time.Time // what the wall clock reads at simulationStart
+	outcomes int       // how often rules made something of an event
 }
+
+// mostOutcomes bounds a simulation as the loop's limits do: each outcome is
+// logged, and may be of any rule.
+const mostOutcomes = 200_000
 
 // SimulationOptions say how a simulation goes.
 type SimulationOptions struct {
@@ -67,7 +73,14 @@ func NewSimulation(c *Configuration, opts SimulationOptions) (*Simulation, error
 	if err := a.open(c); err != nil {
 		return nil, err
 	}
-	a.runner.Observe = opts.Outcome
+	a.runner.Observe = func(rule string, e *sources.Event, o rule.Outcome, why string) {
+		if s.outcomes++; s.outcomes == mostOutcomes {
+			a.loop.Stop()
+		}
+		if opts.Outcome != nil {
+			opts.Outcome(rule, e, o, why)
+		}
+	}
 	if opts.Given != nil {
 		if err := opts.Given(s); err != nil {
 			s.Close()
@@ -131,14 +144,31 @@ func (s *Simulation) AdvanceToNext(to time.Duration) {
 	s.agent.loop.Advance(next, s.agent.turn)
 }
 
-// Err returns why the simulation does no more, nil if it does: it has taken too
-// many wake-ups.
+// Err returns why the simulation does no more, nil if it does or was stopped:
+// there was no end to what happened in it.
 func (s *Simulation) Err() error {
-	if s.agent.loop.Exhausted() {
-		return fmt.Errorf("too much happens in so long a time: stopped at %v", s.Now())
+	err := s.agent.loop.Err()
+	if s.outcomes >= mostOutcomes {
+		err = fmt.Errorf("too much happens: %d outcomes of rules", mostOutcomes)
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	busiest := rule.Status{}
+	for _, r := range s.Rules() {
+		if r.Fired > busiest.Fired {
+			busiest = r
+		}
+	}
+	if busiest.Fired == 0 {
+		return fmt.Errorf("stopped at %v: %w", s.Now(), err)
+	}
+	return fmt.Errorf("stopped at %v: %w; most firings: %d, of the rule %s (%s)", s.Now(), err, busiest.Fired, strconv.Quote(busiest.Name), busiest.At)
 }
+
+// Ended reports whether no time passes any more: the agent was stopped, or Err
+// says why.
+func (s *Simulation) Ended() bool { return s.agent.loop.Ended() }
 
 // Reload swaps in another configuration, now.
 func (s *Simulation) Reload(c *Configuration) {
@@ -204,6 +234,52 @@ func (s *Simulation) Sensor(name, value string) error {
 	err := s.agent.sensor.SimulateSensor(name, value)
 	s.Advance(0)
 	return err
+}
+
+// GiveCounter says what the total of a counter is at the start. It must be called
+// from Given.
+func (s *Simulation) GiveCounter(name, total string) error {
+	return s.agent.counter.SimulateInitial(s.agent.config.counter, name, total)
+}
+
+// GivePWM says at which level a PWM output is at the start, in percent. It must be
+// called from Given.
+func (s *Simulation) GivePWM(name, level string) error {
+	return s.agent.pwm.SimulateInitial(s.agent.config.pwm, name, level)
+}
+
+// Pulse sends pulses of the line of a counter, and lets every pass after each.
+func (s *Simulation) Pulse(counter string, pulses int64, every time.Duration) error {
+	line, err := s.agent.config.counter.Line(counter)
+	for ; err == nil && pulses > 0 && !s.Ended(); pulses-- {
+		for _, on := range []bool{false, true, false} {
+			if err == nil {
+				err = s.Line(line, on)
+			}
+		}
+		s.Advance(every)
+	}
+	return err
+}
+
+// mostPulses is how many pulses Total sends at most.
+const mostPulses = 100_000
+
+// Total sends as many pulses as a counter needs for that total.
+func (s *Simulation) Total(counter string, to sources.Number, every time.Duration) error {
+	pulses, err := s.agent.counter.Until(counter, to)
+	switch {
+	case err != nil:
+		return err
+	case pulses > mostPulses:
+		return fmt.Errorf("counter %s needs %d pulses for that, and a step sends at most %d: begin with another total", counter, pulses, mostPulses)
+	}
+	return s.Pulse(counter, pulses, every)
+}
+
+// Counter returns the total of a counter, and its rate, nil if that is not known.
+func (s *Simulation) Counter(name string) (total sources.Number, rate *sources.Number, err error) {
+	return s.agent.counter.Now(name)
 }
 
 // Switch sets a switch of such a device, Axis an axis or wheel.

@@ -278,6 +278,9 @@ func NewLanguage(questions []sources.ConditionKind) *Language {
 	return l
 }
 
+// Variants describes the kinds, for what reads how actions are written.
+func (l *Language) Variants() []config.Variant { return l.variants }
+
 // begin returns a new action of the kind.
 func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Check) Action) {
 	if k.NewAsking != nil {

@@ -13,6 +13,7 @@ package loop
 import (
 	"container/heap"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type Loop struct {
 	wakeBy  time.Duration // 0 for never
 	virtual bool          // time is what now says: see NewVirtual
 	now     time.Duration
+	failure error // of a virtual loop: see Err
 
 	mu      sync.Mutex
 	posted  []func()
@@ -181,7 +183,8 @@ func (w *watch) Close() {
 
 // After implements sources.Loop.
 func (l *Loop) After(d time.Duration, fire func()) sources.Timer {
-	t := &timer{loop: l, due: l.Now() + max(0, d), fire: fire}
+	now := l.Now()
+	t := &timer{loop: l, due: now + min(max(0, d), math.MaxInt64-now), fire: fire}
 	heap.Push(&l.timers, t)
 	return t
 }

@@ -5,7 +5,10 @@
 
 package loop
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // NewVirtual returns a loop whose clock reads at, and moves only by Advance. It
 // watches no descriptor, whatever it is asked. Work that others would do beside
@@ -16,30 +19,54 @@ func NewVirtual(at time.Duration) *Loop {
 	return l
 }
 
+// A virtual loop does no more than this, so that whoever waits for it never
+// waits for ever.
+const (
+	// mostStill is how many wake-ups there are at one moment, within a call of
+	// Advance. Rules that set each other off are braked long before.
+	mostStill = 10_000
+	// mostWakeups is how many there are in all.
+	mostWakeups = 1_000_000
+	// longestTime is less than what a time.Duration can hold, by more than the
+	// longest time span of the language, so that no sum of the two overflows.
+	longestTime = 150 * 365 * 24 * time.Hour
+)
+
 // Advance lets time pass until the clock reads to. What is due before is done at
-// its time, and turn is called as Run calls it.
+// its time, and turn is called as Run calls it. Where that has no end, time stops:
+// see Err.
 func (l *Loop) Advance(to time.Duration, turn func()) {
-	for !l.stopped && !l.Exhausted() {
+	if to > longestTime {
+		l.failure = fmt.Errorf("the time is longer than %d years", longestTime/(365*24*time.Hour))
+	}
+	for still := 0; !l.Ended(); still++ {
 		l.round(turn)
 		due, ok := l.Due()
 		if len(l.posted) == 0 && (!ok || due > to) {
 			break
 		}
-		if len(l.posted) == 0 {
-			l.now = max(l.now, due)
+		if len(l.posted) == 0 && due > l.now {
+			l.now, still = due, 0
+		}
+		switch {
+		case still >= mostStill:
+			l.failure = fmt.Errorf("time stands still: %d wake-ups at one moment", mostStill)
+		case l.wakeups >= mostWakeups:
+			l.failure = fmt.Errorf("too much happens: %d wake-ups", mostWakeups)
 		}
 	}
-	if to > l.now && !l.stopped && !l.Exhausted() {
+	if to > l.now && !l.Ended() {
 		l.now = to
 		l.round(turn)
 	}
 }
 
-// mostWakeups bounds a virtual loop: a short timer and a long time make no end.
-const mostWakeups = 500_000
+// Err returns why the time of a virtual loop does not go on, nil if it does or
+// if it was stopped.
+func (l *Loop) Err() error { return l.failure }
 
-// Exhausted reports whether the loop has done so much that it does no more.
-func (l *Loop) Exhausted() bool { return l.virtual && l.wakeups > mostWakeups }
+// Ended reports whether the time of a virtual loop does not go on.
+func (l *Loop) Ended() bool { return l.stopped || l.failure != nil }
 
 // round is one wake-up.
 func (l *Loop) round(turn func()) {

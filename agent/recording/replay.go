@@ -72,18 +72,17 @@ func (r *Recording) Replay(c *agent.Configuration, p *Replay) error {
 		if n.Type != "event" || r.at(n) < 0 {
 			continue
 		}
-		p.advance(r.at(n))
-		if err := sim.Err(); err != nil {
-			return err
+		if p.advance(r.at(n)); sim.Ended() {
+			break
 		}
 		if err := p.apply(n); err != nil {
 			p.note(err.Error())
 		}
 	}
-	if end := len(r.Notices); end > 0 { // for what came without an event
+	if end := len(r.Notices); end > 0 && !sim.Ended() { // for what came without an event
 		p.advance(r.at(&r.Notices[end-1]) + tolerance)
 	}
-	return nil
+	return sim.Err()
 }
 
 // advance lets time pass up to at, since the recording began.

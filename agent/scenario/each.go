@@ -26,7 +26,7 @@ func instances(n config.Node, ps *config.Problems) []instance {
 	}
 	each := n.Entries[i]
 	var sets []map[string]*word
-	config.ListOf(&sets, func(m *map[string]*word) config.Value { return wordsValue(m) }).Read(each.Value, ps)
+	eachValue(&sets).Read(each.Value, ps)
 	n.Entries = slices.Delete(slices.Clone(n.Entries), i, i+1)
 	if each.Value.Kind == config.List && len(each.Value.Items) == 0 {
 		ps.Errorf(each.At, "`each` is empty: the test would not be played")
@@ -38,6 +38,11 @@ func instances(n config.Node, ps *config.Problems) []instance {
 		}
 	}
 	return all
+}
+
+// eachValue reads the values of parameters.
+func eachValue(sets *[]map[string]*word) config.Value {
+	return config.ListOf(sets, func(m *map[string]*word) config.Value { return wordsValue(m) })
 }
 
 // newInstance returns the test with the values of set. It complains of

@@ -45,17 +45,19 @@ type Test struct {
 
 // given is what there is at the start.
 type given struct {
-	time    string
-	timeAt  config.Pos
-	zone    string
-	zoneAt  config.Pos
-	vars    map[string]*word
-	lines   map[string]*word
-	inputs  map[string]*word
-	links   map[string]*word
-	sensors map[string]*word
-	mounts  map[string]*mounted
-	uevents []*properties
+	time     string
+	timeAt   config.Pos
+	zone     string
+	zoneAt   config.Pos
+	vars     map[string]*word
+	lines    map[string]*word
+	inputs   map[string]*word
+	links    map[string]*word
+	sensors  map[string]*word
+	counters map[string]*word
+	pwms     map[string]*word
+	mounts   map[string]*mounted
+	uevents  []*properties
 }
 
 // word is a word with its place.
@@ -179,7 +181,7 @@ func (t *Test) value() config.Value {
 		config.Field{Name: "name", Doc: "what it shows", Required: true, Value: config.Word(&t.Name, "a name")},
 		config.Field{Name: "given", Doc: "what there is at the start", Value: config.Object(t.given.fields()...)},
 		config.Field{Name: "each", Doc: "parameters: the test is played for each mapping of the list, in which ${name} stands for a value",
-			Value: config.Func(config.Shape{Type: "list of mappings"}, func(config.Node, *config.Problems) {})},
+			Value: config.Func(eachValue(new([]map[string]*word)).Shape(), func(config.Node, *config.Problems) {})},
 		config.Field{Name: "results", Doc: "what actions come to; all others succeed at once", Value: config.ListOf(&t.results, func(p **result) config.Value {
 			*p = &result{}
 			return (*p).value()
@@ -201,6 +203,8 @@ func (g *given) fields() []config.Field {
 		{Name: "inputs", Doc: "inputs that are `present` or `absent`; others are absent", Value: wordsValue(&g.inputs)},
 		{Name: "links", Doc: "links that are there: `up` or `down`", Value: wordsValue(&g.links)},
 		{Name: "sensors", Doc: "what sensors read, in their units, or `absent`; others are not known before a step", Value: wordsValue(&g.sensors)},
+		{Name: "counters", Doc: "totals of counters, in their units; others begin at 0", Value: wordsValue(&g.counters)},
+		{Name: "pwm", Doc: "levels of pwm outputs, in percent; others are as they are declared", Value: wordsValue(&g.pwms)},
 		{Name: "mounts", Doc: "what is mounted, by mount points, with the fields of its events", Value: config.MapOf(&g.mounts,
 			func(m *mounted) *config.Pos { return &m.at }, func(_ string, m *mounted) config.Value { return wordsValue(&m.fields) })},
 		{Name: "uevents", Doc: "devices that are there, for `coldplug` and for `automount`: SUBSYSTEM, DEVNAME, FSTYPE and so on", Value: config.ListOf(&g.uevents, func(p **properties) config.Value {

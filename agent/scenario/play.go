@@ -59,12 +59,17 @@ func (f *File) Play(t *Test, shown *Coverage) (*Outcome, error) {
 		return o, nil
 	}
 	defer p.sim.Close()
+	if err := p.sim.Err(); err != nil {
+		o.Failure = err.Error()
+		p.end(o)
+		return o, nil
+	}
 	for i, s := range t.steps {
 		before := len(p.done)
 		p.tracef("step", "%s", s.text)
 		err := s.do(p)
-		if err == nil {
-			err = p.sim.Err()
+		if endless := p.sim.Err(); endless != nil {
+			err = endless
 		}
 		if err != nil {
 			o.At, o.Failure = s.pos, err.Error()
@@ -143,6 +148,8 @@ func (p *play) give(s *agent.Simulation) error {
 		}},
 		{g.links, s.Link},
 		{g.sensors, s.GiveSensor},
+		{g.counters, s.GiveCounter},
+		{g.pwms, s.GivePWM},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.words)) {
 			if err := kind.give(name, kind.words[name].text); err != nil {

@@ -13,12 +13,14 @@ import (
 )
 
 const everything = `
-lines: {bell: {button: GPIO1}, door: {contact: GPIO2}, lamp: {output: GPIO3}, far: {output: GPIO4}}
+lines: {bell: {button: GPIO1}, door: {contact: GPIO2}, lamp: {output: GPIO3}, far: {output: GPIO4}, meter: {contact: GPIO7, active: low}}
 encoders: {volume: {a: GPIO5, b: GPIO6, detent: 2}}
 inputs: {remote: {name: "*IR*"}, lid: {id: "1:2"}}
 netlink: {drv: {protocol: usersock, groups: [21]}}
 files: {sensor: {path: /dev/sensor}}
 sensors: {cpu: {thermal: cpu-thermal}}
+counters: {gas: {line: meter, scale: 0.01, unit: m³, rate: 10s}}
+pwm: {fan: {chip: p, initial: 20%}}
 vars: {mode: {values: [day, night]}, n: {initial: 1}}
 mqtt: {broker: mqtt://broker}
 rules:
@@ -35,6 +37,8 @@ rules:
   - {name: loud, when: {axis: ABS_VOLUME, above: 50}, do: {log: "loud ${VALUE}"}}
   - {name: net, when: {link: eth0, is: down, for: 2m}, do: {run: [reboot]}}
   - {name: hot, when: {sensor: cpu, above: 75}, do: {log: "hot ${VALUE} ${UNIT}"}}
+  - {name: gas, when: {counter: gas, every: 1}, do: [{log: "${TOTAL} ${UNIT}"}, {fade: {pwm: fan, to: 100%, over: 2s}}]}
+  - {name: flow, when: {counter: gas, rate: {above: 0.05}}, do: {log: "flows ${RATE}"}}
   - {name: blind, when: {sensor: cpu, is: absent}, do: {log: blind}}
   - {name: usr, when: {signal: SIGUSR1}, do: {log: "value ${VALUE}"}}
   - {name: msg, when: {netlink: drv}, do: {send: {netlink: drv, text: "re ${TEXT}"}}}
@@ -53,7 +57,7 @@ const everyStep = `
 config: c.yaml
 tests:
   - name: all steps
-    given: {time: "2026-03-01 12:00", zone: UTC, vars: {mode: night}, lines: {door: on, far: off}, inputs: {remote: present, lid: present}, links: {eth0: up}, mounts: {/media/A: {LABEL: A}}}
+    given: {time: "2026-03-01 12:00", zone: UTC, vars: {mode: night}, lines: {door: on, far: off}, inputs: {remote: present, lid: present}, counters: {gas: 11.95}, pwm: {fan: 40%}, links: {eth0: up}, mounts: {/media/A: {LABEL: A}}}
     results: [{run: [cp, "/media/B*"], fails: no room, after: 1s, output: "copying\n"}]
     steps:
       - expect: [{line: door, is: on}, {input: remote, is: present}, {link: eth0, is: up}, {mount: /media/A, is: mounted}, {var: mode, is: night}]
@@ -86,6 +90,14 @@ tests:
       - expect: {log: hot 76 °C}
       - {sensor: cpu, is: absent}
       - expect: [{log: blind}, {sensor: cpu, is: absent}]
+      - expect: [{counter: gas, total: 11.95}, {pwm: fan, to: 40%}]
+      - {counter: gas, pulses: 4, every: 3s}
+      - expect: [{counter: gas, total: 11.99, rate: 0.03}]
+      - {counter: gas, total: 12}
+      - expect: [{log: 12 m³}, {fade: {pwm: fan}}, {counter: gas, total: 12.00}]
+      - {expect: {pwm: fan, to: on}, within: 2s}
+      - {counter: gas, total: 12.2}
+      - {expect: {log: "flows *"}, within: 10s}
       - {netlink: drv, text: hello}
       - expect: {send: {netlink: drv, text: re hello}}
       - {file: sensor, text: "42"}
@@ -207,6 +219,16 @@ func TestStepsThatCannotBe(t *testing.T) {
 		"{expect: {rule: no, fired: 1}}":       `no rule is called "no"`,
 		"{expect: {var: no, is: 1}}":           `no variable "no" is declared`,
 		"{reload: no.yaml}":                    "no.yaml",
+		"{counter: gass, pulses: 1}":           `no counter "gass" is declared`,
+		"{counter: gas}":                       "expected one of the keys pulses and total",
+		"{counter: gas, total: 1.005}":         "no number of pulses makes the total of counter gas 1.005: it is 0, and each adds 0.01",
+		"{counter: gas, total: -1}":            "the total of counter gas is 0 already",
+		"{counter: gas, total: 100000}":        "needs 10000000 pulses for that",
+		"{expect: {counter: gas, total: 1}}":   "the total of counter gas is 0",
+		"{expect: {counter: gas, rate: 1}}":    "the rate of counter gas is not known",
+		"{expect: {counter: no, total: 1}}":    `no counter "no" is declared`,
+		"{expect: {pwm: fan, to: 60%}}":        "pwm fan is at 20%",
+		"{expect: {pwm: no, to: 60%}}":         `no pwm output "no" is declared`,
 	} {
 		f := load(t, everything, fmt.Sprintf("tests: [{name: x, steps: [%s]}]", step))
 		if o, err := f.Play(f.Tests[0], NewCoverage()); err != nil || !strings.Contains(o.Failure, want) {

@@ -197,11 +197,3 @@ func TestEach(t *testing.T) {
 		}
 	}
 }
-
-// A test that would take for ever is stopped.
-func TestTooLong(t *testing.T) {
-	f := load(t, "lines: {l: {output: X}}\nrules: [{when: {agent: started}, do: {blink: {line: l, every: 20ms}}}]", "tests: [{name: x, steps: [{wait: 800000h}]}]")
-	if o, err := f.Play(f.Tests[0], NewCoverage()); err != nil || !strings.Contains(o.Failure, "too much happens in so long a time: stopped at ") {
-		t.Error(err, o.Failure)
-	}
-}

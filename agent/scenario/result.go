@@ -41,23 +41,15 @@ func (r *result) fields() []config.Field {
 // value reads a result: an action, or a part of one, and what it comes to.
 func (r *result) value() config.Value {
 	own := r.fields()
-	isOwn := func(e config.Entry) bool {
-		return slices.ContainsFunc(own, func(f config.Field) bool { return f.Name == e.Key })
-	}
-	read := config.Object(own...)
-	return config.Func(config.Shape{Type: "an action, with exit, fails, output and after"}, func(n config.Node, ps *config.Problems) {
-		rest := n
-		rest.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool { return !isOwn(e) })
-		read.Read(rest, ps)
+	choice := oneOf("action", actionParts(), own)
+	shape := choice.Shape()
+	shape.Type = "result"
+	return config.Func(shape, func(n config.Node, ps *config.Problems) {
+		choice.Read(n, ps)
 		r.action = n
-		r.action.Entries = slices.DeleteFunc(slices.Clone(n.Entries), isOwn)
-		switch {
-		case n.Kind != config.Map || len(r.action.Entries) != 1:
-			ps.Errorf(n.Pos, "expected an action and what it comes to, such as {run: [cp], exit: 1}")
-		case !slices.Contains(action.Kinds(), r.action.Entries[0].Key):
-			e := r.action.Entries[0]
-			ps.Errorf(e.At, "no action is called %q%s", e.Key, config.Known(e.Key, action.Kinds()))
-		}
+		r.action.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool {
+			return slices.ContainsFunc(own, func(f config.Field) bool { return f.Name == e.Key })
+		})
 	})
 }
 

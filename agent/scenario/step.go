@@ -54,6 +54,7 @@ func stepKinds() []stepKind {
 		{"input", "an input is plugged in or pulled", inputStep},
 		{"link", "a network link", linkStep},
 		{"sensor", "a sensor reads another value", sensorStep},
+		{"counter", "a counter counts pulses of its line", counterStep},
 		{"signal", "a signal", signalStep},
 		{"netlink", "a message on a declared socket", netlinkStep},
 		{"file", "a declared file", fileStep},
@@ -150,7 +151,10 @@ func holding(string) ([]config.Field, func(*play) error) {
 	var held map[string]*word
 	var long time.Duration
 	key := b.value(config.Field{Name: "for", Doc: "how long", Required: true, Value: config.Duration(&long)})
-	value := config.Func(config.Shape{Type: "mapping from a line to a duration, or {key: KEY_X, for: 3s}"}, func(n config.Node, ps *config.Problems) {
+	shape, ofKey := config.MapOf(new(map[string]*time.Duration), func(*time.Duration) *config.Pos { return new(config.Pos) },
+		func(_ string, d *time.Duration) config.Value { return config.Duration(d) }).Shape(), key.Shape()
+	shape.Or = ofKey.Or
+	value := config.Func(shape, func(n config.Node, ps *config.Problems) {
 		if slices.ContainsFunc(n.Entries, func(e config.Entry) bool { return e.Key == "key" }) {
 			key.Read(n, ps)
 			return
@@ -167,7 +171,7 @@ func holding(string) ([]config.Field, func(*play) error) {
 			ps.Errorf(n.Pos, "one line can be held at a time: press one, wait, release")
 		}
 	})
-	return []config.Field{{Name: "hold", Required: true, Value: value}}, func(p *play) error { return p.holdFor(b, long) }
+	return []config.Field{{Name: "hold", Doc: "a line and for how long: {power: 3s}, or {key: KEY_X, from: INPUT, for: 3s}", Required: true, Value: value}}, func(p *play) error { return p.holdFor(b, long) }
 }
 
 func waitStep(string) ([]config.Field, func(*play) error) {
@@ -248,6 +252,27 @@ func sensorStep(string) ([]config.Field, func(*play) error) {
 				return fmt.Errorf("sensor %s: expected one of the keys value and is", name)
 			}
 			return p.sim.Sensor(name, value+is)
+		}
+}
+
+func counterStep(string) ([]config.Field, func(*play) error) {
+	var name string
+	var pulses int
+	var total *sources.Number
+	var every time.Duration
+	return []config.Field{
+			{Name: "counter", Required: true, Value: config.Word(&name, "the name of a counter")},
+			{Name: "pulses", Doc: "how many", Value: config.Int(&pulses, 1, 100_000)},
+			{Name: "total", Doc: "or as many as make its total so much, in its unit", Value: sources.NumberValue(&total, false)},
+			{Name: "every", Doc: "the time from one to the next; it passes after the last one too", Default: "0s", Value: config.Duration(&every)},
+		}, func(p *play) error {
+			switch {
+			case (pulses == 0) == (total == nil):
+				return fmt.Errorf("counter %s: expected one of the keys pulses and total", name)
+			case total != nil:
+				return p.sim.Total(name, *total, every)
+			}
+			return p.sim.Pulse(name, int64(pulses), every)
 		}
 }
 

@@ -77,6 +77,8 @@ var completions = []struct{ typed, want string }{
 	{"reflexd run --log-format ", "json text"},
 	{"reflexd completion ", "bash fish zsh"},
 	{"reflexd help lang", "language"},
+	{"reflexd help te", "test tests"},
+	{"reflexd schema ", "tests"},
 	{"reflexd trigger --action ", "add change"},
 	{"reflexd board --board raspberrypi,4-m", "raspberrypi,4-model-b"},
 	{"reflexd check it", "it.yaml items.yaml"},

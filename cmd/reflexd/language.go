@@ -89,10 +89,17 @@ An action, or the beginning of one as in `+"`expect`"+`, and what it comes to.
 * `+"`nothing`"+`: no action was done since the `+"`expect`"+` before.
 * An action, or some of what it says: of a list its beginning, of a mapping some of its keys, of a
   string a pattern with `+"`*`"+`, `+"`?`"+` and `+"`[]`"+`.
-* `+"`{KIND: NAME, is: STATE}`"+`, for what is so now; KIND is `+scenario.StateKinds()+`.
-* `+"`{rule: NAME, fired: N}`"+`: how often a rule has fired since the test began.
+* A state, for what is so now: `+"`{line: lamp, is: on}`"+`.
 * A list of these. Its actions must have been done in this order; others may have been done between.
+
+| state | key beside it | value | |
+| --- | --- | --- | --- |
 `)
+	for _, v := range scenario.States() {
+		for _, f := range v.Fields()[1:] {
+			fmt.Fprintf(w, "| `%s` | `%s` | %s | %s |\n", v.Key, f.Name, typeOf(f.Value.Shape()), f.Doc)
+		}
+	}
 }
 
 func fieldOf(s config.Shape, name string) config.Field {
@@ -172,10 +179,15 @@ func typeOf(s config.Shape) string {
 		name = "list of " + typeOf(*s.Elem)
 	case s.Elem != nil && s.Type == "one or a list":
 		name = typeOf(*s.Elem) + ", or a list"
+	case s.Elem != nil && s.Elem.Type == "duration":
+		name = "mapping from names to durations"
 	case s.Elem != nil:
 		name = "mapping from names"
 	}
-	if s.Or != nil {
+	switch {
+	case s.Or != nil && s.Or.Elem != nil && len(s.Or.Elem.Variants) > 0:
+		name += ", or " + typeOf(*s.Or)
+	case s.Or != nil:
 		name += ", or a mapping"
 	}
 	return strings.ReplaceAll(name, "|", `\|`)

@@ -66,10 +66,10 @@ func verbs() []verb {
 		{"emit", "NAME [FIELD=VALUE ...]", "send an event of at most 4096 bytes to the running agent's rules with `event: NAME`", emitVerb},
 		{"trigger", "", "fire rules for devices that are present, as if they had just been plugged in", triggerVerb},
 		{"unit", "", "print the limits that systemd can put on the agent without breaking this configuration", unitVerb},
-		{"schema", "", "print a JSON Schema of the configuration, for editors", schemaVerb},
+		{"schema", "[tests]", "print a JSON Schema of the configuration, or of files of tests, for editors", schemaVerb},
 		{"completion", "bash|zsh|fish", "print a script with which the shell completes verbs, flags and declared names", completionVerb},
 		{"version", "", "print the version", versionVerb},
-		{"help", "[VERB or language]", "explain a verb, or the configuration language", helpVerb},
+		{"help", "[VERB, language or tests]", "explain a verb, the configuration language or files of tests", helpVerb},
 	}
 }
 

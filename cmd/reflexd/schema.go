@@ -14,24 +14,45 @@ import (
 	"unicode"
 
 	"reflexd/agent"
+	"reflexd/agent/scenario"
 	"reflexd/config"
 )
 
 func schemaVerb(c *command) func([]string) int {
-	return func([]string) int { return c.printJSON(schemaOf(agent.Language()), done) }
+	return func(args []string) int {
+		switch {
+		case len(args) == 0:
+			return c.printJSON(schemaOf(agent.Language()), done)
+		case len(args) == 1 && args[0] == "tests":
+			return c.printJSON(schemaOfTests(scenario.Shape()), done)
+		}
+		return c.usage("expected `tests`, or nothing for the schema of the configuration")
+	}
 }
 
 // schema is a JSON Schema. It accepts what the language does, and more where
 // that depends on other parts of the file or on the board.
 type schema map[string]any
 
-// schemaOf returns the schema of a file.
+// schemaOf returns the schema of a configuration file.
 func schemaOf(language config.Shape) schema {
-	s := &schemas{map[string]schema{"value": valueTest()}, scalars()}
-	root := s.of(language)
+	s := &schemas{defs: map[string]schema{"value": valueTest()}, scalars: scalars()}
+	root := s.root(language, "configuration of reflexd")
 	root["type"] = []string{"object", "null"} // a file of comments is empty
+	return root
+}
+
+// schemaOfTests returns the schema of a file of tests. A parameter of `each` may
+// stand for any word, and for the key of a step.
+func schemaOfTests(tests config.Shape) schema {
+	s := &schemas{defs: map[string]schema{"parameter": {"type": "string", "pattern": parameterPattern}}, scalars: scalars(), parameters: true}
+	return s.root(tests, "tests of rules of reflexd")
+}
+
+func (s *schemas) root(shape config.Shape, title string) schema {
+	root := s.of(shape)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	root["title"] = "configuration of reflexd"
+	root["title"] = title
 	root["$defs"] = s.defs
 	return root
 }
@@ -40,6 +61,8 @@ func schemaOf(language config.Shape) schema {
 type schemas struct {
 	defs    map[string]schema // by their names
 	scalars map[string]schema // see scalars
+	// parameters is set if ${name} may stand for a word.
+	parameters bool
 }
 
 func reference(name string) schema { return schema{"$ref": "#/$defs/" + name} }
@@ -72,9 +95,17 @@ func (s *schemas) form(shape config.Shape) schema {
 	case shape.Fields != nil:
 		return s.object(shape.Fields)
 	case len(shape.Words) > 0:
-		return words(shape.Words)
+		return s.orParameter(words(shape.Words))
 	}
-	return s.scalar(shape.Type)
+	return s.orParameter(s.scalar(shape.Type))
+}
+
+// orParameter returns the schema of a word, for which a parameter may stand.
+func (s *schemas) orParameter(word schema) schema {
+	if !s.parameters || len(word) == 0 {
+		return word
+	}
+	return schema{"anyOf": []schema{word, reference("parameter")}}
 }
 
 // choice returns a reference to the schema of a mapping that is one of several kinds.
@@ -88,6 +119,10 @@ func (s *schemas) choice(shape config.Shape) schema {
 			kind := s.object(append(slices.Clone(v.Fields()), shape.Fields...))
 			kind["title"], kind["description"] = shape.Type+": "+v.Key, sentence(v.Doc)
 			kinds = append(kinds, kind)
+		}
+		if s.parameters {
+			noKey := schema{"propertyNames": schema{"not": reference("parameter")}}
+			kinds = append(kinds, schema{"title": shape.Type + ": a parameter", "type": "object", "not": noKey})
 		}
 		s.defs[name]["anyOf"] = kinds
 	}
@@ -135,7 +170,9 @@ const (
 	globPattern     = `^([^\[]|\[[^\]]*\])*$`
 	boolPattern     = `[Oo][Nn]|[Oo][Ff][Ff]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]`
 	levelPattern    = `(100(\.0*)?|[0-9]?[0-9](\.[0-9]*)?)%`
-	clockPattern    = ` *[0-9]{1,2}:[0-9]{2} *`
+	// parameterPattern matches what a parameter is in, as a file of tests has them.
+	parameterPattern = `\$\{[a-z0-9_]+\}`
+	clockPattern     = ` *[0-9]{1,2}:[0-9]{2} *`
 )
 
 // anyWord are what an editor takes a word of a file for.
@@ -168,12 +205,15 @@ func scalars() map[string]schema {
 		"a pattern":                             {"type": anyWord, "pattern": globPattern},
 		"a pattern for a path":                  {"type": "string", "pattern": globPattern},
 		"an absolute path":                      {"type": "string", "pattern": "^/"},
+		"a number":                              {"type": []string{"string", "number"}, "pattern": `^[+-]?[0-9]+(\.[0-9]+)?$`},
 		"an integer":                            {"type": number, "pattern": "^[+-]?[0-9]+$"},
 		"an integer or ${FIELD}":                {"type": number, "pattern": `^([+-]?[0-9]+|.*\$.*)$`},
 		"a user's number":                       {"type": number, "pattern": "^[0-9]+$", "minimum": 0},
 		"auto or a number":                      {"type": number, "pattern": "^(auto|[0-9]+)$", "minimum": 1},
 		"kernel, any or a port":                 {"type": number, "pattern": "^(kernel|any|[0-9]+)$", "minimum": 0},
 		"string":                                {"type": text},
+		"anything":                              {},
+		"some of it":                            {"type": append(slices.Clone(anyWord), "array")},
 		"string with ${FIELDS}":                 {"type": text},
 		"condition":                             reference("condition"),
 		"list of conditions":                    {"type": "array", "items": reference("condition"), "minItems": 1},
@@ -191,7 +231,7 @@ func (s *schemas) scalar(name string) schema {
 	if !ok {
 		return schema{"type": anyWord, "minLength": 1}
 	}
-	if known["$ref"] != nil {
+	if known["$ref"] != nil || len(known) == 0 {
 		return maps.Clone(known)
 	}
 	slug := strings.Join(strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), "-")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,24 +20,25 @@ import (
 
 	"reflexd/agent"
 	"reflexd/agent/scenario"
+	"reflexd/config"
 )
 
-// schemaFile is the copy that editors of the examples read.
-const schemaFile = "../../docs/reference/reflexd.schema.json"
+// schemaFiles are the copies that editors of the examples read, by the arguments of the verb that prints them.
+var schemaFiles = map[string]string{"": "../../docs/reference/reflexd.schema.json", "tests": "../../docs/reference/reflexd-tests.schema.json"}
 
-// printedSchema is what the verb prints.
-func printedSchema(t *testing.T) []byte {
+// printedSchema is what the verb prints, of configurations or of tests.
+func printedSchema(t *testing.T, of string) []byte {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if code := run([]string{"schema"}, &out, &errs); code != done {
+	if code := run(strings.Fields("schema "+of), &out, &errs); code != done {
 		t.Fatalf("exit code %d: %s", code, &errs)
 	}
 	return out.Bytes()
 }
 
-func compiledSchema(t *testing.T) *jsonschema.Schema {
+func compiledSchema(t *testing.T, of string) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(printedSchema(t)))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(printedSchema(t, of)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,12 +110,13 @@ func jsonValue(v any) any {
 	return v
 }
 
-// TestSchemaAcceptsDocumentedConfigurations validates each example and each block of the documentation.
-func TestSchemaAcceptsDocumentedConfigurations(t *testing.T) {
-	s := compiledSchema(t)
+// TestSchemaAcceptsDocumentedFiles validates each example and each block of the documentation: configurations, and files of
+// tests.
+func TestSchemaAcceptsDocumentedFiles(t *testing.T) {
+	ofConfigurations, ofTests := compiledSchema(t, ""), compiledSchema(t, "tests")
 	texts := map[string][]byte{}
-	for _, pattern := range []string{"../../examples/*.yaml", "../../packaging/*.yaml"} {
-		for _, file := range configurations(filesIn(t, pattern)) {
+	for _, pattern := range []string{"../../examples/*.yaml", "../../examples/recipes/*.yaml", "../../packaging/*.yaml"} {
+		for _, file := range filesIn(t, pattern) {
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -129,11 +132,17 @@ func TestSchemaAcceptsDocumentedConfigurations(t *testing.T) {
 		for i, block := range yamlBlocks(string(text)) {
 			texts[fmt.Sprintf("%s, YAML block %d", page, i+1)] = []byte(block)
 		}
+		for i, m := range testBlock.FindAllSubmatch(text, -1) {
+			texts[fmt.Sprintf("%s, block %d of tests", page, i+1)] = m[1]
+		}
 	}
-	if len(texts) < 40 {
-		t.Errorf("found only %d configurations", len(texts))
-	}
+	tests := 0
 	for name, text := range texts {
+		s := ofConfigurations
+		if isTests(text) {
+			tests++
+			s = ofTests
+		}
 		for _, old := range []bool{false, true} {
 			value, ok := asEditor(t, text, old)
 			if !ok {
@@ -143,7 +152,52 @@ func TestSchemaAcceptsDocumentedConfigurations(t *testing.T) {
 			}
 		}
 	}
+	if tests < 60 || len(texts)-tests < 120 {
+		t.Errorf("found only %d files of tests and %d configurations", tests, len(texts)-tests)
+	}
 }
+
+// testBlock matches the tests in the documentation.
+var testBlock = regexp.MustCompile("(?s)```yaml test [^\n]*\n(.*?)```")
+
+func isTests(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("tests:")) || bytes.Contains(text, []byte("\ntests:"))
+}
+
+// TestSchemaOfTestsRefusesWrongShapes goes through the files of tests with mistakes.
+func TestSchemaOfTestsRefusesWrongShapes(t *testing.T) {
+	s := compiledSchema(t, "tests")
+	archive, err := txtar.ParseFile("../../agent/scenario/testdata/complaints.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, f := range archive.Files[:len(archive.Files)-1] {
+		value, ok := asEditor(t, f.Data, false)
+		file := filepath.Join(t.TempDir(), "piece"+scenario.Suffix)
+		if err := os.WriteFile(file, f.Data, 0o644); err != nil || !ok {
+			t.Fatal(f.Name, err)
+		}
+		ps := &config.Problems{}
+		if _, err := scenario.Load(file, []string{"c.yaml"}, ps); err != nil {
+			t.Fatal(err)
+		}
+		switch err := s.Validate(value); {
+		case err != nil && !ps.Failed():
+			t.Errorf("%s: refused, but the verb test accepts\n%s: %v", f.Name, f.Data, err)
+		case err != nil:
+			refused++
+		case ps.Failed() && !slices.Contains(notOfShape, strings.TrimSuffix(f.Name, scenario.Suffix)):
+			t.Errorf("%s: accepted, but the verb test reports\n%s\nof\n%s", f.Name, ps, f.Data)
+		}
+	}
+	if refused < 40 {
+		t.Errorf("%d refused", refused)
+	}
+}
+
+// notOfShape are the files with mistakes that no schema can know: of names, and of how many lines are held.
+var notOfShape = []string{"each-unused", "each-unknown", "hold-two", "twice"}
 
 // wrongShape matches the complaints of files whose shape is wrong: of keys, of what may stand where, of words and forms.
 // Those that it does not match are of names that nothing declares, of values that do not fit each other, and of what
@@ -153,7 +207,7 @@ var wrongShape = regexp.MustCompile(`unknown (key|trigger|condition|action|kind 
 
 // TestSchemaRefusesWrongShapes takes apart the files with mistakes: a rule or an entry of a section at a time.
 func TestSchemaRefusesWrongShapes(t *testing.T) {
-	s := compiledSchema(t)
+	s := compiledSchema(t, "")
 	archives, err := filepath.Glob("../../agent/testdata/complaints/*.txtar")
 	if err != nil || len(archives) == 0 {
 		t.Fatal("no complaints", err)
@@ -229,44 +283,47 @@ func piece(key, value *yaml.Node) []byte {
 	return text
 }
 
-// TestSchemaFile holds the file that editors read.
+// TestSchemaFile holds the files that editors read.
 func TestSchemaFile(t *testing.T) {
-	printed := printedSchema(t)
-	if *update {
-		if err := os.WriteFile(schemaFile, printed, 0o644); err != nil {
-			t.Fatal(err)
+	for of, file := range schemaFiles {
+		printed := printedSchema(t, of)
+		if *update {
+			if err := os.WriteFile(file, printed, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if text, err := os.ReadFile(schemaFile); err != nil || !bytes.Equal(text, printed) {
-		t.Errorf("%s is not what `reflexd schema` prints (error %v); `go test ./cmd/reflexd -run TestSchemaFile -update` writes it", schemaFile, err)
+		if text, err := os.ReadFile(file); err != nil || !bytes.Equal(text, printed) {
+			t.Errorf("%s is not what `reflexd schema %s` prints (error %v); `go test ./cmd/reflexd -run TestSchemaFile -update` writes it", file, of, err)
+		}
 	}
 }
 
-// TestExamplesNameTheSchema follows the first line of each example to the schema, as an editor does.
+// TestExamplesNameTheSchema follows the first line of each example to its schema, as an editor does.
 func TestExamplesNameTheSchema(t *testing.T) {
-	for _, example := range configurations(filesIn(t, "../../examples/*.yaml")) {
-		if strings.HasSuffix(example, scenario.Suffix) {
-			continue
-		}
+	for _, example := range filesIn(t, "../../examples/*.yaml") {
 		text, err := os.ReadFile(example)
 		if err != nil {
 			t.Fatal(err)
 		}
 		first, _, _ := strings.Cut(string(text), "\n")
 		path, ok := strings.CutPrefix(first, "# yaml-language-server: $schema=")
-		if _, err := os.Stat(filepath.Join(filepath.Dir(example), path)); !ok || err != nil {
-			t.Errorf("%s begins with %q: %v", example, first, err)
+		want := schemaFiles[""]
+		if strings.HasSuffix(example, scenario.Suffix) {
+			want = schemaFiles["tests"]
+		}
+		if !ok || filepath.Join(filepath.Dir(example), path) != want {
+			t.Errorf("%s begins with %q", example, first)
 		}
 	}
 }
 
 // TestSchemaTypes fails if the schema knows a type that the language has no more.
 func TestSchemaTypes(t *testing.T) {
-	text := string(printedSchema(t))
-	s := &schemas{map[string]schema{}, scalars()}
+	text := string(printedSchema(t, "")) + string(printedSchema(t, "tests"))
+	s := &schemas{defs: map[string]schema{}, scalars: scalars()}
 	for name, known := range s.scalars {
 		s.scalar(name)
-		if known["$ref"] == nil && len(s.defs) != 1 {
+		if known["$ref"] == nil && len(known) > 0 && len(s.defs) != 1 {
 			t.Errorf("%q: %v", name, s.defs)
 		}
 		for slug := range s.defs {

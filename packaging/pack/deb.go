@@ -36,7 +36,9 @@ func (r *release) installed(p *program) (*tree, error) {
 	t.copy(conffile, 0o644, "packaging/reflexd.yaml")
 	t.copyAll("usr/lib/systemd/system", "packaging/reflexd.service", installedUnit)
 	t.documents(doc)
-	t.copy("usr/share/reflexd/"+schemaName, 0o644, "docs/reference/"+schemaName)
+	for _, name := range schemaNames {
+		t.copy("usr/share/reflexd/"+name, 0o644, "docs/reference/"+name)
+	}
 	t.add(path.Join(doc, "copyright"), 0o644, copyright)
 	t.add(path.Join(doc, "sbom.cdx.json"), 0o644, p.sbom)
 	t.copyAll(doc, "CHANGELOG.md", nil)
@@ -70,8 +72,8 @@ func (t *tree) completions(to map[string]string) {
 	}
 }
 
-// schemaName is the file with the schema of the configuration, in docs/reference.
-const schemaName = "reflexd.schema.json"
+// schemaNames are the files with the schemas of the configuration and of files of tests, in docs/reference.
+var schemaNames = []string{"reflexd.schema.json", "reflexd-tests.schema.json"}
 
 // installedUnit has the unit run the package's program.
 func installedUnit(unit []byte) []byte {

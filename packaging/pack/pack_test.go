@@ -126,7 +126,7 @@ func checkControl(t *testing.T, deb string) {
 		}
 	}
 	list := output(t, ".", exec.Command("dpkg-deb", "--contents", deb))
-	for _, path := range []string{"/usr/bin/reflexd", "/usr/lib/systemd/system/reflexd.service", "/etc/reflexd/reflexd.yaml", "/usr/share/doc/reflexd/copyright", "/usr/share/reflexd/reflexd.schema.json", "/usr/share/man/man5/reflexd.yaml.5.gz", "/usr/share/man/man8/reflexd-run.8.gz", "/usr/share/bash-completion/completions/reflexd", "/usr/share/doc/reflexd/examples/usb-drives-and-signals.yaml"} {
+	for _, path := range []string{"/usr/bin/reflexd", "/usr/lib/systemd/system/reflexd.service", "/etc/reflexd/reflexd.yaml", "/usr/share/doc/reflexd/copyright", "/usr/share/reflexd/reflexd.schema.json", "/usr/share/reflexd/reflexd-tests.schema.json", "/usr/share/man/man5/reflexd.yaml.5.gz", "/usr/share/man/man8/reflexd-run.8.gz", "/usr/share/bash-completion/completions/reflexd", "/usr/share/doc/reflexd/examples/usb-drives-and-signals.yaml"} {
 		if !strings.Contains(list, " ."+path+"\n") {
 			t.Errorf("%s is not in the package", path)
 		}

@@ -29,9 +29,10 @@ type Source struct {
 	host    sources.Host
 	store   Store // nil for none
 	plan    *Plan
-	tallies map[string]*tally   // by the names of the counters
-	byLine  map[string][]*tally // by those of the lines
-	saving  sources.Timer       // nil unless a total is to be kept soon
+	tallies map[string]*tally         // by the names of the counters
+	byLine  map[string][]*tally       // by those of the lines
+	saving  sources.Timer             // nil unless a total is to be kept soon
+	given   map[string]sources.Number // what a simulation begins with
 }
 
 // Open returns a source that counts nothing until a plan is applied.
@@ -74,7 +75,8 @@ func (s *Source) Apply(plan sources.Plan) {
 
 // begin returns a new counter, which goes on where it was before a restart.
 func (s *Source) begin(name string, c *Counter) *tally {
-	t := &tally{source: s, name: name}
+	t := &tally{source: s, name: name, base: s.given[name]}
+	delete(s.given, name)
 	if c.keep && s.store != nil {
 		if text, ok := s.store.AlsoKept(keptAs(name)); ok {
 			t.base, _ = sources.ParseNumber(text)

@@ -21,6 +21,7 @@ type Source struct {
 	host  sources.Host
 	plan  *Plan
 	nodes map[string]*node // by the names of the outputs
+	given map[string]int   // what a simulation begins with
 }
 
 // node is one output.
@@ -66,6 +67,10 @@ func (s *Source) Apply(plan sources.Plan) {
 		n := s.nodes[name]
 		if n == nil {
 			n = &node{source: s, name: name, settings: o.settings, level: o.initial}
+			if level, ok := s.given[name]; ok {
+				n.level = level
+				delete(s.given, name)
+			}
 			s.nodes[name] = n
 			n.write(nil)
 		}
