@@ -103,7 +103,7 @@ lab-itself:
 # Not among the prerequisites of test: a minute of the one and two rounds of the
 # other are.
 soak: lab build/arm64/reflexd build/armv6/reflexd ## an hour of everything that can happen to a board, and 600 damaged drives (SOAK=8h, MUTANTS=3000, SEED=what an earlier run printed)
-	REFLEXD_SOAK=$(or $(SOAK),1h) REFLEXD_MUTANTS=$$(($(or $(MUTANTS),600) / 12)) REFLEXD_SEED=$(SEED) REFLEXD_BUILD=$(CURDIR)/build \
+	REFLEXD_SOAK=$(or $(SOAK),1h) REFLEXD_MUTANTS=$(or $(MUTANTS),600) REFLEXD_SEED=$(SEED) REFLEXD_BUILD=$(CURDIR)/build \
 		go test -tags lab -count=1 -v -timeout 0 -run 'TestSoak|TestMountDamagedDrives' ./lab/trial
 
 bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or interfaces: that alone)

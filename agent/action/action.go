@@ -38,6 +38,7 @@ var kinds = []Kind{
 	signalKind,
 	varKind,
 	counterKind,
+	saveKind,
 	ruleKind,
 	sourceKind,
 	mountKind,

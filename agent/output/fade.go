@@ -7,6 +7,7 @@ package output
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"reflexd/config"
@@ -30,6 +31,7 @@ type fade struct {
 	over     time.Duration
 	pause    time.Duration // from step to step
 	timer    sources.Timer // nil before the level is known
+	kernel   bool          // the kernel has the steps
 }
 
 // fastest is the pause between two steps, if it need not be longer: what is faster
@@ -63,6 +65,26 @@ func (p *Outputs) Fade(o Output, to int, over time.Duration, done func(error)) {
 		}
 		f.from, f.start = level, p.loop.Now()
 		f.pause = max(fastest, over/time.Duration(min(steps, mostSteps)))
+		if l, ok := face.(*led); ok && l.plays && over > 2*fastest {
+			f.handOver(l, done)
+			return
+		}
+		f.step(done)
+	})
+}
+
+// handOver has the kernel step through f, so that nothing wakes up before the end.
+func (f *fade) handOver(l *led, done func(error)) {
+	f.kernel = true
+	loop := f.player.panel.loop
+	f.timer = loop.After(f.over, func() { f.step(f.player.report) })
+	l.fade(&ramp{f.from, f.to, f.over}, func(err error) {
+		if err == nil || f.player.fade != f {
+			done(nil)
+			return
+		}
+		f.kernel = false
+		sources.StopTimer(&f.timer)
 		f.step(done)
 	})
 }
@@ -79,13 +101,75 @@ func (f *fade) step(done func(error)) {
 	}
 	left := f.over - elapsed
 	f.timer = loop.After(min(f.pause, left), func() { f.step(f.player.report) })
-	part := float64(elapsed) / float64(f.over)
-	f.face.shade(f.from+int(part*float64(f.to-f.from)), done)
+	f.face.shade((&ramp{f.from, f.to, f.over}).at(elapsed), done)
 }
 
 // String returns what fades.
 func (f *fade) String() string {
-	return fmt.Sprintf("fades to %s over %v", sources.Percent(f.to), f.over)
+	s := fmt.Sprintf("fades to %s over %v", sources.Percent(f.to), f.over)
+	if f.kernel {
+		s += ", by the kernel"
+	}
+	return s
+}
+
+// ramp is what a fade passes through: levels up to sources.Full.
+type ramp struct {
+	from, to int
+	over     time.Duration
+}
+
+// at returns the level that is due when the fade is under way for so long.
+func (r *ramp) at(elapsed time.Duration) int {
+	part := float64(elapsed) / float64(r.over)
+	return r.from + int(part*float64(r.to-r.from))
+}
+
+// longestPattern is how many bytes an attribute takes at once: a page, which has
+// 4096 at least.
+const longestPattern = 4095
+
+// pattern returns r for an LED with brightnesses up to greatest, as the kernel's
+// trigger "pattern" has it (Documentation/ABI/testing/sysfs-class-led-trigger-pattern):
+// brightnesses, and for how many milliseconds. Each is there twice, the second time
+// for 0 ms, so that the kernel goes to the next one at once; else it would go there
+// by itself, in steps of 50 ms and in brightness, not in lightness. All times but
+// the last are multiples of 20 ms, which the kernel's ticks of 1, 4 and 10 ms do
+// not round.
+func (r *ramp) pattern(greatest int) string {
+	pause := max(fastest, (r.over / mostSteps).Truncate(fastest))
+	for {
+		if text := r.steps(pause, greatest); len(text) <= longestPattern {
+			return text
+		}
+		pause *= 2
+	}
+}
+
+// steps returns the pattern with steps of at least that pause.
+func (r *ramp) steps(pause time.Duration, greatest int) string {
+	var text strings.Builder
+	step := func(brightness int, d time.Duration) {
+		fmt.Fprintf(&text, "%d %d %d 0 ", brightness, d.Milliseconds(), brightness)
+	}
+	since, shown := time.Duration(0), shade(r.from, greatest)
+	for at := pause; at < r.over; at += pause {
+		if n := shade(r.at(at), greatest); n != shown {
+			step(shown, at-since)
+			since, shown = at, n
+		}
+	}
+	step(shown, r.over-since)
+	step(shade(r.to, greatest), fastest)
+	return text.String()
+}
+
+// shade returns the brightness, of those up to greatest, of a level.
+func shade(level, greatest int) int {
+	if level == 0 {
+		return 0
+	}
+	return Brightness{N: level, Lightness: true}.of(greatest)
 }
 
 // luminance returns how bright a LED must be, from 0 to 1, to look as light as L* of

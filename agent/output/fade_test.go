@@ -115,6 +115,99 @@ func TestFadeOfLED(t *testing.T) {
 	}
 }
 
+// Where the kernel has its trigger for patterns, it has the steps, and nothing wakes up
+// before the end.
+func TestFadeByKernel(t *testing.T) {
+	b := newBench(t)
+	b.plug("L", "none [heartbeat] pattern", "0")
+	file := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(b.leds, "L", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, name := range []string{"pattern", "repeat"} {
+		if err := os.WriteFile(filepath.Join(b.leds, "L", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	led := Output{LED: "L"}
+	b.Fade(led, 50*percent, time.Second, b.ok)
+	b.settle()
+	// 20 steps of brightness, of which half as light has four, as late as the eye sees it.
+	if got, want := file("pattern"), "0 20 0 0 1 640 1 0 2 180 2 0 3 140 3 0 4 20 4 0 4 20 4 0 "; got != want {
+		t.Errorf("pattern %q, want %q", got, want)
+	}
+	if file("trigger") != "pattern" || file("repeat") != "1" || file("brightness") != "0\n" {
+		t.Errorf("trigger %q, repeat %q, brightness %q", file("trigger"), file("repeat"), file("brightness"))
+	}
+	if st := b.Status(); len(st) != 1 || st[0].Detail != "fades to 50% over 1s, by the kernel" {
+		t.Errorf("%+v", st)
+	}
+	if len(b.timers) != 1 {
+		t.Errorf("%d timers", len(b.timers))
+	}
+	// What the kernel would show, when the next order comes.
+	if err := os.WriteFile(filepath.Join(b.leds, "L", "trigger"), []byte("none heartbeat [pattern]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Second)
+	if file("pattern") != "\n" || file("brightness") != "4" || len(b.Status()) > 0 {
+		t.Errorf("at the end pattern %q, brightness %q", file("pattern"), file("brightness"))
+	}
+	// Another order, and the end of the agent, end the pattern.
+	for _, end := range []func(){
+		func() { b.SetLED("L", Setting{To: "on"}, b.ok) },
+		func() { b.Blink(led, Rhythm{[]time.Duration{10 * ms, 10 * ms}, 1}, nil, b.ok) },
+		func() { b.Rest() },
+	} {
+		b.Fade(led, sources.Full, time.Second, b.ok)
+		b.pass(300 * ms)
+		if err := os.WriteFile(filepath.Join(b.leds, "L", "trigger"), []byte("none heartbeat [pattern]"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		b.settle()
+		if file("pattern") != "\n" || file("brightness") != "20" {
+			t.Errorf("pattern %q, brightness %q", file("pattern"), file("brightness"))
+		}
+		b.pass(time.Second)
+	}
+}
+
+// A pattern is as long as the fade, ends where it ends, and fits in an attribute.
+func TestPattern(t *testing.T) {
+	for _, r := range []ramp{
+		{0, sources.Full, time.Second}, {sources.Full, 0, 50 * ms}, {1, 2, time.Hour}, {30 * percent, 90 * percent, 24 * time.Hour},
+		{sources.Full, 1, 12345 * ms}, {5 * percent, 5 * percent, time.Minute},
+	} {
+		for _, greatest := range []int{2, 20, 255, 4095, 65535} {
+			text := r.pattern(greatest)
+			words := strings.Fields(text)
+			var total time.Duration
+			steps := len(words) / 4
+			for i := range steps {
+				var n, span, again, zero int
+				if _, err := fmt.Sscan(strings.Join(words[4*i:4*i+4], " "), &n, &span, &again, &zero); err != nil || n != again || zero != 0 || span == 0 {
+					t.Fatalf("%+v: %q: %v", r, text, err)
+				}
+				due := shade(r.at(total), greatest)
+				if i == steps-1 {
+					due = shade(r.to, greatest)
+				}
+				if n != due {
+					t.Errorf("%+v of %d: %d after %v, want %d", r, greatest, n, total, due)
+				}
+				total += time.Duration(span) * time.Millisecond
+			}
+			if total != r.over+fastest || len(text) > longestPattern {
+				t.Errorf("%+v of %d: %v, %d bytes", r, greatest, total, len(text))
+			}
+		}
+	}
+}
+
 // What is on or off cannot fade, and the order says so.
 func TestFadeOfOneStep(t *testing.T) {
 	b := newBench(t)

@@ -14,8 +14,9 @@ type led struct {
 	pattern string // as it was called last
 	name    string // which LED that was found to be; "" if none
 	device  ledDevice
-	level   int // how light it was when it was looked at, up to sources.Full
-	steps   int // between off and on, once it was found
+	level   int  // how light it was when it was looked at, up to sources.Full
+	steps   int  // between off and on, once it was found
+	plays   bool // the kernel can fade it, as it was when it was looked at
 	working bool
 	todo    ledTask
 }
@@ -25,7 +26,8 @@ type ledTask struct {
 	pattern  string // which LED is meant
 	settings []Setting
 	show     showing
-	looks    bool // only to see how light it is
+	looks    bool  // only to see how light it is
+	fades    *ramp // nil, or through what the kernel is to bring it
 	done     []func(error)
 }
 
@@ -50,7 +52,7 @@ func newLED(p *Outputs, pattern string) *led {
 }
 
 func (l *led) show(on bool, done func(error)) {
-	l.todo.show = showOff
+	l.todo.show, l.todo.fades = showOff, nil
 	if on {
 		l.todo.show = showOn
 	}
@@ -82,7 +84,13 @@ func (l *led) set(s Setting, done func(error)) {
 	default:
 		t.settings = append(t.settings, s)
 	}
-	t.show = asBefore
+	t.show, t.fades = asBefore, nil
+	l.work(done)
+}
+
+// fade has the kernel bring the LED through r.
+func (l *led) fade(r *ramp, done func(error)) {
+	l.todo.fades = r
 	l.work(done)
 }
 
@@ -101,7 +109,8 @@ func (l *led) work(done func(error)) {
 	now := l.panel.loop.Now()
 	var err error
 	l.panel.loop.Beside(func() { err = l.device.carryOut(&task, now) }, func() {
-		l.working, l.name, l.level, l.steps = false, l.device.name, l.device.level, l.device.greatest
+		l.working, l.name = false, l.device.name
+		l.level, l.steps, l.plays = l.device.level, l.device.greatest, l.device.plays
 		for _, done := range task.done {
 			done(err)
 		}

@@ -53,6 +53,7 @@ type ledDevice struct {
 	name     string // of the LED that was found; "" for none
 	greatest int
 	level    int       // how light it was when it was looked at, up to sources.Full
+	plays    bool      // the kernel had its trigger "pattern" then
 	before   *ledState // what it was, while it shows something
 	missing  error     // why it was not found
 	retryAt  time.Duration
@@ -91,7 +92,7 @@ func ReadLED(sys, pattern string) (brightness, greatest int, err error) {
 
 // carryOut does what t asks. now is CLOCK_MONOTONIC.
 func (d *ledDevice) carryOut(t *ledTask, now time.Duration) error {
-	if d.missing != nil && len(t.settings) == 0 && !t.looks && now < d.retryAt {
+	if d.missing != nil && len(t.settings) == 0 && !t.looks && t.fades == nil && now < d.retryAt {
 		return d.missing
 	}
 	known := d.name != ""
@@ -127,11 +128,14 @@ func (d *ledDevice) try(t *ledTask) (err error) {
 		}
 		t.settings = t.settings[1:]
 	}
-	if t.looks {
-		t.looks = false
+	if t.looks { // for an order that lasts
+		t.looks, d.before = false, nil
 		if err := d.look(); err != nil {
 			return err
 		}
+	}
+	if t.fades != nil {
+		return d.play(t.fades.pattern(d.greatest))
 	}
 	if t.show == asBefore {
 		return d.restore()
@@ -178,8 +182,16 @@ func (d *ledDevice) show(on bool) error {
 	return d.write("brightness", strconv.Itoa(level))
 }
 
-// look reads how light the LED is.
+// look reads how light the LED is, and ends a pattern that the kernel plays.
 func (d *ledDevice) look() error {
+	has, known, err := d.triggers()
+	if err == nil && has == patternTrigger {
+		err = d.stopPattern()
+	}
+	if err != nil {
+		return err
+	}
+	d.plays = slices.Contains(known, patternTrigger)
 	text, err := d.read("brightness")
 	if err != nil {
 		return err
@@ -235,15 +247,46 @@ func (d *ledDevice) set(s *Setting) error {
 // noTrigger is what the kernel calls the absence of a trigger.
 const noTrigger = "none"
 
+// patternTrigger is the trigger that plays what is written to it
+// (drivers/leds/trigger/ledtrig-pattern.c).
+const patternTrigger = "pattern"
+
 // release takes off the trigger, if there is one, and returns what it was.
 // Writing "none" where there is none would cost the kernel's waiting for
-// nothing.
+// nothing. The trigger for patterns stays, and plays nothing any more: taking off
+// a trigger turns the LED off for a moment.
 func (d *ledDevice) release() (string, error) {
 	trigger, _, err := d.triggers()
-	if err != nil || trigger == noTrigger {
+	switch {
+	case err != nil || trigger == noTrigger:
 		return trigger, err
+	case trigger == patternTrigger:
+		return noTrigger, d.stopPattern()
 	}
 	return trigger, d.write("trigger", noTrigger)
+}
+
+// stopPattern has the LED stay as it is just then: an empty pattern stops the one
+// before.
+func (d *ledDevice) stopPattern() error { return d.write(patternTrigger, "\n") }
+
+// play has the kernel play a pattern once.
+func (d *ledDevice) play(pattern string) error {
+	has, _, err := d.triggers()
+	if err == nil && has != patternTrigger {
+		err = d.write("trigger", patternTrigger)
+	}
+	if err != nil {
+		return err
+	}
+	// The count of rounds is used up by the pattern before, and setting it would
+	// begin that one again.
+	for _, step := range [][2]string{{patternTrigger, "\n"}, {"repeat", "1"}, {patternTrigger, pattern}} {
+		if err := d.write(step[0], step[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // attach has a trigger drive the LED.

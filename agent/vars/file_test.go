@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,17 @@ func TestKilledWhileWriting(t *testing.T) {
 		cmd.Wait()
 		if values, err := read(path); err != nil || values["n"] == "" {
 			t.Fatalf("%q, %v", values, err)
+		}
+	}
+}
+
+// How long the power has to last for `save: kept`, on the disk of the folder for
+// temporary files.
+func BenchmarkSave(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "state")
+	for i := 0; b.Loop(); i++ {
+		if err := save(path, format(map[string]string{"mode": "night", "\x00counter gas": strconv.Itoa(i)})); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -42,6 +42,7 @@ type keeper struct {
 	err     error         // of the last write
 	writes  int           // that were begun
 	soon    bool          // a variable that does not change often is among what is to be written
+	waiting []func(error) // for what is wanted to be on the disk
 	paces   map[string]pace
 }
 
@@ -105,7 +106,7 @@ func (k *keeper) setAside(aside string) {
 		if err != nil {
 			k.host.Log.Warn("the state file keeps its path until it is written", "file", path, "error", err)
 		}
-		k.schedule()
+		k.next()
 	})
 }
 
@@ -121,6 +122,36 @@ func (k *keeper) put(text string, soon bool) {
 		sources.StopTimer(&k.timer) // which may be set for later
 	}
 	k.schedule()
+}
+
+// now has the file say at once what is wanted, and calls done when it is on the disk,
+// or when that failed.
+func (k *keeper) now(done func(error)) {
+	k.waiting = append(k.waiting, done)
+	k.next()
+}
+
+// next does what is to be done now: if something is being written, after that.
+func (k *keeper) next() {
+	switch {
+	case k.writing != nil:
+	case len(k.waiting) == 0:
+		k.schedule()
+	case k.wanted == k.saved:
+		k.release(nil)
+	default:
+		sources.StopTimer(&k.timer)
+		k.write()
+	}
+}
+
+// release calls all that wait.
+func (k *keeper) release(err error) {
+	waiting := k.waiting
+	k.waiting = nil
+	for _, done := range waiting {
+		done(err)
+	}
 }
 
 func (k *keeper) schedule() {
@@ -160,7 +191,10 @@ func (k *keeper) write() {
 		if path == k.path {
 			k.written(text, err)
 		}
-		k.schedule()
+		if err != nil {
+			k.release(err)
+		}
+		k.next()
 	})
 }
 

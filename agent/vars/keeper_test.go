@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,5 +149,48 @@ func TestRestedVariablesAreWrittenSoon(t *testing.T) {
 			t.Errorf("round %d: %q, %d writes before, %d now", round, values, writes, s.keeper.writes)
 		}
 		c.pass(c.now + restSpacing)
+	}
+}
+
+// A rule that the power-fail line fires does not wait for the minute: it goes on when
+// the disk has what is kept, counters too, or learns why it has not.
+func TestSave(t *testing.T) {
+	c := &clock{now: time.Hour}
+	path := filepath.Join(t.TempDir(), "state")
+	s := keptOn(t, c, path)
+	total := 0
+	s.BeforeSave(func() { s.KeepAlso("\x00counter gas", fmt.Sprint(total)) })
+	var told []string
+	save := func() {
+		s.Save(func(err error) {
+			values, _ := read(path)
+			told = append(told, fmt.Sprint(values["n"], " ", values["\x00counter gas"], " ", err))
+		})
+	}
+	c.pass(c.now + time.Second)
+	_ = s.Set("n", "1", nil)
+	total = 7
+	save()
+	_ = s.Set("n", "2", nil) // while it is being written
+	save()
+	c.pass(c.now)
+	total = 8
+	save() // though the last write is not a second ago
+	c.pass(c.now)
+	save() // nothing new
+	if want := []string{"2 7 <nil>", "2 7 <nil>", "2 8 <nil>", "2 8 <nil>"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	writes := s.keeper.writes
+	c.pass(c.now + time.Hour)
+	if s.keeper.writes != writes {
+		t.Error("it is written again")
+	}
+	told, s.keeper.path = nil, filepath.Join(path, "below-a-file")
+	total = 9
+	save()
+	c.pass(c.now)
+	if len(told) != 1 || !strings.Contains(told[0], "not a directory") {
+		t.Errorf("told %q", told)
 	}
 }

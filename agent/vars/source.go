@@ -22,7 +22,7 @@ type Source struct {
 	keeper keeper
 
 	others  map[string]string // what else is kept, see KeepAlso
-	flushes []func()          // see BeforeClose
+	flushes []func()          // see BeforeSave
 
 	event  sources.Event     // that is being emitted
 	fields [3]sources.Field  // its
@@ -162,8 +162,22 @@ func (s *Source) KeepAlso(name, value string) {
 	s.keep(false)
 }
 
-// BeforeClose has flush be called in Close, before the file is written.
-func (s *Source) BeforeClose(flush func()) { s.flushes = append(s.flushes, flush) }
+// BeforeSave has flush be called in Save and Close, before the file is written.
+func (s *Source) BeforeSave(flush func()) { s.flushes = append(s.flushes, flush) }
+
+// Save has all that is kept be written at once, however short ago that was. done is
+// called once, perhaps before it returns, when the disk has it, or with why it has
+// not.
+func (s *Source) Save(done func(error)) {
+	if s.host.DryRun || s.host.Simulated {
+		done(nil)
+		return
+	}
+	for _, flush := range s.flushes {
+		flush()
+	}
+	s.keeper.now(done)
+}
 
 // kept returns the text of the file that holds what is to be kept.
 func (s *Source) kept() string {

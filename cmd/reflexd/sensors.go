@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"reflexd/sources"
 	"reflexd/sources/sensor"
@@ -44,11 +45,13 @@ func writeSensors(w io.Writer, all []sensor.Listed) {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "no sensors (/sys/class/thermal, /sys/class/hwmon, /sys/bus/iio, /sys/bus/w1, /sys/class/power_supply)")
 	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range all {
 		value := strings.TrimSpace(s.Value + " " + s.Unit)
 		if s.Error != "" {
 			value = s.Error
 		}
-		fmt.Fprintf(w, "%-24s %-12s %s\n", printable(s.Name), printable(value), printable(s.Declaration))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", printable(s.Name), printable(s.Declaration), printable(value))
 	}
+	_ = table.Flush()
 }

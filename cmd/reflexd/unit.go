@@ -206,7 +206,7 @@ func (u *unit) whyRoot() string {
 
 // considered are the sources and actions that this verb knows the needs of.
 var considered = strings.Fields(`gpio input uevent link netlink signal file timer clock vars mqtt mount agent pwm sensor counter
-	set pulse blink fade counter key log write emit wait signal var rule source mount unmount eject send publish run shell`)
+	set pulse blink fade counter save key log write emit wait signal var rule source mount unmount eject send publish run shell`)
 
 // unknown returns a source or action whose needs are not known, "" if there is none.
 func (u *unit) unknown() string {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Building an image from fetched packages: unpack, compile gpio-sim, find each board's modules, write the initial file
+// Building an image from fetched packages: unpack, compile simulated devices, find each board's modules, write the initial file
 // system. It happens in a folder beside, which takes the image's name when all is done.
 
 package image
@@ -28,7 +28,7 @@ type builder struct {
 	packages []Package
 	debs     string // where the packages are
 	root     string // where they are unpacked
-	sim      string // gpio-sim's source
+	sim      string // the source of simulated devices
 	out      string // the image to be
 	kernel   string // the kernel's release
 }
@@ -130,18 +130,23 @@ func (b *builder) modules(root string) string {
 	return filepath.Join(root, "lib/modules", b.kernel)
 }
 
-// addSim compiles gpio-sim and lays it beside the kernel's own modules.
+// addSim compiles the simulated devices and lays them beside the kernel's own modules.
 func (b *builder) addSim(ctx context.Context) error {
-	fmt.Fprintln(b.log, "compiling gpio-sim for "+b.kernel)
+	fmt.Fprintf(b.log, "compiling %s for %s\n", strings.Join(simModules, ", "), b.kernel)
 	headers := filepath.Join(b.root, "usr/src/linux-headers-"+b.kernel)
-	if err := compileModule(ctx, headers, "gpio-sim", b.sim); err != nil {
+	if err := compileModules(ctx, headers, b.sim, simModules...); err != nil {
 		return err
 	}
 	extra := filepath.Join(b.modules(b.root), "extra")
 	if err := os.MkdirAll(extra, 0o755); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(b.sim, "gpio-sim.ko"), filepath.Join(extra, "gpio-sim.ko"))
+	for _, name := range simModules {
+		if err := os.Rename(filepath.Join(b.sim, name+".ko"), filepath.Join(extra, name+".ko")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // collect puts together what the image keeps.

@@ -118,7 +118,7 @@ func TestPickSources(t *testing.T) {
 	if err := pickSources(archive(append(simSources, "other.c")...), note); err != nil {
 		t.Error(err)
 	}
-	if want := []string{"gpio-sim.c", "gpiolib.h", "irq_sim.c"}; !slices.Equal(found, want) {
+	if want := []string{"gpio-sim.c", "gpiolib.h", "i2c-stub.c", "test_power.c", "irq_sim.c"}; !slices.Equal(found, want) {
 		t.Errorf("found %q", found)
 	}
 	err := pickSources(archive(simSources[:2]...), note)

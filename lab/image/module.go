@@ -39,7 +39,7 @@ func (i *Image) Module(ctx context.Context, name, dir string) (string, error) {
 			return "", fmt.Errorf("build module %s: %w", name, err)
 		}
 	}
-	if err := compileModule(ctx, i.headers(), name, work); err != nil {
+	if err := compileModules(ctx, i.headers(), work, name); err != nil {
 		return "", err
 	}
 	return kept, keepModule(filepath.Join(work, name+".ko"), kept)
@@ -98,14 +98,18 @@ func keepModule(built, kept string) error {
 // crossPrefix is what the names of the cross compiler's programs begin with.
 const crossPrefix = "aarch64-linux-gnu-"
 
-// compileModule runs the kernel's build in dir and takes the debugger's part out of the result.
-func compileModule(ctx context.Context, headers, name, dir string) error {
+// compileModules runs the kernel's build in dir and takes the debugger's part out of the named results.
+func compileModules(ctx context.Context, headers, dir string, names ...string) error {
 	c := Command(ctx, "make", "-C", headers, "M="+dir, "ARCH=arm64", "CROSS_COMPILE="+crossPrefix, "modules")
 	c.Env = withoutMake(os.Environ())
 	if err := quietly(c); err != nil {
-		return fmt.Errorf("build module %s: %w", name, err)
+		return fmt.Errorf("build %s: %w", strings.Join(names, ", "), err)
 	}
-	return quietly(Command(ctx, crossPrefix+"strip", "--strip-debug", filepath.Join(dir, name+".ko")))
+	strip := []string{"--strip-debug"}
+	for _, name := range names {
+		strip = append(strip, filepath.Join(dir, name+".ko"))
+	}
+	return quietly(Command(ctx, crossPrefix+"strip", strip...))
 }
 
 // withoutMake drops what an outer make passes to its children: the kernel's build must not take its options for ours.

@@ -9,6 +9,7 @@ var recipe = struct {
 	Version   int
 	Load      map[string][]string
 	Available []string
+	Built     []string
 	Patches   []patch
 	Files     map[string]string
 }{
@@ -19,8 +20,10 @@ var recipe = struct {
 	},
 	Available: []string{
 		"exfat", "btrfs", "f2fs", "isofs", "udf", "squashfs", "xfs", "nls_ascii", "nls_iso8859-1", "nls_utf8", "uas", "loop", "dummy", "veth",
-		"rc-loopback", "ir-nec-decoder", "ftdi_sio", "leds-gpio", "ledtrig-timer", "ledtrig-oneshot", "ledtrig-transient",
+		"rc-loopback", "ir-nec-decoder", "ftdi_sio", "leds-gpio", "ledtrig-timer", "ledtrig-oneshot", "ledtrig-transient", "ledtrig-pattern",
+		"i2c-stub", "i2c-dev", "lm90", "w1_therm", "industrialio", "test_power",
 	},
+	Built:   simModules,
 	Patches: simPatches,
 	Files: map[string]string{
 		"etc/passwd": "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/:/bin/false\npi:x:1000:1000:pi:/home/pi:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// The simulated GPIO chip: Debian's kernels come without gpio-sim, so it is taken out of the kernel's own source and
-// built, with the interrupt simulator it needs, into one module.
+// Simulated devices: Debian's kernels come without the drivers below, so they are taken out of the kernel's own source
+// and built beside it. gpio-sim and the interrupt simulator that it needs become one module.
 
 package image
 
@@ -18,11 +18,17 @@ import (
 	"strings"
 )
 
-// simSources are the files of the kernel's source that make up the module.
-var simSources = []string{"drivers/gpio/gpio-sim.c", "drivers/gpio/gpiolib.h", "kernel/irq/irq_sim.c"}
+// simModules are the modules: GPIO chips, an I²C bus with chips that only keep their registers, and batteries.
+var simModules = []string{"gpio-sim", "i2c-stub", "test_power"}
 
-// simKbuild joins the two into one module. gpio-sim.c has the module's own name, which only the result may bear.
-const simKbuild = "obj-m := gpio-sim.o\ngpio-sim-y := chip.o irq_sim.o\n"
+// simSources are the files of the kernel's source that make up the modules.
+var simSources = []string{
+	"drivers/gpio/gpio-sim.c", "drivers/gpio/gpiolib.h", "drivers/i2c/i2c-stub.c", "drivers/power/supply/test_power.c",
+	"kernel/irq/irq_sim.c",
+}
+
+// simKbuild builds them. gpio-sim.c has a module's own name, which only the result may bear.
+var simKbuild = "obj-m := " + strings.Join(simModules, ".o ") + ".o\ngpio-sim-y := chip.o irq_sim.o\n"
 
 // A patch replaces a text in a source file. One that is not required may find nothing to replace.
 type patch struct {
@@ -57,7 +63,7 @@ func extractSim(ctx context.Context, deb, dir string) error {
 	if err := readSources(ctx, deb, func(name string, text []byte) error {
 		return os.WriteFile(filepath.Join(dir, name), text, 0o644)
 	}); err != nil {
-		return fmt.Errorf("extract gpio-sim's source: %w", err)
+		return fmt.Errorf("extract the source of simulated devices: %w", err)
 	}
 	for _, p := range simPatches {
 		if err := p.apply(dir); err != nil {

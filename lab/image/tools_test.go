@@ -58,7 +58,7 @@ var relays = map[string]string{
 	"bridge.TestLastWill":        "runs what was built",
 	"lab/bench.runHere":          "runs what was built",
 	"lab/guest.start":            "runs on the board",
-	"lab/image.compileModule":    "image.Command refuses what is not in Tools",
+	"lab/image.compileModules":   "image.Command refuses what is not in Tools",
 	"lab/image.FindTool":         "looks for Tools",
 	"lab/trial.wrong":            "image.Command refuses what is not in Tools",
 	"blkid.make":                 "runs the commands of samples, which are checked as such",

@@ -73,3 +73,55 @@ rules:
 		t.Errorf("%v turns, want %v: %d edges were dropped", got, want, lost)
 	}
 }
+
+// What is kept is on the disk when the line that announces a power failure has been
+// acted on: nothing is missing after SIGKILL.
+func TestPowerFail(t *testing.T) {
+	b := on(t, lab.Virt)
+	const meter, supply = 20, 21
+	b.shell(t, "rm -f /root/state")
+	rules := `
+state_file: /root/state
+lines:
+  meter: {input: "header:20", bias: pull-down, edges: rising}
+  supply: {contact: "header:21", bias: pull-down, debounce: 1ms}
+vars: {mode: {values: [day, night], keep: true}}
+counters: {gas: {line: meter, scale: 0.01, keep: true}}
+rules:
+  - {when: {line: supply, is: on}, do: [{var: {mode: night}}, {save: kept}, {log: "saved ${counter.gas}"}], on_failure: {log: "failed: ${ERROR}"}}
+  - {when: {agent: started}, do: {log: "began with ${counter.gas} ${var.mode}"}}
+`
+	a := b.start(t, rules)
+	a.expect(`msg="began with 0 day"`)
+	pull := func(offset, times int) {
+		t.Helper()
+		var all []lab.Pull
+		for range times {
+			all = append(all, lab.Pull{After: 10 * time.Millisecond, Offset: offset, Up: true}, lab.Pull{After: 10 * time.Millisecond, Offset: offset})
+		}
+		if err := b.header.Play(t.Context(), all...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pull(meter, 42)
+	if err := b.header.Pull(t.Context(), supply, true); err != nil {
+		t.Fatal(err)
+	}
+	a.expect(`msg="saved 0.42"`)
+	a.kill()
+	if err := b.header.Pull(t.Context(), supply, false); err != nil {
+		t.Fatal(err)
+	}
+	a = b.start(t, rules)
+	a.expect(`msg="began with 0.42 night"`)
+	b.shell(t, "mount -t tmpfs -o ro none /root")
+	t.Cleanup(func() { b.shell(t, "umount /root") })
+	pull(meter, 1)
+	if err := b.header.Pull(t.Context(), supply, true); err != nil {
+		t.Fatal(err)
+	}
+	a.expect(`failed: save variables: .*read-only file system`)
+	if err := b.header.Pull(t.Context(), supply, false); err != nil {
+		t.Fatal(err)
+	}
+}

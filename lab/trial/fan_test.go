@@ -23,8 +23,8 @@ rules:
   - {when: {signal: SIGUSR1}, do: {fade: {pwm: lamp, to: 50%, over: 300ms}}}
 `
 
-// A fan follows the temperature on a board that starts hot; its chip comes later, and
-// the fan is left at full speed.
+// A fan follows the temperature on a board that starts hot; its chip is there at the
+// start, or comes later. The fan is left at full speed.
 func TestFan(t *testing.T) {
 	b := on(t, lab.Virt)
 	module := b.module(t, "values")
@@ -38,10 +38,18 @@ func TestFan(t *testing.T) {
 			t.Fatalf("%s is %s, want %s", channel, strings.TrimSpace(out), want)
 		}
 	}
-	for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
-		a := b.startProgram(t, program, fanRules)
-		a.expect("cannot set pwm output.*pwm=fan.*no PWM chip")
-		b.shell(t, "insmod "+module+" temp=70000")
+	for _, start := range []struct {
+		program string
+		late    bool // the chip
+	}{{"/usr/bin/reflexd", true}, {"/usr/bin/reflexd6", true}, {"/usr/bin/reflexd", false}} {
+		if !start.late {
+			b.shell(t, "insmod "+module+" temp=70000")
+		}
+		a := b.startProgram(t, start.program, fanRules)
+		if start.late {
+			a.expect("cannot set pwm output.*pwm=fan.*no PWM chip")
+			b.shell(t, "insmod "+module+" temp=70000")
+		}
 		is("pwm0", "40000 32000 1 inversed") // 80%
 		b.shell(t, "echo 40000 > /sys/module/values/parameters/temp")
 		is("pwm0", "40000 8000 1 inversed")
@@ -51,5 +59,69 @@ func TestFan(t *testing.T) {
 		is("pwm0", "40000 40000 1 inversed")
 		is("pwm1", "1000000 500000 1 normal")                                               // on_exit: keep
 		b.shell(t, "cd "+chip+" && echo 0 > unexport && echo 1 > unexport && rmmod values") // exported channels keep the module
+	}
+}
+
+const lampRules = `
+rules:
+  - {name: up, when: {signal: SIGRTMIN+1}, do: {fade: {led: "lab:white", to: 60%, over: 2s}}}
+  - {name: down, when: {signal: SIGRTMIN+2}, do: {fade: {led: "lab:white", to: off, over: 2s}}}
+  - {name: full, when: {signal: SIGRTMIN+3}, do: {set: {led: "lab:white", to: on}}}
+  - {name: slow, when: {signal: SIGRTMIN+4}, do: {fade: {led: "lab:white", to: on, over: 10s}}}
+  - {name: blink, when: {signal: SIGRTMIN+5}, do: {blink: {led: "lab:white", every: 100ms, times: 2}}}
+`
+
+// An LED fades with the kernel's trigger for patterns, where it is there, and without;
+// what comes in between finds it where it is, and it is not dark in between.
+func TestFadeOfAnLED(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.shell(t, "insmod "+b.module(t, "values"))
+	const led = "/sys/class/leds/lab:white/"
+	is := func(want string) {
+		t.Helper()
+		if _, err := b.AwaitMatch(t.Context(), led+"brightness", "^"+want+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kernel := range []bool{false, true} {
+		if kernel {
+			b.shell(t, "modprobe ledtrig-pattern")
+			t.Cleanup(func() { b.shell(t, "rmmod values 2>/dev/null; rmmod ledtrig-pattern") })
+		}
+		a := b.start(t, lampRules)
+		a.signal(real(1))
+		is("72") // 60% as light is 28% as bright
+		if status := a.verb("status"); strings.Contains(status, "fades") {
+			t.Error(status)
+		}
+		a.signal(real(4))
+		is("1..")
+		woken := wakeups(t, a)
+		is("2..")
+		woken = wakeups(t, a) - woken
+		t.Logf("kernel %v: %d wake-ups of the agent from brightness 100 to 200", kernel, woken)
+		if kernel && woken > 10 || !kernel && woken < 20 {
+			t.Errorf("kernel %v: %d wake-ups", kernel, woken)
+		}
+		if status := a.verb("status"); !strings.Contains(status, "fades to 100% over 10s") || strings.Contains(status, "by the kernel") != kernel {
+			t.Error(status)
+		}
+		a.signal(real(2)) // begins where the other one is
+		is("0")
+		a.signal(real(1))
+		is("[1-9].")
+		a.signal(real(3))
+		is("255")
+		dark := b.shell(t, "cat /sys/module/values/parameters/dark")
+		a.signal(real(1))
+		is("72")
+		a.signal(real(4))
+		a.expect("fired rule=slow")
+		a.finish() // which is the end of the fade
+		is("255")
+		if after := b.shell(t, "cat /sys/module/values/parameters/dark"); after != dark {
+			t.Errorf("kernel %v: it was off %s times before, %s after", kernel, dark, after)
+		}
+		b.shell(t, "echo 0 > "+led+"brightness")
 	}
 }

@@ -19,8 +19,9 @@ type Store interface {
 	AlsoKept(name string) (string, bool)
 	// KeepAlso has a value be kept, at most once a minute.
 	KeepAlso(name, value string)
-	// BeforeClose has flush be called before the last time that something is kept.
-	BeforeClose(flush func())
+	// BeforeSave has flush be called before everything is written out of turn: at the
+	// end, and where a rule wants it.
+	BeforeSave(flush func())
 }
 
 // Source counts. It implements sources.Subscriber; all its methods are called on
@@ -43,7 +44,7 @@ func Open(host sources.Host) *Source {
 // KeepIn has totals be kept in a store. It is called before the first Apply.
 func (s *Source) KeepIn(store Store) {
 	s.store = store
-	store.BeforeClose(s.save)
+	store.BeforeSave(s.save)
 }
 
 // Apply implements sources.Source. A counter that both plans have goes on, also if

@@ -43,7 +43,7 @@ func (r *rig) restart() {
 
 func (r *rig) AlsoKept(name string) (string, bool) { v, ok := r.kept[name]; return v, ok }
 func (r *rig) KeepAlso(name, value string)         { r.kept[name] = value }
-func (r *rig) BeforeClose(flush func())            { r.flush = flush }
+func (r *rig) BeforeSave(flush func())             { r.flush = flush }
 
 func (r *rig) emit(e *sources.Event) {
 	r.events++

@@ -172,12 +172,18 @@ func (st *settings) labelled(d device) (string, error) {
 	return "", notThere(fmt.Sprintf("hwmon device %s has no label %q%s", d.name, st.label, config.Suggest(st.label, labels)))
 }
 
-// shared returns the files that may have a channel's scale or offset: its own, and
-// that of all channels of its type.
+// shared returns the files that may have a channel's scale or offset: its own, that
+// of all channels alike, and that of all of its type. Of in_voltage0-voltage1 these
+// are in_voltage0-voltage1_scale and in_voltage-voltage_scale; of in_accel_x it is
+// in_accel_scale (__iio_device_attr_init in drivers/iio/industrialio-core.c).
 func shared(folder, channel, suffix string) []string {
-	kind := strings.TrimRight(channel, "0123456789")
-	direction, what, _ := strings.Cut(kind, "_")
-	what, _, _ = strings.Cut(what, "_") // in_accel_x: in_accel_scale
-	what = strings.TrimRight(what, "0123456789")
-	return []string{filepath.Join(folder, channel+suffix), filepath.Join(folder, kind+suffix), filepath.Join(folder, direction+"_"+what+suffix)}
+	alike := strings.Map(func(c rune) rune {
+		if '0' <= c && c <= '9' {
+			return -1
+		}
+		return c
+	}, channel)
+	direction, what, _ := strings.Cut(alike, "_")
+	what, _, _ = strings.Cut(what, "_")
+	return []string{filepath.Join(folder, channel+suffix), filepath.Join(folder, alike+suffix), filepath.Join(folder, direction+"_"+what+suffix)}
 }

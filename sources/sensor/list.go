@@ -62,20 +62,26 @@ func attributesOf(kind, folder string) []string {
 	entries, _ := os.ReadDir(folder)
 	for _, e := range entries {
 		name := e.Name()
-		channel := strings.TrimSuffix(strings.TrimSuffix(name, "_raw"), "_input")
+		what, suffix := name, ""
+		if i := strings.LastIndexByte(name, '_'); i > 0 {
+			what, suffix = name[:i], name[i:]
+		}
 		switch {
 		case kind == w1 && (name == "temperature" || name == "w1_slave"):
 			return []string{""}
-		case kind == hwmon && (strings.HasSuffix(name, "_input") || strings.HasSuffix(name, "_alarm")):
+		case kind == hwmon && slices.Contains([]string{"_input", "_average", "_alarm", "_fault"}, suffix):
 			all = append(all, name)
-		case kind == iio && strings.HasPrefix(name, "in_") && channel != name && !slices.Contains(all, channel):
-			all = append(all, channel)
-		case kind == powerSupply && slices.Contains([]string{"capacity", "status", "online", "voltage_now", "current_now", "temp"}, name):
+		case kind == iio && strings.HasPrefix(name, "in_") && (suffix == "_raw" || suffix == "_input") && !slices.Contains(all, what):
+			all = append(all, what)
+		case kind == powerSupply && slices.Contains(supplied, name):
 			all = append(all, name)
 		}
 	}
 	return all
 }
+
+// supplied are the attributes of power supplies that change.
+var supplied = strings.Fields("capacity capacity_level charge_now current_now energy_now health online power_now present status temp time_to_empty_now voltage_now")
 
 // list reads a sensor for the list.
 func (st settings) list(sys string) Listed {

@@ -45,7 +45,8 @@ type node struct {
 
 // polls reports whether n is read again and again.
 func (n *node) polls() bool {
-	return n.watching == nil && n.watch != byPriority || n.polled || n.deaf || n.err != nil && n.kind == path
+	waits := n.watching != nil || n.watch == byPriority || n.watch == byUevent
+	return !waits || n.polled || n.deaf || n.err != nil && n.kind == path
 }
 
 // announced reports whether n's driver announces each change.
@@ -193,6 +194,8 @@ func (n *node) how() string {
 		return "announced"
 	case n.polls():
 		return fmt.Sprintf("read every %v", n.every)
+	case n.watch == byUevent:
+		return "announced by uevents"
 	}
 	return "waited for"
 }

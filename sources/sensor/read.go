@@ -73,9 +73,10 @@ func readFile(name string) (string, error) {
 	return "", errEmpty
 }
 
-// errEmpty is the reading of a sensor that is gone: w1_therm's file is then empty,
-// and reading it succeeds.
-var errEmpty = errors.New("the file is empty: the sensor does not answer")
+// errEmpty is the reading of a sensor that is gone, or whose CRC stays wrong:
+// w1_therm's file is then empty, and reading it succeeds (temperature_show in
+// drivers/w1/slaves/w1_therm.c).
+var errEmpty = errors.New("the file is empty: the sensor does not answer, or not without errors")
 
 // parse returns the word of text that is the value.
 func (r *reading) parse(text string) (string, error) {

@@ -49,6 +49,7 @@ const (
 const (
 	byPoll     = "poll"
 	byPriority = "priority"
+	byUevent   = "uevent"
 )
 
 const (
@@ -150,8 +151,8 @@ func (s *Sensor) commonFields() []config.Field {
 	return []config.Field{
 		{Name: "every", Also: "interval period poll", Doc: "how often it is read, at least 100ms; one that is announced needs no reading", Default: usualPeriod.String(),
 			Value: config.At(&s.everyAt, config.Duration(&s.every))},
-		{Name: "watch", Doc: "`priority`: the driver announces each change (POLLPRI), and the file is not polled", Default: "poll, unless the driver is known to announce changes",
-			Value: config.At(&s.watchAt, config.OneOf(&s.watch, byPoll, byPriority))},
+		{Name: "watch", Doc: "`priority`, `uevent`: the driver announces each change, by POLLPRI or by a uevent of its device, and the file is not polled",
+			Default: "poll, unless the driver is known to announce changes", Value: config.At(&s.watchAt, config.OneOf(&s.watch, byPoll, byPriority, byUevent))},
 		{Name: "scale", Also: "factor multiply", Doc: "by what the number in the file is multiplied", Default: "as the kernel documents the attribute",
 			Value: config.At(&s.scaleAt, config.Parsed(&s.scale, "a number", parseScale))},
 		{Name: "unit", Doc: "the unit of the value", Default: "as the kernel documents the attribute", Value: config.At(&s.unitAt, config.Word(&s.unit, "a unit"))},
@@ -218,11 +219,13 @@ func (s *Sensor) resolve(ps *config.Problems) {
 	if s.every < shortestPeriod {
 		ps.Errorf(s.everyAt, "every: %v is too fast: at least %v", s.every, shortestPeriod)
 	}
-	if s.watch == byPriority && s.polled {
-		ps.Errorf(s.everyAt, "with `watch: priority` the file is not polled: leave out one of `watch` and `every`")
-	}
-	if s.watch == byPriority && s.kind == w1 {
+	switch announced := s.watch == byPriority || s.watch == byUevent; {
+	case announced && s.polled:
+		ps.Errorf(s.everyAt, "with `watch: %s` the file is not polled: leave out one of `watch` and `every`", s.watch)
+	case announced && s.kind == w1:
 		ps.Errorf(s.watchAt, "1-wire devices announce nothing: use `every`")
+	case s.watch == byUevent && s.kind == path:
+		ps.Errorf(s.watchAt, "a path has no device whose uevents could announce a change: use `every` or `watch: priority`")
 	}
 }
 

@@ -3,7 +3,9 @@
 package sensor
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +72,67 @@ o_scaled: {iio: adc, channel: in_voltage0, scale: 2, unit: counts}`)
 	r.expect(want...)
 }
 
+// Units of attributes that look like others.
+func TestUnits(t *testing.T) {
+	for _, c := range []struct{ kind, attribute, want string }{
+		{hwmon, "in0_min", "0.001 V"}, {hwmon, "in0_lcrit_alarm", "1 "}, {hwmon, "intrusion0_alarm", "1 "}, {hwmon, "power1_average", "0.000001 W"},
+		{hwmon, "power1_average_interval", "1 "}, {hwmon, "temp1_offset", "0.001 °C"}, {hwmon, "pwm1", "1 "},
+		{iio, "in_voltage0-voltage1_raw", "0.001 V"}, {iio, "in_phase0_raw", "1 rad"}, {iio, "in_ph_raw", "1 pH"}, {iio, "in_angl_raw", "1 rad"},
+		{iio, "in_massconcentration_pm2p5_input", "1 µg/m³"}, {iio, "in_uvindex_input", "1 "}, {iio, "in_humidityrelative_input", "0.001 %"},
+		{powerSupply, "charge_now", "0.000001 Ah"}, {powerSupply, "charge_control_limit_max", "0.000001 A"},
+		{powerSupply, "charge_control_end_threshold", "1 %"}, {powerSupply, "charge_type", "1 "}, {powerSupply, "capacity_level", "1 "},
+		{powerSupply, "temp_alert_max", "0.1 °C"}, {powerSupply, "input_current_limit", "0.000001 A"}, {powerSupply, "online", "1 "},
+	} {
+		u := unitOf(c.kind, c.attribute)
+		if got := u.scale.String() + " " + u.name; got != c.want {
+			t.Errorf("%s %s is in %q, want %q", c.kind, c.attribute, got, c.want)
+		}
+	}
+}
+
+// Where a channel of iio has its scale.
+func TestShared(t *testing.T) {
+	for channel, want := range map[string]string{
+		"in_voltage0": "in_voltage0_scale in_voltage_scale in_voltage_scale", "in_accel_x": "in_accel_x_scale in_accel_x_scale in_accel_scale",
+		"in_voltage0-voltage1": "in_voltage0-voltage1_scale in_voltage-voltage_scale in_voltage-voltage_scale",
+		"in_voltage3_supply":   "in_voltage3_supply_scale in_voltage_supply_scale in_voltage_scale",
+	} {
+		if got := strings.Join(shared("", channel, "_scale"), " "); got != want {
+			t.Errorf("%s: %s, want %s", channel, got, want)
+		}
+	}
+}
+
+// The list has what changes, and tells devices of one name apart.
+func TestList(t *testing.T) {
+	r := newRig(t)
+	for _, n := range []string{"0", "1"} {
+		r.file("class/hwmon/hwmon"+n+"/name", "ina").file("class/hwmon/hwmon"+n+"/power1_average", "2500000").file("class/hwmon/hwmon"+n+"/update_interval", "1")
+		if err := os.Symlink("../../../i2c-1/1-004"+n, filepath.Join(r.sys, "class/hwmon/hwmon"+n+"/device")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.file("bus/iio/devices/iio:device0/name", "adc").file("bus/iio/devices/iio:device0/in_voltage0_raw", "7").file("bus/iio/devices/iio:device0/in_voltage0_scale", "0.5").
+		file("bus/iio/devices/iio:device0/in_voltage0_sampling_frequency", "100")
+	r.file("class/power_supply/BAT0/status", "Full").file("class/power_supply/BAT0/charge_now", "1500000").file("class/power_supply/BAT0/model_name", "x")
+	r.file("bus/w1/devices/28-1/temperature", "").file("bus/w1/devices/w1_bus_master1/w1_master_name", "x")
+	var got []string
+	for _, l := range List(r.sys) {
+		got = append(got, strings.ReplaceAll(strings.Join([]string{l.Name, l.Declaration, l.Value, l.Unit, l.Error}, "|"), r.sys, ""))
+	}
+	want := []string{
+		`ina-power1_average|{hwmon: ina, attribute: power1_average, device: "1-0040"}|2.5|W|`,
+		`ina-power1_average-2|{hwmon: ina, attribute: power1_average, device: "1-0041"}|2.5|W|`,
+		`adc-in_voltage0|{iio: adc, channel: in_voltage0}|0.0035|V|`,
+		`28-1|{w1: "28-1"}|||read /bus/w1/devices/28-1/temperature: the file is empty: the sensor does not answer, or not without errors`,
+		`BAT0-charge_now|{power_supply: BAT0, attribute: charge_now}|1.5|Ah|`,
+		`BAT0-status|{power_supply: BAT0, attribute: status}|Full||`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // A sensor that cannot be read is absent, and never a value.
 func TestAbsent(t *testing.T) {
 	const good = "59 01 4b 46 7f ff 07 10 a1 : crc=a1 YES\n59 01 4b 46 7f ff 07 10 a1 t=21562\n"
@@ -81,7 +144,7 @@ func TestAbsent(t *testing.T) {
 	path := filepath.Join(r.sys, "bus/w1/devices/28-1/w1_slave")
 	for text, reason := range map[string]string{
 		"ff ff : crc=00 NO\nff ff t=127937\n": "the CRC is wrong: check the wires and the pull-up resistor",
-		"":                                    "the file is empty: the sensor does not answer",
+		"":                                    "the file is empty: the sensor does not answer, or not without errors",
 		"x YES\nno such thing\n":              `no temperature in "no such thing\n"`,
 		"x YES\nt=hot\n":                      `expected a number, found "hot"`,
 	} {
@@ -140,6 +203,20 @@ func TestUevents(t *testing.T) {
 	if len(r.events) != 1 || !strings.HasPrefix(r.events[0], "bat absent PREVIOUS=49") {
 		t.Error(r.events)
 	}
+}
+
+// What is announced by uevents alone is not polled.
+func TestWatchUevent(t *testing.T) {
+	r := newRig(t)
+	r.file("class/power_supply/AC/online", "1")
+	r.declare("mains: {power_supply: AC, attribute: online, watch: uevent}")
+	r.expect("found mains changed VALUE=1 RAW=1")
+	r.file("class/power_supply/AC/online", "0").pass(time.Hour)
+	r.expect()
+	r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "power_supply", State: "change"},
+		Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text("/class/power_supply/AC")}}})
+	r.pass(0)
+	r.expect("mains changed VALUE=0 PREVIOUS=1 RAW=0 CHANGE=-1")
 }
 
 // A name that means several devices is refused, with what tells them apart.

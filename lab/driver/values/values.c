@@ -3,12 +3,14 @@
 /*
  * Values that a test sets, behind the kernel's own classes: a thermal zone of
  * the type lab-cpu, a hwmon chip called rpi_volt whose alarm is announced as
- * raspberrypi-hwmon does, and a pwmchip with four channels that keep what they
- * are given. /sys/module/values/parameters/temp is in millidegrees, alarm is 0
- * or 1.
+ * raspberrypi-hwmon does, a pwmchip with four channels that keep what they are
+ * given, and an LED called lab:white with 255 steps. In
+ * /sys/module/values/parameters/, temp is in millidegrees, alarm is 0 or 1, and
+ * dark counts how often the LED was turned off.
  */
 
 #include <linux/hwmon.h>
+#include <linux/leds.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/pwm.h>
@@ -74,6 +76,17 @@ static int pwm_kept(struct pwm_chip *chip, struct pwm_device *pwm, struct pwm_st
 static const struct pwm_ops chip_ops = { .apply = pwm_keep, .get_state = pwm_kept, .owner = THIS_MODULE };
 static struct pwm_chip chip = { .ops = &chip_ops, .npwm = 4 };
 
+static int dark;
+module_param(dark, int, 0644);
+
+static void lamp_set(struct led_classdev *lamp, enum led_brightness brightness)
+{
+	if (!brightness)
+		dark++;
+}
+
+static struct led_classdev lamp = { .name = "lab:white", .max_brightness = 255, .brightness_set = lamp_set };
+
 static void drop(void)
 {
 	if (!IS_ERR_OR_NULL(volt))
@@ -95,12 +108,19 @@ static int __init values_init(void)
 	chip.dev = &device->dev;
 	err = IS_ERR(zone) ? PTR_ERR(zone) : IS_ERR(volt) ? PTR_ERR(volt) : pwmchip_add(&chip);
 	if (err)
-		drop();
+		goto drop;
+	err = led_classdev_register(&device->dev, &lamp);
+	if (!err)
+		return 0;
+	pwmchip_remove(&chip);
+drop:
+	drop();
 	return err;
 }
 
 static void __exit values_exit(void)
 {
+	led_classdev_unregister(&lamp);
 	pwmchip_remove(&chip);
 	drop();
 }
