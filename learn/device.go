@@ -164,7 +164,11 @@ func (b *Burst) device(w *World) []*fragment {
 	}
 	f := newFragment("device", "%: % (%).", sentenceOf(e), called(subject(e)), Printable(text(e, "SUBSYSTEM")))
 	f.rule("uevent: {%}", devices(e))
-	f.log("${ACTION} ${DEVPATH}")
+	place := "DEVPATH"
+	if text(e, place) == "" { // it is about no device
+		place = "BUTTON"
+	}
+	f.log("${ACTION} ${" + place + "}")
 	return []*fragment{f}
 }
 
@@ -181,13 +185,16 @@ func sentenceOf(e *sources.Event) string {
 	case action == "remove":
 		return "A device disappeared"
 	}
+	if text(e, "DEVPATH") == "" {
+		return "A driver reported a button, " + Printable(action)
+	}
 	return "The kernel reported a device, " + Printable(action)
 }
 
 // subject returns by what name people may know the device of e.
 func subject(e *sources.Event) string {
 	model := strings.TrimSpace(text(e, "ID_VENDOR") + " " + text(e, "ID_MODEL"))
-	return cmp.Or(model, text(e, "DEVNAME"), text(e, "DEVPATH"))
+	return cmp.Or(model, text(e, "DEVNAME"), text(e, "DEVPATH"), text(e, "BUTTON"))
 }
 
 // The fields that say which make a device is.
@@ -215,6 +222,8 @@ func devices(e *sources.Event) string {
 		add("any of this model", ids...)
 	case text(e, "DEVNAME") != "":
 		add("by its current name", "DEVNAME")
+	case text(e, "BUTTON") != "": // of OpenWrt's gpio-button-hotplug: it has no path
+		add("this button only", "BUTTON")
 	default:
 		add("by its path", "DEVPATH")
 	}

@@ -193,6 +193,10 @@ var scripts = map[string]func(s *script){
 		s.uevent(9, "add", stickPath+"/1-1.2:1.0/ttyUSB0/tty/ttyUSB0", "tty", append([]any{"DEVNAME", "/dev/ttyUSB0"}, ids...)...)
 	},
 	"module": func(s *script) { s.uevent(0, "add", "/module/mydrv", "module") },
+	"router-button": func(s *script) {
+		s.add(0, "uevent", "button", "pressed", "ACTION", "pressed", "SUBSYSTEM", "button", "BUTTON", "reset", "SEEN", "30")
+		s.add(700, "uevent", "button", "released", "ACTION", "released", "SUBSYSTEM", "button", "BUTTON", "reset", "SEEN", "0")
+	},
 	"loop": func(s *script) {
 		s.uevent(0, "change", "/devices/virtual/block/loop0", "block", "DEVTYPE", "disk", "DEVNAME", "/dev/loop0")
 	},

@@ -14,6 +14,18 @@ import (
 )
 
 // loops is the policy for the test's own sticks.
+// mountedStick runs the source in a folder, with a stick in it whose ext4 is
+// mounted by its label.
+func mountedStick(t *testing.T, label string) (dir string, d *stick, r *rig) {
+	t.Helper()
+	dir = t.TempDir()
+	d = newStick(t, dir)
+	r = start(t, dir, loops)
+	d.insert(ext4(t, label), false)
+	r.expect("mounted")
+	return dir, d, r
+}
+
 const loops = `{match: {DEVNAME: "DIR/dev/loop*"}, at: "DIR/media/${LABEL:-${UUID}}"}`
 
 func exists(path string) bool {
@@ -94,11 +106,7 @@ func TestOneThatWasThereAtStart(t *testing.T) {
 }
 
 func TestPulledWhileInUse(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	r := start(t, dir, loops)
-	d.insert(ext4(t, "PHOTOS"), false)
-	r.expect("mounted")
+	dir, d, r := mountedStick(t, "PHOTOS")
 	f, err := os.Create(dir + "/media/PHOTOS/open")
 	if err != nil {
 		t.Fatal(err)
@@ -114,11 +122,7 @@ func TestPulledWhileInUse(t *testing.T) {
 // without a medium for a moment: what is removed then has a higher number than
 // what we mounted. A lower one is of a stick that had the name before.
 func TestPulledAfterItsMediumWentAway(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	r := start(t, dir, loops)
-	d.insert(ext4(t, "PHOTOS"), false)
-	r.expect("mounted")
+	dir, d, r := mountedStick(t, "PHOTOS")
 	r.pullMedium(d, -1)
 	r.do(func() {
 		if known := r.source.points[dir+"/media/PHOTOS"]; known == nil || known.gone {
@@ -216,11 +220,7 @@ func TestClaimed(t *testing.T) {
 }
 
 func TestBusy(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	r := start(t, dir, loops)
-	d.insert(ext4(t, "BUSY"), false)
-	r.expect("mounted")
+	dir, d, r := mountedStick(t, "BUSY")
 	c := exec.Command("sleep", "1000")
 	c.Dir = dir + "/media/BUSY"
 	if err := c.Start(); err != nil {
@@ -243,11 +243,7 @@ func TestBusy(t *testing.T) {
 }
 
 func TestLazy(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	r := start(t, dir, loops)
-	d.insert(ext4(t, "BUSY"), false)
-	r.expect("mounted")
+	dir, d, r := mountedStick(t, "BUSY")
 	f, err := os.Open(dir + "/media/BUSY/lost+found")
 	if err != nil {
 		t.Fatal(err)
@@ -261,11 +257,7 @@ func TestLazy(t *testing.T) {
 }
 
 func TestUnmountedByOthers(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	r := start(t, dir, loops)
-	d.insert(ext4(t, "THEIRS"), false)
-	r.expect("mounted")
+	dir, d, r := mountedStick(t, "THEIRS")
 	if err := unix.Unmount(dir+"/media/THEIRS", 0); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func logged(t *testing.T, rule string, level slog.Level) (*stage, *bytes.Buffer)
 }
 
 func (s *stage) fireAt(at time.Duration) {
-	s.pass(at - s.now)
+	s.loop.Advance(at, func() {})
 	s.runner.Fire([]*Rule{s.rule}, &sources.Event{Time: at, Topic: sources.Topic{Kind: "event", Name: "it", State: "sent"}})
 }
 
@@ -118,10 +118,10 @@ func TestDropsOfAFullQueueAreReported(t *testing.T) {
 		for i := range 40 { // two bursts
 			s.fireAt(time.Duration(i%20)*time.Millisecond + time.Duration(i/20)*time.Hour)
 			if i == 19 {
-				s.pass(time.Minute)
+				s.loop.Advance(s.loop.Now()+time.Minute, func() {})
 			}
 		}
-		s.pass(time.Minute)
+		s.loop.Advance(s.loop.Now()+time.Minute, func() {})
 		reports, count := sum(text.String(), "firings dropped: max is reached")
 		if dropped := s.status().Dropped; count != want || want > 0 && (reports != 2 || count != dropped) {
 			t.Errorf("%s: %d reports of %d drops, want 2 of %d; status has %d:\n%s", mode, reports, count, want, dropped, text)

@@ -5,7 +5,6 @@
 package rule
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 
 	"reflexd/agent/action"
 	"reflexd/agent/diagram"
+	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -37,8 +37,7 @@ func TestPageShowsWhatTheRunnerDoes(t *testing.T) {
 // stage is a runner with one rule and a clock.
 type stage struct {
 	t      *testing.T
-	now    time.Duration
-	timers []*timer
+	loop   *loop.Loop
 	runner *Runner
 	rule   *Rule
 	begun  []*run // so far, also those that are over
@@ -54,7 +53,7 @@ type run struct {
 
 func newStage(t *testing.T, text string) *stage {
 	t.Helper()
-	s := &stage{t: t}
+	s := &stage{t: t, loop: loop.NewVirtual(0)}
 	ps := &config.Problems{}
 	n, ok := config.Parse("diagram", []byte("{when: {event: it}, "+text+"}"), ps)
 	spec := &Spec{}
@@ -67,7 +66,7 @@ func newStage(t *testing.T, text string) *stage {
 		t.Fatal(text, ps)
 	}
 	s.rule.Do = append(action.List{{Action: s, Kind: "log"}}, s.rule.Do...)
-	s.runner = NewRunner(&action.Env{Loop: s, Log: slog.New(slog.DiscardHandler)}, nil, false)
+	s.runner = NewRunner(&action.Env{Loop: s.loop, Log: slog.New(slog.DiscardHandler)}, nil, false)
 	s.runner.Adopt([]*Rule{s.rule})
 	return s
 }
@@ -89,7 +88,7 @@ func (s *stage) play(events diagram.Row) []diagram.Row {
 	index := NewIndex([]*Rule{s.rule})
 	for i := range events.Marks {
 		before := s.status().Dropped
-		s.pass(time.Duration(i)*diagram.Column - s.now)
+		s.loop.Advance(time.Duration(i)*diagram.Column, func() {})
 		if e := eventOf(events, i); e != nil {
 			index.Find(e, func(r *Rule) { s.runner.Fire([]*Rule{r}, e) })
 		}
@@ -139,7 +138,7 @@ func (s *stage) Start(r *action.Run) (action.Pending, error) {
 	if n := stepsField(r.Event); n != 0 {
 		label = fmt.Sprintf("%+d", n)
 	}
-	s.begun = append(s.begun, &run{Run: r, label: label, from: int(s.now / diagram.Column), row: -1})
+	s.begun = append(s.begun, &run{Run: r, label: label, from: int(s.loop.Now() / diagram.Column), row: -1})
 	return nil, nil
 }
 
@@ -172,45 +171,4 @@ func (s *stage) draw(rows []diagram.Row, i int) []diagram.Row {
 		}
 	}
 	return rows
-}
-
-// The loop: time passes when the diagram says so.
-
-type timer struct {
-	due  time.Duration
-	fire func()
-}
-
-func (t *timer) Stop() bool {
-	was := t.fire != nil
-	t.fire = nil
-	return was
-}
-
-func (s *stage) Now() time.Duration { return s.now }
-
-func (s *stage) After(d time.Duration, fire func()) sources.Timer {
-	t := &timer{s.now + d, fire}
-	s.timers = append(s.timers, t)
-	return t
-}
-
-func (s *stage) Watch(int, uint32, func(uint32)) (sources.Watch, error) { panic("no descriptors") }
-func (s *stage) Beside(func(), func())                                  { panic("nothing blocks") }
-
-// pass lets time pass.
-func (s *stage) pass(d time.Duration) {
-	end := s.now + d
-	for len(s.timers) > 0 {
-		t := slices.MinFunc(s.timers, func(a, b *timer) int { return cmp.Compare(a.due, b.due) })
-		if t.due > end {
-			break
-		}
-		s.now = max(s.now, t.due)
-		s.timers = slices.DeleteFunc(s.timers, func(o *timer) bool { return o == t })
-		if fire := t.fire; t.Stop() {
-			fire()
-		}
-	}
-	s.now = end
 }

@@ -13,66 +13,18 @@ import (
 	"testing"
 	"time"
 
+	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
 )
 
-// clock is a loop on which only timers and work in the background happen.
-type clock struct {
-	sources.Loop // what is not here is not used
-	now          time.Duration
-	timers       []*alarm
-}
-
-type alarm struct {
-	due  time.Duration
-	fire func() // nil once it fired or was stopped
-}
-
-func (a *alarm) Stop() bool {
-	was := a.fire != nil
-	a.fire = nil
-	return was
-}
-
-func (c *clock) Now() time.Duration { return c.now }
-
-func (c *clock) After(d time.Duration, fire func()) sources.Timer {
-	a := &alarm{c.now + d, fire}
-	c.timers = append(c.timers, a)
-	return a
-}
-
-// Beside does at once what would take a moment.
-func (c *clock) Beside(work, done func()) {
-	work()
-	c.After(0, done)
-}
-
 // pass lets time pass until the time at.
-func (c *clock) pass(at time.Duration) {
-	for {
-		c.timers = slices.DeleteFunc(c.timers, func(a *alarm) bool { return a.fire == nil })
-		i := -1
-		for j, a := range c.timers {
-			if a.due <= at && (i < 0 || a.due < c.timers[i].due) {
-				i = j
-			}
-		}
-		if i < 0 {
-			c.now = at
-			return
-		}
-		fire := c.timers[i].fire
-		c.now, c.timers[i].fire = max(c.now, c.timers[i].due), nil
-		fire()
-	}
-}
+func pass(l *loop.Loop, at time.Duration) { l.Advance(at, func() {}) }
 
 // keptOn returns a source whose variables n and mode are kept in the file.
-func keptOn(t *testing.T, c *clock, path string) *Source {
+func keptOn(t *testing.T, l *loop.Loop, path string) *Source {
 	t.Helper()
-	s := open(sources.Host{Loop: c, Log: slog.New(slog.DiscardHandler), Emit: func(*sources.Event) {}})
+	s := open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Emit: func(*sources.Event) {}})
 	p, ps := Kind.Plan().(*Plan), &config.Problems{}
 	n, _ := config.Parse("f", fmt.Appendf(nil, "{state_file: %s, vars: {n: {keep: true}, mode: {keep: true}}}", path), ps)
 	if config.Object(p.Sections()...).Read(n, ps); ps.Failed() {
@@ -86,9 +38,9 @@ func keptOn(t *testing.T, c *clock, path string) *Source {
 // A variable that changes each second for an hour is written once a minute, and
 // what is rare is on the disk within about a second all the same.
 func TestFrequentChangesAreWrittenOnceAMinute(t *testing.T) {
-	c := &clock{now: time.Hour}
+	l := loop.NewVirtual(time.Hour)
 	path := filepath.Join(t.TempDir(), "state")
-	s := keptOn(t, c, path)
+	s := keptOn(t, l, path)
 	set := func(name, value string) {
 		t.Helper()
 		if err := s.Set(name, value, nil); err != nil {
@@ -105,12 +57,12 @@ func TestFrequentChangesAreWrittenOnceAMinute(t *testing.T) {
 	}
 	var behind int
 	for second := range 3600 {
-		c.pass(time.Hour + time.Duration(second)*time.Second)
+		pass(l, time.Hour+time.Duration(second)*time.Second)
 		set("n", fmt.Sprint(second))
 		if second%600 == 599 { // once in ten minutes
 			set("mode", fmt.Sprint(second))
 		}
-		c.pass(c.now + 900*time.Millisecond)
+		pass(l, l.Now()+900*time.Millisecond)
 		var now int
 		fmt.Sscan(onDisk("n"), &now)
 		behind = max(behind, second-now)
@@ -133,31 +85,31 @@ func TestFrequentChangesAreWrittenOnceAMinute(t *testing.T) {
 
 // After a minute's rest a variable is written soon again.
 func TestRestedVariablesAreWrittenSoon(t *testing.T) {
-	c := &clock{now: time.Hour}
+	l := loop.NewVirtual(time.Hour)
 	path := filepath.Join(t.TempDir(), "state")
-	s := keptOn(t, c, path)
+	s := keptOn(t, l, path)
 	for round := range 3 {
 		for i := range 100 { // within a second
-			c.pass(c.now + 10*time.Millisecond)
+			pass(l, l.Now()+10*time.Millisecond)
 			_ = s.Set("n", fmt.Sprint(round, i), nil)
 		}
-		c.pass(c.now + restSpacing)
+		pass(l, l.Now()+restSpacing)
 		writes := s.keeper.writes
 		_ = s.Set("n", fmt.Sprint("single ", round), nil)
-		c.pass(c.now + spacing + settle)
+		pass(l, l.Now()+spacing+settle)
 		if values, _ := read(path); s.keeper.writes != writes+1 || values["n"] != fmt.Sprint("single ", round) {
 			t.Errorf("round %d: %q, %d writes before, %d now", round, values, writes, s.keeper.writes)
 		}
-		c.pass(c.now + restSpacing)
+		pass(l, l.Now()+restSpacing)
 	}
 }
 
 // A rule that the power-fail line fires does not wait for the minute: it goes on when
 // the disk has what is kept, counters too, or learns why it has not.
 func TestSave(t *testing.T) {
-	c := &clock{now: time.Hour}
+	l := loop.NewVirtual(time.Hour)
 	path := filepath.Join(t.TempDir(), "state")
-	s := keptOn(t, c, path)
+	s := keptOn(t, l, path)
 	total := 0
 	s.BeforeSave(func() { s.KeepAlso("\x00counter gas", fmt.Sprint(total)) })
 	var told []string
@@ -167,29 +119,29 @@ func TestSave(t *testing.T) {
 			told = append(told, fmt.Sprint(values["n"], " ", values["\x00counter gas"], " ", err))
 		})
 	}
-	c.pass(c.now + time.Second)
+	pass(l, l.Now() + time.Second)
 	_ = s.Set("n", "1", nil)
 	total = 7
 	save()
 	_ = s.Set("n", "2", nil) // while it is being written
 	save()
-	c.pass(c.now)
+	pass(l, l.Now())
 	total = 8
 	save() // though the last write is not a second ago
-	c.pass(c.now)
+	pass(l, l.Now())
 	save() // nothing new
 	if want := []string{"2 7 <nil>", "2 7 <nil>", "2 8 <nil>", "2 8 <nil>"}; !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 	writes := s.keeper.writes
-	c.pass(c.now + time.Hour)
+	pass(l, l.Now() + time.Hour)
 	if s.keeper.writes != writes {
 		t.Error("it is written again")
 	}
 	told, s.keeper.path = nil, filepath.Join(path, "below-a-file")
 	total = 9
 	save()
-	c.pass(c.now)
+	pass(l, l.Now())
 	if len(told) != 1 || !strings.Contains(told[0], "not a directory") {
 		t.Errorf("told %q", told)
 	}

@@ -96,6 +96,18 @@ func kioskRules(more string) string {
 	return strings.Replace(strings.Replace(kiosk, "inputs: {", "inputs: {other: {name: nobody}, ", 1), "rules:", more+"rules:", 1)
 }
 
+// openKiosk returns a rig with a keyboard whose other keys a twin sends on.
+func openKiosk(t *testing.T) (*rig, *far, *fake) {
+	t.Helper()
+	r := newRig(t)
+	far := r.twins()
+	f := r.plug("A keyboard", "KEY_A", "KEY_B")
+	r.apply(kioskRules(""))
+	r.isOpen(f)
+	r.isGrabbed(f)
+	return r, far, f
+}
+
 func TestOtherKeysArePassedOn(t *testing.T) {
 	r := newRig(t)
 	far := r.twins()
@@ -119,12 +131,7 @@ func TestOtherKeysArePassedOn(t *testing.T) {
 
 // LEDs that the desktop sets on the twin are set on the device.
 func TestLEDsGoBack(t *testing.T) {
-	r := newRig(t)
-	far := r.twins()
-	f := r.plug("A keyboard", "KEY_A", "KEY_B")
-	r.apply(kioskRules(""))
-	r.isOpen(f)
-	r.isGrabbed(f)
+	r, far, _ := openKiosk(t)
 	if _, err := unix.Write(far.twin, slices.Concat(raw(1, evLED, 1, 1), report, raw(1, 0x101, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
@@ -138,12 +145,7 @@ func TestLEDsGoBack(t *testing.T) {
 // configuration passes nothing on any more; and one whose press was taken is
 // released for nobody.
 func TestPassedKeysAreReleased(t *testing.T) {
-	r := newRig(t)
-	far := r.twins()
-	f := r.plug("A keyboard", "KEY_A", "KEY_B")
-	r.apply(kioskRules(""))
-	r.isOpen(f)
-	r.isGrabbed(f)
+	r, far, f := openKiosk(t)
 	r.send(f, ev(t, 1, "KEY_A", 1), report)
 	far.expect("KEY_A 1", "--")
 	r.apply(`{inputs: {kiosk: {name: "A keyboard", grab: auto}}, rules: [{key: KEY_B, is: pressed}]}`)
@@ -159,12 +161,7 @@ func TestPassedKeysAreReleased(t *testing.T) {
 
 // A rule that comes with a reload while its key is down gets the next press.
 func TestTakenWhileDown(t *testing.T) {
-	r := newRig(t)
-	far := r.twins()
-	f := r.plug("A keyboard", "KEY_A", "KEY_B")
-	r.apply(kioskRules(""))
-	r.isOpen(f)
-	r.isGrabbed(f)
+	r, far, f := openKiosk(t)
 	r.send(f, ev(t, 1, "KEY_A", 1), report)
 	far.expect("KEY_A 1", "--")
 	r.apply(strings.Replace(kioskRules(""), "key: KEY_B", "key: KEY_A", 1))

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -447,3 +448,10 @@ func see[T any](r *rig, f *fake, get func(*fake) T) T {
 	defer r.mu.Unlock()
 	return get(f)
 }
+
+var discardLog = slog.New(slog.DiscardHandler)
+
+// stillLoop is for devices that are fed by hand.
+type stillLoop struct{ sources.Loop }
+
+func (stillLoop) Now() time.Duration { return time.Second }

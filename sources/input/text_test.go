@@ -66,12 +66,25 @@ func (r *rig) expectTexts(want ...string) {
 	}
 }
 
-func TestTextIsOneEvent(t *testing.T) {
+// openScanner returns a rig with an open scanner, and the clock for its keys.
+func openScanner(t *testing.T) (*rig, *fake, *clock) {
+	t.Helper()
 	r := newRig(t)
 	f := r.plug("A scanner", "KEY_1", "KEY_ENTER")
 	r.apply(scanner)
 	r.isOpen(f)
-	c := newClock(r)
+	return r, f, newClock(r)
+}
+
+// sendPart types the beginning of a text, and waits until it was read.
+func (r *rig) sendPart(f *fake, c *clock, part string) {
+	r.t.Helper()
+	r.send(f, c.keys(part)...)
+	r.Await(part+" is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == len(part) })
+}
+
+func TestTextIsOneEvent(t *testing.T) {
+	r, f, c := openScanner(t)
 	r.send(f, c.keys("4006381333931\n")...)
 	e := r.expect("input scanner typed")[0]
 	for name, want := range map[string]string{"INPUT": "scanner", "TEXT": "4006381333931", "DEVICE": f.path, "NAME": "A scanner"} {
@@ -154,19 +167,13 @@ rules: [{input: [left, right], is: typed}]
 }
 
 func TestReloadInMidCode(t *testing.T) {
-	r := newRig(t)
-	f := r.plug("A scanner", "KEY_1", "KEY_ENTER")
-	r.apply(scanner)
-	r.isOpen(f)
-	c := newClock(r)
-	r.send(f, c.keys("12")...)
-	r.Await("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r, f, c := openScanner(t)
+	r.sendPart(f, c, "12")
 	r.apply(scanner)
 	r.send(f, c.keys("34\n")...)
 	r.expectTexts("scanner 1234")
 
-	r.send(f, c.keys("56")...)
-	r.Await("56 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r.sendPart(f, c, "56")
 	r.apply(strings.Replace(scanner, "us", "de", 1))
 	if !strings.Contains(r.logged(), "typed text discarded") {
 		t.Error("the log does not say that a text was discarded")
@@ -177,13 +184,8 @@ func TestReloadInMidCode(t *testing.T) {
 }
 
 func TestDeviceGoesInMidCode(t *testing.T) {
-	r := newRig(t)
-	f := r.plug("A scanner", "KEY_1", "KEY_ENTER")
-	r.apply(scanner)
-	r.isOpen(f)
-	c := newClock(r)
-	r.send(f, c.keys("12")...)
-	r.Await("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r, f, c := openScanner(t)
+	r.sendPart(f, c, "12")
 	r.unplug(f)
 	r.Await("it is gone", func() bool { return r.source.nodes[f.path] == nil })
 	if !strings.Contains(r.logged(), "typed text discarded") {
@@ -198,13 +200,8 @@ func TestDeviceGoesInMidCode(t *testing.T) {
 
 // After a loss, the rest of a code is no code: its beginning is missing.
 func TestLossInMidCode(t *testing.T) {
-	r := newRig(t)
-	f := r.plug("A scanner", "KEY_1", "KEY_ENTER")
-	r.apply(scanner)
-	r.isOpen(f)
-	c := newClock(r)
-	r.send(f, c.keys("12")...)
-	r.Await("12 is read", func() bool { return r.source.nodes[f.path].device.readers[0].Len() == 2 })
+	r, f, c := openScanner(t)
+	r.sendPart(f, c, "12")
 	r.send(f, dropped, report)
 	r.expect("loss input lost")
 	c.ms = r.loop.Now().Milliseconds() + 1
@@ -218,11 +215,7 @@ func TestLossInMidCode(t *testing.T) {
 
 // A thousand codes, as fast as they can be read.
 func TestThousandCodes(t *testing.T) {
-	r := newRig(t)
-	f := r.plug("A scanner", "KEY_1", "KEY_ENTER")
-	r.apply(scanner)
-	r.isOpen(f)
-	c := newClock(r)
+	r, f, c := openScanner(t)
 	var want []string
 	for i := range 1000 {
 		code := fmt.Sprintf("%013d", i*7919)

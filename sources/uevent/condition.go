@@ -16,6 +16,10 @@ import (
 // (kobject_actions of lib/kobject_uevent.c).
 var actions = []string{"add", "remove", "change", "move", "online", "offline", "bind", "unbind"}
 
+// buttonActions are those of OpenWrt's driver gpio-button-hotplug, whose events
+// are about no device.
+var buttonActions = []string{"pressed", "released"}
+
 // checkConditions complains of conditions that no event meets.
 func checkConditions(n config.Node, ps *config.Problems) {
 	for _, e := range n.Entries {
@@ -34,7 +38,7 @@ func checkConditions(n config.Node, ps *config.Problems) {
 var commonKeys = []string{
 	"ACTION", "SUBSYSTEM", "DEVPATH", "DEVNAME", "DEVTYPE", "DRIVER", "MODALIAS", "MAJOR", "MINOR", "SEQNUM", "DEVPATH_OLD",
 	"PRODUCT", "TYPE", "INTERFACE", "IFINDEX", "BUSNUM", "DEVNUM", "DISKSEQ", "PARTN", "PARTNAME", "PHYS", "UNIQ", "NAME",
-	"COLDPLUG", "RESCAN", "SYNTHETIC", "REQUESTED", "STAGE",
+	"COLDPLUG", "RESCAN", "SYNTHETIC", "REQUESTED", "STAGE", "BUTTON",
 }
 
 // checkKey warns of what is probably a slip: no list has all keys there are.
@@ -72,7 +76,7 @@ func checkAction(n config.Node, ps *config.Problems) {
 		return // complained of already
 	}
 	known := func(action string) bool { return sources.Glob(n.Text, action) }
-	if !slices.ContainsFunc(actions, known) {
+	if !slices.ContainsFunc(actions, known) && !slices.ContainsFunc(buttonActions, known) {
 		ps.Errorf(n.Pos, "the kernel has no ACTION %q%s", n.Text, suggestAction(n.Text))
 	}
 }

@@ -5,6 +5,7 @@
 package uevent
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -69,6 +70,40 @@ func TestKernelEvent(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, v, want)
 		}
 	}
+}
+
+// causeMessage has the kernel send a message that it has not made: it adds the
+// SEQNUM (uevent_net_broadcast of lib/kobject_uevent.c, Linux 4.18).
+func causeMessage(t *testing.T, text string) {
+	t.Helper()
+	order := binary.NativeEndian
+	b := order.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(text)))
+	b = order.AppendUint16(b, 16) // any type that is no control message
+	b = order.AppendUint16(b, unix.NLM_F_REQUEST)
+	b = append(append(b, make([]byte, 8)...), text...)
+	if err := sendFrame(b, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A button of OpenWrt's is about no device.
+func TestEventAboutNoDevice(t *testing.T) {
+	needEvents(t)
+	r := newRig(t, fakeSys(t), defaultBuffer)
+	r.apply("uevent: {SUBSYSTEM: button, BUTTON: "+uuid(t)+", ACTION: released, SEEN: {above: 4}}",
+		"uevent: {SUBSYSTEM: button, BUTTON: "+uuid(t)+"}")
+	text := strings.ReplaceAll(routerButton, "BUTTON=reset", "BUTTON="+uuid(t))
+	text = strings.ReplaceAll(text, "SEQNUM=596\x00", "")
+	causeMessage(t, strings.ReplaceAll(text, "released", "pressed"))
+	causeMessage(t, strings.ReplaceAll(text, "released", "remove")) // of no device: refused
+	causeMessage(t, text)
+	r.Await("events", func() bool { return len(r.heard) >= 3 })
+	r.expect("1 pressed ", "0 released ", "1 released ")
+	r.Do(func() {
+		if r.source.count.malformed == 0 {
+			t.Error("a removal of no device is not counted")
+		}
+	})
 }
 
 func TestForeignSenderIgnored(t *testing.T) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 
 // One message of the kernel's, as kobject_uevent_env of lib/kobject_uevent.c
-// makes it: "action@devpath", and then KEY=VALUE texts, each ended by a NUL.
+// makes it: "action@devpath", and then KEY=VALUE texts, each ended by a NUL. A
+// driver can send one that is about no device, with an action of its own: the
+// buttons of OpenWrt's gpio-button-hotplug do.
 
 package uevent
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"reflexd/sources"
@@ -15,7 +18,7 @@ import (
 // message is one message. Its strings are parts of the text that was parsed or
 // of names, which like fields is used again for the next message.
 type message struct {
-	action, devpath, subsystem string
+	action, devpath, subsystem string // devpath is "" if it is about no device
 	oldPath                    string // of a move: the devpath before
 	// synthetic is set if somebody wrote to a uevent file in sysfs: the
 	// device may have been there for long, and stays there.
@@ -41,11 +44,18 @@ func (m *message) parse(text, dev string) error {
 		return errEnd
 	}
 	m.addAll(rest, dev)
-	action, path, _ := strings.Cut(header, "@")
-	if action == "" || action != m.action || path != m.devpath || !strings.HasPrefix(path, "/") {
+	action, path, found := strings.Cut(header, "@")
+	if !found || action == "" || action != m.action || path != m.devpath || !strings.HasPrefix(path, "/") && !m.isPlaceless() {
 		return errHeader
 	}
 	return nil
+}
+
+// isPlaceless reports whether m, whose DEVPATH is empty, is about no device. The
+// actions of the kernel's devices are not for it.
+func (m *message) isPlaceless() bool {
+	hasPath := slices.ContainsFunc(m.fields, func(f sources.Field) bool { return f.Name == "DEVPATH" || f.Name == "DEVPATH_OLD" })
+	return m.devpath == "" && !hasPath && m.subsystem != "" && !slices.Contains(actions, m.action)
 }
 
 // addAll adds the keys of text, in which each ends in a NUL.

@@ -44,11 +44,41 @@ func TestParseRefuses(t *testing.T) {
 		"add@a\x00ACTION=add\x00DEVPATH=a\x00",
 		"@/a\x00ACTION=\x00DEVPATH=/a\x00",
 		"libudev\x00\xfe\xed\xca\xfe\x00\x00",
+		// About no device:
+		"pressed\x00SUBSYSTEM=button\x00ACTION=pressed\x00",
+		"pressed@\x00SUBSYSTEM=button\x00ACTION=released\x00",
+		"pressed@\x00SUBSYSTEM=button\x00ACTION=pressed\x00DEVPATH=\x00",
+		"pressed@\x00SUBSYSTEM=button\x00ACTION=pressed\x00DEVPATH=/devices/a\x00",
+		"pressed@\x00SUBSYSTEM=button\x00ACTION=pressed\x00DEVPATH_OLD=/devices/a\x00",
+		"pressed@ \x00SUBSYSTEM=button\x00ACTION=pressed\x00",
+		"pressed@@\x00SUBSYSTEM=button\x00ACTION=pressed\x00",
+		"pressed@\x00ACTION=pressed\x00BUTTON=reset\x00",
+		"@\x00SUBSYSTEM=button\x00ACTION=\x00",
+		"remove@\x00SUBSYSTEM=block\x00ACTION=remove\x00",
+		"move@\x00SUBSYSTEM=net\x00ACTION=move\x00",
+		"add@\x00SUBSYSTEM=block\x00ACTION=add\x00DEVNAME=sda\x00",
 	} {
 		var m message
 		if m.parse(text, "/dev") == nil {
 			t.Errorf("%q was taken", text)
 		}
+	}
+}
+
+// routerButton is what OpenWrt's gpio-button-hotplug.c sends, by its
+// button_hotplug_fill_event.
+const routerButton = "released@\x00HOME=/\x00PATH=/sbin:/bin:/usr/sbin:/usr/bin\x00SUBSYSTEM=button\x00" +
+	"ACTION=released\x00BUTTON=reset\x00SEEN=7\x00SEQNUM=596\x00"
+
+func TestParseAboutNoDevice(t *testing.T) {
+	var m message
+	if err := m.parse(routerButton, "/dev"); err != nil {
+		t.Fatal(err)
+	}
+	e := sources.Event{Fields: m.fields}
+	button, _ := e.Lookup("BUTTON")
+	if m.action != "released" || m.devpath != "" || m.subsystem != "button" || button.String() != "reset" {
+		t.Errorf("message is %+v", m)
 	}
 }
 
@@ -60,6 +90,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(kernelMessage("move", "/devices/b", "DEVPATH_OLD=/devices/a", "DEVPATH=/x")))
 	f.Add(string(kernelMessage("remove", "/devices/a", "SYNTH_UUID=0")))
 	f.Add("libudev\x00\xfe\xed\xca\xfe\x28\x00\x00\x00")
+	f.Add(routerButton)
 	f.Add(strings.Repeat("A=\x00", maxMessage/3))
 	f.Add(strings.Repeat("@", maxMessage))
 	f.Fuzz(func(t *testing.T, text string) {
@@ -67,7 +98,7 @@ func FuzzParse(f *testing.F) {
 		if m.parse(text, "/dev") != nil {
 			return
 		}
-		if m.action == "" || m.devpath == "" || m.devpath[0] != '/' {
+		if m.action == "" || !strings.HasPrefix(m.devpath, "/") && !m.isPlaceless() {
 			t.Errorf("action %q, path %q", m.action, m.devpath)
 		}
 		for _, field := range m.fields {
@@ -75,7 +106,10 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("field %q is %q", field.Name, field.Value)
 			}
 		}
-		// The table takes whatever was parsed.
+		if m.devpath == "" {
+			return
+		}
+		// The table takes whatever was parsed of a device.
 		table := newTable(0)
 		table.begin(&walk{})
 		table.rename(m.oldPath, m.devpath)

@@ -135,8 +135,10 @@ func matches(t *sources.Trigger, e *sources.Event) bool {
 
 // line writes an event as "add /devices/a COLDPLUG=1 SYNTHETIC=1".
 func line(e *sources.Event) string {
-	path, _ := e.Lookup("DEVPATH")
-	s := e.Topic.State + " " + path.String()
+	s := e.Topic.State + " "
+	if path, ok := e.Lookup("DEVPATH"); ok {
+		s += path.String()
+	}
 	for _, name := range []string{coldplugField, rescanField, syntheticField} {
 		if v, ok := e.Lookup(name); ok {
 			s += " " + name + "=" + v.String()

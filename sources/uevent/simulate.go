@@ -27,14 +27,15 @@ type simulatedDevice struct {
 }
 
 // Simulate announces a device with these properties as the kernel does; with
-// STAGE=udev, as udevd does. ACTION and SUBSYSTEM must be among them. ID_
+// STAGE=udev, as udevd does. ACTION and SUBSYSTEM must be among them. Without
+// DEVPATH, an action of a driver's own, such as pressed, is about no device. ID_
 // properties are what the device is asked for where a rule names them.
 func (s *Source) Simulate(properties map[string]string) error {
 	if properties["ACTION"] == "" || properties["SUBSYSTEM"] == "" {
 		return errors.New("a uevent has an ACTION and a SUBSYSTEM")
 	}
 	own := maps.Clone(properties)
-	if own["DEVPATH"] == "" {
+	if own["DEVPATH"] == "" && (own[stageField] == udevStage || slices.Contains(actions, own["ACTION"])) {
 		own["DEVPATH"] = DevPath(own)
 	}
 	if own[stageField] == udevStage {
@@ -42,7 +43,7 @@ func (s *Source) Simulate(properties map[string]string) error {
 	}
 	d := newSimulated(own)
 	s.simulated.forget(d.path)
-	if own["ACTION"] != "remove" {
+	if own["ACTION"] != "remove" && d.path != "" {
 		s.simulated.devices = append(s.simulated.devices, d)
 	}
 	text := messageOf(d.properties, d.path)
@@ -120,7 +121,10 @@ func newSimulated(properties map[string]string) simulatedDevice {
 // messageOf returns what the kernel sends. Nothing in it holds a NUL.
 func messageOf(properties map[string]string, devpath string) string {
 	clean := func(s string) string { return strings.ReplaceAll(s, "\x00", "") }
-	text := clean(properties["ACTION"]+"@"+devpath) + "\x00DEVPATH=" + clean(devpath) + "\x00"
+	text := clean(properties["ACTION"]+"@"+devpath) + "\x00"
+	if devpath != "" {
+		text += "DEVPATH=" + clean(devpath) + "\x00"
+	}
 	for _, key := range slices.Sorted(maps.Keys(properties)) {
 		if key != "DEVPATH" {
 			text += clean(key+"="+properties[key]) + "\x00"
