@@ -34,6 +34,19 @@ func TestTablesHoldNoMistake(t *testing.T) {
 	}
 }
 
+// A new file in tables/ counts only if it is in the list.
+func TestEveryTableIsInTheList(t *testing.T) {
+	files, err := filepath.Glob("tables/*.txt")
+	if err != nil || len(files) != len(families) {
+		t.Fatalf("%d files, %d families, %v", len(files), len(families), err)
+	}
+	for i, family := range families {
+		if text, err := os.ReadFile(filepath.Join("tables", family.name+".txt")); err != nil || string(text) != *family.text {
+			t.Errorf("%s is not %s: %v", family.name, files[i], err)
+		}
+	}
+}
+
 // Each name of a board leads to one line, whichever way it is looked up.
 func testNames(t *testing.T, b *Board) {
 	for _, name := range b.LineNames() {
@@ -231,7 +244,7 @@ func FuzzFind(f *testing.F) {
 	f.Add("P8_")
 	f.Add("::")
 	f.Fuzz(func(t *testing.T, name string) {
-		for _, b := range load("raspberry-pi") {
+		for _, b := range load("raspberry-pi", raspberryPiTable) {
 			if l, err := b.Find(name); err == nil && l.Chip == nil && l.Name == "" {
 				t.Errorf("%s: %q leads to nothing", b.Name, name)
 			}

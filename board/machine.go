@@ -103,11 +103,11 @@ func (b *Board) hasRevision(code uint32) bool {
 // find returns the first board of the tables that is meant. It reads only
 // those families in whose text the word stands, and keeps none.
 func find(word string, meant func(*Board) bool) *Board {
-	for _, family := range families() {
-		if !strings.Contains(table(family), word) {
+	for _, family := range families {
+		if !strings.Contains(*family.text, word) {
 			continue
 		}
-		boards := load(family)
+		boards := load(family.name, *family.text)
 		if i := slices.IndexFunc(boards, meant); i >= 0 {
 			return boards[i]
 		}
@@ -146,8 +146,8 @@ func Named(name string) (*Board, error) {
 // All returns all boards of the tables.
 func All() []*Board {
 	var all []*Board
-	for _, family := range families() {
-		all = append(all, load(family)...)
+	for _, family := range families {
+		all = append(all, load(family.name, *family.text)...)
 	}
 	return all
 }

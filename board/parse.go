@@ -30,43 +30,46 @@
 package board
 
 import (
-	"embed"
+	_ "embed"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-//go:embed tables/*.txt
-var tables embed.FS
+// The texts of tables/. As strings they are looked through where they are.
+var (
+	//go:embed tables/allwinner.txt
+	allwinnerTable string
+	//go:embed tables/amlogic.txt
+	amlogicTable string
+	//go:embed tables/raspberry-pi.txt
+	raspberryPiTable string
+	//go:embed tables/rockchip.txt
+	rockchipTable string
+	//go:embed tables/tegra.txt
+	tegraTable string
+	//go:embed tables/ti.txt
+	tiTable string
+)
 
-// table returns the text of a family.
-func table(family string) string {
-	text, err := tables.ReadFile(path.Join("tables", family+".txt"))
-	if err != nil {
-		panic(err) // it is part of the program
-	}
-	return string(text)
-}
-
-// families returns the names of the files of tables.
-func families() []string {
-	entries, err := tables.ReadDir("tables")
-	if err != nil {
-		panic(err) // it is part of the program
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".txt"))
-	}
-	return names
+// families are the files of tables/, without .txt.
+var families = []struct {
+	name string
+	text *string
+}{
+	{"allwinner", &allwinnerTable},
+	{"amlogic", &amlogicTable},
+	{"raspberry-pi", &raspberryPiTable},
+	{"rockchip", &rockchipTable},
+	{"tegra", &tegraTable},
+	{"ti", &tiTable},
 }
 
 // load returns the boards of a family. The tables are part of the program: a
 // test reads them all, so that they hold no mistake here.
-func load(family string) []*Board {
-	boards, err := parse(family, table(family))
+func load(family, text string) []*Board {
+	boards, err := parse(family, text)
 	if err != nil {
 		panic(err)
 	}

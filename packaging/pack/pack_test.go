@@ -164,7 +164,7 @@ func checkBill(t *testing.T, text []byte) {
 			t.Errorf("%s has no licence", c.Name)
 		}
 	}
-	if want := []string{"github.com/holoplot/go-evdev", "github.com/warthog618/go-gpiocdev", "golang.org/x/sys", "gopkg.in/yaml.v3", "std"}; !slices.Equal(names, want) {
+	if want := []string{"github.com/warthog618/go-gpiocdev", "golang.org/x/sys", "gopkg.in/yaml.v3", "std"}; !slices.Equal(names, want) {
 		t.Errorf("linked in are %v, want %v", names, want)
 	}
 }

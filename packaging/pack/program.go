@@ -36,7 +36,6 @@ type module struct {
 // licences names the licence of each module that may be linked in. A new module gets a line here when
 // somebody has read what it asks for.
 var licences = map[string][]string{
-	"github.com/holoplot/go-evdev":      {"MIT"},
 	"github.com/warthog618/go-gpiocdev": {"MIT"},
 	"golang.org/x/sys":                  {"BSD-3-Clause"},
 	"gopkg.in/yaml.v3":                  {"MIT", "Apache-2.0"},

@@ -7,69 +7,56 @@ package input
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/holoplot/go-evdev"
-
 	"reflexd/config"
 )
 
-// nameTable holds the names of one event type.
+// nameTable holds the names of one event type. The tables are in nametable.go.
 type nameTable struct {
-	what   string   // "key": for complaints
-	prefix string   // of a code that has no name: KEY_84
-	names  []string // by code
-	codes  map[string]evdev.EvCode
+	what    string   // "key": for complaints
+	prefix  string   // of a code that has no name: KEY_84
+	names   []string // by code
+	order   []uint16 // the codes that have names, in the order of these
+	aliases []alias  // in the order of their names
 }
 
-// The tables of the types that rules can ask for.
-var (
-	keyNames    = newNameTable("key", "KEY_", 8*keyBytes, evdev.KEYToString, evdev.KEYFromString)
-	relNames    = newNameTable("axis", "REL_", 8*smallBytes, evdev.RELToString, evdev.RELFromString)
-	absNames    = newNameTable("axis", "ABS_", 8*smallBytes, evdev.ABSToString, evdev.ABSFromString)
-	switchNames = newNameTable("switch", "SW_", 8*smallBytes, evdev.SWToString, evdev.SWFromString)
-)
-
-// betterName is for the codes whose first name in the header only marks where
-// a group of buttons begins.
-var betterName = map[string]string{
-	"BTN_MISC":          "BTN_0",
-	"BTN_MOUSE":         "BTN_LEFT",
-	"BTN_JOYSTICK":      "BTN_TRIGGER",
-	"BTN_GAMEPAD":       "BTN_SOUTH",
-	"BTN_DIGI":          "BTN_TOOL_PEN",
-	"BTN_WHEEL":         "BTN_GEAR_DOWN",
-	"BTN_TRIGGER_HAPPY": "BTN_TRIGGER_HAPPY1",
+// alias is one more name for a code.
+type alias struct {
+	name string
+	code uint16
 }
 
-func newNameTable(what, prefix string, count int, names map[evdev.EvCode]string, codes map[string]evdev.EvCode) *nameTable {
-	t := &nameTable{what, prefix, make([]string, count), codes}
-	for code := range t.names {
-		name, ok := names[evdev.EvCode(code)]
-		if !ok || t.isLimit(name) {
-			name = prefix + strconv.Itoa(code)
-		}
-		if better, ok := betterName[name]; ok {
-			name = better
-		}
-		t.names[code] = name
+// code returns the code of a name in the header.
+func (t *nameTable) code(name string) (code uint16, ok bool) {
+	if i, ok := slices.BinarySearchFunc(t.order, name, func(c uint16, name string) int { return strings.Compare(t.names[c], name) }); ok {
+		return t.order[i], true
 	}
-	return t
+	if i, ok := slices.BinarySearchFunc(t.aliases, name, func(a alias, name string) int { return strings.Compare(a.name, name) }); ok {
+		return t.aliases[i].code, true
+	}
+	return 0, false
 }
 
-// isLimit reports whether name is the header's KEY_MAX or KEY_CNT, or such,
-// which are no events.
-func (t *nameTable) isLimit(name string) bool {
-	return name == t.prefix+"MAX" || name == t.prefix+"CNT"
+// known returns all names of the header.
+func (t *nameTable) known() []string {
+	var list []string
+	for _, code := range t.order {
+		list = append(list, t.names[code])
+	}
+	for _, a := range t.aliases {
+		list = append(list, a.name)
+	}
+	slices.Sort(list)
+	return list
 }
 
 // parse returns the code that text names.
 func (t *nameTable) parse(text string) (uint16, error) {
-	if code, ok := t.codes[text]; ok && !t.isLimit(text) {
-		return uint16(code), nil
+	if code, ok := t.code(text); ok {
+		return code, nil
 	}
 	digits, _ := strings.CutPrefix(text, t.prefix)
 	number, err := strconv.ParseUint(digits, 10, 16)
@@ -98,7 +85,7 @@ func (u unknownName) Error() string {
 func (t *nameTable) suggest(text string) string {
 	upper := strings.ToUpper(text)
 	for _, name := range []string{upper, t.prefix + upper, "BTN_" + upper} {
-		if _, ok := t.codes[name]; ok {
+		if _, ok := t.code(name); ok {
 			return fmt.Sprintf("; did you mean %q?", name)
 		}
 	}
@@ -110,8 +97,8 @@ func (t *nameTable) suggest(text string) string {
 		prefix = "BTN_"
 	}
 	var rests []string // what they have in common makes no two names alike
-	for _, name := range slices.Sorted(maps.Keys(t.codes)) {
-		if rest, ok := strings.CutPrefix(name, prefix); ok && !t.isLimit(name) {
+	for _, name := range t.known() {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
 			rests = append(rests, rest)
 		}
 	}

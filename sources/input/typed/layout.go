@@ -90,8 +90,8 @@ func position(code uint16) (int, bool) {
 // character that stands for a dead key. caps is the state of Caps Lock, which
 // counts for letters only.
 func (l *Layout) char(code uint16, shift, altGr, caps bool) rune {
-	if c, ok := everywhere[code]; ok {
-		return c
+	if int(code) < len(everywhere) && everywhere[code] != 0 {
+		return everywhere[code]
 	}
 	i, ok := position(code)
 	if !ok {
@@ -123,7 +123,7 @@ func (l *Layout) at(level, i int) rune {
 
 // everywhere are the keys that type the same in all layouts. The keypad types
 // digits whatever Num Lock is.
-var everywhere = map[uint16]rune{
+var everywhere = [...]rune{
 	57: ' ', 15: '\t', // KEY_SPACE, KEY_TAB
 	71: '7', 72: '8', 73: '9', 75: '4', 76: '5', 77: '6', 79: '1', 80: '2', 81: '3', 82: '0', // KEY_KP7 to KEY_KP0
 	55: '*', 74: '-', 78: '+', 83: '.', 98: '/', 117: '=', 121: ',', 179: '(', 180: ')', // KEY_KPASTERISK to KEY_KPRIGHTPAREN
