@@ -223,6 +223,23 @@ func (s *Simulation) Key(from, key string, value int32) error {
 	return err
 }
 
+// Type has the device declared as input type a text, and the key that ends it: a
+// key every 10 ms, after a rest, so that it is a text of its own.
+func (s *Simulation) Type(input, text string) error {
+	strokes, err := s.agent.config.input.Strokes(input, text)
+	if err == nil {
+		s.Advance(s.agent.config.input.Inputs[input].Text.Pause + strokeTime)
+	}
+	for i := 0; i < len(strokes) && err == nil; i++ {
+		err = s.Key(input, strokes[i].Key, strokes[i].Value)
+		s.Advance(strokeTime)
+	}
+	return err
+}
+
+// strokeTime is how long a simulated device takes for a key to go down, or up.
+const strokeTime = 5 * time.Millisecond
+
 // GiveSensor says what a sensor reads at the start: a number in its unit, a word,
 // or absent. It must be called from Given.
 func (s *Simulation) GiveSensor(name, value string) error {
@@ -296,10 +313,10 @@ func (s *Simulation) Axis(from, name string, value int32) error {
 	return err
 }
 
-// Link makes a network link up, down or removed. From Given, it is so at the
-// start.
-func (s *Simulation) Link(name, is string) error {
-	err := s.agent.link.SimulateLink(name, is)
+// Link makes a network link up, down, removed or what else happens to links, with
+// further fields. From Given, it is so at the start.
+func (s *Simulation) Link(name, is string, more ...sources.Field) error {
+	err := s.agent.link.SimulateLink(name, is, more)
 	s.Advance(0)
 	return err
 }
@@ -314,9 +331,9 @@ func (s *Simulation) File(name, is string, text *string, more []sources.Field) e
 	return s.emitted(s.agent.config.file.Simulated(name, is, text, more))
 }
 
-// Netlink sends a message to a declared socket.
-func (s *Simulation) Netlink(name, text, data string, more []sources.Field) error {
-	return s.emitted(s.agent.config.netlink.Simulated(name, text, data, more))
+// Netlink sends a message to a declared socket, or with an is of error or done that.
+func (s *Simulation) Netlink(name, is, text, data string, more []sources.Field) error {
+	return s.emitted(s.agent.config.netlink.Simulated(name, is, text, data, more))
 }
 
 // Uevent announces a device as the kernel does, or with STAGE=udev as udevd.

@@ -118,7 +118,7 @@ func (p *Replay) give(s *agent.Simulation) {
 		{h.Lines, func(name, is string) error { return s.GiveLine(s.LineOf(name), is == "on") }},
 		{h.Vars, s.GiveVar},
 		{h.Inputs, func(name, is string) error { return s.GiveInput(name, is == "present") }},
-		{h.Links, s.Link},
+		{h.Links, func(name, is string) error { return s.Link(name, is) }},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.states)) {
 			if err := kind.give(name, kind.states[name]); err != nil {
@@ -162,9 +162,7 @@ func (p *Replay) apply(n *client.Notice) error {
 		}
 		return p.sim.GiveInput(n.Name, n.State == "present")
 	case "link":
-		if slices.Contains([]string{"up", "down", "added", "removed"}, n.State) {
-			return p.sim.Link(n.Name, n.State)
-		}
+		return p.sim.Link(n.Name, n.State, eventOf(n).Fields...)
 	case "event", "var":
 		return p.applyCalled(n)
 	case "agent":

@@ -146,7 +146,7 @@ func (p *play) give(s *agent.Simulation) error {
 			}
 			return s.GiveInput(name, is == "present")
 		}},
-		{g.links, s.Link},
+		{g.links, func(name, is string) error { return s.Link(name, is) }},
 		{g.sensors, s.GiveSensor},
 		{g.counters, s.GiveCounter},
 		{g.pwms, s.GivePWM},

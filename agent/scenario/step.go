@@ -48,10 +48,11 @@ func stepKinds() []stepKind {
 		{"wait", "let time pass", waitStep},
 		{"expect", "what must have been done since the `expect` before, or what must be so now", expectStep},
 		{"line", "a line becomes on or off", lineStep},
+		{"key", "a key of an input device", keyStep},
 		{"encoder", "a rotary encoder is turned", encoderStep},
 		{"switch", "a switch of an input device", switchStep},
 		{"axis", "an axis or wheel of an input device", axisStep},
-		{"input", "an input is plugged in or pulled", inputStep},
+		{"input", "an input is plugged in or pulled, or types a text", inputStep},
 		{"link", "a network link", linkStep},
 		{"sensor", "a sensor reads another value", sensorStep},
 		{"counter", "a counter counts pulses of its line", counterStep},
@@ -230,15 +231,31 @@ func axisStep(string) ([]config.Field, func(*play) error) {
 }
 
 func inputStep(string) ([]config.Field, func(*play) error) {
-	var name, is string
-	return named("input", "the name of an input", &name, &is, "present", "absent"), func(p *play) error {
+	var name, is, text string
+	typed := config.Field{Name: "text", Doc: "with typed: what is typed, after its `pause` and without the end; a key takes 10 ms", Value: config.Text(&text)}
+	return append(named("input", "the name of an input", &name, &is, "present", "absent", "typed"), typed), func(p *play) error {
+		switch {
+		case is == "typed":
+			return p.sim.Type(name, text)
+		case text != "":
+			return fmt.Errorf("input %s: text goes with `is: typed`", name)
+		}
 		return p.sim.GiveInput(name, is == "present")
+	}
+}
+
+func keyStep(string) ([]config.Field, func(*play) error) {
+	var name, is, input string
+	return append(named("key", "key name", &name, &is, sources.Pressed, sources.Released, sources.Repeated), from(&input)), func(p *play) error {
+		return p.sim.Key(input, name, map[string]int32{sources.Pressed: 1, sources.Released: 0, sources.Repeated: 2}[is])
 	}
 }
 
 func linkStep(string) ([]config.Field, func(*play) error) {
 	var name, is string
-	return named("link", "the name of a link", &name, &is, "up", "down", "added", "removed"), func(p *play) error { return p.sim.Link(name, is) }
+	var rest map[string]*word
+	return append(named("link", "the name of a link", &name, &is, "up", "down", "added", "removed", "renamed", "changed", "address-added", "address-removed"), more(&rest)),
+		func(p *play) error { return p.sim.Link(name, is, fieldsOf(rest)...) }
 }
 
 func sensorStep(string) ([]config.Field, func(*play) error) {
@@ -307,14 +324,15 @@ func textsOf(m map[string]*word) map[string]string {
 }
 
 func netlinkStep(string) ([]config.Field, func(*play) error) {
-	var name, text, data string
+	var name, is, text, data string
 	var rest map[string]*word
 	return []config.Field{
 		{Name: "netlink", Required: true, Value: config.Word(&name, "the name of a socket")},
+		{Name: "is", Doc: "what is received", Default: "message", Value: config.OneOf(&is, "message", "error", "done")},
 		{Name: "text", Doc: "the payload", Value: config.Text(&text)},
 		{Name: "data", Doc: "or the payload in hex", Value: config.Text(&data)},
 		more(&rest),
-	}, func(p *play) error { return p.sim.Netlink(name, text, data, fieldsOf(rest)) }
+	}, func(p *play) error { return p.sim.Netlink(name, is, text, data, fieldsOf(rest)) }
 }
 
 // answerStep answers what was sent last on the socket, by its number.
@@ -338,7 +356,7 @@ func answerStep(string) ([]config.Field, func(*play) error) {
 		if m.rest["SEQ"] == nil {
 			fields = append(fields, sources.Field{Name: "SEQ", Value: sources.Int(int64(n))})
 		}
-		return p.sim.Netlink(m.name, m.text, m.data, fields)
+		return p.sim.Netlink(m.name, "", m.text, m.data, fields)
 	}
 }
 
@@ -411,7 +429,7 @@ func agentStep(string) ([]config.Field, func(*play) error) {
 func mountStep(string) ([]config.Field, func(*play) error) {
 	var point, is string
 	var rest map[string]*word
-	return append(named("mount", "a mount point", &point, &is, "mounted", "unmounted", "failed", "yanked"), more(&rest)),
+	return append(named("mount", "a mount point", &point, &is, "mounted", "unmounted", "failed", "yanked", "ignored"), more(&rest)),
 		func(p *play) error { return p.sim.Mount(point, is, textsOf(rest)) }
 }
 

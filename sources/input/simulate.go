@@ -124,6 +124,43 @@ func (s *source) SimulateKey(input string, key Key, value int32) error {
 	return nil
 }
 
+// TypedKey is a key that goes down (1) or up (0).
+type TypedKey struct {
+	Key   string
+	Value int32
+}
+
+// Strokes returns what a declared input that types does for a text, and for its
+// end.
+func (p *Plan) Strokes(input, text string) ([]TypedKey, error) {
+	in := p.Inputs[input]
+	switch {
+	case in == nil:
+		return nil, fmt.Errorf("no input %q is declared", input)
+	case in.Text == nil:
+		return nil, fmt.Errorf("the input %s does not type: it has no `text`", input)
+	}
+	var all []TypedKey
+	key := func(code uint16, value int32) { all = append(all, TypedKey{KeyName(code), value}) }
+	for _, c := range in.Text.Prefix + text + in.Text.Suffix {
+		code, others := in.Text.Layout.Keys(c)
+		if code == 0 {
+			return nil, fmt.Errorf("no key of the layout %s types %q by itself", in.Text.Layout.Name, c)
+		}
+		for _, other := range others {
+			key(other, 1)
+		}
+		key(code, 1)
+		key(code, 0)
+		for _, other := range others {
+			key(other, 0)
+		}
+	}
+	key(in.Text.End[0], 1)
+	key(in.Text.End[0], 0)
+	return all, nil
+}
+
 // SimulateSwitch implements Simulator.
 func (s *source) SimulateSwitch(input, name string, on bool) error {
 	code, err := switchNames.parse(name)

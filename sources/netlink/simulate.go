@@ -9,11 +9,14 @@ import (
 	"reflexd/sources"
 )
 
-// Simulated returns the event of a message on the declared socket name, whose
-// payload is text, or data in hex, for tests of rules.
-func (p *Plan) Simulated(name, text, data string, more []sources.Field) (*sources.Event, error) {
-	if p.declared[name] == nil {
+// Simulated returns the event of a message, or with another state, on the declared
+// socket name, whose payload is text, or data in hex, for tests of rules.
+func (p *Plan) Simulated(name, is, text, data string, more []sources.Field) (*sources.Event, error) {
+	switch {
+	case p.declared[name] == nil:
 		return nil, fmt.Errorf("no netlink socket %q is declared", name)
+	case is == "":
+		is = stateMessage
 	}
 	payload := []byte(text)
 	if data != "" {
@@ -34,7 +37,7 @@ func (p *Plan) Simulated(name, text, data string, more []sources.Field) (*source
 		f.text("DATA", hex.EncodeToString(payload))
 	}
 	return &sources.Event{
-		Topic: sources.Topic{Kind: "netlink", Name: name, State: stateMessage}, Source: "netlink:" + name,
+		Topic: sources.Topic{Kind: "netlink", Name: name, State: is}, Source: "netlink:" + name,
 		Fields: sources.Overlay(f, more),
 	}, nil
 }

@@ -111,6 +111,25 @@ func (l *Layout) char(code uint16, shift, altGr, caps bool) rune {
 	return plain
 }
 
+// Keys returns the key that types a character, and those that are down meanwhile;
+// 0 if none does by itself.
+func (l *Layout) Keys(c rune) (code uint16, others []uint16) {
+	for code := uint16(1); code < 256; code++ {
+		for level := range 4 {
+			if l.char(code, level&1 != 0, level&2 != 0, false) == c {
+				if level&1 != 0 {
+					others = append(others, keyLeftShift)
+				}
+				if level&2 != 0 {
+					others = append(others, keyRightAlt)
+				}
+				return code, others
+			}
+		}
+	}
+	return 0, nil
+}
+
 // hasAltGr reports whether the right Alt key chooses characters.
 func (l *Layout) hasAltGr() bool { return l.levels[2] != nil }
 

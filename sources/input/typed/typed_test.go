@@ -181,28 +181,10 @@ func (k *keyboard) press(codes ...uint16) Outcome {
 // with presses code while others are down.
 func (k *keyboard) with(code uint16, others ...uint16) { k.press(append(others, code)...) }
 
-// find returns how a character is typed.
-func (l *Layout) find(c rune) (code uint16, others []uint16) {
-	for code := uint16(1); code < 256; code++ {
-		for level := range 4 {
-			if l.char(code, level&1 != 0, level&2 != 0, false) == c {
-				if level&1 != 0 {
-					others = append(others, keyLeftShift)
-				}
-				if level&2 != 0 {
-					others = append(others, keyRightAlt)
-				}
-				return code, others
-			}
-		}
-	}
-	return 0, nil
-}
-
 // write types text and the key that ends it.
 func (k *keyboard) write(text string) Outcome {
 	for _, c := range text {
-		code, others := k.reader.spec.Layout.find(c)
+		code, others := k.reader.spec.Layout.Keys(c)
 		k.with(code, others...)
 	}
 	return k.press(k.reader.spec.End[0])
