@@ -107,7 +107,11 @@ func Load(paths []string) (*Configuration, *config.Problems, error) {
 	if !ps.Failed() {
 		c.lint(logindRuns(""), ps)
 		machine := board.Read("/proc", "/sys")
-		c.gpio.Lint(machine.Board(), ps)
+		this := machine.Board()
+		c.gpio.Lint(this, ps)
+		if c.gpio.Board() == nil {
+			c.pwm.Lint(this, ps)
+		}
 	}
 	return c, ps, nil
 }
@@ -216,6 +220,7 @@ func (c *Configuration) compile(ps *config.Problems) {
 		return counter.Pulse{Edge: edge, Both: both}, err
 	}, ps)
 	c.vars.KeepMore(c.counter.Kept())
+	c.pwm.Check(c.gpio.Board(), ps)
 	if c.bridge.Declared() {
 		c.control.GrantBridge(c.bridge.Group())
 	}

@@ -28,6 +28,7 @@ type Board struct {
 	codes      []uint32 // whole revision codes, of the time before they had a type
 	runs       []run
 	aliases    []alias
+	pwms       []PWM
 }
 
 // Chip is a GPIO chip of a board. Its number (gpiochip0) is not among the

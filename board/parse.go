@@ -14,6 +14,7 @@
 //	  3 GPIO2 SDA1 wpi:8  |  4 (5V)  number, name of the line, other names; the first of these that has no
 //	                                 colon is what the pin is drawn with
 //	alias NAME LINE                  one more name for a line
+//	pwm DEVICE CHANNEL LINE...       a channel of a PWM chip, whose device has this name in sysfs, and lines that it can drive
 //
 // A board has all that too, and says by what it is known:
 //
@@ -156,6 +157,8 @@ func (p *parser) fact(keyword string, args []string) (err error) {
 			return fmt.Errorf("alias: expected a name and a line")
 		}
 		b.aliases = append(b.aliases, alias{args[0], args[1]})
+	case "pwm":
+		return b.addPWM(args)
 	case "header":
 		if len(args) != 2 || args[1] != "1" && args[1] != "2" {
 			return fmt.Errorf("header: expected a name and 1 or 2 columns")
@@ -193,6 +196,7 @@ func (b *Board) include(parts map[string]*Board, names []string) error {
 		b.Chips = append(b.Chips, part.Chips...)
 		b.Headers = append(b.Headers, part.Headers...)
 		b.aliases = append(b.aliases, part.aliases...)
+		b.pwms = append(b.pwms, part.pwms...)
 	}
 	return nil
 }
@@ -271,6 +275,13 @@ func (b *Board) check() error {
 	for _, c := range b.Chips {
 		if len(c.Known) == 0 {
 			return fmt.Errorf("chip %s: the kernel does not know it", c.Name)
+		}
+	}
+	for _, p := range b.pwms {
+		for _, line := range p.lines {
+			if _, err := b.Find(line); err != nil {
+				return fmt.Errorf("pwm %s %d: %s: %w", p.Chip, p.Channel, line, err)
+			}
 		}
 	}
 	for _, h := range b.Headers {

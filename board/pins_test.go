@@ -75,6 +75,64 @@ func TestPinsAgreeWithWhatOthersTell(t *testing.T) {
 	}
 }
 
+// pwmTold are PWM channels of pins, by other sources than the tables'.
+var pwmTold = []struct{ by, board, pins string }{
+	{"pinctrl of raspberrypi/utils and users' /sys/kernel/debug/pwm", "rpi-5b",
+		"32=1f00098000.pwm:0 33=1f00098000.pwm:1 8=1f00098000.pwm:2 10=1f00098000.pwm:3 12=1f00098000.pwm:2 35=1f00098000.pwm:3"},
+	{"BCM2711 ARM Peripherals, 5.3", "rpi-4b", "32=fe20c000.pwm:0 33=fe20c000.pwm:1 12=fe20c000.pwm:0 35=fe20c000.pwm:1"},
+	{"BCM2835 ARM Peripherals, 6.2", "rpi-3b", "32=3f20c000.pwm:0 33=3f20c000.pwm:1 12=3f20c000.pwm:0 35=3f20c000.pwm:1"},
+	{"BCM2835 ARM Peripherals, 6.2", "rpi-zero-w", "32=2020c000.pwm:0 33=2020c000.pwm:1 12=2020c000.pwm:0 35=2020c000.pwm:1"},
+	{"BCM2835 ARM Peripherals, 6.2", "rpi-1b-rev1", "12=2020c000.pwm:0"},
+	{"boneDeviceTree", "beaglebone-black", "P9_22=48300200.pwm:0 P9_21=48300200.pwm:1 P9_31=48300200.pwm:0 P9_29=48300200.pwm:1 P9_14=48302200.pwm:0 " +
+		"P9_16=48302200.pwm:1 P8_36=48302200.pwm:0 P8_34=48302200.pwm:1 P8_19=48304200.pwm:0 P8_13=48304200.pwm:1 P8_45=48304200.pwm:0 P8_46=48304200.pwm:1"},
+	{"bb.org-overlays", "pocketbeagle", "P1_36=48300200.pwm:0 P1_33=48300200.pwm:1 P1_8=48300200.pwm:0 P1_10=48300200.pwm:1 P2_1=48302200.pwm:0 P2_3=48304200.pwm:1"},
+	{"diozero", "rock-pi-4", "11=ff420000.pwm:0 13=ff420010.pwm:0"},
+	{"tegra210.dtsi and its users", "jetson-nano", "32=7000a000.pwm:0 33=7000a000.pwm:2"},
+	{"tegra194.dtsi", "jetson-agx-xavier", "13=32f0000.pwm:0 15=3280000.pwm:0 18=32c0000.pwm:0"},
+}
+
+func TestPWMAgreesWithWhatOthersTell(t *testing.T) {
+	for _, told := range pwmTold {
+		b, err := Named(told.board)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, fact := range strings.Fields(told.pins) {
+			pin, want, _ := strings.Cut(fact, "=")
+			if !strings.Contains(pin, "_") {
+				pin = "pin " + pin
+			}
+			p, err := b.FindPWM(pin)
+			if got := fmt.Sprintf("%s:%d", p.Chip, p.Channel); err != nil || got != want {
+				t.Errorf("%s: %s is %s, by %s %s (%v)", b.Name, pin, got, told.by, want, err)
+			}
+		}
+	}
+}
+
+// A pin without PWM is told from one with, and the error says which have it.
+func TestPinsWithoutPWM(t *testing.T) {
+	for _, c := range []struct{ board, name, want string }{
+		{"rpi-4b", "GPIO17", "GPIO17 has no PWM: on the Raspberry Pi 4 Model B, pin 12 (GPIO18), pin 32 (GPIO12), pin 33 (GPIO13), pin 35 (GPIO19) have"},
+		{"rpi-4b", "pin 1", "pin 1: pin 1 of J8 is 3V3, not a GPIO line"},
+		{"rpi-cm3", "GPIO2", "GPIO2 has no PWM: on the Raspberry Pi Compute Module 3, GPIO12, GPIO18, GPIO40, GPIO13, GPIO19, GPIO41, GPIO45 have"},
+		{"orangepi-pc", "pin 7", "pin 7: which PWM channels the Orange Pi PC has is not in the board tables: use `chip` and `channel`"},
+	} {
+		b, err := Named(c.board)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.FindPWM(c.name); err == nil || err.Error() != c.want {
+			t.Errorf("%s: %s: %v", c.board, c.name, err)
+		}
+	}
+	b, _ := Named("beaglebone-black")
+	if _, err := b.FindPWM("P8_7"); err == nil || !strings.Contains(err.Error(), "P8:13 (GPIO0_23)") {
+		t.Error(err)
+	}
+}
+
 // Each of these headers lets a board for a Raspberry Pi be put upon it. A line where that has 5 V would not outlive it.
 func TestSuppliesAreWhereRaspberryPiHasThem(t *testing.T) {
 	supplies := map[int]string{

@@ -62,6 +62,35 @@ func TestFan(t *testing.T) {
 	}
 }
 
+// A pin leads to the chip and channel that the board's table has for it.
+func TestPWMOfAPin(t *testing.T) {
+	b := on(t, lab.Virt)
+	const rules = `
+board: rpi-4b
+pwm: {fan: {pwm: pin 33, frequency: 25kHz, initial: 30%}}
+rules: [{when: {signal: SIGUSR1}, do: {set: {pwm: fan, to: 60%}}}]
+`
+	b.shell(t, "insmod "+b.module(t, "values")+" name=fe20c000.pwm")
+	a := b.start(t, rules)
+	b.signal(t, a, "USR1")
+	const channel = "/sys/devices/platform/fe20c000.pwm/pwm/pwmchip*/pwm1/"
+	if _, err := b.AwaitMatch(t.Context(), strings.TrimSpace(b.shell(t, "echo "+channel))+"/duty_cycle", "^24000\n"); err != nil {
+		t.Fatal(err)
+	}
+	if st := a.verb("status"); !strings.Contains(st, "pin 33, fe20c000.pwm channel 1, 40µs, 60%") {
+		t.Error(st)
+	}
+	a.configure(strings.Replace(rules, "pin 33", "pin 31", 1))
+	if out := b.shell(t, "reflexd check -c "+a.file()+" 2>&1; true"); !strings.Contains(out, "pin 31 has no PWM: on the Raspberry Pi 4 Model B, pin 12 (GPIO18), pin 32 (GPIO12)") {
+		t.Error(out)
+	}
+	a.configure(strings.Replace(rules, "board: rpi-4b", "", 1))
+	a.verb("reload")
+	a.expect("cannot set pwm output.*pin 33: this board is not in the board tables: use .chip. and .channel., or set .board:")
+	a.finish()
+	b.shell(t, "cd /sys/devices/platform/fe20c000.pwm/pwm/pwmchip*/ && echo 1 > unexport")
+}
+
 const lampRules = `
 rules:
   - {name: up, when: {signal: SIGRTMIN+1}, do: {fade: {led: "lab:white", to: 60%, over: 2s}}}

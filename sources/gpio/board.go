@@ -175,6 +175,9 @@ func (p *Plan) alias(spec string, first declared) string {
 	return fmt.Sprintf(": %s and %s are the same line", specs[i], spec)
 }
 
+// Board returns the board that the configuration says this is, nil if it does not say.
+func (p *Plan) Board() *board.Board { return p.board }
+
 // Lint warns of declarations that are the same line on the board b, that this
 // is detected as, where the configuration does not say for which one it is.
 func (p *Plan) Lint(b *board.Board, ps *config.Problems) {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -30,14 +31,18 @@ type notThere string
 
 func (n notThere) Error() string { return string(n) }
 
-// set brings the channel to a level, having set it up if need be.
-func (c *channel) set(st *settings, sys string, level int) error {
+// set brings the channel to a level, having set it up if need be. proc and sys are
+// where these are.
+func (c *channel) set(st settings, proc, sys string, level int) error {
 	if c.folder != "" {
-		err := c.duty(st, level)
+		err := c.duty(&st, level)
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
 			return err
 		}
 		c.folder = "" // another chip may be there
+	}
+	if err := st.locate(proc, sys); err != nil {
+		return err
 	}
 	chip, err := st.find(sys)
 	if err != nil {
@@ -47,7 +52,7 @@ func (c *channel) set(st *settings, sys string, level int) error {
 	if err != nil {
 		return err
 	}
-	if err := setUp(folder, st, level); err != nil {
+	if err := setUp(folder, &st, level); err != nil {
 		return err
 	}
 	c.folder = folder
@@ -61,6 +66,24 @@ func (c *channel) duty(st *settings, level int) error {
 // dutyOf returns for how many nanoseconds of a period the output is on.
 func dutyOf(period time.Duration, level int) string {
 	return strconv.FormatInt(int64(period)*int64(level)/sources.Full, 10)
+}
+
+// locate finds which channel the pin is that st names, if only this board says so.
+func (st *settings) locate(proc, sys string) error {
+	if !st.onThisBoard() {
+		return nil
+	}
+	machine := board.Read(proc, sys)
+	b := machine.Board()
+	if b == nil {
+		return notThere(st.pin + ": this board is not in the board tables: use `chip` and `channel`, or set `board:`")
+	}
+	p, err := b.FindPWM(st.pin)
+	if err != nil {
+		return notThere(err.Error())
+	}
+	st.chip, st.channel = p.Chip, p.Channel
+	return nil
 }
 
 // find returns the folder of the chip: the one whose device has the name.
@@ -160,12 +183,18 @@ func (p *Plan) Examine(x *sources.Report) {
 	for _, name := range p.Names() {
 		o := p.outputs[name]
 		subject := "pwm " + name
-		chip, err := o.find(x.Path("/sys"))
+		st := o.settings
+		err := st.locate(x.Path("/proc"), x.Path("/sys"))
+		if err != nil {
+			x.Bad(&o.pinAt, subject, err.Error(), "`reflexd board` draws the pins")
+			continue
+		}
+		chip, err := st.find(x.Path("/sys"))
 		if err != nil {
 			x.Bad(&o.at, subject, err.Error(), "`run` waits for it; on a Raspberry Pi, dtoverlay=pwm in config.txt makes it")
 			continue
 		}
 		export := filepath.Join("/sys/class/pwm", filepath.Base(chip), "export")
-		x.Check(&o.at, subject, o.chip+" is "+filepath.Base(chip), sources.PathError("write", export, x.Access(export, unix.W_OK)), "run the agent as root, or in the group of the file")
+		x.Check(&o.at, subject, st.chip+" is "+filepath.Base(chip), sources.PathError("write", export, x.Access(export, unix.W_OK)), "run the agent as root, or in the group of the file")
 	}
 }

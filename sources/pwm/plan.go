@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -37,7 +38,8 @@ const keep = -1
 
 // settings are which channel is meant, and how it works.
 type settings struct {
-	chip     string // what the chip's device is called, or a pattern
+	pin      string // the line that it drives; "" for what chip and channel say
+	chip     string // what the chip's device is called, or a pattern; "" for what this board has at the pin
 	channel  int
 	period   time.Duration
 	polarity string
@@ -46,8 +48,8 @@ type settings struct {
 // Output is one declared output.
 type Output struct {
 	settings
-	initial, onExit int
-	at, chipAt      config.Pos
+	initial, onExit   int
+	at, chipAt, pinAt config.Pos
 }
 
 // Plan is what a configuration asks of PWM outputs.
@@ -64,19 +66,37 @@ func (p *Plan) Sections() []config.Field {
 	}}
 }
 
+// kinds are the ways to say which channel is meant.
+var kinds = []config.Variant{
+	{Key: "pwm", Doc: "the channel of a pin of the board", Fields: func() []config.Field { return new(Output).fields("pwm") }},
+	{Key: "chip", Doc: "a channel of a PWM chip", Fields: func() []config.Field { return new(Output).fields("chip") }},
+}
+
 func (o *Output) value() config.Value {
-	o.period, o.polarity, o.onExit = time.Millisecond, "normal", keep
-	return config.Object(
-		config.Field{Name: "chip", Required: true, Doc: "the name of the chip's device, or a pattern: `ls -l /sys/class/pwm/*/device` shows it",
-			Value: config.At(&o.chipAt, config.Word(&o.chip, "the name of a device"))},
-		config.Field{Name: "channel", Doc: "which output of the chip", Default: "0", Value: config.Int(&o.channel, 0, 1<<16)},
-		config.Field{Name: "frequency", Doc: "such as 25kHz for a fan; 1Hz to 100MHz", Default: "1kHz", Value: config.Parsed(&o.period, "a frequency", parseFrequency)},
-		config.Field{Name: "polarity", Doc: "`inversed`: low means on", Default: "normal", Value: config.OneOf(&o.polarity, "normal", "inversed")},
-		config.Field{Name: "initial", Doc: "its level when it is first opened; a reload does not change it", Default: "0%",
+	return config.Choice("PWM output", kinds, nil, func(kind string, _ config.Pos) []config.Field {
+		o.period, o.polarity, o.onExit = time.Millisecond, "normal", keep
+		return o.fields(kind)
+	})
+}
+
+func (o *Output) fields(kind string) []config.Field {
+	fields := []config.Field{
+		{Name: "frequency", Doc: "such as 25kHz for a fan; 1Hz to 100MHz", Default: "1kHz", Value: config.Parsed(&o.period, "a frequency", parseFrequency)},
+		{Name: "polarity", Doc: "`inversed`: low means on", Default: "normal", Value: config.OneOf(&o.polarity, "normal", "inversed")},
+		{Name: "initial", Doc: "its level when it is first opened; a reload does not change it", Default: "0%",
 			Value: config.Parsed(&o.initial, "on, off or a percentage", parseLevel)},
-		config.Field{Name: "on_exit", Doc: "its level when reflexd ends: keep, off, on or a percentage", Default: "keep",
+		{Name: "on_exit", Doc: "its level when reflexd ends: keep, off, on or a percentage", Default: "keep",
 			Value: config.Parsed(&o.onExit, "keep, off, on or a percentage", parseExit)},
-	)
+	}
+	if kind == "pwm" {
+		return append([]config.Field{{Name: "pwm", Required: true, Doc: "a line as in `lines`, such as GPIO18 or `pin 12`, whose PWM channel the board's table has",
+			Value: config.At(&o.pinAt, config.Word(&o.pin, "a GPIO line"))}}, fields...)
+	}
+	return append([]config.Field{
+		{Name: "chip", Required: true, Doc: "the name of the chip's device, or a pattern: `ls -l /sys/class/pwm/*/device` shows it",
+			Value: config.At(&o.chipAt, config.Word(&o.chip, "the name of a device"))},
+		{Name: "channel", Doc: "which output of the chip", Default: "0", Value: config.Int(&o.channel, 0, 1<<16)},
+	}, fields...)
 }
 
 // parseFrequency reads "25kHz" and returns the period.
@@ -120,11 +140,6 @@ func parseExit(s string) (int, error) {
 
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
-	type channel struct {
-		chip string
-		n    int
-	}
-	first := map[channel]string{}
 	for _, name := range p.Names() {
 		o := p.outputs[name]
 		if sources.IsPattern(name) {
@@ -133,9 +148,65 @@ func (p *Plan) Resolve(ps *config.Problems) {
 		if strings.ContainsAny(o.chip, "/\x00") {
 			ps.Errorf(o.chipAt, "expected a name without slashes, found %q", o.chip)
 		}
-		c := channel{o.chip, o.channel}
-		if other, taken := first[c]; taken && o.chip != "" {
-			ps.Errorf(o.at, "channel %d of %s is already declared as %s", o.channel, o.chip, other)
+	}
+}
+
+// Check finds the channels of pins on the board that the configuration names, nil if
+// it names none, and complains of channels that are declared twice.
+func (p *Plan) Check(b *board.Board, ps *config.Problems) {
+	for _, name := range p.Names() {
+		o := p.outputs[name]
+		if b == nil || o.pin == "" {
+			continue
+		}
+		found, err := b.FindPWM(o.pin)
+		if err != nil {
+			ps.Errorf(o.pinAt, "%v", err)
+			continue
+		}
+		o.chip, o.channel = found.Chip, found.Channel
+	}
+	p.twice(func(o *Output) (string, int) { return o.chip, o.channel }, ps.Errorf)
+}
+
+// Lint warns of what Check complains of, for the board that this one is detected as,
+// nil for none, where the configuration does not say for which one it is.
+func (p *Plan) Lint(b *board.Board, ps *config.Problems) {
+	if b == nil || !slices.ContainsFunc(p.Names(), func(name string) bool { return p.outputs[name].onThisBoard() }) {
+		return
+	}
+	p.twice(func(o *Output) (string, int) {
+		if !o.onThisBoard() {
+			return o.chip, o.channel
+		}
+		found, err := b.FindPWM(o.pin)
+		if err != nil {
+			ps.WarnOfMachinef(o.pinAt, "%v", err)
+		}
+		return found.Chip, found.Channel
+	}, ps.WarnOfMachinef)
+}
+
+// onThisBoard reports whether only the board on which the agent runs says which
+// channel is meant.
+func (st *settings) onThisBoard() bool { return st.pin != "" && st.chip == "" }
+
+// twice has complain told of channels that are declared twice. of returns which one an
+// output is, and no chip if that is not known.
+func (p *Plan) twice(of func(*Output) (chip string, channel int), complain func(config.Pos, string, ...any)) {
+	type channel struct {
+		chip string
+		n    int
+	}
+	first := map[channel]string{}
+	for _, name := range p.Names() {
+		o := p.outputs[name]
+		var c channel
+		if c.chip, c.n = of(o); c.chip == "" {
+			continue
+		}
+		if other, taken := first[c]; taken {
+			complain(o.at, "channel %d of %s is already declared as %s", c.n, c.chip, other)
 		}
 		first[c] = name
 	}

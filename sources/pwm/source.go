@@ -138,10 +138,10 @@ func (n *node) write(done func(error)) {
 		return
 	}
 	n.working = true
-	level, st, sys, waiting := n.level, n.settings, n.source.host.Sys, n.waiting
+	level, h, waiting := n.level, &n.source.host, n.waiting
 	n.waiting = nil
 	var err error
-	n.source.host.Loop.Beside(func() { err = n.device.set(&st, sys, level) }, func() {
+	n.source.host.Loop.Beside(func() { err = n.device.set(n.settings, h.Proc, h.Sys, level) }, func() {
 		n.working, n.tried = false, true
 		n.took(err)
 		for _, done := range waiting {
@@ -184,8 +184,8 @@ func (n *node) close() {
 		return
 	}
 	done := make(chan error, 1)
-	level, st, sys := n.onExit, n.settings, n.source.host.Sys
-	go func() { done <- new(channel).set(&st, sys, level) }()
+	level, h := n.onExit, &n.source.host
+	go func() { done <- new(channel).set(n.settings, h.Proc, h.Sys, level) }()
 	var err error
 	select {
 	case err = <-done:
@@ -202,13 +202,25 @@ func (s *Source) Status() []sources.State {
 	var states []sources.State
 	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
 		n := s.nodes[name]
-		st := sources.State{Name: name, Detail: fmt.Sprintf("%s channel %d, %v, %s", n.chip, n.channel, n.period, sources.Percent(n.level)), OK: n.err == nil}
+		st := sources.State{Name: name, Detail: fmt.Sprintf("%s, %v, %s", n.describe(), n.period, sources.Percent(n.level)), OK: n.err == nil}
 		if n.err != nil {
 			st.Error = n.err.Error()
 		}
 		states = append(states, st)
 	}
 	return states
+}
+
+// describe says which channel is meant.
+func (st *settings) describe() string {
+	where := fmt.Sprintf("%s channel %d", st.chip, st.channel)
+	switch {
+	case st.onThisBoard():
+		return st.pin
+	case st.pin != "":
+		return st.pin + ", " + where
+	}
+	return where
 }
 
 // Close implements sources.Source.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"reflexd/agent/loop"
+	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -26,7 +27,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, sys: t.TempDir(), loop: loop.NewVirtual(time.Hour)}
-	r.source = Open(sources.Host{Loop: r.loop, Sys: r.sys, Log: slog.New(slog.NewTextHandler(&r.log, nil)), Emit: func(*sources.Event) {}})
+	r.source = Open(sources.Host{Loop: r.loop, Sys: r.sys, Proc: t.TempDir(), Log: slog.New(slog.NewTextHandler(&r.log, nil)), Emit: func(*sources.Event) {}})
 	return r
 }
 
@@ -51,7 +52,8 @@ func (r *rig) apply(declared string) *Plan {
 	p, ps := &Plan{}, &config.Problems{}
 	n, _ := config.Parse("f", []byte(declared), ps)
 	p.Sections()[0].Value.Read(n, ps)
-	if p.Resolve(ps); ps.Failed() {
+	p.Resolve(ps)
+	if p.Check(nil, ps); ps.Failed() {
 		r.t.Fatal(ps)
 	}
 	r.source.Apply(p)
@@ -106,6 +108,62 @@ func TestLifeOfAnOutput(t *testing.T) {
 	r.apply("{}")
 	r.is("40000 40000 1 inversed")
 	r.source.Close()
+}
+
+// A pin leads to the channel that it has on the board, which the configuration names
+// or the machine is.
+func TestPins(t *testing.T) {
+	pi4, err := board.Named("rpi-4b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(declared string, b, detected *board.Board) (*Plan, string) {
+		p, ps := &Plan{}, &config.Problems{}
+		n, _ := config.Parse("f", []byte(declared), ps)
+		p.Sections()[0].Value.Read(n, ps)
+		p.Resolve(ps)
+		p.Check(b, ps)
+		p.Lint(detected, ps)
+		return p, strings.TrimSpace(ps.Error())
+	}
+	p, _ := check("fan: {pwm: pin 12}", pi4, nil)
+	if o := p.outputs["fan"]; o.chip != "fe20c000.pwm" || o.channel != 0 || o.describe() != "pin 12, fe20c000.pwm channel 0" {
+		t.Errorf("%+v", o)
+	}
+	for _, c := range []struct {
+		declared        string
+		named, detected *board.Board
+		want            string
+	}{
+		{"fan: {pwm: GPIO17}", pi4, nil, "f:1:12: GPIO17 has no PWM: on the Raspberry Pi 4 Model B, pin 12 (GPIO18), "},
+		{"fan: {pwm: GPIO17}", nil, pi4, "f:1:12: warning: GPIO17 has no PWM"},
+		{"a: {pwm: GPIO18}\nb: {pwm: pin 32}", pi4, nil, "f:2:1: channel 0 of fe20c000.pwm is already declared as a"},
+		{"a: {pwm: GPIO18}\nb: {chip: fe20c000.pwm}", nil, pi4, "f:2:1: warning: channel 0 of fe20c000.pwm is already declared as a"},
+		{"a: {pwm: GPIO18}\nb: {pwm: GPIO13}", nil, pi4, ""},
+		{"a: {pwm: GPIO18, channel: 1}", nil, nil, "f:1:18: unknown key \"channel\""},
+		{"a: {frequency: 1kHz}", nil, nil, "f:1:4: "},
+	} {
+		if _, got := check(c.declared, c.named, c.detected); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: %s, want %s", c.declared, got, c.want)
+		}
+	}
+
+	r := newRig(t)
+	r.plug()
+	tree := filepath.Join(r.source.host.Proc, "device-tree")
+	if err := os.MkdirAll(tree, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.apply("fan: {pwm: GPIO18, initial: 50%}")
+	if st := r.source.Status()[0]; st.OK || !strings.Contains(st.Error, "GPIO18: this board is not in the board tables") {
+		t.Errorf("%+v", st)
+	}
+	if err := os.WriteFile(filepath.Join(tree, "compatible"), []byte("raspberrypi,4-model-b\x00brcm,bcm2711\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "pwm", State: "add"}})
+	r.loop.Advance(r.loop.Now(), func() {})
+	r.is("1000000 500000 1 normal")
 }
 
 func TestFrequencies(t *testing.T) {

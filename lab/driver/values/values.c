@@ -6,7 +6,8 @@
  * raspberrypi-hwmon does, a pwmchip with four channels that keep what they are
  * given, and an LED called lab:white with 255 steps. In
  * /sys/module/values/parameters/, temp is in millidegrees, alarm is 0 or 1, and
- * dark counts how often the LED was turned off.
+ * dark counts how often the LED was turned off. name= is that of the device that
+ * all but the thermal zone belong to.
  */
 
 #include <linux/hwmon.h>
@@ -21,6 +22,8 @@ static struct thermal_zone_device *zone;
 static struct device *volt;
 static struct pwm_state states[4];
 static int temp = 45000, alarm;
+static char *name = "lab-values";
+module_param(name, charp, 0444);
 
 static int get_temp(struct thermal_zone_device *tz, int *value)
 {
@@ -100,7 +103,7 @@ static int __init values_init(void)
 {
 	int err;
 
-	device = platform_device_register_simple("lab-values", -1, NULL, 0);
+	device = platform_device_register_simple(name, PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	zone = thermal_zone_device_register("lab-cpu", 0, 0, NULL, &zone_ops, &zone_params, 0, 0);
