@@ -28,6 +28,7 @@ func runVerb(c *command) func([]string) int {
 	socket := c.flags.String("socket", client.OwnPath(), "`path` of the control socket; empty for none")
 	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
+	readyFD := c.flags.Int("ready-fd", noDescriptor, "write a line feed to this open `descriptor` when all that is there is being watched, as s6 and OpenRC expect it; default: none")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
 	return func([]string) int {
 		writer := newLogWriter(c.stderr, *format)
@@ -44,6 +45,10 @@ func runVerb(c *command) func([]string) int {
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals sent to the process may be lost; those sent to its main thread are not", "error", err)
 		}
+		if err := checkReadyFD(*readyFD); err != nil {
+			fmt.Fprintln(c.stderr, "reflexd run:", err)
+			return wrong
+		}
 		if err := agent.MakeThreads(); err != nil {
 			return c.fail(err)
 		}
@@ -54,6 +59,11 @@ func runVerb(c *command) func([]string) int {
 		a, err := agent.New(configuration, agent.Options{
 			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun,
 			Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
+			Ready: func() {
+				if err := announceReady(*readyFD); err != nil {
+					log.Warn("cannot notify the service manager", "descriptor", *readyFD, "error", err)
+				}
+			},
 		})
 		if err == nil {
 			err = a.Run()
