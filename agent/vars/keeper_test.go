@@ -119,7 +119,7 @@ func TestSave(t *testing.T) {
 			told = append(told, fmt.Sprint(values["n"], " ", values["\x00counter gas"], " ", err))
 		})
 	}
-	pass(l, l.Now() + time.Second)
+	pass(l, l.Now()+time.Second)
 	_ = s.Set("n", "1", nil)
 	total = 7
 	save()
@@ -134,7 +134,7 @@ func TestSave(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 	writes := s.keeper.writes
-	pass(l, l.Now() + time.Hour)
+	pass(l, l.Now()+time.Hour)
 	if s.keeper.writes != writes {
 		t.Error("it is written again")
 	}

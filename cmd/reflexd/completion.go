@@ -154,6 +154,8 @@ func valuesOf(f *flag.Flag) []word {
 		return []word{{files, ""}}
 	case "board":
 		return boards()
+	case "line":
+		return boardLines("LINE")
 	}
 	_, list, found := strings.Cut(about, ": ")
 	if !found {

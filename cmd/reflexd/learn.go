@@ -43,7 +43,7 @@ func learnVerb(c *command) func([]string) int {
 			}
 			lines = append(lines, more...)
 		}
-		out := newLogWriter(c.stdout, "text")
+		out := newLogWriter(c.stdout, logFormat{name: "text"})
 		defer out.Close()
 		t := &teacher{out: out, stderr: c.stderr, span: *span, count: *count, asJSON: *asJSON}
 		return c.learn(t, agent.WatchSpec{Inputs: true, Uevents: true, Links: true, Lines: lines, Bias: *bias})

@@ -19,7 +19,7 @@ import (
 // the count is the next thing that is written.
 type logWriter struct {
 	out    io.Writer
-	format string // of the log: "json", or text
+	format logFormat
 	mu     sync.Mutex
 	wake   *sync.Cond
 	buf    []byte // what is to be written
@@ -36,13 +36,13 @@ type logWriter struct {
 // logMemory bounds what waits to be written.
 const logMemory = 256 << 10
 
-func newLogWriter(out io.Writer, format string) *logWriter {
+func newLogWriter(out io.Writer, format logFormat) *logWriter {
 	w := makeLogWriter(out, format)
 	go w.run()
 	return w
 }
 
-func makeLogWriter(out io.Writer, format string) *logWriter {
+func makeLogWriter(out io.Writer, format logFormat) *logWriter {
 	w := &logWriter{out: out, format: format, ended: make(chan struct{})}
 	w.wake = sync.NewCond(&w.mu)
 	return w
@@ -93,7 +93,7 @@ func (w *logWriter) report() {
 		return
 	}
 	var line bytes.Buffer
-	if w.format == "recording" {
+	if w.format.name == "recording" {
 		fmt.Fprintf(&line, "{\"type\":\"lost\",\"count\":%d}\n", w.unreported)
 	} else {
 		w.warn(&line)

@@ -20,7 +20,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newLogWriter(write, "text")
+	w := newLogWriter(write, logFormat{name: "text"})
 	line := []byte(strings.Repeat("x", 1000) + "\n")
 	for range 1000 {
 		if n, err := w.Write(line); n != len(line) || err != nil {
@@ -86,7 +86,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 	for _, room := range []int{0, 1, 69, 70, 71, 95} {
 		for _, format := range []string{"text", "json"} {
 			d := &disk{room: room}
-			w := makeLogWriter(d, format)
+			w := makeLogWriter(d, logFormat{name: format})
 			say := func(i int) { fmt.Fprintf(w, "line %d\n", i) }
 			for i := 10; i < 50; i++ {
 				say(i)
@@ -113,7 +113,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 // One line that is larger than all memory is counted, and no other is lost for it.
 func TestLogLineThatIsTooLong(t *testing.T) {
 	d := &disk{room: 1 << 20}
-	w := makeLogWriter(d, "text")
+	w := makeLogWriter(d, logFormat{name: "text"})
 	w.Write(bytes.Repeat([]byte{'x'}, logMemory+1))
 	w.next()
 	fmt.Fprintln(w, "next")

@@ -44,6 +44,7 @@ func verbs() []verb {
 		{"record", "-o FILE [SOURCE or LINE ...]", "write down what happens, from the running agent or without one, until Ctrl-C", recordVerb},
 		{"replay", "FILE", "show what rules make of a recording, and what they did when it was made", replayVerb},
 		{"convert", "FILE", "make of a recording a file for PulseView and GTKWave, or a test", convertVerb},
+		{"selftest", "[LINE LINE]", "measure what this board does with two lines that a wire joins, and print a report", selftestVerb},
 		{"doctor", "", "find what on this machine keeps the configuration from working, and how to fix it", doctorVerb},
 		{"monitor", "[SOURCE or LINE ...]", "show events as they happen; needs no configuration", monitorVerb},
 		{"board", "[LINE ...]", "draw the pin headers of this board, and who uses their lines", boardVerb},

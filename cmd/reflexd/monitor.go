@@ -51,7 +51,7 @@ func monitorVerb(c *command) func([]string) int {
 			fmt.Fprintln(c.stderr, "reflexd monitor:", err)
 			return wrong
 		}
-		out := newLogWriter(c.stdout, "text")
+		out := newLogWriter(c.stdout, logFormat{name: "text"})
 		defer out.Close()
 		printer := &printer{out: out, wanted: wanted, write: writeHuman}
 		switch {

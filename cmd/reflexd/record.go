@@ -196,7 +196,7 @@ func (c *command) recordAlone(args []string, o *recordOptions) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	out := newLogWriter(w, "recording")
+	out := newLogWriter(w, logFormat{name: "recording"})
 	if err := c.runRecorder(configuration, out, wanted, append(wantedNames(wanted), spec.Lines...), o); err != nil {
 		return c.fail(err)
 	}

@@ -28,11 +28,18 @@ func runVerb(c *command) func([]string) int {
 	socket := c.flags.String("socket", client.OwnPath(), "`path` of the control socket; empty for none")
 	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
+	target := c.flags.String("log-target", "auto", "send the log to this `target`, auto being the journal if it reads standard error, else standard error: auto, stderr, journal, syslog")
+	readyFD := c.flags.Int("ready-fd", noDescriptor, "write a line feed to this open `descriptor` when all that is there is being watched, as s6 and OpenRC expect it; default: none")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
 	return func([]string) int {
-		writer := newLogWriter(c.stderr, *format)
+		out, lines, err := c.openLog(*target, *format)
+		if err != nil {
+			fmt.Fprintln(c.stderr, "reflexd run:", err)
+			return wrong
+		}
+		writer := newLogWriter(out, lines)
 		defer writer.Close()
-		log, err := newLogger(writer, *level, *format)
+		log, err := newLogger(writer, *level, lines)
 		if err != nil {
 			fmt.Fprintln(c.stderr, "reflexd run:", err)
 			return wrong
@@ -44,21 +51,36 @@ func runVerb(c *command) func([]string) int {
 		if err := signal.Inherit(); err != nil {
 			log.Warn("signals sent to the process may be lost; those sent to its main thread are not", "error", err)
 		}
+		if err := checkReadyFD(*readyFD); err != nil {
+			fmt.Fprintln(c.stderr, "reflexd run:", err)
+			return wrong
+		}
 		if err := agent.MakeThreads(); err != nil {
 			return c.fail(err)
 		}
 		configuration, code := c.load(*paths, *insecure)
 		if configuration == nil {
+			if out != c.stderr {
+				log.Error("the configuration cannot be used; `reflexd check` prints why")
+			}
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
 			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun,
 			Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
+			Ready: func() {
+				if err := announceReady(*readyFD); err != nil {
+					log.Warn("cannot notify the service manager", "descriptor", *readyFD, "error", err)
+				}
+			},
 		})
 		if err == nil {
 			err = a.Run()
 		}
 		if err != nil {
+			if out != c.stderr {
+				log.Error("cannot run", "error", err)
+			}
 			writer.Close()
 			return c.fail(err)
 		}
@@ -166,7 +188,7 @@ func (c *command) socketFlag() *string {
 // patience is how long the running agent may take to answer.
 const patience = 10 * time.Second
 
-func newLogger(w *logWriter, level, format string) (*slog.Logger, error) {
+func newLogger(w *logWriter, level string, format logFormat) (*slog.Logger, error) {
 	levels := map[string]slog.Level{
 		"error": slog.LevelError, "warn": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug,
 	}
@@ -174,15 +196,15 @@ func newLogger(w *logWriter, level, format string) (*slog.Logger, error) {
 	if !ok {
 		return nil, fmt.Errorf("--log-level: expected error, warn, info or debug, found %q", level)
 	}
-	if format != "text" && format != "json" {
-		return nil, fmt.Errorf("--log-format: expected text or json, found %q", format)
-	}
 	return slog.New(logHandler(w, format, &slog.HandlerOptions{Level: l})), nil
 }
 
 // logHandler returns what writes the log's lines in that format.
-func logHandler(w io.Writer, format string, opts *slog.HandlerOptions) slog.Handler {
-	if format == "json" {
+func logHandler(w io.Writer, format logFormat, opts *slog.HandlerOptions) slog.Handler {
+	if format.prefixed {
+		w = &prefixer{out: w}
+	}
+	if format.name == "json" {
 		return slog.NewJSONHandler(w, opts)
 	}
 	return slog.NewTextHandler(w, opts)

@@ -106,6 +106,14 @@ reflexd reload && reflexd emit light`)
 		t.Fatal(err)
 	}
 	first := g.pid()
+	for _, c := range []struct{ ask, want string }{
+		{"REFLEXD_RULE=on --output json", `"MESSAGE":"fired rule=on`},
+		{"REFLEXD_RULE=on --output json", `"SYSLOG_IDENTIFIER":"reflexd"`},
+		{"REFLEXD_RULE=on --output json", `"PRIORITY":"6"`},
+		{"--output cat", "started version="},
+	} {
+		g.until("journalctl --unit reflexd --no-pager "+c.ask, c.want)
+	}
 
 	g.sh("dpkg --install /root/2.deb </dev/null")
 	second := g.pid()
