@@ -97,6 +97,7 @@ func (b *buffer) String() string {
 // rig is an agent, a bridge and somebody else at the broker.
 type rig struct {
 	t      *testing.T
+	dir    string
 	socket string
 	log    *buffer // of the bridge
 	agent  *buffer // the log of the agent
@@ -114,14 +115,17 @@ rules:
   - {when: {mqtt: kept, at_start: true}, do: {log: "kept ${PAYLOAD} ${RETAINED:-0}"}}
   - {when: {event: chime}, mode: parallel, do: [{publish: {topic: chime, text: "${N}"}}, {log: "published ${N}"}], on_failure: {log: "lost ${ERROR}"}}
   - {when: {broker: disconnected}, do: {log: "away ${REASON}"}}
+  - {name: off, when: {event: off}, do: {log: off}}
 `
 
-func start(t *testing.T, mqtt string) *rig {
+// start starts an agent with the section mqtt and more sections, in which DIR is
+// its folder, and a bridge.
+func start(t *testing.T, mqtt string, more ...string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100), got: make(chan string, 20_000)}
+	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100), got: make(chan string, 20_000)}
 	file := filepath.Join(dir, "c.yaml")
-	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules+strings.ReplaceAll(strings.Join(more, "\n"), "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, ps, err := agent.Load([]string{file})
@@ -175,7 +179,7 @@ func (r *rig) observe(port int) {
 		OnConnectionUp: func(m *autopaho.ConnectionManager, _ *paho.Connack) {
 			go m.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: 1}}})
 		},
-		ClientConfig: paho.ClientConfig{ClientID: "other", OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
+		ClientConfig: paho.ClientConfig{ClientID: fmt.Sprintf("other-%p", r), OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			s := p.Packet.Topic + " " + string(p.Packet.Payload)
 			if p.Packet.Retain {
 				s += " r"
@@ -290,7 +294,7 @@ func TestStatesCommandsAndMessages(t *testing.T) {
 
 // Nothing but what the configuration names does anything.
 func TestHostileMessages(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
+	m := startBroker(t, "allow_anonymous true\nmax_queued_messages 0")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
 	r.observe(m.port)
@@ -302,10 +306,12 @@ func TestHostileMessages(t *testing.T) {
 		{"reflexd/porch/var/note/set", "\xff"}, {"reflexd/porch/var/note/set", strings.Repeat("x", 5000)}, {"reflexd/porch/line/mode/set", "ON"},
 		{"reflexd/porch/play/a", strings.Repeat("y", 1<<20)}, {"reflexd/porch/play/a", strings.Repeat("\x01", 4000)},
 		{"reflexd/porch/var/mode/set/set", "night"}, {"reflexd/porch/rule/x/set", "x"}, {"reflexd/other/var/mode/set", "night"},
+		{"reflexd/porch//", "x"}, {"reflexd/porch", "x"}, {"reflexd/porch/" + strings.Repeat("z", 600), "x"},
+		{"homeassistant/device/reflexd-10000000abcdef01/config", strings.Repeat("[", 100_000)}, {"homeassistant/device/reflexd-10000000abcdef01/config", ""},
 	} {
 		r.publish(hostile[0], hostile[1], false)
 	}
-	for i := range 2000 {
+	for i := range 10_000 {
 		r.publish(fmt.Sprint("reflexd/porch/flood", i%7), "x", false)
 	}
 	r.publish("reflexd/porch/play/last", "x", false)
@@ -467,4 +473,93 @@ func TestHomeAssistantStarts(t *testing.T) {
 	r.expect(device.Topic() + " " + string(gone))
 	r.expect(device.Topic() + " " + string(payload))
 	r.expect("reflexd/porch/line/lamp ")
+}
+
+const values = `
+sensors: {heat: {path: DIR/heat, scale: 0.001, unit: °C, every: 100ms}}
+counters: {gas: {line: meter, scale: 0.01, unit: m³}}
+pwm: {fan: {chip: none}}
+lines: {meter: {input: "none:1"}}
+`
+
+// Sensors, counters and PWM outputs: what cannot be read is an empty message, which
+// the broker does not keep.
+func TestValues(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, expose: [heat, gas, fan, meter]}", m.port), values)
+	r.observe(m.port)
+	r.connected()
+	heat := filepath.Join(r.dir, "heat")
+	if err := os.WriteFile(heat+"~", []byte("21500"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(heat+"~", heat); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("p/sensor/heat 21.5")
+	r.call(func(c *client.Conn) error { _, err := c.Set("counter/gas", "1234.5"); return err })
+	r.expect("p/counter/gas 1234.5")
+	r.publish("p/sensor/heat/set", "1", false)
+	r.publish("p/counter/gas/set", "1", false)
+	r.publish("p/pwm/fan/set", "101", false)
+	r.publish("p/pwm/fan/set", "40", false) // there is no chip: it fails, and the status counts it
+	if err := os.Remove(heat); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("p/sensor/heat ")
+	if r.value("counter/gas") != "1234.5" {
+		t.Error(r.value("counter/gas"))
+	}
+	r.stop()
+	late := &rig{t: t, log: r.log, got: make(chan string, 1000)}
+	late.observe(m.port)
+	late.expect("p/counter/gas 1234.5 r")
+	late.publish("p/end", "", false)
+	for s := ""; s != "p/end "; {
+		if s = <-late.got; strings.HasPrefix(s, "p/sensor/") || strings.HasPrefix(s, "p/pwm/") || strings.HasPrefix(s, "p/line/") {
+			t.Errorf("the broker keeps %q", s)
+		}
+	}
+}
+
+// The status is published at a change, too.
+func TestStatusAtAChange(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ""))
+	r.observe(m.port)
+	r.connected()
+	status := func(want string) {
+		t.Helper()
+		late := time.After(patience)
+		for {
+			select {
+			case s := <-r.got:
+				if strings.HasPrefix(s, "reflexd/porch/status ") && strings.Contains(s, want) {
+					return
+				}
+			case <-late:
+				t.Fatalf("no status has %s\n%s", want, r.log)
+			}
+		}
+	}
+	status(`"disabled":null`)
+	r.call(func(c *client.Conn) error { return c.Enable("off", false) })
+	status(`"disabled":["off"]`)
+	r.publish("reflexd/porch/flood", "", false) // which a rule matches
+	r.publish("reflexd/porch/var/mode/set", "noon", false)
+	status(`"dropped":1`)
+}
+
+// Two boards with the same client id do not throw each other out again and again.
+func TestEqualClientIDs(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	first := start(t, plainMQTT(m, ""))
+	first.connected()
+	second := start(t, strings.Replace(plainMQTT(m, ""), "porch", "clone", 1))
+	second.connected()
+	first.waitFor(first.log, "perhaps another client has the same client id")
+	second.waitFor(second.log, "perhaps another client has the same client id")
+	if n := strings.Count(first.log.String()+second.log.String(), "broker connected"); n > 12 {
+		t.Error(n, "connections")
+	}
 }
