@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,60 +18,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.golang/autopaho"
-	"github.com/eclipse/paho.golang/paho"
-
 	"reflexd/agent"
 	"reflexd/client"
 	"reflexd/lab/image"
+	"reflexd/lab/mqtt"
 )
 
 // patience bounds a failure and measures nothing.
 const patience = 30 * time.Second
 
-// mosquitto is a broker on the loopback.
-type mosquitto struct {
-	t    *testing.T
-	port int
-	conf string
-	cmd  *exec.Cmd
-}
-
-func startBroker(t *testing.T, conf string) *mosquitto {
+func startBroker(t *testing.T, conf string) *mqtt.Broker {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b, err := mqtt.Start(t.TempDir(), conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &mosquitto{t: t, port: l.Addr().(*net.TCPAddr).Port, conf: filepath.Join(t.TempDir(), "conf")}
-	l.Close()
-	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nuser root\n%s\n", m.port, conf)
-	if err := os.WriteFile(m.conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m.start()
-	t.Cleanup(m.kill)
-	return m
-}
-
-func (m *mosquitto) start() {
-	m.t.Helper()
-	m.cmd = image.Command(context.Background(), "mosquitto", "-c", m.conf)
-	if err := m.cmd.Start(); err != nil {
-		m.t.Fatal(err)
-	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", m.port)); err == nil {
-			c.Close()
-			return
-		}
-	}
-	m.t.Fatal("mosquitto does not listen")
-}
-
-func (m *mosquitto) kill() {
-	_ = m.cmd.Process.Kill()
-	_ = m.cmd.Wait()
+	t.Cleanup(b.Kill)
+	return b
 }
 
 // buffer is a log that can be read meanwhile.
@@ -103,8 +64,7 @@ type rig struct {
 	agent  *buffer // the log of the agent
 	there  chan struct{}
 	stop   func()
-	got    chan string // TOPIC PAYLOAD, with an r for retained
-	other  *autopaho.ConnectionManager
+	other  *mqtt.Client
 }
 
 const rules = `
@@ -123,7 +83,7 @@ rules:
 func start(t *testing.T, mqtt string, more ...string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100), got: make(chan string, 20_000)}
+	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100)}
 	file := filepath.Join(dir, "c.yaml")
 	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules+strings.ReplaceAll(strings.Join(more, "\n"), "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
@@ -168,58 +128,29 @@ func (r *rig) connected() {
 	}
 }
 
-// observe connects another client, which subscribes to everything.
+// observe connects another client, which receives everything.
 func (r *rig) observe(port int) {
 	r.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r.t.Cleanup(cancel)
-	u, _ := url.Parse(fmt.Sprint("mqtt://127.0.0.1:", port))
-	m, err := autopaho.NewConnection(ctx, autopaho.ClientConfig{ServerUrls: []*url.URL{u}, KeepAlive: 20,
-		ReconnectBackoff: func(int) time.Duration { return 50 * time.Millisecond },
-		OnConnectionUp: func(m *autopaho.ConnectionManager, _ *paho.Connack) {
-			go m.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: 1}}})
-		},
-		ClientConfig: paho.ClientConfig{ClientID: fmt.Sprintf("other-%p", r), OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
-			s := p.Packet.Topic + " " + string(p.Packet.Payload)
-			if p.Packet.Retain {
-				s += " r"
-			}
-			r.got <- s
-			return true, nil
-		}}}})
-	if err == nil {
-		err = m.AwaitConnection(ctx)
-	}
+	c, err := mqtt.Connect(r.t.Context(), port)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.other = m
+	r.other = c
 }
 
 func (r *rig) publish(topic, payload string, retain bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if _, err := r.other.Publish(ctx, &paho.Publish{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: retain}); err != nil {
-		r.t.Fatal(topic, err)
+	if err := r.other.Publish(r.t.Context(), topic, payload, retain); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
-// expect waits for a message at the broker.
+// expect waits for a message at the broker: "TOPIC PAYLOAD", with " r" if it was
+// retained.
 func (r *rig) expect(want string) {
 	r.t.Helper()
-	late := time.After(patience)
-	var seen []string
-	for {
-		select {
-		case s := <-r.got:
-			if s == want {
-				return
-			}
-			seen = append(seen, s)
-		case <-late:
-			r.t.Fatalf("%q is not published, but %.2000q\n%s", want, seen, r.log)
-		}
+	if _, err := r.other.Await(patience, func(m mqtt.Message) bool { return m.String() == want }); err != nil {
+		r.t.Fatalf("%q: %v\n%s", want, err, r.log)
 	}
 }
 
@@ -257,20 +188,18 @@ func (r *rig) emit(n int) {
 	})
 }
 
-func plainMQTT(m *mosquitto, more string) string {
-	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.port, more)
+func plainMQTT(m *mqtt.Broker, more string) string {
+	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.Port, more)
 }
 
 func TestStatesCommandsAndMessages(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ", homeassistant: true"))
 	r.connected()
-	r.observe(m.port)
-	for _, want := range []string{"reflexd/porch/availability online r", "reflexd/porch/var/mode day r"} {
-		t.Log(want)
-		r.other.Subscribe(context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#"}}})
-		r.expect(want)
-	}
+	r.observe(m.Port)
+	r.expect("reflexd/porch/availability online r")
+	r.observe(m.Port)
+	r.expect("reflexd/porch/var/mode day r")
 	r.publish("reflexd/porch/var/mode/set", "night", false)
 	r.expect("reflexd/porch/var/mode night")
 	if r.value("var/mode") != "night" {
@@ -297,7 +226,7 @@ func TestHostileMessages(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true\nmax_queued_messages 0")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
-	r.observe(m.port)
+	r.observe(m.Port)
 	r.publish("reflexd/porch/var/mode/set", "night", true) // retained: the bridge has it live as well
 	r.expect("reflexd/porch/var/mode night")
 	r.call(func(c *client.Conn) error { _, err := c.Set("var/mode", "day"); return err })
@@ -341,8 +270,8 @@ func TestBrokerAwayAndBack(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
-	r.observe(m.port)
-	m.kill()
+	r.observe(m.Port)
+	m.Kill()
 	r.waitFor(r.agent, "away")
 	r.emit(1)
 	r.emit(2)
@@ -350,7 +279,9 @@ func TestBrokerAwayAndBack(t *testing.T) {
 		r.call(func(c *client.Conn) error { _, err := c.Set("note", v); return err })
 	}
 	begun := time.Now()
-	m.start()
+	if err := m.Again(); err != nil {
+		t.Fatal(err)
+	}
 	r.connected()
 	if took := time.Since(begun); took > 15*time.Second {
 		t.Error("it took", took)
@@ -372,11 +303,11 @@ func TestFrozenBroker(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
-	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := m.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	r.waitFor(r.agent, "away")
-	if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := m.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	r.connected()
@@ -392,7 +323,7 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := startBroker(t, "password_file "+users)
-	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.port, password))
+	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.Port, password))
 	r.waitFor(r.log, "broker refuses the connection: not authorized")
 	opts := Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}
 	if err := Check(context.Background(), opts, &buffer{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
@@ -419,7 +350,7 @@ func TestLastWill(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ", homeassistant: true"))
 	r.connected()
-	r.observe(m.port)
+	r.observe(m.Port)
 	r.expect("reflexd/porch/availability online r")
 	r.stop()
 	r.expect("reflexd/porch/availability offline")
@@ -451,7 +382,7 @@ func TestHomeAssistantStarts(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ", homeassistant: true"))
 	r.connected()
-	r.observe(m.port)
+	r.observe(m.Port)
 	device := Device{ID: "reflexd-10000000abcdef01", Base: "reflexd/porch", Model: "Raspberry Pi 4 Model B Rev 1.4", Version: "test", HA: client.HomeAssistant{Prefix: "homeassistant"},
 		Expose: []client.Exposed{{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}}, {Kind: "var", Name: "note", As: "text", Settable: true}}}
 	payload, _ := device.Payload()
@@ -486,8 +417,8 @@ lines: {meter: {input: "none:1"}}
 // the broker does not keep.
 func TestValues(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
-	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, expose: [heat, gas, fan, meter]}", m.port), values)
-	r.observe(m.port)
+	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, expose: [heat, gas, fan, meter]}", m.Port), values)
+	r.observe(m.Port)
 	r.connected()
 	heat := filepath.Join(r.dir, "heat")
 	if err := os.WriteFile(heat+"~", []byte("21500"), 0o644); err != nil {
@@ -511,12 +442,11 @@ func TestValues(t *testing.T) {
 		t.Error(r.value("counter/gas"))
 	}
 	r.stop()
-	late := &rig{t: t, log: r.log, got: make(chan string, 1000)}
-	late.observe(m.port)
-	late.expect("p/counter/gas 1234.5 r")
-	late.publish("p/end", "", false)
+	r.observe(m.Port)
+	r.expect("p/counter/gas 1234.5 r")
+	r.publish("p/end", "", false)
 	for s := ""; s != "p/end "; {
-		if s = <-late.got; strings.HasPrefix(s, "p/sensor/") || strings.HasPrefix(s, "p/pwm/") || strings.HasPrefix(s, "p/line/") {
+		if s = (<-r.other.Messages).String(); strings.HasPrefix(s, "p/sensor/") || strings.HasPrefix(s, "p/pwm/") || strings.HasPrefix(s, "p/line/") {
 			t.Errorf("the broker keeps %q", s)
 		}
 	}
@@ -526,20 +456,14 @@ func TestValues(t *testing.T) {
 func TestStatusAtAChange(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ""))
-	r.observe(m.port)
+	r.observe(m.Port)
 	r.connected()
 	status := func(want string) {
 		t.Helper()
-		late := time.After(patience)
-		for {
-			select {
-			case s := <-r.got:
-				if strings.HasPrefix(s, "reflexd/porch/status ") && strings.Contains(s, want) {
-					return
-				}
-			case <-late:
-				t.Fatalf("no status has %s\n%s", want, r.log)
-			}
+		if _, err := r.other.Await(patience, func(m mqtt.Message) bool {
+			return m.Topic == "reflexd/porch/status" && strings.Contains(m.Payload, want)
+		}); err != nil {
+			t.Fatal(want, err)
 		}
 	}
 	status(`"disabled":null`)

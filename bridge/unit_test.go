@@ -326,9 +326,9 @@ func TestTLS(t *testing.T) {
 	now := time.Now()
 	cert, key := certificate(t, now.Add(-time.Hour), now.Add(time.Hour))
 	m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s\ncafile %s\nrequire_certificate true", cert, key, cert))
-	r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s, cert_file: %s, key_file: %s}", m.port, cert, cert, key))
+	r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s, cert_file: %s, key_file: %s}", m.Port, cert, cert, key))
 	r.connected()
-	other := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: q, cert_file: %s, key_file: %s}", m.port, cert, key))
+	other := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: q, cert_file: %s, key_file: %s}", m.Port, cert, key))
 	other.waitFor(other.log, "certificate signed by unknown authority")
 }
 
@@ -343,7 +343,7 @@ func TestCertificateThatIsNotValidYet(t *testing.T) {
 	} {
 		cert, key := certificate(t, c.from, c.to)
 		m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s", cert, key))
-		r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s}", m.port, cert))
+		r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s}", m.Port, cert))
 		r.waitFor(r.log, c.want)
 		err := Check(context.Background(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, &buffer{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
