@@ -226,8 +226,10 @@ func (a *Agent) know(s sources.Source) {
 	case *counter.Source:
 		a.counter = s
 		s.KeepIn(a.vars)
+		s.Changed = func(name string) { a.bridge.Changed("counter", name) }
 	case *pwm.Source:
 		a.pwm = s
+		s.Changed = func(name string) { a.bridge.Changed("pwm", name) }
 	case *sensor.Source:
 		a.sensor = s
 	case *vars.Source:
@@ -372,6 +374,7 @@ func (a *Agent) recognise(c *Configuration) {
 func (a *Agent) emit(e *sources.Event) {
 	if e.Topic.Kind == "loss" {
 		a.countLoss(e)
+		a.summaryChanged()
 	}
 	a.incoming.push(e)
 }
@@ -388,7 +391,13 @@ func (a *Agent) stateOf(kind, name string) string {
 }
 
 // enableRule has a rule fire, or not.
-func (a *Agent) enableRule(name string, on bool) error { return a.runner.Enable(name, on) }
+func (a *Agent) enableRule(name string, on bool) error {
+	err := a.runner.Enable(name, on)
+	if err == nil {
+		a.summaryChanged()
+	}
+	return err
+}
 
 // pid is our PID. Two simulations of the same never differ.
 func (a *Agent) pid() int {
@@ -482,6 +491,8 @@ func (a *Agent) dispatch(e *sources.Event) {
 	}
 	if e.Standing <= sources.Begins {
 		a.show(e)
+	} else {
+		a.tellBridge(e) // of what rules do not see
 	}
 	a.gestures.Next(e)
 	a.states.Next(a.show)

@@ -8,6 +8,7 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -36,9 +37,20 @@ func (c *Configuration) exposeThings(ps *config.Problems) {
 		}
 		things = append(things, t)
 	}
+	for _, name := range c.sensor.Names() {
+		things = append(things, bridge.Thing{Kind: "sensor", Name: name, As: []string{"sensor", "binary_sensor"}, Unit: c.sensor.Unit(name)})
+	}
+	for _, name := range c.counter.Names() {
+		things = append(things, bridge.Thing{Kind: "counter", Name: name, As: []string{"sensor"}, Unit: c.counter.Unit(name)})
+	}
+	for _, name := range c.pwm.Names() {
+		things = append(things, bridge.Thing{Kind: "pwm", Name: name, As: []string{"light", "fan", "number", "sensor"}, Unit: "%"})
+	}
 	c.bridge.Expose(things, ps)
 	for x := range c.bridge.Each {
 		switch {
+		case x.Kind == "sensor":
+			c.sensor.Ask(x.Name)
 		case x.Kind != "line":
 		case len(x.Events) > 0:
 			c.exposedWants = append(c.exposedWants, sources.Want{Kind: "line", Name: x.Name, Clicks: 1})
@@ -125,7 +137,7 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 	a.bridging = r.From.Pid
 	reply(&control.Stream{
 		Result: a.config.bridge.Settings(),
-		Begun:  func() { a.bridge.Attach(a.control.Tell) },
+		Begun:  func() { a.bridge.Attach(a.control.Tell, a.exposedValue) },
 		Gone: func() {
 			a.bridging = 0
 			a.bridge.Detach()
@@ -133,11 +145,35 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 	}, nil)
 }
 
+// exposedValue returns what something is, "" if nobody knows.
+func (a *Agent) exposedValue(kind, name string) (value string) {
+	a.replyState(kind, name, func(result any, err error) {
+		if s, ok := result.(*client.State); ok && err == nil {
+			value = s.State
+		}
+	})
+	return value
+}
+
 // adviseBridge sends the bridge away if a reload changes what it is to do: it
 // comes back for the new settings.
 func (a *Agent) adviseBridge(c, before *Configuration) {
-	if c != before && !reflect.DeepEqual(c.bridge.Settings(), before.bridge.Settings()) {
+	switch {
+	case c == before:
+	case !reflect.DeepEqual(c.bridge.Settings(), before.bridge.Settings()):
 		a.control.EndBridge("the configuration has changed")
+	default:
+		a.summaryChanged()
+	}
+}
+
+// summaryChanged has the bridge ask for the summary again.
+func (a *Agent) summaryChanged() {
+	if !a.bridge.Attached() {
+		return
+	}
+	if err := a.control.Tell(&client.Notice{Type: "summary", Time: client.Seconds(a.loop.Now())}); err != nil {
+		a.log.Warn("the bridge misses that the summary has changed", "error", err)
 	}
 }
 
@@ -250,9 +286,13 @@ func (a *Agent) setExposed(r control.Request, reply func(any, error)) {
 // summary answers with what the bridge may know of the agent.
 func (a *Agent) summary(_ control.Request, reply func(any, error)) {
 	a.encode("summary", func() any {
-		s := client.Summary{Version: a.opts.Version, Uptime: (a.loop.Now() - a.started).Seconds(), Events: a.events, Reloads: a.reloads, Rules: map[string]int{}}
+		s := client.Summary{Version: a.opts.Version, Uptime: (a.loop.Now() - a.started).Seconds(), Events: a.events, Reloads: a.reloads,
+			Rules: map[string]int{}, Losses: maps.Clone(a.losses)}
 		for _, r := range a.config.Rules {
 			s.Rules[r.Name], _ = a.runner.Firings(r)
+			if !a.runner.Enabled(r) {
+				s.Disabled = append(s.Disabled, r.Name)
+			}
 		}
 		return s
 	}, reply)

@@ -8,6 +8,8 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -295,7 +297,7 @@ func TestReloadAdvisesTheBridge(t *testing.T) {
 			}
 			break
 		}
-		if n.Type != "state" {
+		if n.Type != "state" && n.Type != "summary" {
 			t.Error(n)
 		}
 	}
@@ -312,4 +314,108 @@ func TestPublishExpires(t *testing.T) {
 	r.runRules()
 	r.send("chime", "N=1")
 	r.expect("lost publish chime: not within 10ms: the broker is disconnected: reflexd-mqtt is not connected to the agent")
+}
+
+const measured = `
+mqtt: {broker: mqtts://broker.lan, group: users, expose: [heat, gas, {fan: {as: fan}}, {alarm: {as: binary_sensor, class: problem}}]}
+sensors: {heat: {path: DIR/heat, scale: 0.001, unit: °C, every: 100ms}, alarm: {path: DIR/alarm, every: 100ms}, hidden: {path: DIR/hidden}}
+counters: {gas: {line: meter, scale: 0.01, unit: m³}}
+pwm: {fan: {chip: none}}
+lines: {meter: {input: GPIO4}}
+rules: [{name: go, when: {event: go}, do: {log: go}}]
+`
+
+// awaitState waits for a state of something.
+func awaitState(t *testing.T, c *client.Conn, name, want string) {
+	t.Helper()
+	for {
+		if n := nextOf(t, c, "state"); n.Kind+"/"+n.Name == name && n.State == want {
+			return
+		}
+	}
+}
+
+func TestBridgeReceivesValues(t *testing.T) {
+	r := start(t, measured, withOutputs(t))
+	r.public()
+	file := func(name string) string { return filepath.Join(r.dir, name) }
+	asRoot := func(change func() error) { // this thread is not
+		r.do(func() {
+			if err := change(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	put := func(name, text string) {
+		asRoot(func() error { return os.WriteFile(file(name), []byte(text), 0o644) })
+	}
+	asBridge(t, func() {
+		stream, c := dial(t, r), dial(t, r)
+		b, err := stream.Bridge()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got := fmt.Sprint(b.Expose); got != "[{sensor heat sensor  °C false [] []} {counter gas sensor  m³ false [] []} {pwm fan fan   true [] []} {sensor alarm binary_sensor problem  false [] []}]" {
+			t.Error(got)
+		}
+		for name, want := range map[string]string{"sensor/heat": "", "counter/gas": "0", "pwm/fan": "0%"} {
+			if s, err := c.Get(name); errors.Is(err, client.ErrAbsent) != (want == "") || s.State != want {
+				t.Errorf("%s is %q, expected %q: %v", name, s.State, want, err)
+			}
+		}
+		if _, err := c.Get("sensor/hidden"); !errors.Is(err, client.ErrDenied) {
+			t.Error(err)
+		}
+		for _, name := range []string{"sensor/heat", "counter/gas"} {
+			if _, err := c.Set(name, "1"); !errors.Is(err, client.ErrDenied) {
+				t.Errorf("set %s: %v", name, err)
+			}
+		}
+		put("heat", "21500\n")
+		awaitState(t, stream, "sensor/heat", "21.5")
+		put("alarm", "1\n")
+		awaitState(t, stream, "sensor/alarm", "1")
+		asRoot(func() error { return os.Remove(file("heat")) })
+		awaitState(t, stream, "sensor/heat", "") // it cannot be read
+		for range 10 {
+			r.pressOnce("meter")
+		}
+		awaitState(t, stream, "counter/gas", "0.1")
+		if s, err := c.Set("pwm/fan", "40%"); err != nil || s.State != "40%" {
+			t.Error(s, err)
+		}
+		awaitState(t, stream, "pwm/fan", "40%")
+	})
+}
+
+// The bridge asks for the summary again when it has changed.
+func TestBridgeIsToldThatTheSummaryHasChanged(t *testing.T) {
+	r := start(t, measured, withOutputs(t))
+	r.public()
+	stream, c := dial(t, r), dial(t, r)
+	if _, err := stream.Bridge(); err != nil {
+		t.Fatal(err)
+	}
+	changed := func(want string) {
+		t.Helper()
+		nextOf(t, stream, "summary")
+		s, err := c.Summary()
+		if got := fmt.Sprint(s.Reloads, s.Disabled, s.Losses); err != nil || got != want {
+			t.Errorf("%s, expected %s: %v", got, want, err)
+		}
+	}
+	if err := c.Enable("go", false); err != nil {
+		t.Fatal(err)
+	}
+	changed("0 [go] map[]")
+	r.write(measured + "# again")
+	if err := r.tryReload(); err != nil {
+		t.Fatal(err)
+	}
+	changed("1 [go] map[]")
+	r.do(func() {
+		r.agent.emit(&sources.Event{Topic: sources.Topic{Kind: "loss", Name: "gpio", State: "lost"}, Source: "gpio:meter", Fields: []sources.Field{{Name: "COUNT", Value: sources.Int(3)}}})
+	})
+	changed("1 [go] map[gpio:meter:{1 3}]")
 }

@@ -117,19 +117,23 @@ func (a *Agent) replyState(kind, name string, reply func(any, error)) {
 	case "counter":
 		s.State, err = a.counter.Value(name)
 	case "pwm":
-		level, _ := a.pwm.Level(name)
-		s.State = sources.Percent(level)
+		s.State, err = a.pwm.Value(name)
 		s.Playing, s.SetBy = a.outputs.Of(output.Output{PWM: name})
 	case "led":
 		a.ledState(s, reply)
 		return
 	}
 	if err != nil {
-		reply(nil, err)
+		reply(nil, unknownState{err})
 		return
 	}
 	reply(s, nil)
 }
+
+// unknownState is why the state of something that is declared is not known.
+type unknownState struct{ error }
+
+func (unknownState) Is(target error) bool { return target == client.ErrAbsent }
 
 // since returns when the state of something began, by CLOCK_MONOTONIC, if that
 // is known.

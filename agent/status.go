@@ -41,11 +41,8 @@ type Status struct {
 	Memory  uint64           `json:"memory,omitempty"`
 }
 
-// Loss is how often a source lost events, and how many those were as far as that is known.
-type Loss struct {
-	Times  uint64 `json:"times"`
-	Events uint64 `json:"events"`
-}
+// Loss is how often a source lost events.
+type Loss = client.Loss
 
 // SourceStatus is the state of one source.
 type SourceStatus struct {

@@ -41,7 +41,7 @@ func Run(ctx context.Context, opts Options) error {
 			return nil
 		}
 		if text := err.Error(); text != last {
-			opts.Log.Warn("waiting for the agent", "why", text)
+			opts.Log.Warn("not connected", "why", text)
 			last = text
 		}
 		select {
@@ -82,19 +82,23 @@ type session struct {
 	incoming chan received
 
 	connected atomic.Bool
-	greet     atomic.Bool // the broker is to be told everything
-	dropped   atomic.Int64
-	warned    atomic.Int64 // when the last warning of dropped messages was, in Unix seconds
+	greet     atomic.Bool   // the broker is to be told everything
+	report    atomic.Bool   // the status is to be published
+	changed   chan struct{} // has a token if the status may be another one than before
 
-	mu       sync.Mutex
-	reason   string            // why there is no connection, as the log has it
-	before   []byte            // the announcement that the broker has kept
-	retained map[string]string // payloads of retained messages that rules have seen, by topic
+	// Of the goroutine that receives messages.
+	retained       map[string]string // payloads of retained messages that rules have seen, by topic
+	drops, foreign sparse
+
+	mu     sync.Mutex
+	reason string // why there is no connection, as the log has it
+	before []byte // the announcement that the broker has kept
 }
 
 func newSession(opts *Options, settings *client.Bridge) (*session, error) {
 	s := &session{opts: opts, log: opts.Log, settings: settings, queue: newQueue(settings.Queue),
-		incoming: make(chan received, 256), retained: map[string]string{}}
+		incoming: make(chan received, 256), changed: make(chan struct{}, 1), retained: map[string]string{}}
+	s.queue.lose = s.statusChanged
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, err
@@ -107,6 +111,9 @@ func newSession(opts *Options, settings *client.Bridge) (*session, error) {
 	base := settings.Topic
 	if base == "" {
 		base = "reflexd/" + host
+		if isStockHost(host) {
+			s.log.Warn("other boards have the same host name: set `topic` in the configuration, or another host name", "topic", base)
+		}
 	}
 	s.log.Debug("identity", "serial", serial, "from", file, "topic", base)
 	s.device = Device{ID: "reflexd-" + serial, Base: base, Model: Model(root(opts)), Expose: settings.Expose}
@@ -133,12 +140,14 @@ func (s *session) agent(f func(*client.Conn) error) error {
 	return f(c)
 }
 
+// run serves until outer ends or the agent ends the stream. It owns all goroutines
+// of the session, and waits for them.
 func (s *session) run(outer context.Context, stream *client.Conn) error {
 	ctx, stop := context.WithCancelCause(outer)
 	defer stop(nil)
 	atBroker, hangUp := context.WithCancel(context.WithoutCancel(outer)) // longer than ctx: the end is published, too
 	defer hangUp()
-	b, err := connect(atBroker, &dialling{settings: s.settings, id: s.device.ID, will: s.device.Base + "/availability",
+	b, err := connect(atBroker, &dialling{settings: s.settings, id: s.device.ID, will: s.availability(),
 		up: s.up, down: s.down,
 		message: func(r received) {
 			select {
@@ -147,6 +156,7 @@ func (s *session) run(outer context.Context, stream *client.Conn) error {
 			}
 		}})
 	if err != nil {
+		s.tellAgent(false, err.Error())
 		return err
 	}
 	s.broker = b
@@ -161,27 +171,47 @@ func (s *session) run(outer context.Context, stream *client.Conn) error {
 	<-ctx.Done()
 	stream.Close()
 	all.Wait()
-	if s.connected.Load() {
-		last := item{topic: s.device.Base + "/availability", payload: "offline", retain: true}
-		if err := b.publish(context.Background(), &last); err != nil {
-			s.log.Debug("the end is not published", "error", err)
-		}
-	}
+	s.leave()
 	return context.Cause(ctx)
+}
+
+// leaveTime is how long the broker may take for the last message.
+const leaveTime = 2 * time.Second
+
+// leave publishes that the board is offline: a connection that is ended in order
+// has no last will.
+func (s *session) leave() {
+	if !s.connected.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	if err := s.broker.publish(ctx, &item{topic: s.availability(), payload: "offline", retain: true}); err != nil {
+		s.log.Debug("the end is not published", "error", err)
+	}
+}
+
+func (s *session) availability() string { return s.device.Base + "/availability" }
+
+// tellAgent reports whether the broker is connected, or why not.
+func (s *session) tellAgent(connected bool, why string) {
+	if err := s.agent(func(c *client.Conn) error { return c.Broker(connected, why) }); err != nil {
+		s.log.Debug("the agent does not know the state of the broker", "connected", connected, "error", err)
+	}
 }
 
 // up notes that the broker is connected; the sender then tells it everything.
 func (s *session) up() {
 	s.connected.Store(true)
-	s.greet.Store(true)
-	s.queue.wake()
+	s.again()
 }
 
-// down notes that it is not. One line in the log tells each cause.
+// down notes that it is not. Each cause is one line in the log; that the connection
+// is lost comes after what the broker says of it, and adds nothing.
 func (s *session) down(why error) {
 	was := s.connected.Swap(false)
 	s.mu.Lock()
-	news := s.reason != why.Error() && (was || s.reason == "" || why.Error() != "the connection is lost")
+	news := s.reason != why.Error() && (was || s.reason == "" || why != errLost)
 	if news {
 		s.reason = why.Error()
 	}
@@ -189,10 +219,8 @@ func (s *session) down(why error) {
 	if !news {
 		return
 	}
-	s.log.Warn("broker disconnected", "broker", s.settings.Broker, "why", why)
-	if err := s.agent(func(c *client.Conn) error { return c.Broker(false, why.Error()) }); err != nil {
-		s.log.Debug("the agent does not know that the broker is disconnected", "error", err)
-	}
+	s.log.Warn("broker disconnected", "broker", s.settings.Broker, "id", s.device.ID, "why", why)
+	s.tellAgent(false, why.Error())
 }
 
 // read takes the notices of the agent, until it ends the stream.
@@ -209,42 +237,51 @@ func (s *session) read(stream *client.Conn) error {
 			s.queue.put(s.eventItem(&n))
 		case "publish":
 			s.queue.put(s.publishItem(&n))
+		case "summary":
+			s.statusChanged()
 		case "lost":
 			s.log.Warn("the agent's stream is too fast: all states are read again", "lost", n.Count)
-			s.greet.Store(true)
-			s.queue.wake()
+			s.again()
 		}
 	}
 }
 
-// send publishes what is queued, one after the other.
+// send publishes what is queued, one after the other: nothing else publishes while
+// the session lasts.
 func (s *session) send(ctx context.Context) {
 	for ctx.Err() == nil {
-		if s.connected.Load() && s.greet.Swap(false) {
-			if err := s.welcome(ctx); err != nil {
-				s.log.Debug("the broker was not told everything", "error", err)
-				s.greet.Store(true)
-				s.rest(ctx, time.Second)
-				continue
+		switch it, ok := s.next(ctx); {
+		case ok:
+			s.sendOne(ctx, it)
+		default:
+			select {
+			case <-ctx.Done():
+			case <-s.queue.more:
 			}
 		}
-		it, ok := item{}, false
-		if s.connected.Load() {
-			it, ok = s.queue.take()
-		}
-		if !ok {
-			s.await(ctx)
-			continue
-		}
-		s.sendOne(ctx, it)
 	}
 }
 
-func (s *session) await(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-s.queue.more:
+// next returns what is to be published next. First a broker that has just been
+// connected is told everything.
+func (s *session) next(ctx context.Context) (it item, ok bool) {
+	if !s.connected.Load() {
+		return item{}, false
 	}
+	if s.greet.Swap(false) {
+		if err := s.welcome(ctx); err != nil {
+			s.log.Debug("the broker was not told everything", "error", err)
+			s.rest(ctx, time.Second)
+			s.again()
+			return item{}, false
+		}
+	}
+	if s.report.Swap(false) {
+		if it, err := s.statusItem(); err == nil {
+			return it, true
+		}
+	}
+	return s.queue.take()
 }
 
 func (s *session) rest(ctx context.Context, d time.Duration) {
@@ -273,15 +310,30 @@ func (s *session) sendOne(ctx context.Context, it item) {
 	}
 }
 
-// tick publishes the status, once a minute.
+// The status is published once a minute, and at a change at most this often.
+const (
+	statusPeriod = time.Minute
+	statusPause  = 5 * time.Second
+)
+
+// statusChanged notes that the status may be another one than before.
+func (s *session) statusChanged() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// tick has the status published.
 func (s *session) tick(ctx context.Context) {
-	for {
-		s.rest(ctx, time.Minute)
-		if ctx.Err() != nil {
-			return
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-s.changed:
+		case <-time.After(statusPeriod):
 		}
-		if it, err := s.statusItem(); err == nil {
-			s.queue.put(it)
-		}
+		s.report.Store(true)
+		s.queue.wake()
+		s.rest(ctx, statusPause)
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,60 +18,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.golang/autopaho"
-	"github.com/eclipse/paho.golang/paho"
-
 	"reflexd/agent"
 	"reflexd/client"
 	"reflexd/lab/image"
+	"reflexd/lab/mqtt"
 )
 
 // patience bounds a failure and measures nothing.
 const patience = 30 * time.Second
 
-// mosquitto is a broker on the loopback.
-type mosquitto struct {
-	t    *testing.T
-	port int
-	conf string
-	cmd  *exec.Cmd
-}
-
-func startBroker(t *testing.T, conf string) *mosquitto {
+func startBroker(t *testing.T, conf string) *mqtt.Broker {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b, err := mqtt.Start(t.TempDir(), conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &mosquitto{t: t, port: l.Addr().(*net.TCPAddr).Port, conf: filepath.Join(t.TempDir(), "conf")}
-	l.Close()
-	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nuser root\n%s\n", m.port, conf)
-	if err := os.WriteFile(m.conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	m.start()
-	t.Cleanup(m.kill)
-	return m
-}
-
-func (m *mosquitto) start() {
-	m.t.Helper()
-	m.cmd = image.Command(context.Background(), "mosquitto", "-c", m.conf)
-	if err := m.cmd.Start(); err != nil {
-		m.t.Fatal(err)
-	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", m.port)); err == nil {
-			c.Close()
-			return
-		}
-	}
-	m.t.Fatal("mosquitto does not listen")
-}
-
-func (m *mosquitto) kill() {
-	_ = m.cmd.Process.Kill()
-	_ = m.cmd.Wait()
+	t.Cleanup(b.Kill)
+	return b
 }
 
 // buffer is a log that can be read meanwhile.
@@ -97,13 +58,13 @@ func (b *buffer) String() string {
 // rig is an agent, a bridge and somebody else at the broker.
 type rig struct {
 	t      *testing.T
+	dir    string
 	socket string
 	log    *buffer // of the bridge
 	agent  *buffer // the log of the agent
 	there  chan struct{}
 	stop   func()
-	got    chan string // TOPIC PAYLOAD, with an r for retained
-	other  *autopaho.ConnectionManager
+	other  *mqtt.Client
 }
 
 const rules = `
@@ -114,14 +75,17 @@ rules:
   - {when: {mqtt: kept, at_start: true}, do: {log: "kept ${PAYLOAD} ${RETAINED:-0}"}}
   - {when: {event: chime}, mode: parallel, do: [{publish: {topic: chime, text: "${N}"}}, {log: "published ${N}"}], on_failure: {log: "lost ${ERROR}"}}
   - {when: {broker: disconnected}, do: {log: "away ${REASON}"}}
+  - {name: off, when: {event: off}, do: {log: off}}
 `
 
-func start(t *testing.T, mqtt string) *rig {
+// start starts an agent with the section mqtt and more sections, in which DIR is
+// its folder, and a bridge.
+func start(t *testing.T, mqtt string, more ...string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100), got: make(chan string, 20_000)}
+	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100)}
 	file := filepath.Join(dir, "c.yaml")
-	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules+strings.ReplaceAll(strings.Join(more, "\n"), "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, ps, err := agent.Load([]string{file})
@@ -164,58 +128,29 @@ func (r *rig) connected() {
 	}
 }
 
-// observe connects another client, which subscribes to everything.
+// observe connects another client, which receives everything.
 func (r *rig) observe(port int) {
 	r.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r.t.Cleanup(cancel)
-	u, _ := url.Parse(fmt.Sprint("mqtt://127.0.0.1:", port))
-	m, err := autopaho.NewConnection(ctx, autopaho.ClientConfig{ServerUrls: []*url.URL{u}, KeepAlive: 20,
-		ReconnectBackoff: func(int) time.Duration { return 50 * time.Millisecond },
-		OnConnectionUp: func(m *autopaho.ConnectionManager, _ *paho.Connack) {
-			go m.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: 1}}})
-		},
-		ClientConfig: paho.ClientConfig{ClientID: "other", OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
-			s := p.Packet.Topic + " " + string(p.Packet.Payload)
-			if p.Packet.Retain {
-				s += " r"
-			}
-			r.got <- s
-			return true, nil
-		}}}})
-	if err == nil {
-		err = m.AwaitConnection(ctx)
-	}
+	c, err := mqtt.Connect(r.t.Context(), port)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.other = m
+	r.other = c
 }
 
 func (r *rig) publish(topic, payload string, retain bool) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if _, err := r.other.Publish(ctx, &paho.Publish{Topic: topic, Payload: []byte(payload), QoS: 1, Retain: retain}); err != nil {
-		r.t.Fatal(topic, err)
+	if err := r.other.Publish(r.t.Context(), topic, payload, retain); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
-// expect waits for a message at the broker.
+// expect waits for a message at the broker: "TOPIC PAYLOAD", with " r" if it was
+// retained.
 func (r *rig) expect(want string) {
 	r.t.Helper()
-	late := time.After(patience)
-	var seen []string
-	for {
-		select {
-		case s := <-r.got:
-			if s == want {
-				return
-			}
-			seen = append(seen, s)
-		case <-late:
-			r.t.Fatalf("%q is not published, but %.2000q\n%s", want, seen, r.log)
-		}
+	if _, err := r.other.Await(patience, func(m mqtt.Message) bool { return m.String() == want }); err != nil {
+		r.t.Fatalf("%q: %v\n%s", want, err, r.log)
 	}
 }
 
@@ -253,20 +188,18 @@ func (r *rig) emit(n int) {
 	})
 }
 
-func plainMQTT(m *mosquitto, more string) string {
-	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.port, more)
+func plainMQTT(m *mqtt.Broker, more string) string {
+	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.Port, more)
 }
 
 func TestStatesCommandsAndMessages(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ", homeassistant: true"))
 	r.connected()
-	r.observe(m.port)
-	for _, want := range []string{"reflexd/porch/availability online r", "reflexd/porch/var/mode day r"} {
-		t.Log(want)
-		r.other.Subscribe(context.Background(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "#"}}})
-		r.expect(want)
-	}
+	r.observe(m.Port)
+	r.expect("reflexd/porch/availability online r")
+	r.observe(m.Port)
+	r.expect("reflexd/porch/var/mode day r")
 	r.publish("reflexd/porch/var/mode/set", "night", false)
 	r.expect("reflexd/porch/var/mode night")
 	if r.value("var/mode") != "night" {
@@ -290,10 +223,10 @@ func TestStatesCommandsAndMessages(t *testing.T) {
 
 // Nothing but what the configuration names does anything.
 func TestHostileMessages(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
+	m := startBroker(t, "allow_anonymous true\nmax_queued_messages 0")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
-	r.observe(m.port)
+	r.observe(m.Port)
 	r.publish("reflexd/porch/var/mode/set", "night", true) // retained: the bridge has it live as well
 	r.expect("reflexd/porch/var/mode night")
 	r.call(func(c *client.Conn) error { _, err := c.Set("var/mode", "day"); return err })
@@ -302,10 +235,12 @@ func TestHostileMessages(t *testing.T) {
 		{"reflexd/porch/var/note/set", "\xff"}, {"reflexd/porch/var/note/set", strings.Repeat("x", 5000)}, {"reflexd/porch/line/mode/set", "ON"},
 		{"reflexd/porch/play/a", strings.Repeat("y", 1<<20)}, {"reflexd/porch/play/a", strings.Repeat("\x01", 4000)},
 		{"reflexd/porch/var/mode/set/set", "night"}, {"reflexd/porch/rule/x/set", "x"}, {"reflexd/other/var/mode/set", "night"},
+		{"reflexd/porch//", "x"}, {"reflexd/porch", "x"}, {"reflexd/porch/" + strings.Repeat("z", 600), "x"},
+		{"homeassistant/device/reflexd-10000000abcdef01/config", strings.Repeat("[", 100_000)}, {"homeassistant/device/reflexd-10000000abcdef01/config", ""},
 	} {
 		r.publish(hostile[0], hostile[1], false)
 	}
-	for i := range 2000 {
+	for i := range 10_000 {
 		r.publish(fmt.Sprint("reflexd/porch/flood", i%7), "x", false)
 	}
 	r.publish("reflexd/porch/play/last", "x", false)
@@ -335,8 +270,8 @@ func TestBrokerAwayAndBack(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
-	r.observe(m.port)
-	m.kill()
+	r.observe(m.Port)
+	m.Kill()
 	r.waitFor(r.agent, "away")
 	r.emit(1)
 	r.emit(2)
@@ -344,7 +279,9 @@ func TestBrokerAwayAndBack(t *testing.T) {
 		r.call(func(c *client.Conn) error { _, err := c.Set("note", v); return err })
 	}
 	begun := time.Now()
-	m.start()
+	if err := m.Again(); err != nil {
+		t.Fatal(err)
+	}
 	r.connected()
 	if took := time.Since(begun); took > 15*time.Second {
 		t.Error("it took", took)
@@ -366,11 +303,11 @@ func TestFrozenBroker(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()
-	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := m.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	r.waitFor(r.agent, "away")
-	if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := m.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	r.connected()
@@ -386,7 +323,7 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := startBroker(t, "password_file "+users)
-	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.port, password))
+	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.Port, password))
 	r.waitFor(r.log, "broker refuses the connection: not authorized")
 	opts := Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}
 	if err := Check(context.Background(), opts, &buffer{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
@@ -413,7 +350,7 @@ func TestLastWill(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ", homeassistant: true"))
 	r.connected()
-	r.observe(m.port)
+	r.observe(m.Port)
 	r.expect("reflexd/porch/availability online r")
 	r.stop()
 	r.expect("reflexd/porch/availability offline")
@@ -445,7 +382,7 @@ func TestHomeAssistantStarts(t *testing.T) {
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ", homeassistant: true"))
 	r.connected()
-	r.observe(m.port)
+	r.observe(m.Port)
 	device := Device{ID: "reflexd-10000000abcdef01", Base: "reflexd/porch", Model: "Raspberry Pi 4 Model B Rev 1.4", Version: "test", HA: client.HomeAssistant{Prefix: "homeassistant"},
 		Expose: []client.Exposed{{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}}, {Kind: "var", Name: "note", As: "text", Settable: true}}}
 	payload, _ := device.Payload()
@@ -467,4 +404,86 @@ func TestHomeAssistantStarts(t *testing.T) {
 	r.expect(device.Topic() + " " + string(gone))
 	r.expect(device.Topic() + " " + string(payload))
 	r.expect("reflexd/porch/line/lamp ")
+}
+
+const values = `
+sensors: {heat: {path: DIR/heat, scale: 0.001, unit: °C, every: 100ms}}
+counters: {gas: {line: meter, scale: 0.01, unit: m³}}
+pwm: {fan: {chip: none}}
+lines: {meter: {input: "none:1"}}
+`
+
+// Sensors, counters and PWM outputs: what cannot be read is an empty message, which
+// the broker does not keep.
+func TestValues(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, expose: [heat, gas, fan, meter]}", m.Port), values)
+	r.observe(m.Port)
+	r.connected()
+	heat := filepath.Join(r.dir, "heat")
+	if err := os.WriteFile(heat+"~", []byte("21500"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(heat+"~", heat); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("p/sensor/heat 21.5")
+	r.call(func(c *client.Conn) error { _, err := c.Set("counter/gas", "1234.5"); return err })
+	r.expect("p/counter/gas 1234.5")
+	r.publish("p/sensor/heat/set", "1", false)
+	r.publish("p/counter/gas/set", "1", false)
+	r.publish("p/pwm/fan/set", "101", false)
+	r.publish("p/pwm/fan/set", "40", false) // there is no chip: it fails, and the status counts it
+	if err := os.Remove(heat); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("p/sensor/heat ")
+	if r.value("counter/gas") != "1234.5" {
+		t.Error(r.value("counter/gas"))
+	}
+	r.stop()
+	r.observe(m.Port)
+	r.expect("p/counter/gas 1234.5 r")
+	r.publish("p/end", "", false)
+	for s := ""; s != "p/end "; {
+		if s = (<-r.other.Messages).String(); strings.HasPrefix(s, "p/sensor/") || strings.HasPrefix(s, "p/pwm/") || strings.HasPrefix(s, "p/line/") {
+			t.Errorf("the broker keeps %q", s)
+		}
+	}
+}
+
+// The status is published at a change, too.
+func TestStatusAtAChange(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	r := start(t, plainMQTT(m, ""))
+	r.observe(m.Port)
+	r.connected()
+	status := func(want string) {
+		t.Helper()
+		if _, err := r.other.Await(patience, func(m mqtt.Message) bool {
+			return m.Topic == "reflexd/porch/status" && strings.Contains(m.Payload, want)
+		}); err != nil {
+			t.Fatal(want, err)
+		}
+	}
+	status(`"disabled":null`)
+	r.call(func(c *client.Conn) error { return c.Enable("off", false) })
+	status(`"disabled":["off"]`)
+	r.publish("reflexd/porch/flood", "", false) // which a rule matches
+	r.publish("reflexd/porch/var/mode/set", "noon", false)
+	status(`"dropped":1`)
+}
+
+// Two boards with the same client id do not throw each other out again and again.
+func TestEqualClientIDs(t *testing.T) {
+	m := startBroker(t, "allow_anonymous true")
+	first := start(t, plainMQTT(m, ""))
+	first.connected()
+	second := start(t, strings.Replace(plainMQTT(m, ""), "porch", "clone", 1))
+	second.connected()
+	first.waitFor(first.log, "perhaps another client has the same client id")
+	second.waitFor(second.log, "perhaps another client has the same client id")
+	if n := strings.Count(first.log.String()+second.log.String(), "broker connected"); n > 12 {
+		t.Error(n, "connections")
+	}
 }

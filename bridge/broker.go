@@ -32,6 +32,17 @@ const (
 	mostPacket = 64 << 10
 	// longestPause is between two attempts to connect, give or take a fifth.
 	longestPause = 8 * time.Second
+	// shortest is how long a connection lasts that is none too short.
+	shortest = 10 * time.Second
+	// longestPauseShort is the longest pause if all connections were too short.
+	longestPauseShort = time.Minute
+)
+
+// errLost is the end of a connection of which the broker has said nothing,
+// errLostAgain that of one more that was short.
+var (
+	errLost      = errors.New("the connection is lost")
+	errLostAgain = errors.New("the connection is lost again and again within seconds: perhaps another client has the same client id")
 )
 
 // received is a message from the broker.
@@ -39,7 +50,6 @@ type received struct {
 	topic    string
 	payload  []byte
 	retained bool
-	by       int // number of the subscription, 0 if the broker does not say
 }
 
 // dialling is what a broker is connected with.
@@ -56,7 +66,7 @@ type dialling struct {
 type broker struct{ manager *autopaho.ConnectionManager }
 
 func connect(ctx context.Context, d *dialling) (*broker, error) {
-	address, err := address(d.settings.Broker)
+	server, err := address(d.settings.Broker)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +74,25 @@ func connect(ctx context.Context, d *dialling) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, err := password(d.settings)
+	secret, err := password(d.settings)
 	if err != nil {
 		return nil, err
 	}
+	var back backoff
 	expiry, packet := uint32(0), uint32(mostPacket)
 	cfg := autopaho.ClientConfig{
-		ServerUrls: []*url.URL{address}, TlsCfg: secure, KeepAlive: keepAlive, CleanStartOnInitialConnection: true,
-		ConnectTimeout: connectTimeout, ReconnectBackoff: pause,
-		ConnectUsername: d.settings.User, ConnectPassword: password,
-		OnConnectionUp:   func(*autopaho.ConnectionManager, *paho.Connack) { d.up() },
-		OnConnectionDown: func() bool { d.down(errors.New("the connection is lost")); return true },
-		OnConnectError:   func(err error) { d.down(explain(err)) },
+		ServerUrls: []*url.URL{server}, TlsCfg: secure, KeepAlive: keepAlive, CleanStartOnInitialConnection: true,
+		ConnectTimeout: connectTimeout, ReconnectBackoff: back.pause,
+		ConnectUsername: d.settings.User, ConnectPassword: secret,
+		OnConnectionUp: func(*autopaho.ConnectionManager, *paho.Connack) {
+			back.begin(time.Now())
+			d.up()
+		},
+		OnConnectionDown: func() bool {
+			d.down(back.end(time.Now()))
+			return true
+		},
+		OnConnectError: func(err error) { d.down(explain(err)) },
 		ConnectPacketBuilder: func(c *paho.Connect, _ *url.URL) (*paho.Connect, error) {
 			c.CleanStart = true
 			c.Properties = &paho.ConnectProperties{SessionExpiryInterval: &expiry, MaximumPacketSize: &packet}
@@ -85,11 +102,7 @@ func connect(ctx context.Context, d *dialling) (*broker, error) {
 			ClientID: d.id, PacketTimeout: publishTimeout,
 			OnServerDisconnect: func(p *paho.Disconnect) { d.down(disconnection(p)) },
 			OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
-				r := received{topic: p.Packet.Topic, payload: p.Packet.Payload, retained: p.Packet.Retain}
-				if p.Packet.Properties != nil && p.Packet.Properties.SubscriptionIdentifier != nil {
-					r.by = *p.Packet.Properties.SubscriptionIdentifier
-				}
-				d.message(r)
+				d.message(received{topic: p.Packet.Topic, payload: p.Packet.Payload, retained: p.Packet.Retain})
 				return true, nil
 			}},
 		},
@@ -104,16 +117,44 @@ func connect(ctx context.Context, d *dialling) (*broker, error) {
 	return &broker{m}, nil
 }
 
-// pause is how long to wait before an attempt. Boards that lost the same broker
-// do not come back all at once.
-func pause(attempt int) time.Duration {
-	if attempt == 0 {
-		return time.Duration(rand.Int64N(int64(300 * time.Millisecond)))
+// backoff decides how long to wait before the next connection. Two clients with the
+// same id throw each other out, and not every broker says so: after connections that
+// were short it waits longer. The connection manager uses it from one goroutine.
+type backoff struct {
+	begun time.Time
+	short int // how many connections in a row were
+}
+
+func (b *backoff) begin(now time.Time) { b.begun = now }
+
+// end notes that the connection is lost, and returns what there is to say of it.
+func (b *backoff) end(now time.Time) error {
+	if now.Sub(b.begun) >= shortest {
+		b.short = 0
+		return errLost
 	}
-	d := min(longestPause, time.Second<<min(attempt-1, 10))
+	if b.short++; b.short < 3 {
+		return errLost
+	}
+	return errLostAgain
+}
+
+// pause is how long to wait before an attempt since the connection was lost. Boards
+// that lost the same broker do not come back all at once.
+func (b *backoff) pause(attempt int) time.Duration {
+	d := longestPause
+	switch {
+	case b.short > 1 && attempt == 0:
+		d = min(longestPauseShort, time.Second<<min(b.short-2, 10))
+	case attempt == 0:
+		return time.Duration(rand.Int64N(int64(300 * time.Millisecond)))
+	case attempt < 4:
+		d = time.Second << (attempt - 1)
+	}
 	return d*4/5 + time.Duration(rand.Int64N(int64(d*2/5)))
 }
 
+// address returns the URL of a broker, with its port.
 func address(broker string) (*url.URL, error) {
 	u, err := url.Parse(broker)
 	if err != nil {
@@ -227,22 +268,17 @@ func (b *broker) publish(ctx context.Context, it *item) error {
 	return err
 }
 
-// subscription is one topic filter. Its place in a list, from 1, is its number.
-type subscription struct {
-	filter   string
-	retained bool // also what the broker has kept
-}
-
-func (b *broker) subscribe(ctx context.Context, number int, s subscription) error {
+// subscribe subscribes to a filter; retained says that what the broker has kept is
+// wanted, too.
+func (b *broker) subscribe(ctx context.Context, filter string, retained bool) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	options := paho.SubscribeOptions{Topic: s.filter, QoS: 1, NoLocal: true, RetainHandling: 2}
-	if s.retained {
+	options := paho.SubscribeOptions{Topic: filter, QoS: 1, NoLocal: true, RetainHandling: 2}
+	if retained {
 		options.RetainHandling = 0
 	}
-	if _, err := b.manager.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{options},
-		Properties: &paho.SubscribeProperties{SubscriptionIdentifier: &number}}); err != nil {
-		return fmt.Errorf("subscribe to %s: %w", s.filter, err)
+	if _, err := b.manager.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{options}}); err != nil {
+		return fmt.Errorf("subscribe to %s: %w", filter, err)
 	}
 	return nil
 }

@@ -46,9 +46,12 @@ func (d *Device) Payload() ([]byte, error) {
 	}
 	return json.Marshal(object{
 		"device": device, "origin": object{"name": "reflexd", "sw_version": d.Version},
-		"availability_topic": d.Base + "/availability", "qos": 1, "components": components,
+		"availability": []object{d.available()}, "qos": 1, "components": components,
 	})
 }
+
+// available says when anything of the board is available.
+func (d *Device) available() object { return object{"topic": d.Base + "/availability"} }
 
 // add adds the components of x: one, and a trigger for each event of a button.
 func (d *Device) add(components object, x *client.Exposed) {
@@ -64,27 +67,66 @@ func (d *Device) add(components object, x *client.Exposed) {
 			components[key+"_"+plain(event)] = object{"platform": "device_automation", "automation_type": "trigger", "type": event, "subtype": x.Name,
 				"topic": topic, "payload": event, "value_template": "{{ value_json.event_type }}"}
 		}
+	} else if x.Kind != "var" && x.Kind != "counter" {
+		// The state is empty, and not retained, while nobody knows it.
+		c["availability_mode"] = "all"
+		c["availability"] = []object{d.available(), {"topic": topic, "value_template": "{{ 'online' if value else 'offline' }}"}}
 	}
 	c["state_topic"] = topic
 	if x.Settable {
 		c["command_topic"] = topic + "/set"
 	}
-	if x.Class != "" {
-		c["device_class"] = x.Class
+	if class := classOf(x); class != "" {
+		c["device_class"] = class
 	}
-	switch x.As {
-	case "select":
-		c["options"] = x.Values
-	case "number":
-		c["min"], c["max"], c["step"], c["mode"] = -1_000_000, 1_000_000, 0.001, "box"
-	case "sensor":
-		if x.Unit != "" {
-			c["state_class"] = "measurement"
-		}
-	}
-	if x.Unit != "" && (x.As == "number" || x.As == "sensor") {
+	if x.Unit != "" {
 		c["unit_of_measurement"] = x.Unit
 	}
+	describe(c, x)
+}
+
+// describe adds what only things that are exposed as x is have.
+func describe(c object, x *client.Exposed) {
+	const onOff = "{{ 'ON' if value | float(0) > 0 else 'OFF' }}"
+	topic, set := c["state_topic"], c["command_topic"]
+	switch level := x.Kind == "pwm"; {
+	case x.As == "select":
+		c["options"] = x.Values
+	case level && x.As == "number":
+		c["min"], c["max"], c["step"], c["mode"] = 0, 100, 1, "slider"
+	case x.As == "number":
+		c["min"], c["max"], c["step"], c["mode"] = -1_000_000, 1_000_000, 0.001, "box"
+	case level && x.As == "light":
+		c["state_value_template"], c["on_command_type"] = onOff, "brightness"
+		c["brightness_state_topic"], c["brightness_command_topic"], c["brightness_scale"] = topic, set, 100
+	case level && x.As == "fan":
+		c["state_value_template"], c["percentage_value_template"] = onOff, "{{ value | float(0) | round | int }}"
+		c["percentage_state_topic"], c["percentage_command_topic"] = topic, set
+	case x.Kind == "sensor" && x.As == "binary_sensor":
+		c["value_template"] = "{{ 'ON' if value | float(0) != 0 else 'OFF' }}" // as the language has it
+	case x.Kind == "counter":
+		c["state_class"] = "total_increasing"
+	case x.As == "sensor" && x.Unit != "":
+		c["state_class"] = "measurement"
+	}
+}
+
+// classByUnit are the device classes of sensors that are the only one with a unit,
+// or by far the usual one.
+var classByUnit = map[string]string{"°C": "temperature", "°F": "temperature", "V": "voltage", "mV": "voltage", "A": "current", "mA": "current",
+	"W": "power", "kW": "power", "lx": "illuminance", "Hz": "frequency", "kHz": "frequency", "kPa": "pressure", "hPa": "pressure"}
+
+// classOf returns the device class of x, "" if it has none.
+func classOf(x *client.Exposed) string {
+	switch {
+	case x.Class != "" || x.As != "sensor":
+		return x.Class
+	case x.Kind != "counter":
+		return classByUnit[x.Unit]
+	case x.Unit == "kWh" || x.Unit == "Wh":
+		return "energy"
+	}
+	return ""
 }
 
 // entity returns s as the second half of an entity id.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -42,13 +43,16 @@ func Serial(root string) (serial, file string) {
 	return "", ""
 }
 
+// stockHosts are host names of images as they are downloaded.
+var stockHosts = []string{"raspberrypi", "localhost", "debian", "ubuntu", "dietpi", "alarmpi", "openwrt", "buildroot", "orangepi", "bananapi",
+	"nanopi", "rock", "beaglebone", "armbian", "(none)"}
+
+func isStockHost(name string) bool {
+	return slices.ContainsFunc(stockHosts, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
 func isStock(serial string) bool {
-	for _, s := range stock {
-		if strings.EqualFold(serial, s) {
-			return true
-		}
-	}
-	return strings.Trim(serial, "0") == ""
+	return strings.Trim(serial, "0") == "" || slices.ContainsFunc(stock, func(s string) bool { return strings.EqualFold(serial, s) })
 }
 
 // plain returns s in letters, digits and -, differently for each s.

@@ -10,9 +10,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -34,13 +37,30 @@ func (s *session) receive(ctx context.Context) {
 	}
 }
 
-// drop counts a message that is not taken, and logs one a minute.
-func (s *session) drop(name string, why error) {
-	n := s.dropped.Add(1)
-	now, last := time.Now().Unix(), s.warned.Load()
-	if now-last >= 60 && s.warned.CompareAndSwap(last, now) {
-		s.log.Warn("a message is dropped", "topic", fmt.Sprintf("%.100q", name), "why", why, "dropped", n)
+// sparse counts what others can make happen as often as they like, and has the
+// log get one line a minute of it. Its owner is one goroutine; others may only read
+// the count.
+type sparse struct {
+	count  atomic.Int64
+	logged time.Time
+}
+
+// tell counts one more. It reports whether the log is to have it.
+func (s *sparse) tell(now time.Time) bool {
+	s.count.Add(1)
+	if !s.logged.IsZero() && now.Sub(s.logged) < time.Minute {
+		return false
 	}
+	s.logged = now
+	return true
+}
+
+// drop counts a message that is not taken.
+func (s *session) drop(name string, why error) {
+	if s.drops.tell(time.Now()) {
+		s.log.Warn("a message is dropped", "topic", fmt.Sprintf("%.100q", name), "why", why, "dropped", s.drops.count.Load())
+	}
+	s.statusChanged()
 }
 
 func (s *session) take(r received) error {
@@ -86,12 +106,13 @@ func (s *session) seen(payload []byte) {
 // owned notes what somebody else publishes as our availability: the last will of
 // our own connection before, or another board with the same topic.
 func (s *session) owned(payload string) {
-	if payload == "online" {
-		s.log.Error("another client publishes under the same topic: set `topic` in one of the two configurations", "topic", s.device.Base)
-		return
-	}
-	if payload == "offline" {
-		s.queue.put(item{topic: s.device.Base + "/availability", payload: "online", retain: true, state: true})
+	switch payload {
+	case "online":
+		if s.foreign.tell(time.Now()) {
+			s.log.Error("another client publishes under the same topic: set `topic` in one of the two configurations", "topic", s.device.Base)
+		}
+	case "offline":
+		s.queue.put(item{topic: s.availability(), payload: "online", retain: true, state: true})
 	}
 }
 
@@ -110,16 +131,15 @@ const longestValue = 1024
 
 func (s *session) set(x *client.Exposed, r received) error {
 	to := string(r.payload)
-	if x.Kind == "line" {
-		to = strings.ToLower(to)
-	}
 	switch {
 	case r.retained:
-		return fmt.Errorf("a retained command is ignored: it may be old")
+		return errors.New("a retained command is ignored: it may be old")
 	case len(to) > longestValue || !utf8.ValidString(to) || strings.Contains(to, "\x00"):
 		return fmt.Errorf("the value is longer than %d bytes, holds a NUL, or is not UTF-8", longestValue)
-	case x.Kind == "line" && to != "on" && to != "off" && to != "toggle":
-		return fmt.Errorf("expected ON, OFF or TOGGLE, found %.20q", to)
+	}
+	to, err := order(x.Kind, to)
+	if err != nil {
+		return err
 	}
 	return s.agent(func(c *client.Conn) error {
 		_, err := c.Set(x.Kind+"/"+x.Name, to)
@@ -127,41 +147,59 @@ func (s *session) set(x *client.Exposed, r received) error {
 	})
 }
 
-// deliver brings a message to the agent's rules, once: a broker sends it for
-// each subscription that matches.
+// order returns what the agent calls the value of a command.
+func order(kind, value string) (string, error) {
+	if kind == "var" {
+		return value, nil
+	}
+	word := strings.ToLower(value)
+	switch {
+	case word == "on" || word == "off" || word == "toggle":
+		return word, nil
+	case kind != "pwm":
+		return "", fmt.Errorf("expected ON, OFF or TOGGLE, found %.20q", value)
+	}
+	level := strings.TrimSuffix(word, "%")
+	if n, err := strconv.ParseFloat(level, 64); err != nil || !(n >= 0 && n <= 100) {
+		return "", fmt.Errorf("expected ON, OFF, TOGGLE or a number from 0 to 100, found %.20q", value)
+	}
+	return level + "%", nil
+}
+
+// deliver brings a message to the agent's rules.
 func (s *session) deliver(rest string, r received) error {
-	first := slices.IndexFunc(s.settings.Subscribe, func(f client.Subscription) bool { return topic.Match(f.Filter, rest) })
 	m := client.Message{Topic: rest, Payload: string(r.payload), Retained: r.retained}
 	if _, own := topic.Reserved(rest); own {
-		return fmt.Errorf("the topic is one of the bridge's own")
+		return errors.New("the topic is one of the bridge's own, and nothing that can be set is exposed there")
 	}
 	switch whole, err := json.Marshal(m); {
-	case first < 0:
-		return fmt.Errorf("no rule matches")
-	case r.by > 0 && r.by != first+1 && !r.retained:
-		return nil // it comes again, by the first one that matches
+	case !slices.ContainsFunc(s.settings.Subscribe, func(f client.Subscription) bool { return topic.Match(f.Filter, rest) }):
+		return errors.New("no rule matches")
 	case err != nil || len(whole) > client.MaxRequest-200:
 		return fmt.Errorf("the message is too long for a rule: about %d bytes are allowed", client.MaxRequest-200)
-	case r.retained && !s.freshlyRetained(&m):
+	case r.retained && s.hasSeen(&m):
 		return nil
 	}
-	return s.agent(func(c *client.Conn) error { return c.Deliver(m) })
+	err := s.agent(func(c *client.Conn) error { return c.Deliver(m) })
+	if err == nil && r.retained {
+		s.saw(&m)
+	}
+	return err
 }
 
 // mostRetained is how many retained messages are told apart.
 const mostRetained = 1000
 
-// freshlyRetained reports whether rules have not seen a retained message yet: it
-// comes again with each connection.
-func (s *session) freshlyRetained(m *client.Message) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old, ok := s.retained[m.Topic]; ok && old == m.Payload {
-		return false
-	}
+// hasSeen reports whether rules have seen a retained message already: it comes again
+// with each connection.
+func (s *session) hasSeen(m *client.Message) bool {
+	old, ok := s.retained[m.Topic]
+	return ok && old == m.Payload
+}
+
+func (s *session) saw(m *client.Message) {
 	if len(s.retained) >= mostRetained {
 		clear(s.retained)
 	}
 	s.retained[m.Topic] = m.Payload
-	return true
 }

@@ -7,17 +7,25 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"reflexd/client"
+	"reflexd/client/topic"
 )
 
-// stateItem is a state of something that is exposed.
+// stateItem is a state of something that is exposed. One that is not known is empty:
+// the broker then keeps none.
 func (s *session) stateItem(kind, name, state string) item {
-	if kind == "line" {
+	switch kind {
+	case "line":
 		state = strings.ToUpper(state)
+	case "pwm":
+		state = strings.TrimSuffix(state, "%")
 	}
 	return item{topic: s.device.Base + "/" + kind + "/" + name, payload: state, retain: true, state: true}
 }
@@ -44,7 +52,8 @@ func (s *session) publishItem(n *client.Notice) item {
 		expire: seconds("expire"), until: time.Now().Add(seconds("within"))}
 }
 
-// statusItem is the agent's state.
+// statusItem is the state of the agent and of the bridge. It is for the goroutine
+// that sends.
 func (s *session) statusItem() (item, error) {
 	var sum client.Summary
 	err := s.agent(func(c *client.Conn) (err error) {
@@ -56,26 +65,33 @@ func (s *session) statusItem() (item, error) {
 	}
 	s.device.Version = sum.Version
 	payload, err := json.Marshal(object{"version": sum.Version, "bridge": s.opts.Version, "board": s.device.Model, "uptime": int(sum.Uptime),
-		"events": sum.Events, "reloads": sum.Reloads, "rules": sum.Rules, "lost": s.queue.losses(), "dropped": s.dropped.Load()})
+		"events": sum.Events, "reloads": sum.Reloads, "rules": sum.Rules, "disabled": sum.Disabled, "losses": sum.Losses,
+		"unsent": s.queue.losses(), "dropped": s.drops.count.Load()})
 	return item{topic: s.device.Base + "/status", payload: string(payload), retain: true, state: true}, err
 }
 
-// subscriptions are all topic filters, those of rules first: their numbers begin
-// with 1.
-func (s *session) subscriptions() []subscription {
-	var all []subscription
+// subscriptions returns the filters of what rules wait for, of commands and of what
+// concerns the bridge itself, and whether retained messages are wanted. No topic
+// matches two of them: nothing is to be set twice.
+func (s *session) subscriptions() map[string]bool {
 	base := s.device.Base
+	wanted := map[string]bool{s.availability(): false, s.device.ha() + "/device/" + s.device.ID + "/config": true}
 	for _, rule := range s.settings.Subscribe {
-		all = append(all, subscription{base + "/" + rule.Filter, rule.Retained})
+		wanted[base+"/"+rule.Filter] = rule.Retained
 	}
 	for _, x := range s.device.Expose {
 		if x.Settable {
-			all = append(all, subscription{base + "/" + x.Kind + "/" + x.Name + "/set", false})
+			wanted[base+"/"+x.Kind+"/"+x.Name+"/set"] = false
 		}
 	}
-	all = append(all, subscription{base + "/availability", false}, subscription{s.device.ha() + "/device/" + s.device.ID + "/config", true})
 	if s.settings.HomeAssistant != nil {
-		all = append(all, subscription{s.device.HA.Prefix + "/status", false})
+		wanted[s.device.HA.Prefix+"/status"] = false
+	}
+	all := map[string]bool{}
+	for _, filter := range topic.Disjoint(slices.Sorted(maps.Keys(wanted)), base+"/#") {
+		for other, retained := range wanted {
+			all[filter] = all[filter] || retained && topic.Covers(filter, other)
+		}
 	}
 	return all
 }
@@ -91,8 +107,9 @@ func (d *Device) ha() string {
 // welcome tells a broker that has just been connected everything: the board's
 // announcement, all states, and at last that it is there.
 func (s *session) welcome(ctx context.Context) error {
-	for i, sub := range s.subscriptions() {
-		if err := s.broker.subscribe(ctx, i+1, sub); err != nil {
+	filters := s.subscriptions()
+	for _, filter := range slices.Sorted(maps.Keys(filters)) {
+		if err := s.broker.subscribe(ctx, filter, filters[filter]); err != nil {
 			return err
 		}
 	}
@@ -103,7 +120,11 @@ func (s *session) welcome(ctx context.Context) error {
 	if err := s.announce(ctx); err != nil {
 		return err
 	}
-	for _, it := range append(s.states(), status, item{topic: s.device.Base + "/availability", payload: "online", retain: true}) {
+	states, err := s.states()
+	if err != nil {
+		return err
+	}
+	for _, it := range append(states, status, item{topic: s.availability(), payload: "online", retain: true}) {
 		if err := s.broker.publish(ctx, &it); err != nil {
 			return fmt.Errorf("publish %s: %w", it.topic, err)
 		}
@@ -112,35 +133,29 @@ func (s *session) welcome(ctx context.Context) error {
 	s.reason = ""
 	s.mu.Unlock()
 	s.log.Info("broker connected", "broker", s.settings.Broker, "topic", s.device.Base, "id", s.device.ID)
-	err = s.agent(func(c *client.Conn) error { return c.Broker(true, "") })
-	if err == nil && s.opts.Connected != nil {
+	s.tellAgent(true, "")
+	if s.opts.Connected != nil {
 		s.opts.Connected()
 	}
-	return err
+	return nil
 }
 
-// states reads the states of all that is exposed. One that is not known is left
-// out.
-func (s *session) states() []item {
-	var all []item
-	err := s.agent(func(c *client.Conn) error {
+// states reads the states of all that is exposed.
+func (s *session) states() (all []item, err error) {
+	err = s.agent(func(c *client.Conn) error {
 		for _, x := range s.device.Expose {
 			if len(x.Events) > 0 {
 				continue
 			}
 			st, err := c.Get(x.Kind + "/" + x.Name)
-			if err != nil {
-				s.log.Debug("no state", "of", x.Name, "why", err)
-				continue
+			if err != nil && !errors.Is(err, client.ErrAbsent) {
+				return fmt.Errorf("read the state of %s: %w", x.Name, err)
 			}
 			all = append(all, s.stateItem(x.Kind, x.Name, st.State))
 		}
 		return nil
 	})
-	if err != nil {
-		s.log.Warn("states are not known", "error", err)
-	}
-	return all
+	return all, err
 }
 
 // announce tells Home Assistant of the board, and to forget what it had before.

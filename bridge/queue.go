@@ -27,6 +27,7 @@ type item struct {
 type queue struct {
 	most int
 	now  func() time.Time
+	lose func() // called when events are lost
 
 	mu    sync.Mutex
 	items []item
@@ -35,7 +36,7 @@ type queue struct {
 }
 
 func newQueue(most int) *queue {
-	return &queue{most: most, now: time.Now, more: make(chan struct{}, 1)}
+	return &queue{most: most, now: time.Now, lose: func() {}, more: make(chan struct{}, 1)}
 }
 
 // put appends an item, in the place of the state that it replaces.
@@ -63,6 +64,7 @@ func (q *queue) trim() {
 		i := slices.IndexFunc(q.items, func(it item) bool { return !it.state })
 		q.items = slices.Delete(q.items, i, i+1)
 		q.lost++
+		q.lose()
 	}
 }
 
@@ -84,6 +86,7 @@ func (q *queue) take() (it item, ok bool) {
 			return it, true
 		}
 		q.lost++
+		q.lose()
 	}
 	return item{}, false
 }

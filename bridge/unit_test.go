@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -39,6 +40,16 @@ func porch() *Device {
 			{Kind: "var", Name: "note", As: "text", Settable: true},
 			{Kind: "var", Name: "target", As: "number", Settable: true, Unit: "°C"},
 			{Kind: "var", Name: "count", As: "sensor", Unit: "m³"},
+			{Kind: "sensor", Name: "cpu", As: "sensor", Unit: "°C"},
+			{Kind: "sensor", Name: "battery", As: "sensor", Unit: "%", Class: "battery"},
+			{Kind: "sensor", Name: "charging", As: "sensor"},
+			{Kind: "sensor", Name: "supply", As: "binary_sensor", Class: "problem"},
+			{Kind: "counter", Name: "gas", As: "sensor", Unit: "m³", Class: "gas"},
+			{Kind: "counter", Name: "power", As: "sensor", Unit: "kWh"},
+			{Kind: "pwm", Name: "strip", As: "light", Settable: true},
+			{Kind: "pwm", Name: "cooler", As: "fan", Settable: true},
+			{Kind: "pwm", Name: "valve", As: "number", Settable: true, Unit: "%"},
+			{Kind: "pwm", Name: "shown", As: "sensor", Unit: "%"},
 		}}
 }
 
@@ -70,9 +81,11 @@ func TestDiscovery(t *testing.T) {
 // documented are the keys that Home Assistant documents for each platform,
 // beside those of all; https://www.home-assistant.io/integrations/mqtt.
 var documented = map[string]string{
-	"binary_sensor": "state_topic device_class", "switch": "state_topic command_topic", "light": "state_topic command_topic",
+	"binary_sensor": "state_topic device_class value_template", "switch": "state_topic command_topic",
+	"light":  "state_topic command_topic state_value_template on_command_type brightness_state_topic brightness_command_topic brightness_scale",
+	"fan":    "state_topic command_topic state_value_template percentage_state_topic percentage_command_topic percentage_value_template",
 	"select": "state_topic command_topic options", "text": "state_topic command_topic", "number": "state_topic command_topic min max step mode unit_of_measurement",
-	"sensor": "state_topic state_class unit_of_measurement", "event": "state_topic event_types device_class",
+	"sensor": "state_topic state_class unit_of_measurement device_class", "event": "state_topic event_types device_class",
 	"device_automation": "automation_type type subtype topic payload value_template",
 }
 
@@ -88,7 +101,7 @@ func TestDiscoveryHasDocumentedKeysOnly(t *testing.T) {
 	for key, c := range p.Components {
 		platform, _ := c["platform"].(string)
 		for name := range c {
-			if !strings.Contains(" platform name unique_id default_entity_id "+documented[platform]+" ", " "+name+" ") {
+			if !strings.Contains(" platform name unique_id default_entity_id availability availability_mode "+documented[platform]+" ", " "+name+" ") {
 				t.Errorf("%s: a %s has no key %s", key, platform, name)
 			}
 		}
@@ -188,16 +201,92 @@ func TestSerial(t *testing.T) {
 	}
 }
 
+// Nothing reaches the agent that is neither exposed nor awaited by a rule.
+func TestHostileMessagesAreDroppedHere(t *testing.T) {
+	s := lonely()
+	for _, r := range []received{
+		{topic: "reflexd/porch/line/hidden/set", payload: []byte("ON")}, {topic: "reflexd/porch/line/+/set", payload: []byte("ON")},
+		{topic: "reflexd/porch/line/#", payload: []byte("ON")}, {topic: "reflexd/porch/#", payload: []byte("x")}, {topic: "#"}, {topic: "reflexd/porch/\x01/set"}, {topic: ""}, {topic: "/"},
+		{topic: "$SYS/broker/uptime", payload: []byte("1")}, {topic: "reflexd/porch/$SYS/x"}, {topic: "reflexd/porch/line/la\x00mp/set", payload: []byte("ON")},
+		{topic: "reflexd/porch/line/lamp/set", payload: []byte("ON"), retained: true}, {topic: "reflexd/porch/line/lamp/set", payload: []byte("on\n")},
+		{topic: "reflexd/porch/line/lamp/set", payload: bytes.Repeat([]byte("x"), 1<<20)}, {topic: "reflexd/porch/line/bell/set", payload: []byte("ON")},
+		{topic: "reflexd/porch/var/note/set", payload: []byte("a\x00b")}, {topic: "reflexd/porch/var/note/set", payload: []byte("\xff")},
+		{topic: "reflexd/porch/rule/lamp/set", payload: []byte("x")}, {topic: "reflexd/porch/status/x"}, {topic: "reflexd/porch/sensor/cpu/set", payload: []byte("1")},
+		{topic: "reflexd/porch/counter/gas/set", payload: []byte("1")}, {topic: "reflexd/porch/pwm/strip/set", payload: []byte("NaN")},
+		{topic: "reflexd/porch/pwm/strip/set", payload: []byte("101")}, {topic: "reflexd/porch/pwm/strip/set", payload: []byte("-1")},
+		{topic: "reflexd/porch/play/a", payload: bytes.Repeat([]byte("y"), 1<<20)}, {topic: "reflexd/other/line/lamp/set", payload: []byte("ON")},
+	} {
+		if err := s.take(r); err == nil || strings.Contains(err.Error(), "no agent is running") {
+			t.Errorf("%.60q %.20q: %v", r.topic, r.payload, err)
+		}
+	}
+	for _, topic := range []string{"line/lamp", "pwm/strip", "var/note"} { // these do
+		if err := s.take(received{topic: "reflexd/porch/" + topic + "/set", payload: []byte("ON")}); err == nil || !strings.Contains(err.Error(), "no agent is running") {
+			t.Errorf("%s: %v", topic, err)
+		}
+	}
+}
+
+// A command that a rule's filter matches as well comes once.
+func TestSubscriptionsDoNotOverlap(t *testing.T) {
+	for rules, want := range map[string]string{
+		"play/+":     "play/+ false, availability false, line/fan/set false, line/lamp/set false",
+		"#":          "# false",
+		"#,kept!":    "# true",
+		"a/+,+/b!":   "# true",
+		"a/+,a/b!":   "a/+ true, availability false, line/fan/set false, line/lamp/set false",
+		"+/lamp/set": "+/lamp/set false, availability false, line/fan/set false",
+	} {
+		s := lonely()
+		s.device.Expose = s.device.Expose[2:4]
+		s.settings.Subscribe = nil
+		for rule := range strings.SplitSeq(rules, ",") {
+			filter, retained := strings.CutSuffix(rule, "!")
+			s.settings.Subscribe = append(s.settings.Subscribe, client.Subscription{Filter: filter, Retained: retained})
+		}
+		got := s.subscriptions()
+		if is := got["homeassistant/device/reflexd-1000/config"]; !is {
+			t.Error(got)
+		}
+		delete(got, "homeassistant/device/reflexd-1000/config")
+		expected := map[string]bool{}
+		for one := range strings.SplitSeq(want, ", ") {
+			filter, retained, _ := strings.Cut(one, " ")
+			expected["reflexd/porch/"+filter] = retained == "true"
+		}
+		if !maps.Equal(got, expected) {
+			t.Errorf("%s: %v, expected %v", rules, got, expected)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	for _, c := range []struct{ kind, value, want string }{
+		{"line", "ON", "on"}, {"line", "toggle", "toggle"}, {"line", "40", ""}, {"line", "", ""}, {"var", "ON", "ON"}, {"var", "", ""},
+		{"pwm", "OFF", "off"}, {"pwm", "40", "40%"}, {"pwm", "12.5%", "12.5%"}, {"pwm", "0", "0%"}, {"pwm", "100", "100%"}, {"pwm", "+Inf", ""}, {"pwm", "", ""},
+	} {
+		if got, err := order(c.kind, c.value); got != c.want || err == nil && got == "" && c.kind != "var" {
+			t.Errorf("%s %q: %q, %v", c.kind, c.value, got, err)
+		}
+	}
+}
+
+// lonely returns a session of a board that exposes everything, without an agent.
+func lonely() *session {
+	return &session{opts: &Options{Socket: "/nonexistent"}, log: slog.New(slog.DiscardHandler), queue: newQueue(10), device: *porch(), retained: map[string]string{},
+		settings: &client.Bridge{Subscribe: []client.Subscription{{Filter: "play/+"}}}}
+}
+
 // FuzzTake: whatever the broker sends, nothing that is not exposed is asked of
 // the agent, which is not there.
 func FuzzTake(f *testing.F) {
-	f.Add("reflexd/porch/line/lamp/set", "ON", false, 0)
-	f.Add("reflexd/porch/#", "\x00", true, 9)
-	f.Add("homeassistant/device/reflexd-1000/config", `{"components":{"x":{"platform":1}}}`, true, 0)
-	s := &session{opts: &Options{Socket: "/nonexistent"}, log: slog.New(slog.DiscardHandler), queue: newQueue(10), device: *porch(), retained: map[string]string{},
-		settings: &client.Bridge{Subscribe: []client.Subscription{{Filter: "play/+"}, {Filter: "#", Retained: true}}}}
-	f.Fuzz(func(t *testing.T, topic, payload string, retained bool, by int) {
-		err := s.take(received{topic, []byte(payload), retained, by})
+	f.Add("reflexd/porch/line/lamp/set", "ON", false)
+	f.Add("reflexd/porch/#", "\x00", true)
+	f.Add("homeassistant/device/reflexd-1000/config", `{"components":{"x":{"platform":1}}}`, true)
+	s := lonely()
+	s.settings.Subscribe = append(s.settings.Subscribe, client.Subscription{Filter: "#", Retained: true})
+	f.Fuzz(func(t *testing.T, topic, payload string, retained bool) {
+		err := s.take(received{topic, []byte(payload), retained})
 		if err == nil && strings.HasSuffix(topic, "/set") && s.settable(strings.TrimSuffix(strings.TrimPrefix(topic, "reflexd/porch/"), "/set")) != nil {
 			t.Error("set without an agent")
 		}
@@ -237,9 +326,9 @@ func TestTLS(t *testing.T) {
 	now := time.Now()
 	cert, key := certificate(t, now.Add(-time.Hour), now.Add(time.Hour))
 	m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s\ncafile %s\nrequire_certificate true", cert, key, cert))
-	r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s, cert_file: %s, key_file: %s}", m.port, cert, cert, key))
+	r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s, cert_file: %s, key_file: %s}", m.Port, cert, cert, key))
 	r.connected()
-	other := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: q, cert_file: %s, key_file: %s}", m.port, cert, key))
+	other := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: q, cert_file: %s, key_file: %s}", m.Port, cert, key))
 	other.waitFor(other.log, "certificate signed by unknown authority")
 }
 
@@ -254,7 +343,7 @@ func TestCertificateThatIsNotValidYet(t *testing.T) {
 	} {
 		cert, key := certificate(t, c.from, c.to)
 		m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s", cert, key))
-		r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s}", m.port, cert))
+		r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s}", m.Port, cert))
 		r.waitFor(r.log, c.want)
 		err := Check(context.Background(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, &buffer{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -274,9 +363,25 @@ func TestAddress(t *testing.T) {
 
 // Attempts are never more than ten seconds apart.
 func TestPause(t *testing.T) {
+	var b backoff
 	for attempt := range 100 {
-		if d := pause(attempt); d < 0 || d > 10*time.Second || attempt > 4 && d < 6*time.Second {
+		if d := b.pause(attempt); d < 0 || d > 10*time.Second || attempt > 4 && d < 6*time.Second {
 			t.Error(attempt, d)
 		}
+	}
+	now := time.Unix(0, 0)
+	for i := range 10 {
+		b.begin(now)
+		now = now.Add(time.Second)
+		if err := b.end(now); (err == errLostAgain) != (i > 1) {
+			t.Error(i, err)
+		}
+	}
+	if d := b.pause(0); d < 48*time.Second {
+		t.Error("after ten short connections:", d)
+	}
+	b.begin(now)
+	if err := b.end(now.Add(time.Minute)); err != errLost || b.pause(0) > time.Second {
+		t.Error(err)
 	}
 }

@@ -12,9 +12,10 @@ import (
 
 // Bridge is what the configuration says of MQTT: the answer to the verb bridge,
 // which also starts a stream of notices. Those of type state have the new state
-// of something that is exposed; event, what happened to a button; publish, a
-// message (Name is its topic, Count its number) with the fields text, within,
-// retain and expire.
+// of something that is exposed, "" if nobody knows it any more; event, what
+// happened to a button; publish, a message (Name is its topic, Count its number)
+// with the fields text, within, retain and expire; summary says that the answer of
+// that verb has changed otherwise than by counts that grow.
 type Bridge struct {
 	Version       int            `json:"version"`
 	Broker        string         `json:"broker"`
@@ -39,7 +40,7 @@ type HomeAssistant struct {
 
 // Exposed is something that the bridge can reach.
 type Exposed struct {
-	Kind     string   `json:"kind"` // line or var
+	Kind     string   `json:"kind"` // line, var, sensor, counter or pwm
 	Name     string   `json:"name"`
 	As       string   `json:"as"` // Home Assistant's word: switch, binary_sensor, …
 	Class    string   `json:"class,omitempty"`
@@ -70,6 +71,15 @@ type Summary struct {
 	Events  uint64         `json:"events"`
 	Reloads int            `json:"reloads"`
 	Rules   map[string]int `json:"rules"` // how often each fired
+
+	Disabled []string        `json:"disabled,omitempty"` // rules that do not fire
+	Losses   map[string]Loss `json:"losses,omitempty"`   // by source
+}
+
+// Loss is how often a source lost events, and how many those were as far as that is known.
+type Loss struct {
+	Times  uint64 `json:"times"`
+	Events uint64 `json:"events"`
 }
 
 // Bridge makes the connection the bridge's: it returns the settings and starts

@@ -190,7 +190,7 @@ func (c *Conn) take(text []byte, result any) error {
 
 // failure returns the error that a reports, nil for none.
 func (a *Answer) failure() error {
-	kinds := map[string]error{CodeConfiguration: ErrConfiguration, CodeDenied: ErrDenied, CodeBusy: ErrBusy}
+	kinds := map[string]error{CodeConfiguration: ErrConfiguration, CodeDenied: ErrDenied, CodeBusy: ErrBusy, CodeAbsent: ErrAbsent}
 	kind := kinds[a.Code]
 	switch {
 	case a.Error == "":
@@ -201,5 +201,14 @@ func (a *Answer) failure() error {
 	if kind == nil {
 		return errors.New(a.Error)
 	}
-	return fmt.Errorf("%w%s", kind, strings.TrimPrefix(a.Error, kind.Error()))
+	return &failure{kind, a.Error}
 }
+
+// failure is an error of the agent of a kind, in the agent's words.
+type failure struct {
+	kind error
+	text string
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.kind }

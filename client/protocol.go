@@ -62,14 +62,16 @@ const (
 	CodeDenied        = "denied"        // the caller's role does not allow it
 	CodeConfiguration = "configuration" // the configuration has mistakes
 	CodeBusy          = "busy"          // the agent cannot answer now
+	CodeAbsent        = "absent"        // it is declared, but nobody knows its state
 	CodeVersion       = "version"       // of the protocol, which the agent does not know
 )
 
-// ErrConfiguration, ErrDenied and ErrBusy are what errors of the agent wrap.
+// ErrConfiguration, ErrDenied, ErrBusy and ErrAbsent are what errors of the agent wrap.
 var (
 	ErrConfiguration = errors.New("the configuration has mistakes")
 	ErrDenied        = errors.New("permission denied")
 	ErrBusy          = errors.New("the agent cannot answer now")
+	ErrAbsent        = errors.New("its state is not known")
 )
 
 // State is the state of a line, variable or LED.

@@ -61,10 +61,11 @@ type rig struct {
 	source *Source
 	states []string
 	sent   []*client.Notice
+	values map[string]string // by KIND/NAME
 }
 
 func newRig(queue int) *rig {
-	r := &rig{loop: loop.NewVirtual(time.Hour)}
+	r := &rig{loop: loop.NewVirtual(time.Hour), values: map[string]string{}}
 	r.source = open(sources.Host{Loop: r.loop, Log: slog.New(slog.DiscardHandler), Emit: func(e *sources.Event) { r.states = append(r.states, e.Topic.State) }})
 	p := newPlan()
 	p.at = config.Pos{Line: 1}
@@ -74,7 +75,7 @@ func newRig(queue int) *rig {
 }
 
 func (r *rig) attach() {
-	r.source.Attach(func(n *client.Notice) error { r.sent = append(r.sent, n); return nil })
+	r.source.Attach(func(n *client.Notice) error { r.sent = append(r.sent, n); return nil }, func(kind, name string) string { return r.values[kind+"/"+name] })
 }
 
 func (r *rig) advance(d time.Duration) { r.loop.Advance(r.loop.Now()+d, func() {}) }
@@ -154,6 +155,87 @@ func TestBrokerStates(t *testing.T) {
 	}
 	if r.source.Status() != nil {
 		t.Error(r.source.Status())
+	}
+}
+
+func TestNews(t *testing.T) {
+	p := newPlan()
+	p.exposed = map[subject]*client.Exposed{}
+	for _, x := range []client.Exposed{{Kind: "line", Name: "door"}, {Kind: "sensor", Name: "cpu"}, {Kind: "counter", Name: "gas"}, {Kind: "var", Name: "mode"}} {
+		p.exposed[subject{x.Kind, x.Name}] = &x
+	}
+	value := func(s string) []sources.Field { return []sources.Field{{Name: "VALUE", Value: sources.Text(s)}} }
+	about := func(kind, name, state string) sources.Topic {
+		return sources.Topic{Kind: kind, Name: name, State: state}
+	}
+	for _, c := range []struct {
+		e    sources.Event
+		want string // "-" for nothing
+	}{
+		{sources.Event{Topic: about("line", "door", "on"), Standing: sources.Begins}, "on"},
+		{sources.Event{Topic: about("line", "door", "rising"), Standing: sources.Begins, Press: sources.Down}, "-"},
+		{sources.Event{Topic: about("line", "door", ""), Standing: sources.Found, Press: sources.StartsOn}, "on"},
+		{sources.Event{Topic: about("line", "door", ""), Standing: sources.Found, Press: sources.StartsUp}, "off"},
+		{sources.Event{Topic: about("line", "door", "off"), Standing: sources.Found}, "off"},
+		{sources.Event{Topic: about("line", "door", ""), Standing: sources.Lapses, Press: sources.Ended}, ""},
+		{sources.Event{Topic: about("line", "other", "on"), Standing: sources.Begins}, "-"},
+		{sources.Event{Topic: about("sensor", "cpu", "changed"), Standing: sources.Begins, Fields: value("21.5")}, "21.5"},
+		{sources.Event{Topic: about("sensor", "cpu", "changed"), Standing: sources.Found, Fields: value("Full")}, "Full"},
+		{sources.Event{Topic: about("sensor", "cpu", "absent"), Standing: sources.Begins}, ""},
+		{sources.Event{Topic: about("sensor", "cpu", ""), Standing: sources.Vanishes}, ""},
+		{sources.Event{Topic: about("counter", "gas", "rate"), Standing: sources.Begins, Fields: value("7")}, "-"},
+		{sources.Event{Topic: about("var", "mode", "changed"), Standing: sources.Begins, Fields: value("day")}, "day"},
+	} {
+		got := "-"
+		if n := p.News(&c.e); n != nil {
+			got = n.State
+		}
+		if got != c.want {
+			t.Errorf("%v: %q, expected %q", c.e.Topic, got, c.want)
+		}
+	}
+}
+
+// A value that changes all the time is sent at once, and then once a second; it ends
+// with what the value is.
+func TestSettling(t *testing.T) {
+	r := newRig(1)
+	r.source.plan.exposed = map[subject]*client.Exposed{{"counter", "gas"}: {}, {"pwm", "fan"}: {}}
+	change := func(name, value string) {
+		r.values[name] = value
+		kind, name, _ := strings.Cut(name, "/")
+		r.source.Changed(kind, name)
+	}
+	change("counter/gas", "0") // there is no bridge
+	r.attach()
+	for i := range 2500 {
+		change("counter/gas", fmt.Sprint(i))
+		change("counter/other", "x")
+		if i%1000 == 0 {
+			change("pwm/fan", fmt.Sprint(i, "%"))
+		}
+		r.advance(time.Millisecond)
+	}
+	r.advance(time.Hour)
+	got := ""
+	for _, n := range r.sent {
+		got += n.Name + " " + n.State + ", "
+	}
+	if got != "gas 0, fan 0%, gas 999, fan 1000%, gas 1999, fan 2000%, gas 2499, " {
+		t.Error(got)
+	}
+	if _, due := r.loop.Due(); due {
+		t.Error("something wakes up for a value that stands")
+	}
+	change("counter/gas", "1")
+	change("counter/gas", "2")
+	r.source.Detach()
+	n := len(r.sent)
+	if r.advance(time.Hour); len(r.sent) != n {
+		t.Error("it is sent to a bridge that is gone")
+	}
+	if n := testing.AllocsPerRun(100, func() { r.source.Changed("counter", "gas") }); n > 0 {
+		t.Error(n, "allocations")
 	}
 }
 

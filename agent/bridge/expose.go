@@ -6,9 +6,11 @@
 package bridge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"reflexd/client"
 	"reflexd/client/topic"
@@ -24,25 +26,31 @@ type exposure struct {
 }
 
 type options struct {
-	at   config.Pos
-	as   string
-	unit string
+	at      config.Pos
+	as      string
+	class   string
+	classAt config.Pos
+	unit    string
+	unitAt  config.Pos
 }
 
-// forms are what a thing can be for Home Assistant. Those after the first line
-// only show a state.
-var forms = []string{"switch", "light", "select", "text", "number",
-	"binary_sensor", "event", "sensor"}
-
-func settable(as string) bool { return slices.Contains(forms[:5], as) }
+// What a thing can be for Home Assistant: what is set there, and what only shows
+// a state.
+var (
+	controls = []string{"switch", "light", "fan", "select", "text", "number"}
+	displays = []string{"binary_sensor", "event", "sensor"}
+)
 
 func (e *exposure) value() config.Value {
 	long := config.MapOf(&e.more, func(o *options) *config.Pos { return &o.at }, func(_ string, o *options) config.Value {
 		return config.Object(
-			config.Field{Name: "as", Doc: "what it is for Home Assistant; binary_sensor and sensor cannot be set; default: by what it is", Value: config.OneOf(&o.as, forms...)},
-			config.Field{Name: "unit", Doc: "of a number or sensor", Value: config.Text(&o.unit)})
+			config.Field{Name: "as", Doc: "what it is for Home Assistant; binary_sensor and sensor cannot be set; default: by what it is",
+				Value: config.OneOf(&o.as, slices.Concat(controls, displays)...)},
+			config.Field{Name: "class", Also: "device_class", Doc: "Home Assistant's device class of a sensor, such as gas or temperature; default: by its unit, where one class has that",
+				Value: config.At(&o.classAt, config.Word(&o.class, "a device class"))},
+			config.Field{Name: "unit", Doc: "of a number or sensor; default: that of the sensor or counter", Value: config.At(&o.unitAt, config.Text(&o.unit))})
 	})
-	return config.At(&e.at, config.Either(config.Word(&e.name, "the name of a line or variable"), long))
+	return config.At(&e.at, config.Either(config.Word(&e.name, "the name of a line, variable, sensor, counter or PWM output"), long))
 }
 
 // Thing is something that can be exposed.
@@ -50,6 +58,7 @@ type Thing struct {
 	Kind, Name string
 	As         []string // what it can be, by default the first
 	Class      string
+	Unit       string
 	Values     []string // that it can have; nil if any
 	Events     []string // of what has no state
 	Why        string   // it cannot be exposed; "" if it can
@@ -83,11 +92,16 @@ func (p *Plan) exposeOne(e *exposure, o *options, things []Thing, ps *config.Pro
 		ps.Errorf(e.at, "%v", err)
 		return
 	}
-	x := client.Exposed{Kind: t.Kind, Name: t.Name, As: o.as, Class: t.Class, Unit: o.unit, Values: t.Values, Events: t.Events}
-	if x.As == "" {
-		x.As = t.As[0]
+	x := client.Exposed{Kind: t.Kind, Name: t.Name, As: cmp.Or(o.as, t.As[0]), Class: cmp.Or(o.class, t.Class), Values: t.Values, Events: t.Events}
+	x.Settable = slices.Contains(controls, x.As)
+	if measured := x.As == "sensor" || x.As == "number"; measured {
+		x.Unit = cmp.Or(o.unit, t.Unit)
+	} else if o.unitAt.Line != 0 {
+		ps.Errorf(o.unitAt, "unit goes with sensor and number: %s is exposed as a %s", e.name, x.As)
 	}
-	x.Settable = settable(x.As)
+	if o.classAt.Line != 0 {
+		o.checkClass(&x, ps)
+	}
 	if p.exposedBy[t.Kind+"/"+t.Name] != nil {
 		ps.Errorf(e.at, "%s is exposed twice", e.name)
 		return
@@ -110,6 +124,22 @@ func (t *Thing) check(as string) error {
 	return nil
 }
 
+// checkClass complains of a device class that x cannot have.
+func (o *options) checkClass(x *client.Exposed, ps *config.Problems) {
+	known := sources.SensorClasses
+	switch x.As {
+	case "sensor":
+	case "binary_sensor":
+		known = sources.BinaryClasses
+	default:
+		ps.Errorf(o.classAt, "class goes with sensor and binary_sensor: %s is exposed as a %s", x.Name, x.As)
+		return
+	}
+	if !slices.Contains(known, o.class) {
+		ps.Errorf(o.classAt, "%q is not a device class of a %s%s", o.class, x.As, config.Suggest(o.class, known))
+	}
+}
+
 // findThing returns what is called KIND/NAME, or NAME if only one is.
 func findThing(name string, things []Thing) (*Thing, error) {
 	var found []*Thing
@@ -123,7 +153,11 @@ func findThing(name string, things []Thing) (*Thing, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("no line or variable %q is declared%s", name, config.Suggest(name, known))
+		hint := config.Suggest(name, known)
+		if strings.HasPrefix(name, "led/") {
+			hint = ": an LED is set by a rule, for example with `when: {mqtt: …}`"
+		}
+		return nil, fmt.Errorf("no line, variable, sensor, counter or PWM output %q is declared%s", name, hint)
 	case 1:
 		return found[0], nil
 	}
@@ -147,18 +181,37 @@ func (p *Plan) Exposed(name string) *client.Exposed { return p.exposedBy[name] }
 func (p *Plan) News(e *sources.Event) *client.Notice {
 	x := p.exposed[subject{e.Topic.Kind, e.Topic.Name}]
 	switch {
-	case x == nil:
+	case x == nil, x.Kind == "counter": // whose total is told by Changed; its events may be of the rate
 		return nil
 	case len(x.Events) > 0:
 		return eventNotice(x, e)
-	case x.Kind == "line" && e.Topic.State != sources.On && e.Topic.State != sources.Off:
+	}
+	state, ok := stateIn(e)
+	if !ok {
 		return nil
 	}
-	n := &client.Notice{Type: "state", Time: client.Seconds(e.Time), Kind: x.Kind, Name: x.Name, State: e.Topic.State}
-	if value, ok := e.Lookup("VALUE"); ok && x.Kind != "line" {
-		n.State = value.String()
+	return stateNotice(x.Kind, x.Name, state, e.Time)
+}
+
+// stateIn returns the state that e reports, "" if nobody knows it any more. ok says
+// that e reports one.
+func stateIn(e *sources.Event) (state string, ok bool) {
+	switch {
+	case e.Standing > sources.Found:
+		return "", true
+	case e.Topic.Kind != "line":
+		if value, ok := e.Lookup("VALUE"); ok {
+			return value.String(), true
+		}
+		return "", true // a sensor that cannot be read has none
+	case e.Standing == sources.Found && e.Press != sources.NoPress:
+		return sources.OnOff(e.Press.IsDown()), true
 	}
-	return n
+	return e.Topic.State, e.Topic.State == sources.On || e.Topic.State == sources.Off
+}
+
+func stateNotice(kind, name, state string, at time.Duration) *client.Notice {
+	return &client.Notice{Type: "state", Time: client.Seconds(at), Kind: kind, Name: name, State: strings.Clone(state)}
 }
 
 // eventNotice returns the notice of an event of what has no state.

@@ -86,7 +86,7 @@ func (p *Plan) Sections() []config.Field {
 			Value: config.At(&p.groupAt, config.Word(&p.group, "the name of a group"))},
 		config.Field{Name: "topic", Doc: "the topic below which everything is; default: reflexd/HOSTNAME", Value: config.At(&p.topicAt, config.Parsed(&s.Topic, "a topic", topic.Parse))},
 		config.Field{Name: "homeassistant", Doc: "announce the board to Home Assistant", Default: "off", Value: hass},
-		config.Field{Name: "expose", Doc: "the lines and variables that the bridge can reach: bell, var/mode, {lamp: {as: light}}",
+		config.Field{Name: "expose", Doc: "the lines, variables, sensors, counters and PWM outputs that the bridge can reach: bell, var/mode, {lamp: {as: light}}",
 			Value: config.ListOf(&p.expose, (*exposure).value)},
 		config.Field{Name: "queue", Doc: "how many events wait while the broker is away", Default: "1000", Value: config.Int(&s.Queue, 1, 100_000)},
 	))}}

@@ -31,9 +31,13 @@ type Source struct {
 	queue  []*Sending
 	last   uint64 // number of the last message
 	sent   int    // how many of queue the bridge has
+	value  func(kind, name string) string
+	told   map[subject]*settling // what was sent to the bridge lately
 }
 
-func open(host sources.Host) *Source { return &Source{host: host, plan: newPlan()} }
+func open(host sources.Host) *Source {
+	return &Source{host: host, plan: newPlan(), told: map[subject]*settling{}}
+}
 
 // Apply implements sources.Source.
 func (s *Source) Apply(plan sources.Plan) {
@@ -78,15 +82,17 @@ func (s *Source) SetBroker(isConnected bool, reason string) {
 // Attached reports whether the bridge is there.
 func (s *Source) Attached() bool { return s.send != nil }
 
-// Attach gives the source the bridge; send sends it a notice.
-func (s *Source) Attach(send func(*client.Notice) error) {
-	s.send = send
+// Attach gives the source the bridge; send sends it a notice, value returns what
+// something is now, "" if nobody knows.
+func (s *Source) Attach(send func(*client.Notice) error, value func(kind, name string) string) {
+	s.send, s.value = send, value
 	s.pump()
 }
 
 // Detach notes that the bridge is gone.
 func (s *Source) Detach() {
 	s.send, s.sent = nil, 0
+	s.settle()
 	if s.state != "" {
 		s.become(disconnected, noBridge, sources.Begins)
 	}
@@ -220,4 +226,5 @@ func (s *Source) Close() {
 		sources.StopTimer(&p.timer)
 	}
 	s.queue, s.send = nil, nil
+	s.settle()
 }

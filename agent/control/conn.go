@@ -86,7 +86,7 @@ func codeOf(err error) string {
 	for _, known := range []struct {
 		err  error
 		code string
-	}{{client.ErrConfiguration, client.CodeConfiguration}, {client.ErrDenied, client.CodeDenied}, {client.ErrBusy, client.CodeBusy}, {errVersion, client.CodeVersion}} {
+	}{{client.ErrConfiguration, client.CodeConfiguration}, {client.ErrDenied, client.CodeDenied}, {client.ErrBusy, client.CodeBusy}, {client.ErrAbsent, client.CodeAbsent}, {errVersion, client.CodeVersion}} {
 		if errors.Is(err, known.err) {
 			return known.code
 		}

@@ -95,3 +95,67 @@ func Match(filter, topic string) bool {
 		filter, topic = restF, restT
 	}
 }
+
+// Disjoint returns filters that match what all match, and no topic twice: a broker
+// sends a message once for each filter that matches, or once in all. Where two overlap
+// and neither covers the other, whole stands for them and must cover both.
+func Disjoint(all []string, whole string) []string {
+	for i, f := range all {
+		for _, g := range all[:i] {
+			if overlap(f, g) && !Covers(f, g) && !Covers(g, f) {
+				all = append([]string{whole}, all...)
+				return uncovered(all)
+			}
+		}
+	}
+	return uncovered(all)
+}
+
+// uncovered returns the filters that no other one covers.
+func uncovered(all []string) []string {
+	var kept []string
+	for i, f := range all {
+		covered := slices.ContainsFunc(all[i+1:], func(g string) bool { return Covers(g, f) }) ||
+			slices.ContainsFunc(kept, func(g string) bool { return Covers(g, f) })
+		if !covered {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// Covers reports whether filter matches all that other matches.
+func Covers(filter, other string) bool {
+	for {
+		f, restF, moreF := strings.Cut(filter, "/")
+		g, restG, moreG := strings.Cut(other, "/")
+		switch {
+		case f == "#":
+			return true
+		case g == "#" || f != "+" && f != g:
+			return false
+		case !moreG:
+			return !moreF || restF == "#"
+		case !moreF:
+			return false
+		}
+		filter, other = restF, restG
+	}
+}
+
+// overlap reports whether some topic matches both filters.
+func overlap(a, b string) bool {
+	for {
+		f, restF, moreF := strings.Cut(a, "/")
+		g, restG, moreG := strings.Cut(b, "/")
+		switch {
+		case f == "#" || g == "#":
+			return true
+		case f != "+" && g != "+" && f != g:
+			return false
+		case !moreF || !moreG:
+			return moreF == moreG || restF == "#" || restG == "#"
+		}
+		a, b = restF, restG
+	}
+}

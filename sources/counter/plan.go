@@ -126,6 +126,9 @@ func (p *Plan) Check(pulseOf func(line string) (Pulse, error), ps *config.Proble
 // Names returns the names of the counters, sorted.
 func (p *Plan) Names() []string { return slices.Sorted(maps.Keys(p.counters)) }
 
+// Unit returns the unit of a counter, "" if it has none.
+func (p *Plan) Unit(name string) string { return p.counters[name].unit }
+
 // Kept returns where the first counter is declared that survives a restart, nil if
 // none does.
 func (p *Plan) Kept() *config.Pos {

@@ -27,6 +27,10 @@ type Store interface {
 // Source counts. It implements sources.Subscriber; all its methods are called on
 // the loop's thread.
 type Source struct {
+	// Changed is called for each counter whose total has changed, however often that
+	// is; nil for nobody.
+	Changed func(name string)
+
 	host    sources.Host
 	store   Store // nil for none
 	plan    *Plan
@@ -156,6 +160,7 @@ func (s *Source) Set(name string, to sources.Number) error {
 	t.base, t.count = to, 0
 	t.declare(s.plan.counters[name])
 	s.saveSoon(t)
+	t.changed()
 	return nil
 }
 

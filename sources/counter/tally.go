@@ -137,6 +137,13 @@ func (t *tally) add(n int64, at time.Duration) {
 		t.emit(counted, sources.Begins, t.at(before))
 		t.plan()
 	}
+	t.changed()
+}
+
+func (t *tally) changed() {
+	if t.source.Changed != nil {
+		t.source.Changed(t.name)
+	}
 }
 
 // roll has the window go on as long as its rate can change.

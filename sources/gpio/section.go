@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 // Sections implements sources.Plan.
@@ -56,11 +57,6 @@ var goesWith = map[string][]string{
 	"initial":   {Output},
 	"on_exit":   {Output},
 }
-
-// classes are the device classes of Home Assistant's binary sensors.
-var classes = []string{"battery", "battery_charging", "carbon_monoxide", "cold", "connectivity", "door", "garage_door", "gas", "heat",
-	"light", "lock", "moisture", "motion", "moving", "occupancy", "opening", "plug", "power", "presence", "problem", "running",
-	"safety", "smoke", "sound", "tamper", "update", "vibration", "window"}
 
 // withoutMisplaced takes the keys out of n that go with another kind of line,
 // and says with which: a better complaint than that they are unknown.
@@ -123,7 +119,7 @@ func kindFields(kind string, l *Line) []config.Field {
 	})
 	if kind != Button {
 		fields = append(fields, config.Field{
-			Name: "class", Also: "device_class type", Value: config.OneOf(&l.Class, classes...),
+			Name: "class", Also: "device_class type", Value: config.OneOf(&l.Class, sources.BinaryClasses...),
 			Doc: "what it is for, in the words of Home Assistant",
 		})
 	}

@@ -18,6 +18,10 @@ import (
 // sources.StartWaiter and sources.Subscriber; all its methods are called on the
 // loop's thread.
 type Source struct {
+	// Changed is called for each output whose level may be another one than before,
+	// however often that is; nil for nobody.
+	Changed func(name string)
+
 	host  sources.Host
 	plan  *Plan
 	nodes map[string]*node // by the names of the outputs
@@ -98,6 +102,13 @@ func (s *Source) Set(name string, level int, done func(error)) {
 	}
 	n.level = level
 	n.write(done)
+	n.changed()
+}
+
+func (n *node) changed() {
+	if n.source.Changed != nil {
+		n.source.Changed(n.name)
+	}
 }
 
 // Level returns the level that was ordered last, and whether there is such an output.
@@ -107,6 +118,18 @@ func (s *Source) Level(name string) (level int, ok bool) {
 		return 0, false
 	}
 	return n.level, true
+}
+
+// Value returns the level of an output as a percentage, or why it has none.
+func (s *Source) Value(name string) (string, error) {
+	switch n := s.nodes[name]; {
+	case n == nil:
+		return "", fmt.Errorf("pwm %s is not declared any more", name)
+	case n.err != nil:
+		return "", fmt.Errorf("pwm %s is not open: %w", name, n.err)
+	default:
+		return sources.Percent(n.level), nil
+	}
 }
 
 // Notify implements sources.Subscriber: the chip of an output may be there now.
@@ -162,7 +185,11 @@ func (n *node) took(err error) {
 	case err != nil && (n.err == nil || n.err.Error() != err.Error()):
 		log.Warn("cannot set pwm output", "pwm", n.name, "error", err)
 	}
-	if n.err = err; err == nil {
+	was := n.err
+	if n.err = err; (was == nil) != (err == nil) {
+		n.changed()
+	}
+	if err == nil {
 		n.failures = 0
 		return
 	}

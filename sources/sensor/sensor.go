@@ -94,7 +94,7 @@ type Plan struct {
 // Sections implements sources.Plan.
 func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
-		Name: "sensors", Doc: "values that the kernel measures, by the names that rules use; a sensor is read only if a rule uses it",
+		Name: "sensors", Doc: "values that the kernel measures, by the names that rules use; a sensor is read only if a rule uses it, or `expose` of `mqtt` names it",
 		Value: config.MapOf(&p.sensors, func(s *Sensor) *config.Pos { return &s.at }, func(_ string, s *Sensor) config.Value { return s.value() }),
 	}}
 }
@@ -256,6 +256,16 @@ func (p *Plan) Find(r []sources.Ref, ps *config.Problems) []string {
 
 // Ask has a declared sensor read.
 func (p *Plan) Ask(name string) { p.sensors[name].asked = true }
+
+// Unit returns the unit of a sensor's values, "" if it has none or that is only
+// known once the sensor is found: that of a label.
+func (p *Plan) Unit(name string) string {
+	s := p.sensors[name]
+	if s.named {
+		return s.unit
+	}
+	return unitOf(s.kind, s.attribute).name
+}
 
 // AskAll has all sensors read that this machine has, by what they are declared
 // as. It is for monitor.
