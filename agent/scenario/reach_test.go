@@ -23,7 +23,7 @@ files: {pipe: {path: /dev/x, watch: epoll}, attribute: {path: /sys/x, watch: pri
 sensors: {cpu: {thermal: cpu-thermal}}
 counters: {gas: {line: meter, scale: 0.01, rate: 10s}}
 pwm: {fan: {chip: p}}
-vars: {n: {initial: 1}}
+vars: {n: {initial: 1, keep: true}}
 mqtt: {broker: mqtt://broker}
 `
 
@@ -219,6 +219,7 @@ func TestEveryActionCanBeExpected(t *testing.T) {
 		"eject":   {"/dev/sdz", "{device: /dev/sdz}"},
 		"send":    {"{netlink: drv, text: hello}", "{netlink: drv}"},
 		"publish": {"{topic: a, text: b}", "{topic: a}"},
+		"save":    {"kept", "kept"},
 	}
 	for _, kind := range action.Kinds() {
 		c, ok := table[kind]

@@ -63,6 +63,7 @@ var relays = map[string]string{
 	"lab/trial.wrong":            "image.Command refuses what is not in Tools",
 	"blkid.make":                 "runs the commands of samples, which are checked as such",
 	"sources/signal.startHelper": "runs the test's own program",
+	"cmd/reflexd.ourselves":      "runs the test's own program",
 }
 
 // A use is a program and the place where it is run.
