@@ -4,7 +4,12 @@
 
 package sources
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Opener keeps one thing open: a device, a file, a socket. Its methods are
 // for the loop's thread. Its fields are set before the first Visit. It is
@@ -64,10 +69,25 @@ const lasting = 10 * time.Second
 const NodePatience = 6
 
 // NodePause is the Pause for them: from 50 ms it grows for about ten seconds,
-// after which only a Visit helps.
-func NodePause(_ error, failures int) (pause time.Duration, again bool) {
-	const first, most = 50 * time.Millisecond, 8
-	return first << (failures - 1), failures <= most
+// after which only a Visit helps, unless it was something else that we ran out
+// of.
+func NodePause(err error, failures int) (pause time.Duration, again bool) {
+	const first, most, longest = 50 * time.Millisecond, 8, 10 * time.Second
+	if failures > most {
+		return longest, passing(err)
+	}
+	return first << (failures - 1), true
+}
+
+// passing reports whether err says nothing of the device, but that the kernel
+// had not the means just now.
+func passing(err error) bool {
+	for _, e := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC, unix.EAGAIN, unix.EINTR} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Visit opens the thing if it is not open: something happened that may bring

@@ -177,11 +177,11 @@ func (s *Server) accept(uint32) {
 	switch err {
 	case nil:
 		s.crowded = false
-	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-		s.reject(err)
+	case unix.EAGAIN, unix.EINTR, unix.ECONNABORTED: // gone again
 		return
 	default:
-		return // gone again
+		s.reject(err)
+		return
 	}
 	peer, err := peerOf(fd)
 	if err != nil {
@@ -333,28 +333,33 @@ func (s *Server) keepSpare() {
 	s.spare = fd
 }
 
-// retryPeriod is how long nobody is accepted after there was no descriptor.
+// retryPeriod is how long nobody is accepted after nobody could be.
 const retryPeriod = time.Second
 
-// reject answers a client for whom there is no descriptor with the reason.
-// It would stay in line otherwise, and the socket ready for ever.
+// reject answers a client who cannot be accepted, mostly since there is no
+// descriptor, with the reason. It would stay in line otherwise, and the socket
+// ready for ever.
 func (s *Server) reject(reason error) {
 	if !s.crowded {
 		s.log.Error("control socket: clients are rejected", "error", reason)
 	}
 	s.crowded = true
+	answered := false
 	if s.spare >= 0 {
 		unix.Close(s.spare)
 		if fd, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK); err == nil {
 			_ = unix.Sendto(fd, encode(nil, fmt.Errorf("%w: %v", client.ErrBusy, reason)).text, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 			unix.Close(fd)
+			answered = true
 		}
 		s.keepSpare()
 	}
-	if s.spare < 0 && s.retry == nil {
+	if (s.spare < 0 || !answered) && s.retry == nil {
 		s.retry = s.loop.After(retryPeriod, func() {
 			s.retry = nil
-			s.keepSpare()
+			if s.spare < 0 {
+				s.keepSpare()
+			}
 			s.limit()
 		})
 		s.limit()

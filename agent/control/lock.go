@@ -57,8 +57,14 @@ func lockFile(fd int, path string) (current bool, err error) {
 	} else if err != nil {
 		return false, &os.PathError{Op: "flock", Path: path, Err: err}
 	}
-	err = unix.Lstat(path, &named)
-	return err == nil && named.Dev == open.Dev && named.Ino == open.Ino, nil
+	switch err := unix.Lstat(path, &named); err {
+	case nil:
+		return named.Dev == open.Dev && named.Ino == open.Ino, nil
+	case unix.ENOENT:
+		return false, nil
+	default:
+		return false, &os.PathError{Op: "lstat", Path: path, Err: err}
+	}
 }
 
 // release removes the file and the lock.

@@ -51,6 +51,7 @@ type Loop struct {
 
 	mu      sync.Mutex
 	posted  []func()
+	kicked  bool // since posted was empty
 	stopped bool
 }
 
@@ -193,11 +194,10 @@ func (l *Loop) After(d time.Duration, fire func()) sources.Timer {
 func (l *Loop) Post(f func()) {
 	l.mu.Lock()
 	l.posted = append(l.posted, f)
-	first := len(l.posted) == 1
-	l.mu.Unlock()
-	if first {
-		l.kick()
+	if !l.kicked {
+		l.kicked = l.kick()
 	}
+	l.mu.Unlock()
 }
 
 // Stop makes Run return after the current wake-up. Any thread may call it.
@@ -208,14 +208,23 @@ func (l *Loop) Stop() {
 	l.kick()
 }
 
-// kick wakes the loop. A full counter (EAGAIN) would mean that it is awake
-// already.
-func (l *Loop) kick() {
+// mostKicks is how often the kernel may refuse to count to one. Whoever waits
+// for the loop would else wait until something else wakes it.
+const mostKicks = 1000
+
+// kick wakes the loop, and reports whether it will wake. A full counter (EAGAIN)
+// means that it is awake already.
+func (l *Loop) kick() bool {
 	if l.virtual {
-		return
+		return true
 	}
 	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 0}
-	_, _ = unix.Write(l.wake, one[:])
+	for range mostKicks {
+		if _, err := unix.Write(l.wake, one[:]); err == nil || err == unix.EAGAIN {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Loop) drainWake(uint32) {
@@ -266,7 +275,7 @@ func (l *Loop) isStopped() bool {
 func (l *Loop) runPosted() {
 	l.mu.Lock()
 	calls := l.posted
-	l.posted = nil
+	l.posted, l.kicked = nil, false
 	l.mu.Unlock()
 	for _, f := range calls {
 		f()

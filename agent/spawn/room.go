@@ -35,7 +35,11 @@ func Room(n int) (room int, err error) {
 		pids = append(pids, pid)
 	}
 	open := uint64(len(pids))
-	_, _ = unix.Write(gate, (*[8]byte)(unsafe.Pointer(&open))[:])
+	if _, err := unix.Write(gate, (*[8]byte)(unsafe.Pointer(&open))[:]); err != nil {
+		for _, pid := range pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
 	for _, pid := range pids {
 		for {
 			if _, err := unix.Wait4(pid, nil, unix.WALL, nil); err != unix.EINTR {

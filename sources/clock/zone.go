@@ -70,11 +70,7 @@ func follow(host *sources.Host, tz string, isSet bool, changed func(*time.Locati
 		host.Log.Warn("the time zone is not known: using UTC", "error", err)
 		z.file.location = time.UTC
 	}
-	z.folders, err = inotify.Watch(host, inotify.Spec{For: "the time zone", Changed: z.touched, Afresh: func(bool) { z.schedule() }})
-	if err != nil {
-		host.Log.Warn("a change of the time zone goes unnoticed", "error", err)
-		return z, z.file.location
-	}
+	z.folders = inotify.Watch(host, inotify.Spec{For: "the time zone", Changed: z.touched, Afresh: func(bool) { z.schedule() }})
 	z.watch()
 	return z, z.file.location
 }

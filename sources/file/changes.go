@@ -73,7 +73,6 @@ func kindWord(mask uint32) string {
 type changeWatch struct {
 	source  *Source
 	folders *inotify.Folders // nil without files
-	err     error            // why it is not there
 	files   map[string]*changing
 }
 
@@ -141,12 +140,7 @@ func (c *changeWatch) apply(plan *Plan) {
 		return
 	}
 	if c.folders == nil {
-		host := &c.source.host
-		c.folders, c.err = inotify.Watch(host, inotify.Spec{For: "changes of files", Changed: c.changed, Afresh: c.afresh})
-		if c.err != nil {
-			host.Log.Error("changes of files are not received", "error", c.err)
-			return
-		}
+		c.folders = inotify.Watch(&c.source.host, inotify.Spec{For: "changes of files", Changed: c.changed, Afresh: c.afresh})
 	}
 	c.watch()
 	for _, f := range c.files {
@@ -372,8 +366,8 @@ func (c *changeWatch) state(name string) sources.State {
 	}
 	st.Detail = fmt.Sprintf("%s, %s, %d events", f.path, changes, f.events)
 	switch {
-	case c.err != nil:
-		st.Error = c.err.Error()
+	case c.folders != nil && c.folders.Err() != nil:
+		st.Error = c.folders.Err().Error()
 	case f.shut:
 		st.Error = errClosed.Error()
 	case !f.seen.there:

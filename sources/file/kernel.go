@@ -81,12 +81,17 @@ func (s *Source) renumber(fd int) int {
 }
 
 // poll returns which of the events the file has, and POLLHUP, POLLERR and
-// POLLNVAL, without waiting.
+// POLLNVAL, without waiting. If the kernel has no memory to find out, it returns
+// all that it was asked for: better look in vain than not at all.
 func poll(fd int, events int16) int16 {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: events}}
 	for {
-		if _, err := unix.Poll(fds[:], 0); err != unix.EINTR {
+		switch _, err := unix.Poll(fds[:], 0); err {
+		case nil:
 			return fds[0].Revents
+		case unix.EINTR:
+		default:
+			return events
 		}
 	}
 }

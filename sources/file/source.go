@@ -87,14 +87,9 @@ func (s *Source) watchFolders() {
 	}
 	slices.Sort(dirs)
 	if s.folders == nil && len(s.nodes) > 0 { // those of sysfs and procfs too may be mounted later
-		f, err := inotify.Watch(&s.host, inotify.Spec{
+		s.folders = inotify.Watch(&s.host, inotify.Spec{
 			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.lookAround() },
 		})
-		if err != nil {
-			s.host.Log.Warn("files that appear later may be missed", "error", err)
-			return
-		}
-		s.folders = f
 	}
 	if s.folders != nil {
 		s.folders.Set(dirs, inotify.Names|unix.IN_MOVED_FROM)

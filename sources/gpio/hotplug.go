@@ -22,22 +22,17 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// watchDevices begins to watch for chips when there is a line to open. Without
-// inotify, which the log then says, chips are looked for by the timer.
+// watchDevices begins to watch for chips when there is a line to open. While
+// inotify does not work, chips are looked for by the timer.
 func (s *Source) watchDevices() {
 	if s.folders != nil || s.levels != nil || !s.anyWaiting() {
 		return
 	}
-	folders, err := inotify.Watch(&s.host, inotify.Spec{
+	s.folders = inotify.Watch(&s.host, inotify.Spec{
 		For: "GPIO chips", Changed: s.deviceChanged,
 		Afresh: func(bool) { s.deviceChanged("", allChips, unix.IN_DELETE) },
 	})
-	if err != nil {
-		s.host.Log.Error("GPIO chips that appear later are found by polling", "every", lastRetry, "error", err)
-		return
-	}
-	s.folders = folders
-	folders.Set([]string{s.host.Dev}, inotify.Names)
+	s.folders.Set([]string{s.host.Dev}, inotify.Names)
 }
 
 // allChips stands for a chip of any name, when nobody knows which.
@@ -63,7 +58,7 @@ func (s *Source) deviceChanged(_, node string, mask uint32) {
 // pause is how the source's Opener waits: only for what no device announces.
 func (s *Source) pause(err error, failures int) (time.Duration, bool) {
 	const most = 6 // of which the pause is lastRetry
-	return min(firstRetry<<(min(failures, most)-1), lastRetry), s.folders == nil || passing(err)
+	return min(firstRetry<<(min(failures, most)-1), lastRetry), s.folders == nil || s.folders.Err() != nil || passing(err)
 }
 
 // passing reports whether what err says may pass by itself.

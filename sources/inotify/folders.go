@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,9 +32,12 @@ const always = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN
 // for the loop's thread.
 type Folders struct {
 	host  *sources.Host
-	fd    int
+	fd    int // -1 while the kernel has none for us
 	watch sources.Watch
 	spec  Spec
+	err   error         // why something is not watched
+	retry sources.Timer // tries that again; nil unless err is set
+	pause time.Duration // before the last try
 
 	want   []string
 	mask   uint32
@@ -43,7 +47,6 @@ type Folders struct {
 	// at.
 	mounted string
 	stale   bool // Afresh is due when what the kernel has queued is read
-	warned  bool
 	buf     [4096]byte
 }
 
@@ -55,34 +58,98 @@ type Spec struct {
 	Changed func(dir, name string, mask uint32)
 	// Afresh is called when changes may have been missed: a folder appeared
 	// with what was in it, something was mounted or unmounted or, with overflow,
-	// the kernel's queue was full. All changes before have been told.
+	// the kernel's queue was full or could not be read. All changes before have
+	// been told.
 	Afresh func(overflow bool)
 }
 
-// Watch returns a Folders that watches none yet.
-func Watch(host *sources.Host, spec Spec) (*Folders, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, fmt.Errorf("create inotify descriptor: %w", err)
-	}
-	f := &Folders{host: host, fd: fd, spec: spec}
-	if f.watch, err = host.Loop.Watch(fd, unix.EPOLLIN, f.ready); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	// A watch is of what a path leads to, which another mount changes.
-	f.mounts, err = sources.WatchMounts(host, f.remounted)
-	if err != nil {
-		host.Log.Debug("filesystems that are mounted later are not noticed", "error", err)
-	}
-	return f, nil
+// Between two tries to watch what the kernel had no room for lies at first
+// firstPause, then twice as long each time, up to lastPause.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
+// Watch returns a Folders that watches none yet. What cannot be watched is
+// logged, shown by Err, and tried again.
+func Watch(host *sources.Host, spec Spec) *Folders {
+	f := &Folders{host: host, fd: -1, spec: spec}
+	f.open()
+	return f
 }
+
+// Err returns why changes are missed; nil if they are not.
+func (f *Folders) Err() error { return f.err }
 
 // Close ends the watching.
 func (f *Folders) Close() {
+	sources.StopTimer(&f.retry)
 	f.mounts.Close()
+	f.shut()
+}
+
+// open opens what is not open.
+func (f *Folders) open() {
+	if f.fd < 0 {
+		if err := f.openQueue(); err != nil {
+			f.fail(err)
+		}
+	}
+	if f.mounts == nil { // a watch is of what a path leads to, which another mount changes
+		var err error
+		if f.mounts, err = sources.WatchMounts(f.host, f.remounted); err != nil {
+			f.fail(err)
+		}
+	}
+}
+
+func (f *Folders) openQueue() error {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("create inotify descriptor: %w", err)
+	}
+	if f.watch, err = f.host.Loop.Watch(fd, unix.EPOLLIN, f.ready); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	f.fd = fd
+	return nil
+}
+
+// shut closes the queue, and all watches with it.
+func (f *Folders) shut() {
+	if f.fd < 0 {
+		return
+	}
 	f.watch.Close()
 	unix.Close(f.fd)
+	f.fd, f.armed = -1, nil
+}
+
+// fail notes that something cannot be watched, and sees to it that it is tried
+// again.
+func (f *Folders) fail(err error) {
+	if f.err == nil {
+		f.host.Log.Warn("cannot watch for "+f.spec.For, "error", err)
+		f.err = err
+	}
+	if f.retry == nil {
+		f.pause = min(max(firstPause, 2*f.pause), lastPause)
+		f.retry = f.host.Loop.After(f.pause, f.again)
+	}
+}
+
+// again tries again what failed. What happened meanwhile was missed.
+func (f *Folders) again() {
+	failed := f.err
+	f.retry, f.err = nil, nil
+	f.open()
+	f.arm()
+	if f.err == nil {
+		f.pause = 0
+		f.host.Log.Info("watching again for "+f.spec.For, "after", failed)
+		f.spec.Afresh(true)
+	}
 }
 
 // Set says which folders to watch, and for which IN_ events. Watches that
@@ -126,6 +193,9 @@ func (f *Folders) mountsOnTheWay() string {
 // arm watches what is wanted of what there is, and reports whether any of it
 // was not watched before.
 func (f *Folders) arm() (fresh bool) {
+	if f.fd < 0 {
+		return false
+	}
 	old := f.armed
 	f.armed = map[int32]string{}
 	for _, dir := range f.want {
@@ -162,10 +232,12 @@ func (f *Folders) add(dir string) bool {
 		f.armed[int32(wd)] = dir
 		return true
 	}
-	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) && !f.warned {
-		f.warned = true
-		f.host.Log.Warn("cannot watch a folder for "+f.spec.For, "folder", dir, "error", err,
-			"hint", "fs.inotify.max_user_watches, if no space is left")
+	switch {
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR):
+	case errors.Is(err, unix.ENOSPC):
+		f.fail(fmt.Errorf("watch folder %s: %w: raise fs.inotify.max_user_watches", dir, err))
+	default:
+		f.fail(fmt.Errorf("watch folder %s: %w", dir, err))
 	}
 	return false
 }
@@ -176,6 +248,9 @@ const mostReads = 16
 // ready reads what is queued. What may have been missed is looked at when
 // nothing is queued any more: a change is told once.
 func (f *Folders) ready(uint32) {
+	if f.fd < 0 {
+		return
+	}
 	for range mostReads {
 		n, err := unix.Read(f.fd, f.buf[:])
 		switch {
@@ -187,8 +262,8 @@ func (f *Folders) ready(uint32) {
 			}
 			return
 		case err != nil:
-			f.host.Log.Warn("cannot watch for "+f.spec.For+" any more", "error", err)
-			f.watch.Close()
+			f.shut()
+			f.fail(fmt.Errorf("read inotify descriptor: %w", err))
 			return
 		default:
 			eachChange(f.buf[:n], f.take)

@@ -62,13 +62,9 @@ func (s *source) Apply(plan sources.Plan) {
 		return
 	}
 	if s.folders == nil && s.simulated == nil {
-		f, err := inotify.Watch(&s.host, inotify.Spec{
+		s.folders = inotify.Watch(&s.host, inotify.Spec{
 			For: "input devices", Changed: s.changed, Afresh: func(bool) { s.rescan() },
 		})
-		if err != nil {
-			s.host.Log.Warn("input devices that are plugged in later are missed", "error", err)
-		}
-		s.folders = f
 	}
 	if s.folders != nil {
 		s.folders.Set(s.watched(), inotify.Names)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,14 +23,19 @@ const Ignored = "ignored a signal that no rule can use"
 // batch is how many signals one call of ready takes.
 const batch = 32
 
+// retryAfter is how long after a failure signals are received again.
+const retryAfter = time.Second
+
 // Source reads all signals that rules can have, whether a rule does or not:
 // what nobody read would stay pending and count against RLIMIT_SIGPENDING.
 type Source struct {
 	host   sources.Host
-	fd     int
+	set    unix.Sigset_t
+	fd     int // -1 while it cannot be read
 	watch  sources.Watch
 	plan   *Plan
-	err    error // why it was given up
+	err    error         // why it is not open
+	retry  sources.Timer // opens it again; nil while it is open
 	buf    [batch * recordSize]byte
 	event  sources.Event
 	fields [8]sources.Field
@@ -50,18 +56,46 @@ func Open(host sources.Host) (*Source, error) {
 	for _, n := range strays {
 		add(&set, n)
 	}
-	fd, err := unix.Signalfd(-1, &set, unix.SFD_NONBLOCK|unix.SFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open signalfd: %w", err)
-	}
-	s := &Source{host: host, fd: fd, plan: &Plan{}}
+	s := &Source{host: host, set: set, fd: -1, plan: &Plan{}}
 	s.event.Source = "signal"
-	s.watch, err = host.Loop.Watch(fd, unix.EPOLLIN, s.ready)
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("watch signalfd: %w", err)
+	if err := s.open(); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+func (s *Source) open() error {
+	fd, err := unix.Signalfd(-1, &s.set, unix.SFD_NONBLOCK|unix.SFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open signalfd: %w", err)
+	}
+	if s.watch, err = s.host.Loop.Watch(fd, unix.EPOLLIN, s.ready); err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("watch signalfd: %w", err)
+	}
+	s.fd = fd
+	return nil
+}
+
+// fail gives the descriptor up for a while. Signals that are sent meanwhile stay
+// in the kernel's queue.
+func (s *Source) fail(err error) {
+	if s.err == nil {
+		s.host.Log.Error("signals are not received", "error", err, "again_in", retryAfter)
+	}
+	s.shut()
+	s.err = err
+	s.retry = s.host.Loop.After(retryAfter, s.again)
+}
+
+func (s *Source) again() {
+	s.retry = nil
+	if err := s.open(); err != nil {
+		s.fail(err)
+		return
+	}
+	s.err = nil
+	s.host.Log.Info("signals are received again")
 }
 
 // Apply implements sources.Source. All signals are read anyhow.
@@ -85,8 +119,13 @@ func (s *Source) Status() []sources.State {
 
 // Close implements sources.Source. The signals stay blocked.
 func (s *Source) Close() {
-	s.watch.Close()
+	sources.StopTimer(&s.retry)
+	s.shut()
+}
+
+func (s *Source) shut() {
 	if s.fd >= 0 {
+		s.watch.Close()
 		unix.Close(s.fd)
 		s.fd = -1
 	}
@@ -99,10 +138,7 @@ func (s *Source) ready(uint32) {
 		s.take(s.buf[:n])
 	case unix.EAGAIN, unix.EINTR:
 	default:
-		// It would be ready for ever.
-		s.err = fmt.Errorf("read signalfd: %w", err)
-		s.host.Log.Error("signals are no longer received", "error", s.err)
-		s.Close()
+		s.fail(fmt.Errorf("read signalfd: %w", err)) // it would be ready for ever
 	}
 }
 

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+
+// Package fault makes system calls of a program fail, from outside and one at a time: it is a filter of seccomp(2) whose
+// listener decides over each call, knows where in the program it is made, and can have it fail, or do less than it was
+// asked to. The program is the one that is installed, and has no code for this.
+package fault

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: MIT
+
+//go:build amd64
+
+package fault
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"reflexd/client"
+)
+
+// ownNamespaces is set in the environment of the second process.
+const ownNamespaces = "REFLEXD_TEST_OWN_NAMESPACE"
+
+// TestMain runs the tests in a process with network and mounts of its own.
+func TestMain(m *testing.M) {
+	Become()
+	if os.Getenv(ownNamespaces) != "" || os.Geteuid() != 0 {
+		os.Exit(m.Run())
+	}
+	c := exec.Command("/proc/self/exe", os.Args[1:]...)
+	c.Env = append(os.Environ(), ownNamespaces+"=1")
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	err := c.Run()
+	if c.ProcessState == nil {
+		fmt.Fprintln(os.Stderr, "fault tests:", err)
+		os.Exit(1)
+	}
+	os.Exit(c.ProcessState.ExitCode())
+}
+
+// program builds the agent, once.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "reflexd-fault")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "reflexd")
+	build := exec.Command("go", "build", "-o", path, "reflexd/cmd/reflexd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+const configuration = `
+files:
+  pipe: {path: DIR/pipe, read: line}
+  plain: {path: DIR/plain, watch: changes, read: all}
+netlink:
+  user: {protocol: usersock, groups: [21], from: any, decode: text}
+vars:
+  kept: {keep: true}
+state_file: DIR/state
+pid_file: DIR/pid
+rules:
+  - {name: emit, when: {event: go}, do: [{write: {path: DIR/out, text: "${T}\n", append: true}}, {log: "did emit ${T}."}]}
+  - {name: signal, when: {signal: SIGRTMIN+5}, do: {log: "did signal ${VALUE}."}}
+  - {name: pipe, when: {file: pipe, is: readable}, do: {log: "did pipe ${TEXT}."}}
+  - {name: plain, when: {file: plain, is: changed}, do: {log: "did plain ${TEXT}."}}
+  - {name: netlink, when: {netlink: user}, do: {log: "did netlink ${TEXT}."}}
+  - {name: uevent, when: {uevent: {ACTION: change, SUBSYSTEM: mem}}, do: {log: "did uevent ${SYNTH_ARG_T}."}}
+  - {name: link, when: {link: lo, is: [up, down]}, do: {log: "did link ${STATE}."}}
+  - {name: program, when: {event: run}, do: {run: [echo, "did program ${T}."]}}
+  - {name: var, when: {event: keep}, do: {var: {kept: "${T}"}}}
+`
+
+// patience is how long a test waits for what must come. It bounds a failure and measures nothing.
+const patience = 30 * time.Second
+
+// clientPatience is how long a client waits: it gets no answer while calls fail again and again.
+const clientPatience = 3 * time.Second
+
+// agent is a running agent.
+type agent struct {
+	t    *testing.T
+	dir  string
+	trap *Trap
+	pid  int
+
+	mu    sync.Mutex
+	more  *sync.Cond
+	lines []string
+	dead  bool
+	round int
+	// fault, if not nil, is what is to fail next.
+	fault  *fault
+	seen   []string // sites, in their order
+	counts map[string]int
+	calls  int
+}
+
+// fault is one call that is to fail.
+type fault struct {
+	site string
+	Verdict
+	lasting bool // as long as it is armed; else once
+	struck  bool
+}
+
+func (f *fault) String() string {
+	what := "is short"
+	if !f.Short {
+		what = unix.ErrnoName(f.Errno)
+	}
+	if f.lasting {
+		what += ", again and again"
+	}
+	return what + " of " + strings.ReplaceAll(f.site, "\n", " < ")
+}
+
+func (a *agent) path(name string) string { return filepath.Join(a.dir, name) }
+
+// launch starts an agent.
+func launch(t *testing.T, f *fault) *agent {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}}
+	a.more = sync.NewCond(&a.mu)
+	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(configuration, "DIR", a.dir)} {
+		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mkfifo(a.path("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Settle need not wait.
+	past := time.Now().Add(-time.Hour)
+	_ = os.Chtimes(a.path("c.yaml"), past, past)
+	cmd := exec.Command(path, "run", "-c", a.path("c.yaml"), "--socket", a.path("socket"))
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = write
+	a.trap, err = Start(cmd, a.decide)
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.pid = cmd.Process.Pid
+	go a.collect(read)
+	t.Cleanup(func() { _ = a.trap.Cmd.Process.Kill(); _ = a.trap.Wait() })
+	return a
+}
+
+// decide is asked about each call.
+func (a *agent) decide(c *Call) Verdict {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls++
+	site := c.Kind.Name + "\n" + c.Place
+	if a.counts[site]++; a.counts[site] == 1 {
+		a.seen = append(a.seen, site)
+		if a.trap != nil && a.trap.CanShorten(c) {
+			a.counts["short\n"+site]++
+		}
+	}
+	if f := a.fault; f != nil && (f.lasting || !f.struck) && f.site == site {
+		f.struck = true
+		return f.Verdict
+	}
+	return Verdict{}
+}
+
+func (a *agent) collect(log *os.File) {
+	defer log.Close()
+	s := bufio.NewScanner(log)
+	for s.Scan() {
+		a.mu.Lock()
+		a.lines = append(a.lines, s.Text())
+		a.more.Broadcast()
+		a.mu.Unlock()
+	}
+	a.mu.Lock()
+	a.dead = true
+	a.more.Broadcast()
+	a.mu.Unlock()
+}
+
+// await waits until ok, which is called with the lines since from, returns true, the agent ends, or time is over.
+func (a *agent) await(from int, within time.Duration, ok func(lines []string) bool) bool {
+	late := false
+	timer := time.AfterFunc(within, func() {
+		a.mu.Lock()
+		late = true
+		a.more.Broadcast()
+		a.mu.Unlock()
+	})
+	defer timer.Stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		if ok(a.lines[from:]) {
+			return true
+		}
+		if late || a.dead {
+			return false
+		}
+		a.more.Wait()
+	}
+}
+
+func (a *agent) log(from int) string { return strings.Join(a.since(from), "\n") }
+
+func (a *agent) started(within time.Duration) bool {
+	return a.await(0, within, func(lines []string) bool { return contains(lines, " msg=started ") })
+}
+
+func contains(lines []string, text string) bool {
+	for _, line := range lines {
+		if strings.Contains(line, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// stimulus is one thing that is done to the agent, and what its log says then.
+type stimulus struct {
+	name string
+	do   func(a *agent, n int) error
+	want string // with %d for the number of the round
+}
+
+var stimuli = []stimulus{
+	{"emit", func(a *agent, n int) error { return a.ask("emit", "go", n) }, "did emit %d."},
+	{"signal", func(a *agent, n int) error { return sigqueue(a.pid, 34+5, n) }, "did signal %d."},
+	{"pipe", func(a *agent, n int) error { return writeTo(a.path("pipe"), fmt.Sprintf("%d\n", n)) }, "did pipe %d."},
+	{"plain", func(a *agent, n int) error { return os.WriteFile(a.path("plain"), fmt.Append(nil, n), 0o600) }, "did plain %d."},
+	{"netlink", func(_ *agent, n int) error { return multicast(fmt.Sprint(n)) }, "did netlink %d."},
+	{"uevent", func(_ *agent, n int) error {
+		return writeTo("/sys/class/mem/null/uevent", fmt.Sprintf("change 0aaaaaaa-0000-0000-0000-000000000001 T=%d", n))
+	}, "did uevent %d."},
+	{"link", func(_ *agent, n int) error { return setLoopback(n%2 == 1) }, "did link"},
+	{"run", func(a *agent, n int) error { return a.ask("emit", "run", n) }, "did program %d."},
+	{"reload", func(a *agent, n int) error {
+		return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, clientPatience)
+	}, "msg=reloaded"},
+	{"status", func(a *agent, n int) error {
+		return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience)
+	}, ""},
+}
+
+func (a *agent) ask(verb, name string, n int) error {
+	return client.Call(a.path("socket"), client.Request{Verb: verb, Name: name,
+		Arguments: fmt.Appendf(nil, `{"fields": {"T": "%d"}}`, n)}, nil, clientPatience)
+}
+
+func writeTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(text)
+	return err
+}
+
+func sigqueue(pid, signal, value int) error {
+	var info [128]byte
+	binary.NativeEndian.PutUint32(info[:], uint32(signal))
+	const queue = -1
+	binary.NativeEndian.PutUint32(info[8:], uint32(0xffffffff&(1<<32+queue)))
+	binary.NativeEndian.PutUint32(info[16:], uint32(os.Getpid()))
+	binary.NativeEndian.PutUint32(info[24:], uint32(value))
+	_, _, errno := unix.Syscall(unix.SYS_RT_SIGQUEUEINFO, uintptr(pid), uintptr(signal), uintptr(unsafe.Pointer(&info)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// multicast sends a message to group 21 of usersock.
+func multicast(text string) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(text)))
+	b = binary.NativeEndian.AppendUint16(b, unix.NLMSG_MIN_TYPE)
+	b = append(b, make([]byte, unix.NLMSG_HDRLEN-6)...)
+	err = unix.Sendto(fd, append(b, text...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << 20})
+	if errors.Is(err, unix.ECONNREFUSED) { // the kernel has none of its own
+		return nil
+	}
+	return err
+}
+
+func setLoopback(up bool) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	flags := uint16(0)
+	if up {
+		flags = unix.IFF_UP
+	}
+	request.SetUint16(flags)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
+}
+
+// round is everything done once.
+type round struct {
+	number, from int
+	wanted       map[string]string // what the log is to say, by stimulus
+	answer       string            // an error that a client was given
+}
+
+// begin does everything once.
+func (a *agent) begin() *round {
+	a.round++
+	r := &round{number: a.round, wanted: map[string]string{}}
+	a.mu.Lock()
+	r.from = len(a.lines)
+	a.mu.Unlock()
+	for _, s := range stimuli {
+		r.wanted[s.name] = strings.Replace(s.want, "%d", fmt.Sprint(r.number), 1)
+		if err := s.do(a, r.number); err != nil {
+			r.answer = fmt.Sprintf("%s: %v", s.name, err)
+			r.wanted[s.name] = "never"
+		}
+	}
+	return r
+}
+
+// settle waits until the agent has handled everything, or logs nothing any more.
+func (a *agent) settle(r *round) {
+	const lull = 500 * time.Millisecond
+	for n := -1; ; {
+		lines := len(a.since(r.from))
+		if lines == n || a.await(r.from, lull, func([]string) bool { return a.lacks(r) == nil }) || a.isDead() {
+			return
+		}
+		n = lines
+	}
+}
+
+// missing returns what was not handled of a round.
+func (a *agent) missing(r *round) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lacks(r)
+}
+
+func (a *agent) lacks(r *round) (missing []string) {
+	for _, s := range stimuli {
+		if want := r.wanted[s.name]; want != "" && !contains(a.lines[r.from:], want) {
+			missing = append(missing, s.name)
+		}
+	}
+	return missing
+}
+
+func (a *agent) since(from int) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.lines[from:])
+}
+
+func (a *agent) isDead() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.dead
+}
+
+// unusual returns the first line that says that something went wrong.
+func unusual(lines []string) string {
+	for _, line := range lines {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, `msg="file lost"`) {
+			return line
+		}
+	}
+	return ""
+}
+
+// cpu returns the time that the process has computed.
+func (a *agent) cpu() time.Duration {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.pid))
+	_, after, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(after)
+	if len(f) < 13 {
+		return 0
+	}
+	var user, system int
+	fmt.Sscan(f[11], &user)
+	fmt.Sscan(f[12], &system)
+	const tick = 10 * time.Millisecond
+	return time.Duration(user+system) * tick
+}
+
+// stop has the agent end, and waits for that.
+func (a *agent) stop() error {
+	_ = a.trap.Cmd.Process.Signal(unix.SIGTERM)
+	return a.wait()
+}
+
+// wait waits until the agent has ended.
+func (a *agent) wait() error {
+	over := make(chan error, 1)
+	go func() { over <- a.trap.Wait() }()
+	select {
+	case err := <-over:
+		return err
+	case <-time.After(patience):
+		return errHangs
+	}
+}
+
+var errHangs = errors.New("it does not end")
