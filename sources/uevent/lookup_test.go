@@ -23,6 +23,7 @@ func plugUSB(t *testing.T, sys, path, serial string) {
 	plug(t, sys, path, "DEVNAME="+filepath.Base(path)+"\n")
 	dir := filepath.Join(sys, usb)
 	must(t, os.Symlink("../../bus/usb", filepath.Join(dir, "subsystem")))
+	link(t, sys, "bus/usb/devices", usb)
 	for name, text := range map[string]string{
 		"uevent": "DEVTYPE=usb_device\n", "idVendor": "0781\n", "idProduct": "5583\n", "serial": serial + "\n",
 	} {

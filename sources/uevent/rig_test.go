@@ -6,7 +6,9 @@
 package uevent
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -220,8 +222,10 @@ func kernelMessage(action, path string, pairs ...string) []byte {
 func fakeSys(t testing.TB, paths ...string) string {
 	t.Helper()
 	sys := t.TempDir()
-	if err := os.Mkdir(filepath.Join(sys, "devices"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"devices", "class", "bus"} {
+		if err := os.Mkdir(filepath.Join(sys, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, p := range paths {
 		plug(t, sys, p, "DEVTYPE=thing\n")
@@ -240,6 +244,21 @@ func plug(t testing.TB, sys, path, text string) {
 		if err != nil {
 			t.Error(err)
 		}
+	}
+	link(t, sys, "class/fake", path)
+}
+
+// link makes the link to a device in a folder of its subsystem, if it is not
+// there: unplug leaves it, as the moment does in which the kernel removes both.
+func link(t testing.TB, sys, folder, path string) {
+	t.Helper()
+	err := os.MkdirAll(filepath.Join(sys, folder), 0o755)
+	if err == nil {
+		up := strings.Repeat("../", strings.Count(folder, "/")+1)
+		err = os.Symlink(up+path[1:], filepath.Join(sys, folder, strings.ReplaceAll(path, "/", "!")))
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
 	}
 }
 

@@ -6,11 +6,13 @@ package uevent
 
 import (
 	"fmt"
-	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
 )
@@ -34,28 +36,20 @@ type walk struct {
 	buf [4096]byte // for reading; the kernel's UEVENT_BUFFER_SIZE is half of it
 }
 
-// run walks through sys/devices. It follows no links, so there are no loops:
-// each device has one folder, and all other ways to it are links. A device is
-// a folder with a file uevent and a link subsystem; those are there before
-// the kernel announces the device, and gone before it announces that it is.
+// run reads the links to devices in sys/class and sys/bus, one for each device
+// of a subsystem, as udev does: to walk through the tree sys/devices would be to read
+// twenty folders for each device. The kernel makes the links before it announces
+// the device, and removes them before it announces that it is gone.
 func (w *walk) run() {
-	root := filepath.Join(w.sys, "devices")
-	if _, err := os.ReadDir(root); err != nil {
+	folders, err := w.folders()
+	if err != nil {
 		w.err = fmt.Errorf("list devices: %w", err)
 		return
 	}
 	seen := map[string]bool{}
-	// What cannot be read is gone by now; the walk goes on beside it.
-	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.Name() != "uevent" || !e.Type().IsRegular() {
-			return nil
-		}
-		if d := w.read(filepath.Dir(path)); d != nil {
-			seen[d.path] = true
-			w.found = append(w.found, d)
-		}
-		return nil
-	})
+	for _, f := range folders {
+		w.list(f, seen)
+	}
 	for _, path := range w.known {
 		if !seen[path] && !exists(filepath.Join(w.sys, path)) {
 			w.missing = append(w.missing, path)
@@ -68,23 +62,96 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// read returns the device with the folder dir, or nil if it is none, is none
-// of those asked for, or is gone.
-func (w *walk) read(dir string) *device {
-	link, err := os.Readlink(filepath.Join(dir, "subsystem"))
-	if err != nil || !w.scope.has(filepath.Base(link)) {
+// A folder has links to the devices of a subsystem.
+type folder struct{ path, subsystem string }
+
+// folders returns those of the subsystems in the scope.
+func (w *walk) folders() (all []folder, err error) {
+	for _, kind := range []struct{ path, below string }{{"class", ""}, {"bus", "devices"}} {
+		kind.path = filepath.Join(w.sys, kind.path)
+		names := slices.Sorted(maps.Keys(w.scope.names))
+		if w.scope.all {
+			if names, err = readNames(kind.path); err != nil {
+				return nil, err
+			}
+		}
+		for _, name := range names {
+			all = append(all, folder{filepath.Join(kind.path, name, kind.below), name})
+		}
+	}
+	if _, err := os.Stat(filepath.Join(w.sys, "devices")); err != nil {
+		return nil, err // sysfs is not mounted
+	}
+	return all, nil
+}
+
+func readNames(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// list reads the devices to which f has links. What cannot be read is gone by
+// now; there need not be a folder.
+func (w *walk) list(f folder, seen map[string]bool) {
+	fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	var names []string
+	for {
+		n, err := unix.ReadDirent(fd, w.buf[:])
+		if err != nil || n <= 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(w.buf[:n], -1, names)
+	}
+	for _, name := range names {
+		path, ok := w.target(fd, name)
+		if !ok || seen[path] {
+			continue
+		}
+		if d := w.read(fd, name, path, f.subsystem); d != nil {
+			seen[path] = true
+			w.found = append(w.found, d)
+		}
+	}
+}
+
+// target returns the devpath to which the link name in the folder fd leads.
+func (w *walk) target(fd int, name string) (devpath string, ok bool) {
+	n, err := unix.Readlinkat(fd, name, w.buf[:])
+	if err != nil {
+		return "", false // a file beside the links
+	}
+	path := string(w.buf[:n]) // ../../devices/…
+	for strings.HasPrefix(path, "../") {
+		path = path[len("../"):]
+	}
+	return "/" + path, strings.HasPrefix(path, "devices/")
+}
+
+// read returns the device behind the link name in the folder fd, or nil if it
+// is of another subsystem, as some links in classes are, or is gone.
+func (w *walk) read(fd int, name, path, subsystem string) *device {
+	n, err := unix.Readlinkat(fd, name+"/subsystem", w.buf[:])
+	if err != nil || filepath.Base(string(w.buf[:n])) != subsystem {
 		return nil
 	}
-	text, err := w.text(filepath.Join(dir, "uevent"))
+	text, err := w.text(fd, name+"/uevent")
 	if err != nil {
 		return nil
 	}
-	d := &device{path: strings.TrimPrefix(dir, w.sys), subsystem: filepath.Base(link)}
-	d.fields = []sources.Field{
-		{Name: "DEVPATH", Value: sources.Text(d.path)},
-		{Name: "SUBSYSTEM", Value: sources.Text(d.subsystem)},
-	}
-	for line := range strings.Lines(string(text)) {
+	d := &device{path: path, subsystem: subsystem}
+	d.fields = make([]sources.Field, 0, 2+strings.Count(text, "\n"))
+	d.fields = append(d.fields,
+		sources.Field{Name: "DEVPATH", Value: sources.Text(d.path)},
+		sources.Field{Name: "SUBSYSTEM", Value: sources.Text(d.subsystem)})
+	for line := range strings.Lines(text) {
 		key, value, ok := property(strings.TrimSuffix(line, "\n"))
 		if key == "DEVNAME" && isRelative(value) {
 			value = w.dev + "/" + value
@@ -101,17 +168,17 @@ func (w *walk) read(dir string) *device {
 
 // text reads a file uevent, all of which comes by one read. os.ReadFile would
 // take a page of memory for each of a thousand devices.
-func (w *walk) text(path string) ([]byte, error) {
-	f, err := os.Open(path)
+func (w *walk) text(fd int, path string) (string, error) {
+	file, err := unix.Openat(fd, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	defer f.Close()
-	n, err := f.Read(w.buf[:])
-	if err == io.EOF {
-		err = nil
+	defer unix.Close(file)
+	n, err := unix.Read(file, w.buf[:])
+	if err != nil {
+		return "", err
 	}
-	return w.buf[:n], err
+	return string(w.buf[:n]), nil
 }
 
 // mostHung is how many devices that do not answer a walk waits for.
