@@ -145,14 +145,17 @@ func TestCoalescedStepsAddUp(t *testing.T) {
 
 // Turned to and fro, a knob is in the end where its steps together lead.
 func TestCoalescedStepsInBothDirections(t *testing.T) {
-	k := startKnob(t, `
+	for _, c := range []struct {
+		steps []int
+		then  string
+	}{{[]int{1, 5, -2}, `knob clockwise by 3"`}, {[]int{1, -1, 2, -6}, `knob counter-clockwise by -5"`}} {
+		k := startKnob(t, `
   - {name: r, when: {encoder: knob, is: turned}, mode: coalesce, do: [{log: "${REFLEXD_EVENT} by ${STEPS}"}, {wait: 50ms}]}
 `)
-	k.turn(1, 5, -2)
-	k.expect(`knob clockwise by 1"`)
-	k.expect(`knob clockwise by 3"`)
-	k.turn(-1, 2, -6)
-	k.expect(`knob counter-clockwise by -5"`)
+		k.turn(c.steps...) // all in one turn of the loop
+		k.expect(`knob clockwise by 1"`)
+		k.expect(c.then)
+	}
 }
 
 // Each rule sees a turn in its own way: with a sign if it is on both directions,

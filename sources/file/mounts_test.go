@@ -114,7 +114,10 @@ func TestFileThatAppearsWithItsFolders(t *testing.T) {
 		r.must(os.WriteFile(r.path("x/y/conf"), []byte("1"), 0o600))
 		r.await("created and written", func() bool { return len(r.heard)-r.taken >= 2 })
 		r.must(os.RemoveAll(r.path("x")))
-		r.await("deleted", func() bool { return len(r.heard)-r.taken >= 3 })
+		r.await("deleted", func() bool {
+			last, _ := r.heard[len(r.heard)-1].Lookup("EVENT")
+			return last.String() == "deleted"
+		})
 		r.mu.Lock()
 		got := describe(r.heard[r.taken:])
 		r.taken = len(r.heard)
