@@ -121,6 +121,7 @@ type Agent struct {
 	events    uint64
 	startup   startup
 	stopping  bool
+	quiet     bool            // no rule fires: see Simulation.goOn
 	reloading []reloadRequest // those that the reload under way serves
 	demands   []reloadRequest // those that came since
 	reloads   int
@@ -508,7 +509,7 @@ func (a *Agent) stopFor(yanked *sources.Event) {
 // show lets the log, the observer and the rules see e. An event without a
 // state is only of use to the recogniser.
 func (a *Agent) show(e *sources.Event) {
-	if e.Topic.State == "" {
+	if e.Topic.State == "" || a.quiet {
 		return
 	}
 	if a.log.Enabled(context.Background(), slog.LevelDebug) {
@@ -527,7 +528,7 @@ func (a *Agent) show(e *sources.Event) {
 // fire has the rule with that number fire upon e, which its trigger found in
 // the states.
 func (a *Agent) fire(number int, e *sources.Event) {
-	if a.stopping {
+	if a.stopping || a.quiet {
 		return
 	}
 	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)

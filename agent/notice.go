@@ -119,7 +119,7 @@ func (a *Agent) outcome(rule string, e *sources.Event, o rule.Outcome, why strin
 		return
 	}
 	n := &client.Notice{Type: "rule", Time: client.Seconds(a.loop.Now()), Kind: e.Topic.Kind, Name: shownName(e), State: e.Topic.State,
-		Source: e.Source, Rule: rule, Outcome: string(o), Why: why}
+		Source: e.Source, Rule: rule, Outcome: string(o), Why: why, Of: client.Seconds(e.Time)}
 	a.announce(e, n)
 }
 

@@ -35,7 +35,7 @@ var (
 		{regexp.MustCompile(`"(ns|memory)":\d+`), `"$1":8000000`},
 		{regexp.MustCompile(`"counts":\[[\d,]+\]`), `"counts":[1,0,0,0,0,0,0]`},
 		{regexp.MustCompile(`"detail":"nice [^"]*"`), `"detail":"nice -10"`},
-		{regexp.MustCompile(`"time":[\d.]+`), `"time":7211.042913518`},
+		{regexp.MustCompile(`"(time|of)":[\d.]+`), `"$1":7211.042913518`},
 		{regexp.MustCompile(`"(ago|for)":[\d.]+`), `"$1":3.500000000`},
 		{regexp.MustCompile(`"(last_fired|since)":"[^"]*"`), `"$1":"2026-03-01T12:00:00Z"`},
 		{regexp.MustCompile(`, unchanged in a dry run`), ``},

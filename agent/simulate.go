@@ -24,16 +24,35 @@ import (
 	"reflexd/sources/signal"
 )
 
-// simulationStart is what CLOCK_MONOTONIC reads when a simulation begins: not 0,
-// which stands for never in some places.
+// simulationStart is what CLOCK_MONOTONIC reads when a simulation begins, unless its
+// past says otherwise: not 0, which stands for never in some places.
 const simulationStart = time.Hour
+
+// Past is what was before a simulation of an agent that has run for a while. The
+// agent does not start in it: no rule fires for what is there.
+type Past struct {
+	Now     time.Duration // what CLOCK_MONOTONIC reads when the simulation begins
+	Started time.Duration // when the agent started
+	// Since is when states began, by "KIND NAME"; others when the agent started.
+	Since map[string]time.Duration
+	// Switches are those that are on or off, with the inputs that have them, "" for
+	// one that nothing declares.
+	Switches []Switch
+}
+
+// Switch is a switch of an input device.
+type Switch struct {
+	From, Name string
+	On         bool
+}
 
 // Simulation is an agent in virtual time. Its methods must be called from one
 // goroutine at a time.
 type Simulation struct {
 	agent    *Agent
-	wall     time.Time // what the wall clock reads at simulationStart
-	outcomes int       // how often rules made something of an event
+	start    time.Duration // CLOCK_MONOTONIC when it began
+	wall     time.Time     // what the wall clock reads at start
+	outcomes int           // how often rules made something of an event
 }
 
 // mostOutcomes bounds a simulation as the loop's limits do: each outcome is
@@ -55,19 +74,23 @@ type SimulationOptions struct {
 	Act func(r *action.Run, step *action.Step) (p action.Pending, err error, handled bool)
 	// Given has the sources begin with what they are to find; nil for nothing.
 	Given func(*Simulation) error
+	Past  *Past // nil for an agent that starts
 }
 
 // NewSimulation returns an agent that has started with c, which must have been
 // loaded by LoadForSimulation.
 func NewSimulation(c *Configuration, opts SimulationOptions) (*Simulation, error) {
-	s := &Simulation{wall: opts.Wall}
+	s := &Simulation{wall: opts.Wall, start: simulationStart}
+	if opts.Past != nil {
+		s.start = opts.Past.Now
+	}
 	nowhere := "/nonexistent"
 	a := &Agent{
 		opts: Options{
 			Log: opts.Log, Version: "simulation", Observe: opts.Observe, Wall: s.Wall, act: opts.Act,
 			Dev: nowhere, Sys: nowhere, Proc: nowhere, simulated: true,
 		},
-		loop: loop.NewVirtual(simulationStart),
+		loop: loop.NewVirtual(s.start),
 	}
 	s.agent = a
 	if err := a.open(c); err != nil {
@@ -87,11 +110,39 @@ func NewSimulation(c *Configuration, opts SimulationOptions) (*Simulation, error
 			return nil, err
 		}
 	}
+	if opts.Past != nil {
+		s.goOn(c, opts.Past)
+		return s, nil
+	}
 	a.apply(c)
 	a.emit(a.lifeEvent("started"))
 	a.awaitStart(a.ready)
 	s.Advance(0)
 	return s, nil
+}
+
+// goOn has the agent be as it is after some time with c: what is found has been there
+// since then, and what that would have fired was before.
+func (s *Simulation) goOn(c *Configuration, past *Past) {
+	a := s.agent
+	a.started = past.Started
+	a.states.Begin(past.Started)
+	a.quiet = true
+	a.apply(c)
+	for _, w := range past.Switches {
+		_ = a.input.SimulateSwitch(w.From, w.Name, w.On) // of a device that is gone, nothing is known
+	}
+	a.emit(a.lifeEvent("started"))
+	for i := range a.incoming.events {
+		e := &a.incoming.events[i]
+		since, ok := past.Since[e.Topic.Kind+" "+e.Topic.Name]
+		if !ok {
+			since = past.Started
+		}
+		e.Time = min(max(1, since), past.Now)
+	}
+	s.Advance(0)
+	a.quiet = false
 }
 
 // LoadForSimulation is Load for a simulation, which needs to know how actions
@@ -115,7 +166,7 @@ func (s *Simulation) Close() {
 }
 
 // Now is how long it has gone on.
-func (s *Simulation) Now() time.Duration { return s.agent.loop.Now() - simulationStart }
+func (s *Simulation) Now() time.Duration { return s.agent.loop.Now() - s.start }
 
 // Wall is the time of the wall clock.
 func (s *Simulation) Wall() time.Time { return s.wall.Add(s.Now()) }
@@ -137,7 +188,7 @@ func (s *Simulation) Advance(d time.Duration) {
 // AdvanceToNext lets time pass until something is due, or up to the time to, as
 // Now has it.
 func (s *Simulation) AdvanceToNext(to time.Duration) {
-	next := simulationStart + to
+	next := s.start + to
 	if due, ok := s.agent.loop.Due(); ok {
 		next = min(next, due)
 	}
@@ -246,9 +297,10 @@ func (s *Simulation) GiveSensor(name, value string) error {
 	return s.agent.sensor.SimulateInitial(s.agent.config.sensor, name, value)
 }
 
-// Sensor has a sensor read something else, now.
-func (s *Simulation) Sensor(name, value string) error {
-	err := s.agent.sensor.SimulateSensor(name, value)
+// Sensor has a sensor read something else, now. One that is filtered was through
+// the sensor's filter already.
+func (s *Simulation) Sensor(name, value string, filtered bool) error {
+	err := s.agent.sensor.SimulateSensor(name, value, filtered)
 	s.Advance(0)
 	return err
 }
@@ -447,7 +499,10 @@ func (s *Simulation) Level(name string, high bool) error {
 
 // LineOf returns the name under which the line called name is declared, if it is
 // by that name or as that line; else name.
-func (s *Simulation) LineOf(name string) string { return s.agent.config.gpio.Declared(name) }
+func (c *Configuration) LineOf(name string) string { return c.gpio.Declared(name) }
+
+// LineOf is that of the configuration.
+func (s *Simulation) LineOf(name string) string { return s.agent.config.LineOf(name) }
 
 // InputsOf returns the names of declared inputs that a device has: those of
 // names that are declared or, for none, those by which a device with that path

@@ -5,9 +5,11 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/hex"
 	"hash/fnv"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"reflexd/agent/control"
 	"reflexd/client"
 	"reflexd/regular"
+	"reflexd/sources"
 )
 
 // answerSnapshot answers what the agent runs on and how things are.
@@ -31,6 +34,8 @@ func (a *Agent) Snapshot() *client.Snapshot {
 	s := &client.Snapshot{
 		Recording: 1, Reflexd: a.opts.Version, Kernel: kernelRelease(), Time: client.Seconds(a.loop.Now()), Files: c.Files,
 		Lines: map[string]string{}, Vars: map[string]string{}, Inputs: map[string]string{}, Links: map[string]string{},
+		Sensors: map[string]string{}, Counters: map[string]string{}, PWM: map[string]string{},
+		Started: client.Seconds(a.started), States: a.lasted(),
 	}
 	if now, isSet := a.clock.Wall(); isSet {
 		s.Wall, s.Zone = now.Format(time.RFC3339Nano), now.Location().String()
@@ -46,6 +51,18 @@ func (a *Agent) Snapshot() *client.Snapshot {
 	for _, name := range c.vars.Names() {
 		s.Vars[name], _ = a.vars.Value(name)
 	}
+	for _, name := range c.counter.Names() {
+		s.Counters[name], _ = a.counter.Value(name)
+	}
+	for _, name := range c.pwm.Names() {
+		level, _ := a.pwm.Level(name)
+		s.PWM[name] = sources.Percent(level)
+	}
+	for _, name := range c.sensor.Names() {
+		if value, ok := a.sensor.Now(name); ok {
+			s.Sensors[name] = value
+		}
+	}
 	for name, up := range a.link.Links() {
 		s.Links[name] = word(up, "up", "down")
 	}
@@ -58,6 +75,32 @@ func (a *Agent) Snapshot() *client.Snapshot {
 		}
 	}
 	return s
+}
+
+// lasted returns since when all states have been as they are, but for keys that no
+// rule names.
+func (a *Agent) lasted() []client.Lasted {
+	var all []client.Lasted
+	a.states.Each(func(e *sources.Event, since time.Duration) {
+		if e.Topic.Kind == "key" && !a.config.keys[e.Topic.Name] {
+			return
+		}
+		l := client.Lasted{Kind: strings.Clone(e.Topic.Kind), Name: strings.Clone(e.Topic.Name), State: strings.Clone(e.Topic.State), Since: client.Seconds(since)}
+		if v, ok := e.Lookup("VALUE"); ok && (l.Kind == "var" || l.Kind == "sensor" || l.Kind == "counter") {
+			l.State = strings.Clone(v.Shown())
+		}
+		if l.Kind == "mount" {
+			l.Fields = map[string]string{}
+			for _, f := range e.Fields {
+				l.Fields[strings.Clone(f.Name)] = strings.Clone(f.Value.Shown())
+			}
+		}
+		all = append(all, l)
+	})
+	slices.SortFunc(all, func(a, b client.Lasted) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Since, b.Since))
+	})
+	return all
 }
 
 func word(yes bool, is, otherwise string) string {

@@ -178,12 +178,25 @@ type Notice struct {
 	Rule    string `json:"rule,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	Why     string `json:"why,omitempty"`
+	// Of is the time of the event that a rule's outcome is about: of a state that has lasted
+	// for a time, when it had.
+	Of Seconds `json:"of,omitempty"`
 	// Action is what a rule did, Took how long; of type action. Why is the error
 	// if it failed.
 	Action string   `json:"action,omitempty"`
 	Took   *Seconds `json:"took,omitempty"`
 	// Count is how many notices were lost before this one; of type lost.
 	Count uint64 `json:"count,omitempty"`
+}
+
+// Lasted is a state, and since when it has lasted, on CLOCK_MONOTONIC: what was
+// there when the agent started, since then.
+type Lasted struct {
+	Kind   string            `json:"kind"`
+	Name   string            `json:"name,omitempty"`
+	State  string            `json:"state"`
+	Since  Seconds           `json:"since"`
+	Fields map[string]string `json:"fields,omitempty"` // of mounts
 }
 
 // Emitted is the answer to the verb emit: how many rules are on the event, for
@@ -285,9 +298,17 @@ type Snapshot struct {
 	Hash  string   `json:"hash,omitempty"`
 	Rules []string `json:"rules,omitempty"`
 	// The states, by names: on or off, values, present or absent, up or down.
-	Lines   map[string]string `json:"lines,omitempty"`
-	Vars    map[string]string `json:"vars,omitempty"`
-	Inputs  map[string]string `json:"inputs,omitempty"`
-	Links   map[string]string `json:"links,omitempty"`
-	Devices []string          `json:"devices,omitempty"` // what is open, as status shows it
+	Lines  map[string]string `json:"lines,omitempty"`
+	Vars   map[string]string `json:"vars,omitempty"`
+	Inputs map[string]string `json:"inputs,omitempty"`
+	Links  map[string]string `json:"links,omitempty"`
+	// Sensors are values in their units, or absent; Counters totals; PWM levels in percent.
+	Sensors  map[string]string `json:"sensors,omitempty"`
+	Counters map[string]string `json:"counters,omitempty"`
+	PWM      map[string]string `json:"pwm,omitempty"`
+	// Started is when the agent did, States since when everything has been as it is:
+	// recordings of versions before 1.0 do not have them.
+	Started Seconds  `json:"started,omitempty"` // CLOCK_MONOTONIC
+	States  []Lasted `json:"states,omitempty"`
+	Devices []string `json:"devices,omitempty"` // what is open, as status shows it
 }

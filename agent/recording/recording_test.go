@@ -314,3 +314,126 @@ func FuzzRead(f *testing.F) {
 		Write(&out, Diff(before, nil), []Firing{{What: rule.Unmet}})
 	})
 }
+
+// lastingRules has rules for what has lasted, in several ways.
+const lastingRules = `
+lines: {door: {contact: GPIO4}, window: {contact: GPIO5}, bell: {button: GPIO6}}
+vars: {mode: {values: [day, night]}}
+sensors: {cpu: {thermal: cpu-thermal}}
+counters: {gas: {line: window}}
+rules:
+  - {name: long, when: {line: door, is: on, for: 10m}, do: {log: long}}
+  - {name: over, when: {line: door, is: on, for: 5m}, do: {log: over}}
+  - {name: again, when: {line: door, is: on, for: 5m, repeat: 4m}, do: {log: again}}
+  - {name: found, when: {line: door, is: on, at_start: true}, do: {log: found}}
+  - {name: started, when: {agent: started}, do: {log: started}}
+  - {name: asked, when: {line: bell, is: pressed}, if: [{line: door, is: on, for: 8m}, {var: mode, is: night, for: 1h}, {line: window, is: off, for: 1h}], do: {log: asked}}
+  - {name: new, when: {link: eth0, is: down, for: 3h}, do: {log: new}}
+  - {name: uptime, when: {agent: started, for: 2h}, do: {log: uptime}}
+  - {name: hot, when: {sensor: cpu, above: 75}, do: {log: hot}}
+  - {name: count, when: {counter: gas, every: 100}, do: {log: count}}
+`
+
+// The agent started two hours before, less ten seconds; the door has been open for
+// eight minutes.
+const lastingHead = `{"recording":1,"reflexd":"1.0","kernel":"Linux 6.1","time":8000.000000000,"wall":"2026-03-01T12:00:00Z","zone":"UTC",
+"rules":["long"],"lines":{"door":"on","window":"off","bell":"off"},"vars":{"mode":"night"},"sensors":{"cpu":"80"},"counters":{"gas":"99"},"links":{"eth0":"down"},
+"started":810.000000000,"states":[{"kind":"agent","state":"started","since":810.000000000},{"kind":"line","name":"door","state":"on","since":7520.000000000},
+{"kind":"line","name":"window","state":"off","since":810.000000000},{"kind":"line","name":"bell","state":"off","since":7900.000000000},
+{"kind":"link","name":"eth0","state":"down","since":810.000000000},{"kind":"var","name":"mode","state":"night","since":1000.000000000},
+{"kind":"sensor","name":"cpu","state":"changed","since":7999.000000000},{"kind":"switch","name":"SW_LID","state":"on","since":7.0}]}
+`
+
+// States that began before the recording did go on, and what they fired before is
+// not fired again.
+func TestReplayOfWhatHadLasted(t *testing.T) {
+	events := `{"type":"event","time":8001.000000000,"kind":"line","name":"bell","state":"falling","source":"gpio:bell"}
+{"type":"event","time":8002.000000000,"kind":"line","name":"bell","state":"rising","source":"gpio:bell"}
+{"type":"event","time":8003.000000000,"kind":"sensor","name":"cpu","state":"changed","source":"sensor:cpu","fields":{"VALUE":"81"}}
+{"type":"event","time":8004.000000000,"kind":"line","name":"window","state":"rising","source":"gpio:window"}
+{"type":"event","time":8004.000000000,"kind":"counter","name":"gas","state":"counted","source":"counter:gas","fields":{"VALUE":"100","PREVIOUS":"99"}}
+{"type":"event","time":8100.000000000,"kind":"sensor","name":"cpu","state":"changed","source":"sensor:cpu","fields":{"VALUE":"60"}}
+{"type":"event","time":8101.000000000,"kind":"sensor","name":"cpu","state":"changed","source":"sensor:cpu","fields":{"VALUE":"90"}}
+{"type":"event","time":8200.000000000,"kind":"line","name":"bell","state":"falling","source":"gpio:bell"}
+`
+	p := replayed(t, read(t, strings.ReplaceAll(strings.TrimSpace(lastingHead), "\n", "")+"\n"+events), lastingRules)
+	var got []string
+	for _, f := range p.Now {
+		if f.What != rule.Done {
+			got = append(got, fmt.Sprint(f.At, " ", f.Rule, " ", f.What))
+		}
+	}
+	// The window was opened before the bell rang for the second time.
+	want := []string{"1s asked fired", "4s count fired", "10s uptime fired", "1m0s again fired", "1m41s hot fired", "2m0s long fired", "3m20s asked unmet"}
+	if !slices.Equal(got, want) || len(p.Notes) > 0 {
+		t.Errorf("%q\nwant\n%q\n%v", got, want, p.Notes)
+	}
+}
+
+const kindsRules = `
+lines: {meter: {contact: GPIO5}, bell: {button: GPIO6}, second: {button: GPIO7}}
+inputs: {remote: {name: "*IR*"}}
+sensors: {cpu: {thermal: cpu-thermal}}
+counters: {gas: {line: meter, scale: 0.01}}
+pwm: {fan: {chip: p}}
+mqtt: {broker: mqtt://b}
+rules:
+  - {name: gas, when: {counter: gas, every: 1}, do: [{log: "${TOTAL}"}, {set: {pwm: fan, to: 80%}}]}
+  - {name: hot, when: {sensor: cpu, above: 75}, do: {log: "${VALUE} ${pwm.fan}"}}
+  - {name: blind, when: {sensor: cpu, is: absent}, do: {log: blind}}
+  - {name: both, when: {lines: [bell, second], together: true, is: pressed}, do: {log: both}}
+  - {name: again, when: {key: KEY_UP, is: repeated, from: remote}, do: {log: up}}
+  - {name: loud, when: {axis: ABS_VOLUME, above: 50, from: remote}, do: {log: loud}}
+  - {name: played, when: {mqtt: play/+}, do: {log: "${PAYLOAD}"}}
+  - {name: offline, when: {broker: disconnected, for: 1s}, do: {log: offline}}
+  - {name: lost, when: {loss: gpio}, do: {log: "${COUNT}"}}
+  - {name: address, when: {link: eth0, is: address-added}, do: {log: "${ADDRESS}"}}
+`
+
+const kindsRecorded = `{"recording":1,"reflexd":"1.0","kernel":"Linux 6.1","time":100.000000000,"wall":"2026-03-01T12:00:00Z","zone":"UTC","rules":["gas"],"lines":{"meter":"off","bell":"off","second":"off"},"inputs":{"remote":"present"},"links":{"eth0":"up"},"sensors":{"cpu":"40"},"counters":{"gas":"11.98"},"pwm":{"fan":"20%"},"started":50.0,"states":[]}
+{"type":"event","time":101.000000000,"kind":"line","name":"meter","state":"rising","source":"gpio:meter","fields":{"LINE":"meter","LEVEL":1}}
+{"type":"event","time":101.100000000,"kind":"line","name":"meter","state":"falling","source":"gpio:meter","fields":{"LINE":"meter","LEVEL":0}}
+{"type":"event","time":102.000000000,"kind":"line","name":"meter","state":"rising","source":"gpio:meter","fields":{"LINE":"meter","LEVEL":1}}
+{"type":"event","time":102.000000000,"kind":"counter","name":"gas","state":"counted","source":"counter:gas","fields":{"VALUE":"12","PREVIOUS":"11.99"}}
+{"type":"event","time":103.000000000,"kind":"sensor","name":"cpu","state":"changed","source":"sensor:cpu","fields":{"VALUE":"76"}}
+{"type":"event","time":104.000000000,"kind":"sensor","name":"cpu","state":"absent","source":"sensor:cpu","fields":{"REASON":"gone"}}
+{"type":"event","time":105.000000000,"kind":"line","name":"bell","state":"falling","source":"gpio:bell"}
+{"type":"event","time":105.020000000,"kind":"line","name":"second","state":"falling","source":"gpio:second"}
+{"type":"event","time":105.020000000,"kind":"lines","name":"bell+second","state":"pressed","source":"gpio:bell"}
+{"type":"event","time":106.000000000,"kind":"key","name":"KEY_UP","state":"pressed","source":"input:x","names":["remote"],"fields":{"VALUE":1}}
+{"type":"event","time":106.300000000,"kind":"key","name":"KEY_UP","state":"repeated","source":"input:x","names":["remote"],"fields":{"VALUE":2}}
+{"type":"event","time":107.000000000,"kind":"axis","name":"ABS_VOLUME","state":"changed","source":"input:x","names":["remote"],"fields":{"VALUE":60}}
+{"type":"event","time":108.000000000,"kind":"broker","state":"connected","source":"mqtt"}
+{"type":"event","time":108.100000000,"kind":"mqtt","name":"play/a","state":"received","source":"mqtt","fields":{"TOPIC":"play/a","PAYLOAD":"tune"}}
+{"type":"event","time":109.000000000,"kind":"broker","state":"disconnected","source":"mqtt"}
+{"type":"event","time":111.000000000,"kind":"loss","name":"gpio","state":"lost","source":"gpio:bell","fields":{"COUNT":3}}
+{"type":"event","time":112.000000000,"kind":"link","name":"eth0","state":"address-added","source":"link:eth0","fields":{"IFNAME":"eth0","ADDRESS":"10.0.0.1"}}
+{"type":"event","time":114.000000000,"kind":"event","name":"end","state":"sent","source":"event:end"}
+`
+
+// Each kind of event has its rules fire once, in a replay and in the test that is
+// made of the recording.
+func TestKindsOfEvents(t *testing.T) {
+	r := read(t, kindsRecorded)
+	p := replayed(t, r, kindsRules)
+	want := []string{"gas", "hot", "blind", "both", "again", "loud", "played", "offline", "lost", "address"}
+	if got := order(p.Now); !slices.Equal(got, want) || len(p.Notes) > 0 {
+		t.Errorf("%q\nwant\n%q\n%q", got, want, p.Notes)
+	}
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(kindsRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := r.TestFile([]string{path}, "kinds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, log := range []string{`{log: 12}`, "76 80%", "blind", "both", "up", "loud", "tune", "offline", "{log: 3}", "10.0.0.1"} {
+		if strings.Count(text, log) < 1 {
+			t.Errorf("no %s in\n%s", log, text)
+		}
+	}
+	if strings.Contains(text, "left out") {
+		t.Error(text)
+	}
+}

@@ -59,7 +59,7 @@ func (r *Recording) Replay(c *agent.Configuration, p *Replay) error {
 		}
 	}
 	sim, err := agent.NewSimulation(c, agent.SimulationOptions{
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Wall: r.wall(), Outcome: p.outcome, Act: p.act,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Wall: r.wall(), Outcome: p.outcome, Act: p.act, Past: r.past(c),
 		Given: func(s *agent.Simulation) error { p.sim = s; p.give(s); return nil },
 	})
 	if err != nil {
@@ -107,6 +107,29 @@ func (r *Recording) wall() time.Time {
 	return t
 }
 
+// past returns what was before r began; nil for a recording that does not say, or
+// was made without rules: the agent starts then.
+func (r *Recording) past(c *agent.Configuration) *agent.Past {
+	h := &r.Head
+	const longest = 100 * 365 * 24 * time.Hour
+	now := time.Duration(h.Time)
+	if h.States == nil || len(h.Rules) == 0 || now <= 0 || now > longest {
+		return nil
+	}
+	past := &agent.Past{Now: now, Started: min(max(1, time.Duration(h.Started)), now), Since: map[string]time.Duration{}}
+	for _, l := range h.States {
+		name := l.Name
+		switch l.Kind {
+		case "line":
+			name = c.LineOf(name)
+		case "switch":
+			past.Switches = append(past.Switches, agent.Switch{Name: name, On: l.State == sources.On})
+		}
+		past.Since[l.Kind+" "+name] = time.Duration(l.Since)
+	}
+	return past
+}
+
 // give has the simulation begin as the recording did, as far as it has the same
 // names.
 func (p *Replay) give(s *agent.Simulation) {
@@ -117,11 +140,21 @@ func (p *Replay) give(s *agent.Simulation) {
 	}{
 		{h.Lines, func(name, is string) error { return s.GiveLine(s.LineOf(name), is == "on") }},
 		{h.Vars, s.GiveVar},
+		{h.Sensors, s.GiveSensor},
+		{h.Counters, s.GiveCounter},
+		{h.PWM, s.GivePWM},
 		{h.Inputs, func(name, is string) error { return s.GiveInput(name, is == "present") }},
 		{h.Links, func(name, is string) error { return s.Link(name, is) }},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.states)) {
 			if err := kind.give(name, kind.states[name]); err != nil {
+				p.note(err.Error())
+			}
+		}
+	}
+	for _, l := range h.States {
+		if l.Kind == "mount" && l.State == "mounted" {
+			if err := s.GiveMount(l.Name, l.Fields); err != nil {
 				p.note(err.Error())
 			}
 		}
@@ -141,8 +174,8 @@ func (p *Replay) apply(n *client.Notice) error {
 		return errors.New("keys that no rule named were masked: record with --keys to have them replayed")
 	}
 	switch n.Kind {
-	case "timer", "time", "sun":
-		return nil
+	case "timer", "time", "sun", "lines", "keys", "counter":
+		return nil // they follow
 	case "line":
 		if n.State != "rising" && n.State != "falling" {
 			return nil
@@ -161,6 +194,13 @@ func (p *Replay) apply(n *client.Notice) error {
 			return nil
 		}
 		return p.sim.GiveInput(n.Name, n.State == "present")
+	case "sensor":
+		if n.State == "absent" {
+			return p.sim.Sensor(n.Name, n.State, false)
+		}
+		return p.sim.Sensor(n.Name, text(n, "VALUE"), true)
+	case "broker":
+		return p.sim.Broker(n.State == "connected")
 	case "link":
 		return p.sim.Link(n.Name, n.State, eventOf(n).Fields...)
 	case "event", "var":
@@ -265,7 +305,8 @@ func (e ending) Stop() (gone bool) { return e.timer.Stop() }
 // Recorded returns what the rules did when r was recorded; ok is false if it
 // was recorded without rules.
 func (r *Recording) Recorded() (all []Firing, ok bool) {
-	var last *client.Notice // the event that rules made something of
+	var last *client.Notice            // the event that rules made something of
+	late := map[string]time.Duration{} // by rules
 	for i := range r.Notices {
 		n := &r.Notices[i]
 		if n.Type == "event" {
@@ -277,6 +318,14 @@ func (r *Recording) Recorded() (all []Firing, ok bool) {
 		f := Firing{At: r.at(n), Rule: n.Rule, What: rule.Outcome(n.Outcome), Why: n.Why,
 			Event: strings.Join(strings.Fields(n.Kind+" "+n.Name+" "+n.State), " ")}
 		first := f.What == rule.Fired || f.What == rule.Unmet || f.What == rule.Dropped
+		if n.Of > 0 {
+			if first { // how late the agent was
+				late[n.Rule] = max(0, time.Duration(n.Time-n.Of))
+			}
+			f.At -= late[n.Rule]
+			all = append(all, f)
+			continue
+		}
 		// One that has lasted for a time fires long after its event.
 		if first && last != nil && f.At-r.at(last) < tolerance && last.Kind == n.Kind && last.Name == n.Name && last.State == n.State {
 			f.At = r.at(last)

@@ -83,7 +83,8 @@ func (r *Recording) testText(paths []string, title string, steps []testStep, lef
 	for _, given := range []struct {
 		key    string
 		states map[string]string
-	}{{"vars", r.Head.Vars}, {"lines", r.Head.Lines}, {"inputs", r.Head.Inputs}, {"links", r.Head.Links}} {
+	}{{"vars", r.Head.Vars}, {"lines", r.Head.Lines}, {"inputs", r.Head.Inputs}, {"links", r.Head.Links},
+		{"sensors", r.Head.Sensors}, {"counters", r.Head.Counters}, {"pwm", r.Head.PWM}} {
 		if len(given.states) > 0 {
 			fmt.Fprintf(&b, "      %s: %s\n", given.key, mapping(given.states))
 		}
@@ -145,12 +146,32 @@ func (r *Recording) steps() (steps []testStep, left []string) {
 func stepOf(n *client.Notice) (s testStep, why string) {
 	name := scalar(n.Name)
 	switch n.Kind {
-	case "timer", "time", "sun", "agent", "line":
+	case "timer", "time", "sun", "line", "lines", "keys", "counter":
+		return "", ""
+	case "agent":
+		if n.State == "stopping" {
+			return "{agent: stopping}", ""
+		}
 		return "", ""
 	case "key":
 		return keyStep(n)
-	case "link", "switch", "input":
+	case "switch", "input":
 		return stateStep(n)
+	case "link":
+		return testStep(fmt.Sprintf("{link: %s, is: %s, fields: %s}", name, n.State, fieldsOf(n, "IFNAME", "STATE", "INDEX"))), ""
+	case "sensor":
+		if n.State == "absent" {
+			return testStep(fmt.Sprintf("{sensor: %s, is: absent}", name)), ""
+		}
+		return testStep(fmt.Sprintf("{sensor: %s, value: %s}", name, scalar(text(n, "VALUE")))), ""
+	case "axis":
+		return testStep(fmt.Sprintf("{axis: %s, value: %s%s}", name, or(text(n, "VALUE"), "0"), fromOf(n))), ""
+	case "mqtt":
+		return testStep(fmt.Sprintf("{mqtt: %s, text: %s, retained: %s}", name, scalar(text(n, "PAYLOAD")), or(map[string]string{"1": sources.On}[text(n, "RETAINED")], sources.Off))), ""
+	case "broker":
+		return testStep(fmt.Sprintf("{broker: %s}", n.State)), ""
+	case "loss":
+		return testStep(fmt.Sprintf("{loss: %s, count: %s}", scalar(n.Source), or(text(n, "COUNT"), "0"))), ""
 	case "signal":
 		return testStep(fmt.Sprintf("{signal: %s, value: %s}", name, or(text(n, "VALUE"), "0"))), ""
 	case "encoder":
@@ -195,22 +216,30 @@ func keyStep(n *client.Notice) (testStep, string) {
 	switch {
 	case n.Masked:
 		return "", "keys that no rule named, which were masked"
+	case n.State == sources.Repeated:
+		return testStep(fmt.Sprintf("{key: %s, is: repeated%s}", scalar(n.Name), fromOf(n))), ""
 	case verb == "":
 		return "", ""
-	case len(n.Names) > 0:
-		return testStep(fmt.Sprintf("%s: {key: %s, from: %s}", verb, n.Name, scalar(n.Names[0]))), ""
 	}
-	return testStep(fmt.Sprintf("%s: {key: %s}", verb, n.Name)), ""
+	return testStep(fmt.Sprintf("%s: {key: %s%s}", verb, scalar(n.Name), fromOf(n))), ""
+}
+
+// fromOf is the key `from` for the input that an event is of.
+func fromOf(n *client.Notice) string {
+	if len(n.Names) == 0 {
+		return ""
+	}
+	return ", from: " + scalar(n.Names[0])
 }
 
 func stateStep(n *client.Notice) (testStep, string) {
-	states := map[string][]string{"link": {"up", "down", "added", "removed"}, "switch": {"on", "off"}, "input": {"present", "absent"}}
+	states := map[string][]string{"switch": {"on", "off"}, "input": {"present", "absent"}}
 	if !slices.Contains(states[n.Kind], n.State) {
 		return "", ""
 	}
 	from := ""
-	if n.Kind == "switch" && len(n.Names) > 0 {
-		from = ", from: " + scalar(n.Names[0])
+	if n.Kind == "switch" {
+		from = fromOf(n)
 	}
 	return testStep(fmt.Sprintf("{%s: %s, is: %s%s}", n.Kind, scalar(n.Name), n.State, from)), ""
 }

@@ -268,7 +268,7 @@ func sensorStep(string) ([]config.Field, func(*play) error) {
 			if (value == "") == (is == "") {
 				return fmt.Errorf("sensor %s: expected one of the keys value and is", name)
 			}
-			return p.sim.Sensor(name, value+is)
+			return p.sim.Sensor(name, value+is, false)
 		}
 }
 

@@ -88,6 +88,20 @@ func New() *Table {
 	return &Table{subjects: map[key]*subject{}, named: map[name][]*subject{}, watches: map[name][]*watch{}, version: 1}
 }
 
+// Begin says when the table began, if that is not when Follow is called first: what
+// was found, and what is absent, have been so since then.
+func (t *Table) Begin(at time.Duration) { t.began = at }
+
+// Each calls f for each state that is known, with the event that reported it, in no
+// order.
+func (t *Table) Each(f func(e *sources.Event, since time.Duration)) {
+	for _, s := range t.subjects {
+		if s.known {
+			f(&s.event, s.since)
+		}
+	}
+}
+
 // Take notes what e says of a state, before any rule is shown e. Next must
 // follow when they were.
 func (t *Table) Take(e *sources.Event) {

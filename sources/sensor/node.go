@@ -232,3 +232,15 @@ func (s *Source) Value(name string) (string, error) {
 		return n.value.text, nil
 	}
 }
+
+// Now returns the value of a sensor, or absent; nothing while it was not read.
+func (s *Source) Now(name string) (value string, ok bool) {
+	switch n := s.nodes[name]; {
+	case n == nil:
+		return "", false
+	case n.err != nil:
+		return absent, true
+	default:
+		return n.value.text, n.known
+	}
+}

@@ -35,8 +35,9 @@ func (s *Source) begin(fresh []*node) {
 	}
 }
 
-// SimulateSensor gives a sensor a value in its unit, or makes it Absent.
-func (s *Source) SimulateSensor(name, text string) error {
+// SimulateSensor gives a sensor a value in its unit, or makes it Absent. One that
+// is filtered was through the sensor's filter already.
+func (s *Source) SimulateSensor(name, text string, filtered bool) error {
 	v, err := s.plan.simulated(name, text)
 	if err != nil {
 		return err
@@ -44,6 +45,9 @@ func (s *Source) SimulateSensor(name, text string) error {
 	n := s.nodes[name]
 	if n == nil {
 		return fmt.Errorf("no rule uses the sensor %q", name)
+	}
+	if filtered {
+		n.window = n.window[:0]
 	}
 	n.simulate(v, text)
 	return nil
