@@ -293,7 +293,17 @@ func (p *Replay) act(r *action.Run, step *action.Step) (action.Pending, error, b
 	if all[0].Took == nil || *all[0].Took <= 0 {
 		return nil, err, true
 	}
-	return ending{r.Env.Loop.After(time.Duration(*all[0].Took), func() { r.Finish(err) })}, nil, true
+	return ending{r.Env.Loop.After(p.left(&all[0]), func() { r.Finish(err) })}, nil, true
+}
+
+// left returns how long an action takes that begins now: until it ended on the
+// board, if it began there a moment later than here, and else as long as there.
+func (p *Replay) left(n *client.Notice) time.Duration {
+	took, end := time.Duration(*n.Took), p.recording.at(n)
+	if late := end - took - p.sim.Now(); late > 0 && late < tolerance {
+		return end - p.sim.Now()
+	}
+	return took
 }
 
 // ending is an action that takes its time.

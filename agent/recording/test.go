@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,22 +47,10 @@ func (r *Recording) TestFile(paths []string, title string) (string, error) {
 
 // play plays the only test of a file with this text.
 func play(text string, each func(step int, done []string)) (*scenario.Outcome, error) {
-	dir, err := os.MkdirTemp("", "reflexd-convert-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "recording"+scenario.Suffix)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
 	ps := &config.Problems{}
-	f, err := scenario.Load(path, nil, ps)
-	if err == nil && ps.Failed() {
-		err = ps
-	}
-	if err != nil {
-		return nil, err
+	f := scenario.Parse("recording"+scenario.Suffix, []byte(text), nil, ps)
+	if ps.Failed() {
+		return nil, ps
 	}
 	f.Each = each
 	return f.Play(f.Tests[0], scenario.NewCoverage())

@@ -86,16 +86,21 @@ func Load(path string, with []string, ps *config.Problems) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Parse(path, text, with, ps), nil
+}
+
+// Parse is Load for a file with this text.
+func Parse(path string, text []byte, with []string, ps *config.Problems) *File {
 	f := &File{Path: path}
 	node, ok := config.Parse(path, text, ps)
 	if !ok {
-		return f, nil
+		return f
 	}
 	f.read(node, ps)
 	if f.Config = with; len(with) == 0 {
 		f.Config = f.configured(node, ps)
 	}
-	return f, nil
+	return f
 }
 
 // read reads all but `config`.
@@ -218,7 +223,7 @@ func (g *given) fields() []config.Field {
 func (g *given) clock() (time.Time, error) {
 	zone, err := time.LoadLocation(g.zone)
 	if err != nil || g.zone == "Local" {
-		return time.Time{}, fmt.Errorf("%s: unknown time zone %q", g.zoneAt, g.zone)
+		return time.Time{}, fmt.Errorf("%s: unknown time zone %q: it is written as Europe/Berlin is, and found if the package tzdata is installed", g.zoneAt, g.zone)
 	}
 	if g.time == "" {
 		return time.Date(2026, 1, 1, 12, 0, 0, 0, zone), nil

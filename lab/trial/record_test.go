@@ -17,6 +17,8 @@ import (
 	simulation "reflexd/agent"
 	"reflexd/agent/recording"
 	"reflexd/agent/rule"
+	"reflexd/agent/scenario"
+	"reflexd/config"
 	"reflexd/lab"
 )
 
@@ -102,6 +104,32 @@ func compareWithBoard(t *testing.T, seed uint64, text string) {
 	if changes := recording.Diff(before, p.Now); len(changes) > 0 {
 		t.Error("seed", fmt.Sprint(seed), changes)
 	}
+	if tested := asTest(t, r, path); !slices.Equal(tested, want) {
+		t.Errorf("seed %d: as a test\n%v\non the board\n%v", seed, tested, want)
+	}
+}
+
+// asTest makes a test of r, plays it, and returns the rules that acted, in their order.
+func asTest(t *testing.T, r *recording.Recording, path string) (names []string) {
+	text, err := r.TestFile([]string{path}, "the train")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ps := &config.Problems{}
+	f := scenario.Parse("train.test.yaml", []byte(text), nil, ps)
+	if ps.Failed() {
+		t.Fatal(ps)
+	}
+	o, err := f.Play(f.Tests[0], scenario.NewCoverage())
+	if err != nil || o.Failure != "" {
+		t.Fatal(err, o.Failure)
+	}
+	for line := range strings.Lines(o.Trace) {
+		if _, name, ok := strings.Cut(strings.TrimSpace(line), ", by rule "); ok && strings.Contains(line, " do ") {
+			names = append(names, strings.Trim(name, `"`))
+		}
+	}
+	return names
 }
 
 // fired returns the rules in the order in which they fired.
