@@ -120,7 +120,7 @@ docs: ## the documentation as a site, in build/_site (Debian's mkdocs, mkdocs-ma
 		grep -v _test.go | tar -c -T - | tar -x -C build/_docs
 	mkdocs build --strict --quiet
 
-packages: $(TARGETS:%=build/%/reflexd) ## packages for Debian, archives for boards without it, SBOMs and checksums, in dist/
+packages: $(TARGETS:%=build/%/reflexd) $(TARGETS:%=build/%/reflexd-mqtt) ## packages for Debian, archives for boards without it, SBOMs and checksums, in dist/
 	go run ./packaging/pack -version '$(VERSION)' -date $(DATE) $(TARGETS)
 
 dist: packages ## the same

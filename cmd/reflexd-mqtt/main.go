@@ -50,7 +50,13 @@ func run(args []string, out, errors io.Writer) int {
 	flags.Usage = func() { fmt.Fprint(errors, usage) }
 	socket := flags.String("socket", "", "the agent's control socket")
 	verbose := flags.Bool("verbose", false, "log more")
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
+	switch err := flags.Parse(args[1:]); {
+	case err == flag.ErrHelp:
+		return success
+	case err != nil:
+		return misuse
+	case flags.NArg() > 0:
+		fmt.Fprintf(errors, "unexpected argument %q\n%s", flags.Arg(0), usage)
 		return misuse
 	}
 	level := slog.LevelInfo

@@ -24,33 +24,66 @@ const maintainer = "The reflexd authors <reflexd@invalid>"
 // conffile is the configuration, which dpkg does not overwrite once it was changed.
 const conffile = "etc/reflexd/reflexd.yaml"
 
+// debian is what is particular to a package.
+type debian struct {
+	scripts     string // the folder of those that dpkg runs, and of lintian's overrides
+	conffiles   []string
+	depends     string
+	description string
+	add         func(t *tree)
+}
+
+var agentDebian = debian{scripts: "packaging/debian", conffiles: []string{conffile},
+	description: `reactions to buttons, keys, devices and signals
+ Runs commands, drives GPIOs and mounts USB drives when a button is pressed, a
+ device is plugged in, a network link changes or a kernel driver reports
+ something. One static binary, one event loop, one YAML file.
+ .
+ To begin, edit /etc/reflexd/reflexd.yaml.`,
+	add: func(t *tree) {
+		t.copy(conffile, 0o644, "packaging/reflexd.yaml")
+		t.documents("usr/share/doc/reflexd")
+		for _, name := range schemaNames {
+			t.copy("usr/share/reflexd/"+name, 0o644, "docs/reference/"+name)
+		}
+		t.manPages("usr/share/man")
+		t.completions(map[string]string{
+			"reflexd.bash": "usr/share/bash-completion/completions/reflexd",
+			"_reflexd":     "usr/share/zsh/vendor-completions/_reflexd",
+			"reflexd.fish": "usr/share/fish/vendor_completions.d/reflexd.fish",
+		})
+	}}
+
+var bridgeDebian = debian{scripts: "packaging/debian-mqtt", depends: "reflexd",
+	description: `bridge between reflexd and an MQTT broker
+ Connects a running reflexd to an MQTT broker that is there already: lines,
+ sensors, counters and variables become topics, commands and messages reach the
+ rules, and Home Assistant finds the board by itself.
+ .
+ What the broker reaches is in the section mqtt of /etc/reflexd/reflexd.yaml.`,
+	add: func(t *tree) {
+		t.copy("usr/lib/sysusers.d/reflexd-mqtt.conf", 0o644, "packaging/reflexd-mqtt.sysusers")
+		t.copyAll("usr/share/man/man8", "cmd/reflexd-mqtt/reflexd-mqtt.8", gzipped)
+		t.files[len(t.files)-1].path += ".gz"
+	}}
+
 // installed returns what the package installs.
-func (r *release) installed(p *program) (*tree, error) {
+func (r *release) installed(p *program, d *debian) (*tree, error) {
 	copyright, err := r.copyright(p)
 	if err != nil {
 		return nil, err
 	}
 	t := &tree{root: r.root}
-	doc := "usr/share/doc/reflexd"
-	t.add("usr/bin/reflexd", 0o755, p.data)
-	t.copy(conffile, 0o644, "packaging/reflexd.yaml")
-	t.copyAll("usr/lib/systemd/system", "packaging/reflexd.service", installedUnit)
-	t.documents(doc)
-	for _, name := range schemaNames {
-		t.copy("usr/share/reflexd/"+name, 0o644, "docs/reference/"+name)
-	}
+	doc := "usr/share/doc/" + p.called
+	t.add("usr/bin/"+p.called, 0o755, p.data)
+	t.copyAll("usr/lib/systemd/system", "packaging/"+p.called+".service", installedUnit)
+	d.add(t)
 	t.add(path.Join(doc, "copyright"), 0o644, copyright)
 	t.add(path.Join(doc, "sbom.cdx.json"), 0o644, p.sbom)
 	t.copyAll(doc, "CHANGELOG.md", nil)
 	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(t.files[len(t.files)-1].data))
-	t.add(path.Join(doc, "changelog.Debian.gz"), 0o644, gzipped(r.debianChangelog()))
-	t.manPages("usr/share/man")
-	t.completions(map[string]string{
-		"reflexd.bash": "usr/share/bash-completion/completions/reflexd",
-		"_reflexd":     "usr/share/zsh/vendor-completions/_reflexd",
-		"reflexd.fish": "usr/share/fish/vendor_completions.d/reflexd.fish",
-	})
-	t.copy("usr/share/lintian/overrides/reflexd", 0o644, "packaging/debian/lintian-overrides")
+	t.add(path.Join(doc, "changelog.Debian.gz"), 0o644, gzipped(r.debianChangelog(p)))
+	t.copy("usr/share/lintian/overrides/"+p.called, 0o644, d.scripts+"/lintian-overrides")
 	return t, t.err
 }
 
@@ -75,19 +108,20 @@ func (t *tree) completions(to map[string]string) {
 // schemaNames are the files with the schemas of the configuration and of files of tests, in docs/reference.
 var schemaNames = []string{"reflexd.schema.json", "reflexd-tests.schema.json"}
 
-// installedUnit has the unit run the package's program.
+// installedUnit has the unit run the package's program. What it begins with is about
+// an installation by hand.
 func installedUnit(unit []byte) []byte {
-	_, unit, _ = bytes.Cut(unit, []byte("# /etc/systemd/system/reflexd.service\n"))
+	unit = unit[bytes.Index(unit, []byte("[Unit]\n")):]
 	return bytes.ReplaceAll(unit, []byte("/usr/local/bin/"), []byte("/usr/bin/"))
 }
 
 // makeDeb has dpkg-deb make the package.
-func (r *release) makeDeb(p *program, deb string) error {
-	t, err := r.installed(p)
+func (r *release) makeDeb(p *program, d *debian, deb string) error {
+	t, err := r.installed(p, d)
 	if err != nil {
 		return err
 	}
-	r.control(t, p)
+	r.control(t, p, d)
 	stage, err := os.MkdirTemp("", "reflexd-pack-")
 	if err != nil {
 		return err
@@ -106,39 +140,40 @@ func (r *release) makeDeb(p *program, deb string) error {
 }
 
 // control adds the files that dpkg reads.
-func (r *release) control(t *tree, p *program) {
+func (r *release) control(t *tree, p *program, d *debian) {
 	var sums bytes.Buffer
 	size := len(t.folders())
 	for _, f := range t.files {
 		size += (len(f.data) + 1023) / 1024
-		if f.path != conffile {
+		if !slices.Contains(d.conffiles, f.path) {
 			fmt.Fprintf(&sums, "%x  %s\n", md5.Sum(f.data), f.path)
 		}
 	}
 	t.add("DEBIAN/md5sums", 0o644, sums.Bytes())
-	t.add("DEBIAN/conffiles", 0o644, []byte("/"+conffile+"\n"))
-	t.add("DEBIAN/control", 0o644, fmt.Appendf(nil, `Package: reflexd
+	for _, path := range d.conffiles {
+		t.add("DEBIAN/conffiles", 0o644, []byte("/"+path+"\n"))
+	}
+	depends := ""
+	if d.depends != "" {
+		depends = "Depends: " + d.depends + "\n"
+	}
+	t.add("DEBIAN/control", 0o644, fmt.Appendf(nil, `Package: %s
 Version: %s
 Architecture: %s
 Maintainer: %s
 Installed-Size: %d
-Section: admin
+%sSection: admin
 Priority: optional
-Description: reactions to buttons, keys, devices and signals
- Runs commands, drives GPIOs and mounts USB drives when a button is pressed, a
- device is plugged in, a network link changes or a kernel driver reports
- something. One static binary, one event loop, one YAML file.
- .
- To begin, edit /etc/reflexd/reflexd.yaml.
-`, r.debianVersion(), p.debian, maintainer, size))
+Description: %s
+`, p.called, r.debianVersion(), p.debian, maintainer, size, depends, d.description))
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
-		t.copy("DEBIAN/"+script, 0o755, "packaging/debian/"+script)
+		t.copy("DEBIAN/"+script, 0o755, d.scripts+"/"+script)
 	}
 }
 
-func (r *release) debianChangelog() []byte {
-	return fmt.Appendf(nil, "reflexd (%s) stable; urgency=medium\n\n  * See changelog.gz.\n\n -- %s  %s\n",
-		r.debianVersion(), maintainer, r.date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+func (r *release) debianChangelog(p *program) []byte {
+	return fmt.Appendf(nil, "%s (%s) stable; urgency=medium\n\n  * See changelog.gz.\n\n -- %s  %s\n",
+		p.called, r.debianVersion(), maintainer, r.date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 }
 
 var (

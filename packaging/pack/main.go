@@ -99,13 +99,17 @@ func (r *release) makeTarget(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.readProgram(t)
+	p, err := r.readProgram("reflexd", t)
+	if err != nil {
+		return nil, err
+	}
+	bridge, err := r.readProgram("reflexd-mqtt", t)
 	if err != nil {
 		return nil, err
 	}
 	base := "reflexd-" + r.version + "-linux-" + t.name
-	made := []string{base + ".tar.gz", base + ".cdx.json"}
-	if err := r.writeFile(made[1], p.sbom); err != nil {
+	made := []string{base + ".tar.gz", base + ".cdx.json", "reflexd-mqtt-" + r.version + "-linux-" + t.name + ".cdx.json"}
+	if err := errors.Join(r.writeFile(made[1], p.sbom), r.writeFile(made[2], bridge.sbom)); err != nil {
 		return nil, err
 	}
 	archive, err := r.archive(p)
@@ -119,8 +123,17 @@ func (r *release) makeTarget(name string) ([]string, error) {
 	if err := r.writeFile(made[0], packed); err != nil || t.debian == "" {
 		return made, err
 	}
-	deb := fmt.Sprintf("reflexd_%s_%s.deb", r.debianVersion(), t.debian)
-	return append(made, deb), r.makeDeb(p, filepath.Join(r.out, deb))
+	for _, d := range []struct {
+		program *program
+		debian  *debian
+	}{{p, &agentDebian}, {bridge, &bridgeDebian}} {
+		deb := fmt.Sprintf("%s_%s_%s.deb", d.program.called, r.debianVersion(), t.debian)
+		if err := r.makeDeb(d.program, d.debian, filepath.Join(r.out, deb)); err != nil {
+			return nil, err
+		}
+		made = append(made, deb)
+	}
+	return made, nil
 }
 
 func findTarget(name string) (target, error) {

@@ -17,9 +17,10 @@ import (
 	"strings"
 )
 
-// program is a built reflexd.
+// program is one that is built: the agent or the bridge.
 type program struct {
 	target
+	called  string
 	data    []byte
 	modules []module // that are linked in, Go's own packages last
 	sbom    []byte
@@ -36,15 +37,18 @@ type module struct {
 // licences names the licence of each module that may be linked in. A new module gets a line here when
 // somebody has read what it asks for.
 var licences = map[string][]string{
+	"github.com/eclipse/paho.golang":    {"BSD-3-Clause"}, // or the EPL: we take the EDL, which SPDX calls so
+	"github.com/gorilla/websocket":      {"BSD-2-Clause"},
+	"golang.org/x/net":                  {"BSD-3-Clause"},
 	"github.com/warthog618/go-gpiocdev": {"MIT"},
 	"golang.org/x/sys":                  {"BSD-3-Clause"},
 	"gopkg.in/yaml.v3":                  {"MIT", "Apache-2.0"},
 	"std":                               {"BSD-3-Clause"},
 }
 
-// readProgram reads the program for t from where the Makefile puts it.
-func (r *release) readProgram(t target) (*program, error) {
-	path := filepath.Join(r.root, "build", t.name, "reflexd")
+// readProgram reads a program for t from where the Makefile puts it.
+func (r *release) readProgram(called string, t target) (*program, error) {
+	path := filepath.Join(r.root, "build", t.name, called)
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -52,7 +56,7 @@ func (r *release) readProgram(t target) (*program, error) {
 	if arch := setting(info, "GOARCH"); arch != t.arch || arch == "arm" && !strings.HasSuffix(t.name, "v"+setting(info, "GOARM")[:1]) {
 		return nil, fmt.Errorf("%s is for %s %s", path, arch, setting(info, "GOARM"))
 	}
-	p := &program{target: t}
+	p := &program{target: t, called: called}
 	if p.data, err = os.ReadFile(path); err != nil {
 		return nil, err
 	}
@@ -92,7 +96,7 @@ func (r *release) readModule(d *debug.Module) (module, error) {
 	if err != nil {
 		return m, fmt.Errorf("find the source of %s: %w", d.Path, err)
 	}
-	for _, name := range []string{"LICENSE", "NOTICE"} {
+	for _, name := range []string{"LICENSE", "NOTICE", "edl-v10"} {
 		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), name))
 		if err == nil {
 			m.texts = append(m.texts, strings.TrimSpace(string(text)))
@@ -111,7 +115,7 @@ func (r *release) copyright(p *program) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "reflexd, its documentation and examples:\n\n%s\n", bytes.TrimSpace(own))
+	fmt.Fprintf(&b, "%s, its documentation and examples:\n\n%s\n", p.called, bytes.TrimSpace(own))
 	fmt.Fprint(&b, "\nThe program contains works of others, unchanged.\n")
 	for _, m := range p.modules {
 		name := m.path
@@ -166,7 +170,7 @@ type (
 )
 
 func (r *release) billOfMaterials(p *program) ([]byte, error) {
-	own := component{Type: "application", Ref: "reflexd", Name: "reflexd", Version: r.version, Licenses: licensed("MIT"),
+	own := component{Type: "application", Ref: p.called, Name: p.called, Version: r.version, Licenses: licensed("MIT"),
 		Properties: []property{{"reflexd:target", "linux/" + p.name}}}
 	b := bom{Format: "CycloneDX", Spec: "1.5", Version: 1,
 		Metadata: metadata{r.date.Format("2006-01-02T15:04:05Z"), own}}

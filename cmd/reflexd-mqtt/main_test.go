@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What the usage names is in the manual page, and the other way round.
+func TestManPage(t *testing.T) {
+	text, err := os.ReadFile("reflexd-mqtt.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.ReplaceAll(string(text), `\-`, "-")
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) |\[(--[a-z]+)`).FindAllStringSubmatch(usage, -1) {
+		if !strings.Contains(page, `\fB`+m[1]+m[2]+`\fR`) {
+			t.Errorf("the page does not have %s", m[1]+m[2])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\.TP\n\\fB([a-z-]+)\\fR`).FindAllStringSubmatch(page, -1) {
+		if !strings.Contains(usage, m[1]) {
+			t.Errorf("the usage does not have %s", m[1])
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code int
+		out  string // in either output
+	}{
+		{nil, misuse, "usage: reflexd-mqtt VERB"},
+		{[]string{"help"}, success, "usage: reflexd-mqtt VERB"},
+		{[]string{"--help"}, success, "usage: reflexd-mqtt VERB"},
+		{[]string{"version"}, success, version},
+		{[]string{"serve"}, misuse, "usage: reflexd-mqtt VERB"},
+		{[]string{"check", "now"}, misuse, "unexpected argument"},
+		{[]string{"check", "--sokcet", "x"}, misuse, "sokcet"},
+		{[]string{"check", "--help"}, success, "usage: reflexd-mqtt VERB"},
+		{[]string{"check", "--socket", "/nonexistent"}, failure, "reflexd-mqtt: no agent is running (nothing listens on /nonexistent)"},
+		{[]string{"discovery", "--socket", "/nonexistent"}, failure, "no agent is running"},
+	} {
+		var out, errors strings.Builder
+		if code := run(c.args, &out, &errors); code != c.code || !strings.Contains(out.String()+errors.String(), c.out) {
+			t.Errorf("%q: exit code %d, expected %d\n%s%s", c.args, code, c.code, &out, &errors)
+		}
+	}
+}
