@@ -87,7 +87,7 @@ reflexd reload`, lab.HostAddress, broker.Port))
 	if said := g.sh(as + "get line/lamp"); said != "on" {
 		t.Errorf("get line/lamp prints %q", said)
 	}
-	for _, denied := range []string{"set line/hidden on", "get var/secret", "set hidden on", "status", "trigger chime", "reload", "watch"} {
+	for _, denied := range []string{"set line/hidden on", "get var/secret", "set hidden on", "status", "emit chime", "reload", "watch"} {
 		if said := g.sh(as + denied + " 2>&1 || true"); !strings.Contains(said, "permission denied") {
 			t.Errorf("%s prints %q", denied, said)
 		}
