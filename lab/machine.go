@@ -59,6 +59,18 @@ var Virt = Machine{
 // networkCard is what QEMU calls the network card of Virt.
 const networkCard = "lan"
 
+// HostCard are arguments of QEMU that give Virt a second network card, which leads to
+// the host: the host's loopback is HostAddress there, once `probe address` with
+// HostCardMAC and GuestAddress has raised the card.
+var HostCard = []string{"-netdev", "user,id=host", "-device", "virtio-net-pci,netdev=host,romfile=,mac=" + HostCardMAC}
+
+// The addresses that QEMU's network has for itself, for the board and for the host.
+const (
+	HostCardMAC  = "52:54:00:12:34:99"
+	GuestAddress = "10.0.2.15"
+	HostAddress  = "10.0.2.2"
+)
+
 // String returns the machine's short name.
 func (m Machine) String() string { return m.name }
 

@@ -5,10 +5,11 @@
 // nothing that the host does shows in the figures; then on the host itself, without GPIO lines, which it has not.
 // The programs take turns: each is started, warmed up, measured and stopped, again and again.
 //
-// Last come all kernel interfaces that a rule can wait for, and counters, again on the board. Arguments choose among the
-// four: board, host, interfaces, counters.
+// Then come all kernel interfaces that a rule can wait for, and counters, again on the board, and last a fleet of bridges
+// at one MQTT broker, on the host. Arguments choose among the five: board, host, interfaces, counters, fleet.
 //
-// It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on.
+// It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on,
+// and with reflexd-mqtt for the host.
 package main
 
 import (
@@ -32,6 +33,10 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if len(os.Args) == 4 && os.Args[1] == fleetChild {
+		_ = runBridges(ctx, os.Args[2], os.Args[3])
+		return
+	}
 	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
@@ -48,7 +53,7 @@ type group struct {
 type printer interface{ print(out io.Writer) }
 
 // groups lists them, in the order in which they are measured.
-var groups = []group{{"board", onBoard}, {"host", onHost}, {"interfaces", onInterfaces}, {"counters", onCounters}}
+var groups = []group{{"board", onBoard}, {"host", onHost}, {"interfaces", onInterfaces}, {"counters", onCounters}, {"fleet", onFleet}}
 
 // chosen returns the groups of those names, or all where there are no names.
 func chosen(names []string) ([]group, error) {

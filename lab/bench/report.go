@@ -103,7 +103,7 @@ func (s samples) text() string {
 
 // printSizes prints how large the programs are, as far as they are built.
 func printSizes(out io.Writer, build string) error {
-	programs, err := filepath.Glob(filepath.Join(build, "*", "reflexd"))
+	programs, err := filepath.Glob(filepath.Join(build, "*", "reflexd*"))
 	if err != nil {
 		return err
 	}
@@ -113,11 +113,11 @@ func printSizes(out io.Writer, build string) error {
 		if err != nil {
 			return err
 		}
-		arch, promise := filepath.Base(filepath.Dir(program)), ""
-		if arch == "armv6" {
+		arch, name, promise := filepath.Base(filepath.Dir(program)), filepath.Base(program), ""
+		if arch == "armv6" && name == "reflexd" {
 			promise = fmt.Sprintf("%d: %s", binaryPromise, verdict(info.Size() < binaryPromise))
 		}
-		fmt.Fprintf(out, "| %s | %d | %s |\n", arch, info.Size(), promise)
+		fmt.Fprintf(out, "| %s, %s | %d | %s |\n", name, arch, info.Size(), promise)
 	}
 	return nil
 }

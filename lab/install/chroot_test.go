@@ -42,7 +42,7 @@ func debianRoot(t *testing.T, arch string) string {
 // pack makes the files of versions for a target, all of the program as it is, and returns the folder with them.
 func pack(t *testing.T, target string, versions ...string) string {
 	t.Helper()
-	build := exec.Command("make", "-s", "build/"+target+"/reflexd")
+	build := exec.Command("make", "-s", "build/"+target+"/reflexd", "build/"+target+"/reflexd-mqtt")
 	build.Dir = "../.."
 	run(t, build)
 	out := t.TempDir()

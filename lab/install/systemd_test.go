@@ -33,8 +33,8 @@ type guest struct {
 	*lab.Board
 }
 
-// boot boots a Debian with the given files in its root.
-func boot(t *testing.T, files map[string]string) guest {
+// boot boots a Debian with the given files in its root, and more arguments for QEMU.
+func boot(t *testing.T, files map[string]string, qemu ...string) guest {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make the root of a system")
@@ -57,7 +57,7 @@ func boot(t *testing.T, files map[string]string) guest {
 	}
 	disk := filepath.Join(t.TempDir(), "root.img")
 	run(t, image.Command(t.Context(), "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", root, disk, "400M"))
-	board, err := lab.Boot(t.Context(), lab.Config{Machine: lab.Virt, Root: disk, Cmdline: "systemd.show_status=0", Log: t.Output()})
+	board, err := lab.Boot(t.Context(), lab.Config{Machine: lab.Virt, Root: disk, Cmdline: "systemd.show_status=0", QEMU: qemu, Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}

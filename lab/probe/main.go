@@ -6,6 +6,7 @@
 //	probe follow CHIP IN OUT     prints the edges of line IN, and sets line OUT to its level
 //	probe keys DEVICE            prints what a key of an input device does
 //	probe forge UID KEY=VALUE…   announces a device as udevd does, as the user UID
+//	probe address MAC IPV4       gives the network card with that hardware address the address, and raises it
 //	probe watch FILE             prints when a short file changes, in microseconds of CLOCK_MONOTONIC, and what to
 package main
 
@@ -13,8 +14,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,10 +44,12 @@ func run(args []string, out io.Writer) error {
 		return keys(args[1], out)
 	case len(args) == 2 && args[0] == "watch":
 		return watch(args[1], out)
+	case len(args) == 3 && args[0] == "address":
+		return address(args[1], args[2])
 	case len(args) >= 3 && args[0] == "forge":
 		return forge(args[1], args[2:])
 	}
-	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | watch FILE | forge UID KEY=VALUE…")
+	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | watch FILE | address MAC IPV4 | forge UID KEY=VALUE…")
 }
 
 // follow prints edges of one line and repeats them on another, for ever.
@@ -201,6 +206,38 @@ func setLine(fd int, high bool) error {
 func ioctl(fd int, request uintptr, argument unsafe.Pointer) error {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(argument)); errno != 0 {
 		return errno
+	}
+	return nil
+}
+
+// address gives a network card an address, with the mask of its class (netdevice(7)).
+func address(mac, ipv4 string) error {
+	cards, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(cards, func(c net.Interface) bool { return c.HardwareAddr.String() == mac })
+	if i < 0 {
+		return fmt.Errorf("no network card has the address %s", mac)
+	}
+	request, err := unix.NewIfreq(cards[i].Name)
+	if err != nil {
+		return err
+	}
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	if err := request.SetInet4Addr(net.ParseIP(ipv4).To4()); err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(s, unix.SIOCSIFADDR, request); err != nil {
+		return fmt.Errorf("set the address of %s: %w", cards[i].Name, err)
+	}
+	request.SetUint16(unix.IFF_UP)
+	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("raise %s: %w", cards[i].Name, err)
 	}
 	return nil
 }

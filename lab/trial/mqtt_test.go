@@ -23,20 +23,14 @@ import (
 	"reflexd/lab/mqtt"
 )
 
-// connected is a Virt whose second network card leads to the host, whose loopback
-// is at 10.0.2.2 there.
+// connected is a Virt with a network card that leads to the host.
 var connected = sync.OnceValues(func() (*board, error) {
 	files := map[string]lab.File{}
 	for path, arch := range map[string]string{"/usr/bin/reflexd-mqtt": "arm64", "/usr/bin/reflexd-mqtt6": "armv6"} {
 		files[path] = lab.Executable(filepath.Join(os.Getenv("REFLEXD_BUILD"), arch, "reflexd-mqtt"))
 	}
-	return boot(lab.Config{Machine: lab.Virt, Files: files,
-		QEMU: []string{"-netdev", "user,id=host", "-device", "virtio-net-pci,netdev=host,romfile=,mac=52:54:00:12:34:99"}})
+	return boot(lab.Config{Machine: lab.Virt, Files: files, QEMU: lab.HostCard})
 })
-
-// card raises the network card with that address.
-const card = `for i in /sys/class/net/*; do if grep -q 52:54:00:12:34:99 $i/address; then n=${i##*/}; fi; done
-ip addr add 10.0.2.15/24 dev $n; ip link set $n up; ip route add default via 10.0.2.2`
 
 // patience bounds a failure and measures nothing.
 const patience = time.Minute
@@ -49,7 +43,7 @@ func TestBridgeToABrokerOnTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.shell(t, card)
+	b.shell(t, "probe address "+lab.HostCardMAC+" "+lab.GuestAddress)
 	for _, bits := range []string{"", "6"} {
 		t.Run("reflexd"+bits, func(t *testing.T) { b.tryBridge(t, bits) })
 	}
@@ -85,7 +79,7 @@ func (b *board) tryBridge(t *testing.T, bits string) {
 
 	b.pull(t, 22, true)
 	a := b.startProgram(t, "/usr/bin/reflexd"+bits, fmt.Sprintf(`
-mqtt: {broker: "mqtt://10.0.2.2:%d", topic: board, homeassistant: true, expose: [bell, door, lamp, load]}
+mqtt: {broker: "mqtt://%s:%d", topic: board, homeassistant: true, expose: [bell, door, lamp, load]}
 lines:
   bell: {button: GPIO22}
   door: {contact: GPIO23, active: high}
@@ -95,14 +89,16 @@ rules:
   - {name: chime, when: {mqtt: chime}, do: {log: "chime ${PAYLOAD}"}}
   - {name: away, when: {broker: disconnected}, do: {log: "away ${REASON}"}}
   - {name: back, when: {broker: connected}, do: {log: "back"}}
-`, broker.Port))
+`, lab.HostAddress, broker.Port))
 	bridge, err := b.Start(t.Context(), lab.Command{Args: []string{"/usr/bin/reflexd-mqtt" + bits, "run", "--socket", a.dir + "/socket", "--verbose"}}, a.dir+"/bridge")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = bridge.Signal(context.Background(), unix.SIGKILL) })
 	a.expect("msg=back")
-	await("status", func(m mqtt.Message) bool { return m.Topic == "board/status" && strings.Contains(m.Payload, `"board":"linux,dummy-virt"`) })
+	await("status", func(m mqtt.Message) bool {
+		return m.Topic == "board/status" && strings.Contains(m.Payload, `"board":"linux,dummy-virt"`)
+	})
 	t.Logf("resident memory of the bridge: %s", b.shell(t, "grep VmRSS /proc/$(pidof reflexd-mqtt"+bits+")/status"))
 
 	work := func(t *testing.T) {

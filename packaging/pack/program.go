@@ -39,8 +39,8 @@ type module struct {
 var licences = map[string][]string{
 	"github.com/eclipse/paho.golang":    {"BSD-3-Clause"}, // or the EPL: we take the EDL, which SPDX calls so
 	"github.com/gorilla/websocket":      {"BSD-2-Clause"},
-	"golang.org/x/net":                  {"BSD-3-Clause"},
 	"github.com/warthog618/go-gpiocdev": {"MIT"},
+	"golang.org/x/net":                  {"BSD-3-Clause"},
 	"golang.org/x/sys":                  {"BSD-3-Clause"},
 	"gopkg.in/yaml.v3":                  {"MIT", "Apache-2.0"},
 	"std":                               {"BSD-3-Clause"},
