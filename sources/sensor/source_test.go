@@ -12,6 +12,7 @@ import (
 
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/plantest"
 )
 
 // Each kind of sensor is found by its name, and its value is in the unit that the
@@ -109,6 +110,12 @@ func TestList(t *testing.T) {
 	for _, n := range []string{"0", "1"} {
 		r.file("class/hwmon/hwmon"+n+"/name", "ina").file("class/hwmon/hwmon"+n+"/power1_average", "2500000").file("class/hwmon/hwmon"+n+"/update_interval", "1")
 		if err := os.Symlink("../../../i2c-1/1-004"+n, filepath.Join(r.sys, "class/hwmon/hwmon"+n+"/device")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.file("class/hwmon/hwmon2/name", "w1_slave_temp").file("class/hwmon/hwmon2/temp1_input", "21500").file("bus/w1/devices/28-1/id", "x")
+	for link, to := range map[string]string{"class/hwmon/hwmon2/device": "../../../bus/w1/devices/28-1", "bus/w1/devices/28-1/subsystem": "../../../w1"} {
+		if err := os.Symlink(to, filepath.Join(r.sys, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -286,11 +293,11 @@ func TestConditions(t *testing.T) {
 	r := newRig(t)
 	r.file("v", "70")
 	r.plan = &Plan{}
-	read(r.plan.Sections()[0].Value, "v: {path: "+r.sys+"/v, every: 1s}", r.plan.Resolve)
+	plantest.Read(r.plan.Sections()[0].Value, "v: {path: "+r.sys+"/v, every: 1s}", r.plan.Resolve)
 	var asks []func() sources.Truth
 	for _, text := range []string{"{sensor: v, above: 50}", "{sensor: v, below: 50}", "{sensor: v, is: on}", "{sensor: v, is: absent}", "{sensor: v, is: present}"} {
 		fields, compile := r.plan.Conditions()[0].New()
-		if ps := read(config.Object(fields...), text, func(ps *config.Problems) { asks = append(asks, compile(ps).Ask) }); ps.Failed() {
+		if ps := plantest.Read(config.Object(fields...), text, func(ps *config.Problems) { asks = append(asks, compile(ps).Ask) }); ps.Failed() {
 			t.Fatal(ps)
 		}
 	}
