@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,9 +18,6 @@ import (
 // batch is how many datagrams one call of ready takes.
 const batch = 32
 
-// retryAfter is how long to wait before trying again what failed.
-const retryAfter = 10 * time.Second
-
 // Source tells of links. The socket is open only while a plan asks for it.
 //
 // Asking which links there are may block, so that is done beside the loop. In
@@ -30,16 +26,17 @@ const retryAfter = 10 * time.Second
 // was undone since, is told with its being undone. So nothing is missed, and
 // in the end the table is right.
 type Source struct {
-	host   sources.Host
-	plan   *Plan
-	socket nl.Socket // its FD is -1 while it is not open
-	watch  sources.Watch
-	retry  sources.Timer // nil unless it is to be tried again
-	err    error
-	table  table
-	known  bool // the table was filled since the socket was opened
-	asked  int  // counts the questions, of which only the last counts
-	count  struct{ received, foreign, malformed, lost uint64 }
+	host     sources.Host
+	plan     *Plan
+	socket   nl.Socket // its FD is -1 while it is not open
+	watch    sources.Watch
+	retry    sources.Timer // nil unless it is to be tried again
+	failures int           // since the links were known
+	err      error
+	table    table
+	known    bool // the table was filled since the socket was opened
+	asked    int  // counts the questions, of which only the last counts
+	count    struct{ received, foreign, malformed, lost uint64 }
 
 	// Scratch, for one datagram or event at a time.
 	receiver nl.Receiver
@@ -226,8 +223,10 @@ func (s *Source) open() {
 func (s *Source) fail(err error) {
 	s.shut()
 	s.err = err
-	s.host.Log.Error("links are not received", "error", err, "again_in", retryAfter)
-	s.retry = s.host.Loop.After(retryAfter, func() {
+	s.failures++
+	pause, _ := sources.EndlessPause(err, s.failures)
+	s.host.Log.Error("links are not received", "error", err, "again_in", pause)
+	s.retry = s.host.Loop.After(pause, func() {
 		s.retry = nil
 		s.open()
 	})
@@ -262,7 +261,7 @@ func (s *Source) answered(there table, err error) {
 	} else {
 		s.emitFound()
 	}
-	s.known = true
+	s.known, s.failures = true, 0
 	if err := s.watch.Events(unix.EPOLLIN); err != nil {
 		s.fail(err)
 	}
