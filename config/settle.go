@@ -55,6 +55,7 @@ func Settle(paths []string, read func()) error {
 		if slices.Equal(before, stamps(paths)) {
 			return nil
 		}
+		time.Sleep(quiet / 4)
 	}
 	return ErrUnsettled
 }

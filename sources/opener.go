@@ -72,16 +72,26 @@ const NodePatience = 6
 // after which only a Visit helps, unless it was something else that we ran out
 // of.
 func NodePause(err error, failures int) (pause time.Duration, again bool) {
-	const first, most, longest = 50 * time.Millisecond, 8, 10 * time.Second
+	const first, most = 50 * time.Millisecond, 8
 	if failures > most {
-		return longest, passing(err)
+		return lastPause, Passing(err)
 	}
 	return first << (failures - 1), true
 }
 
-// passing reports whether err says nothing of the device, but that the kernel
+// lastPause is the longest pause between two tries that are made without end.
+const lastPause = 10 * time.Second
+
+// EndlessPause is the Pause for what nothing announces when it can be had again:
+// it grows from 250 ms to ten seconds.
+func EndlessPause(_ error, failures int) (pause time.Duration, again bool) {
+	const first, mostShifts = 250 * time.Millisecond, 6
+	return min(first<<min(failures-1, mostShifts), lastPause), true
+}
+
+// Passing reports whether err says nothing of the device, but that the kernel
 // had not the means just now.
-func passing(err error) bool {
+func Passing(err error) bool {
 	for _, e := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC, unix.EAGAIN, unix.EINTR} {
 		if errors.Is(err, e) {
 			return true

@@ -63,6 +63,9 @@ func (o *output) ready(uint32) {
 	case err == unix.EINTR:
 	default:
 		o.lines.flush()
+		if err != nil {
+			o.lines.deliver(fmt.Appendf(nil, "%s the rest of the output is lost: %v", cutMark, err))
+		}
 		o.close()
 		o.moved()
 	}

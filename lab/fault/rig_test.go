@@ -96,6 +96,10 @@ type agent struct {
 	trap *Trap
 	pid  int
 
+	waiting sync.Once
+	over    chan struct{} // closed when it has ended
+	end     error
+
 	mu    sync.Mutex
 	more  *sync.Cond
 	lines []string
@@ -136,7 +140,7 @@ func launch(t *testing.T, f *fault) *agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &agent{t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}}
+	a := &agent{t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, over: make(chan struct{})}
 	a.more = sync.NewCond(&a.mu)
 	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(configuration, "DIR", a.dir)} {
 		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
@@ -162,7 +166,7 @@ func launch(t *testing.T, f *fault) *agent {
 	}
 	a.pid = cmd.Process.Pid
 	go a.collect(read)
-	t.Cleanup(func() { _ = a.trap.Cmd.Process.Kill(); _ = a.trap.Wait() })
+	t.Cleanup(a.kill)
 	return a
 }
 
@@ -395,7 +399,7 @@ func (a *agent) isDead() bool {
 // unusual returns the first line that says that something went wrong.
 func unusual(lines []string) string {
 	for _, line := range lines {
-		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, `msg="file lost"`) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, `msg="file lost"`) || strings.Contains(line, `line="… `) {
 			return line
 		}
 	}
@@ -423,13 +427,23 @@ func (a *agent) stop() error {
 	return a.wait()
 }
 
+// kill kills the agent, if it runs.
+func (a *agent) kill() {
+	_ = a.trap.Cmd.Process.Kill()
+	_ = a.wait()
+}
+
 // wait waits until the agent has ended.
 func (a *agent) wait() error {
-	over := make(chan error, 1)
-	go func() { over <- a.trap.Wait() }()
+	a.waiting.Do(func() {
+		go func() {
+			a.end = a.trap.Wait()
+			close(a.over)
+		}()
+	})
 	select {
-	case err := <-over:
-		return err
+	case <-a.over:
+		return a.end
 	case <-time.After(patience):
 		return errHangs
 	}

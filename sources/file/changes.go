@@ -7,7 +7,9 @@
 package file
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -88,6 +90,7 @@ type changing struct {
 	// for the file to be read if reading is set.
 	queue   []change
 	reading bool
+	unread  bool // it could not be read the last time, and the log knows
 	// unwritten runs after the file was found to have appeared: whoever has
 	// created it may have finished before it was watched. nil without.
 	unwritten sources.Timer
@@ -108,9 +111,14 @@ type mark struct {
 	changedNsec      int64
 }
 
-func markOf(path string) (m mark) {
+// markOf returns what the path leads to. If the kernel cannot find that out, it
+// is what it was before.
+func markOf(path string, before mark) (m mark) {
 	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil {
+	switch err := unix.Stat(path, &st); {
+	case err == unix.EIO || sources.Passing(err):
+		return before
+	case err != nil:
 		return mark{}
 	}
 	m = mark{there: true, device: uint64(st.Dev), inode: st.Ino}
@@ -145,7 +153,7 @@ func (c *changeWatch) apply(plan *Plan) {
 	c.watch()
 	for _, f := range c.files {
 		if !f.seen.there {
-			f.seen = markOf(f.path)
+			f.seen = markOf(f.path, f.seen)
 			f.known = f.seen.there
 		}
 	}
@@ -204,7 +212,7 @@ func (c *changeWatch) afresh(overflow bool) {
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
 		f := c.files[name]
 		before, known := f.seen, f.known
-		f.seen = markOf(f.path)
+		f.seen = markOf(f.path, before)
 		f.known = f.seen.there
 		var kind uint32
 		switch {
@@ -232,7 +240,9 @@ func (c *changeWatch) afresh(overflow bool) {
 func (c *changeWatch) see(f *changing, mask uint32) (news bool) {
 	const vanish = unix.IN_DELETE | unix.IN_MOVED_FROM
 	known := f.known
-	f.seen, f.known = markOf(f.path), mask&vanish == 0
+	f.known = mask&vanish == 0
+	f.seen.there = f.known
+	f.seen = markOf(f.path, f.seen)
 	if mask&(unix.IN_CLOSE_WRITE|vanish) != 0 {
 		sources.StopTimer(&f.unwritten)
 	}
@@ -261,7 +271,7 @@ func (c *changeWatch) awaitWritten(f *changing) {
 	found := f.seen
 	f.unwritten = c.source.host.Loop.After(writtenWithin, func() {
 		f.unwritten = nil
-		switch now := markOf(f.path); {
+		switch now := markOf(f.path, found); {
 		case c.files[f.name] != f || f.shut || !now.there:
 		case now == found:
 			c.begin(f, f.path, kindWord(unix.IN_CLOSE_WRITE), true)
@@ -302,9 +312,15 @@ func (c *changeWatch) next(f *changing) {
 			f.queue = nil
 			return
 		case err != nil:
-			c.source.host.Log.Debug("cannot read file", "file", f.name, "path", path, "error", err)
+			level := slog.LevelWarn
+			if f.unread || missing(err) { // gone again, or known
+				level = slog.LevelDebug
+			}
+			f.unread = !missing(err)
+			c.source.host.Log.Log(context.Background(), level, "cannot read file: its event has no TEXT", "file", f.name, "path", path, "error", err)
 			c.emit(f, f.pop(), nil)
 		default:
+			f.unread = false
 			c.emit(f, f.pop(), &text{b[:min(k, f.max)], k > f.max})
 		}
 		c.next(f)
@@ -320,7 +336,7 @@ func (f *changing) pop() change {
 }
 
 func readPath(path string, b []byte) (int, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	fd, err := open(path, unix.O_RDONLY)
 	if err != nil {
 		return 0, err
 	}
@@ -353,7 +369,7 @@ func (c *changeWatch) shut(name string, shut bool) {
 	}
 	f.shut = shut
 	sources.StopTimer(&f.unwritten)
-	f.seen = markOf(f.path)
+	f.seen = markOf(f.path, f.seen)
 	f.known = f.seen.there
 	c.watch()
 }

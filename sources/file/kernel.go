@@ -96,6 +96,16 @@ func poll(fd int, events int16) int16 {
 	}
 }
 
+// open is open(2), without waiting for anybody.
+func open(path string, access int) (fd int, err error) {
+	for {
+		fd, err = unix.Open(path, access|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
 // read is read(2), from offset at unless that is negative.
 func read(fd int, b []byte, at int64) (n int, err error) {
 	for {
@@ -147,7 +157,7 @@ func openFile(st *settings) (*opened, error) {
 	if st.writes() {
 		access = unix.O_RDWR
 	}
-	fd, err := unix.Open(st.path, access|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	fd, err := open(st.path, access)
 	if err != nil {
 		return nil, explainOpen(st.path, err)
 	}

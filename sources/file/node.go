@@ -155,7 +155,7 @@ func (h hopeless) Unwrap() error { return h.error }
 
 // pause is for files that udev, or whoever it is, may open to us yet.
 func pause(err error, failures int) (time.Duration, bool) {
-	if errors.As(err, &hopeless{}) {
+	if errors.As(err, &hopeless{}) && !sources.Passing(err) {
 		return 0, false
 	}
 	return sources.NodePause(err, failures)

@@ -97,8 +97,13 @@ func (f *Folders) open() {
 	}
 	if f.mounts == nil { // a watch is of what a path leads to, which another mount changes
 		var err error
-		if f.mounts, err = sources.WatchMounts(f.host, f.remounted); err != nil {
+		f.mounts, err = sources.WatchMounts(f.host, f.remounted)
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EIO) || sources.Passing(err):
 			f.fail(err)
+		default:
+			f.host.Log.Debug("filesystems that are mounted later are not noticed", "error", err)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,9 +18,6 @@ import (
 
 // batch is how many datagrams one call of ready takes.
 const batch = 32
-
-// retryAfter is how long to wait before trying again what failed.
-const retryAfter = 10 * time.Second
 
 // Source tells of links. The socket is open only while a plan asks for it.
 //
@@ -56,7 +52,7 @@ func Open(host sources.Host) *Source {
 		Open:    open,
 		Use:     s.use,
 		Discard: func(o opened) { o.socket.Close() },
-		Pause:   func(error, int) (time.Duration, bool) { return retryAfter, true },
+		Pause:   sources.EndlessPause,
 		Report:  s.report,
 	}
 	return s
@@ -228,7 +224,7 @@ func (s *Source) use(o opened) (err error) {
 }
 
 func (s *Source) report(err error) {
-	s.host.Log.Error("links are not received", "error", err, "again_in", retryAfter)
+	s.host.Log.Error("links are not received", "error", err)
 }
 
 // fail gives the socket up for a while. The table stays, to tell then what is

@@ -55,6 +55,11 @@ func (k *socket) receive() bool {
 		return false
 	case unix.ENOBUFS, unix.ENOMEM: // the latter where the kernel had no room to make one
 		k.lossy = true
+		if k.vain++; k.vain > batch { // the kernel reports each loss once
+			k.fail(err)
+			return false
+		}
+		return true
 	case unix.EMSGSIZE:
 		if !k.decl.from.believe(from) {
 			k.foreign++
@@ -65,6 +70,7 @@ func (k *socket) receive() bool {
 		k.fail(err)
 		return false
 	}
+	k.vain = 0
 	return true
 }
 

@@ -28,6 +28,8 @@ const retryAfter = 10 * time.Second
 // pause is how the socket's Opener waits.
 func pause(err error, failures int) (time.Duration, bool) {
 	switch {
+	case sources.Passing(err) || errors.Is(err, unix.EIO):
+		return sources.EndlessPause(err, failures)
 	case !errors.Is(err, unix.EPROTONOSUPPORT):
 		return retryAfter, true
 	case failures > len(pauses):
@@ -57,6 +59,7 @@ type socket struct {
 	lossy   bool   // the buffer overflowed
 	drops   uint32 // the kernel's count when a loss was last reported
 	batches int    // since it overflowed
+	vain    int    // reports of that one after the other
 
 	sends
 }

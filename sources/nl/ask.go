@@ -80,7 +80,11 @@ func (s *Socket) Ask(request Message) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		s.seq++
 		request.Seq = s.seq
-		if err := s.Send(request.Append(nil), 0, 0); err != nil {
+		err := s.Send(request.Append(nil), 0, 0)
+		for err == unix.EINTR {
+			err = s.Send(request.Append(nil), 0, 0)
+		}
+		if err != nil {
 			yield(Message{}, os.NewSyscallError("sendto", err))
 			return
 		}

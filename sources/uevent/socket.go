@@ -7,7 +7,6 @@ package uevent
 
 import (
 	"fmt"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,9 +47,6 @@ func openSocket(buffer int, group uint32) (*nl.Socket, error) {
 // udevd's group by root.
 func byUdevd(from nl.Sender) bool { return from.Group == udevGroup && from.Known && from.UID == 0 }
 
-// retryAfter is how long to wait before opening a socket again.
-const retryAfter = 10 * time.Second
-
 // channel is one socket of a group, watched while it is open.
 type channel struct {
 	opener sources.Opener[*nl.Socket]
@@ -75,13 +71,13 @@ func (c *channel) prepare(open func() (*nl.Socket, error), ready func(uint32), o
 			return err
 		},
 		Discard: (*nl.Socket).Close,
-		Pause:   func(error, int) (time.Duration, bool) { return retryAfter, true },
+		Pause:   sources.EndlessPause,
 		Report:  c.report,
 	}
 }
 
 func (c *channel) report(err error) {
-	c.host.Log.Error(c.failed, "error", err, "again_in", retryAfter)
+	c.host.Log.Error(c.failed, "error", err)
 }
 
 // lost gives an open socket up for a while.
