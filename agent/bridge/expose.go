@@ -156,7 +156,7 @@ func (p *Plan) News(e *sources.Event) *client.Notice {
 	}
 	n := &client.Notice{Type: "state", Time: client.Seconds(e.Time), Kind: x.Kind, Name: x.Name, State: e.Topic.State}
 	if value, ok := e.Lookup("VALUE"); ok && x.Kind != "line" {
-		n.State = value.String()
+		n.State = value.Shown()
 	}
 	return n
 }
