@@ -151,7 +151,7 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 
 // exposedValue returns what something is, "" if nobody knows.
 func (a *Agent) exposedValue(kind, name string) (value string) {
-	a.replyState(kind, name, func(result any, err error) {
+	a.replyState(control.Bridge, kind, name, func(result any, err error) {
 		if s, ok := result.(*client.State); ok && err == nil {
 			value = s.State
 		}

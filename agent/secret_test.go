@@ -87,7 +87,7 @@ rules:
     do:
       - log: "later ${var.code}, ${var.open}"
       - emit: {name: passed-on, fields: {TAG: "${var.copy}"}}
-      - shell: test "$VAR_CODE" = 4711-badge && echo right
+      - shell: test "$VAR_CODE" = 4711-badge && echo right && exec sleep 60
   - when: {event: passed-on}
     do: {log: "passed ${TAG}"}
 control: {allow: [{uid: 54321, may: act}]}

@@ -144,15 +144,20 @@ func TestReloadWhileTheFileIsWritten(t *testing.T) {
 		}
 		reloaded := make(chan error, 1)
 		go func() { reloaded <- r.tryReload() }()
+		last, longest := time.Now(), time.Duration(0)
 		for _, part := range []string{"rules:\n", "- {name: a, when: {event: e}, do: {log: here}}\n", "- {name: b, when: {event: e}, do: {log: there}}\n"} {
 			time.Sleep(5 * time.Millisecond) // a slow writer
 			if _, err := f.WriteString(part); err != nil {
 				t.Fatal(err)
 			}
+			longest, last = max(longest, time.Since(last)), time.Now()
 		}
 		f.Close()
 		if err := <-reloaded; err != nil {
 			t.Fatal(err)
+		}
+		if longest > 50*time.Millisecond {
+			continue // a busy machine made a pause after which the file counts as complete
 		}
 		var s Status
 		if err := client.Call(r.agent.opts.Socket, client.Request{Verb: "status"}, &s, patience); err != nil || len(s.Rules) != 2 {

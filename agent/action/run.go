@@ -248,6 +248,7 @@ func (a *program) Start(r *Run) (Pending, error) {
 	for _, t := range a.argv {
 		spec.Argv = append(spec.Argv, t.Expand(r.Event))
 	}
+	spec.Shown = shown(r.Event, spec.Argv)
 	if a.stdin != nil {
 		text := a.stdin.Expand(r.Event)
 		spec.Stdin = &text
@@ -264,6 +265,19 @@ func (a *program) Start(r *Run) (Pending, error) {
 		r.Finish(result.Failure())
 	})
 	return running, nil
+}
+
+// shown returns argv without what is secret of e, nil if nothing is.
+func shown(e *sources.Event, argv []string) (list []string) {
+	for i, arg := range argv {
+		if concealed := e.Conceal(arg); concealed != arg {
+			if list == nil {
+				list = slices.Clone(argv)
+			}
+			list[i] = concealed
+		}
+	}
+	return list
 }
 
 // running is a program under way.

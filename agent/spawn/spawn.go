@@ -44,6 +44,8 @@ type Spec struct {
 	// is looked for in the PATH of its environment, relative entries
 	// excepted.
 	Argv []string
+	// Shown is Argv for whoever asks what runs; nil if nothing of it is secret.
+	Shown []string
 	// Env is the environment, as KEY=value. User replaces HOME, USER,
 	// LOGNAME, SHELL and XDG_RUNTIME_DIR in it, and Set replaces anything.
 	Env, Set []string
@@ -160,7 +162,11 @@ func (s *Starter) Running() []Running {
 	})
 	var list []Running
 	for _, c := range running {
-		list = append(list, Running{c.pid, c.spec.Argv, s.loop.Now() - c.started})
+		argv := c.spec.Shown
+		if argv == nil {
+			argv = c.spec.Argv
+		}
+		list = append(list, Running{c.pid, argv, s.loop.Now() - c.started})
 	}
 	return list
 }
