@@ -39,7 +39,6 @@ type module struct {
 var licences = map[string][]string{
 	"github.com/eclipse/paho.golang":    {"BSD-3-Clause"}, // or the EPL: we take the EDL, which SPDX calls so
 	"github.com/gorilla/websocket":      {"BSD-2-Clause"},
-	"github.com/holoplot/go-evdev":      {"MIT"},
 	"github.com/warthog618/go-gpiocdev": {"MIT"},
 	"golang.org/x/net":                  {"BSD-3-Clause"},
 	"golang.org/x/sys":                  {"BSD-3-Clause"},
