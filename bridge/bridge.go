@@ -7,11 +7,12 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,14 +78,18 @@ type session struct {
 	log      *slog.Logger
 	settings *client.Bridge
 	device   Device
-	queue    *queue
-	broker   *broker
-	incoming chan received
+	// serialFile is where the serial number of the board is from; "" if there is none.
+	serialFile string
+	queue      *queue
+	broker     *broker
+	incoming   chan received
 
 	connected atomic.Bool
 	greet     atomic.Bool   // the broker is to be told everything
 	report    atomic.Bool   // the status is to be published
 	changed   chan struct{} // has a token if the status may be another one than before
+
+	refused map[string]bool // topics of which the log has that; of the goroutine that sends
 
 	// Of the goroutine that receives messages.
 	retained       map[string]string // payloads of retained messages that rules have seen, by topic
@@ -97,37 +102,33 @@ type session struct {
 
 func newSession(opts *Options, settings *client.Bridge) (*session, error) {
 	s := &session{opts: opts, log: opts.Log, settings: settings, queue: newQueue(settings.Queue),
-		incoming: make(chan received, 256), changed: make(chan struct{}, 1), retained: map[string]string{}}
+		incoming: make(chan received, 256), changed: make(chan struct{}, 1), refused: map[string]bool{}, retained: map[string]string{}}
 	s.queue.lose = s.statusChanged
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, err
 	}
 	serial, file := Serial(root(opts))
-	if serial == "" {
-		serial = plain(host)
-		s.log.Warn("no serial number is known: the client id is by the host name, which must differ from those of other boards", "id", serial)
-	}
-	base := settings.Topic
-	if base == "" {
-		base = "reflexd/" + host
-		if isStockHost(host) {
-			s.log.Warn("other boards have the same host name: set `topic` in the configuration, or another host name", "topic", base)
-		}
-	}
-	s.log.Debug("identity", "serial", serial, "from", file, "topic", base)
-	s.device = Device{ID: "reflexd-" + serial, Base: base, Model: Model(root(opts)), Expose: settings.Expose}
+	s.serialFile = file
+	base := cmp.Or(settings.Topic, "reflexd/"+host)
+	s.device = Device{ID: "reflexd-" + cmp.Or(serial, plain(host)), Base: base, Model: Model(root(opts)), Expose: settings.Expose}
 	if settings.HomeAssistant != nil {
 		s.device.HA = *settings.HomeAssistant
 	}
 	return s, nil
 }
 
-func root(opts *Options) string {
-	if opts.Root == "" {
-		return "/"
+func root(opts *Options) string { return cmp.Or(opts.Root, "/") }
+
+// warnOfClones warns of names that other boards may have, too.
+func (s *session) warnOfClones() {
+	if s.serialFile == "" {
+		s.log.Warn("no serial number is known: the client id is by the host name, which must differ from those of other boards", "id", s.device.ID)
 	}
-	return opts.Root
+	if host, ok := strings.CutPrefix(s.device.Base, "reflexd/"); ok && s.settings.Topic == "" && isStockHost(host) {
+		s.log.Warn("other boards have the same host name: set `topic` in the configuration, or another host name", "topic", s.device.Base)
+	}
+	s.log.Debug("identity", "id", s.device.ID, "from", s.serialFile, "topic", s.device.Base)
 }
 
 // agent calls f with a connection to the agent.
@@ -161,6 +162,7 @@ func (s *session) run(outer context.Context, stream *client.Conn) error {
 	}
 	s.broker = b
 	defer b.close()
+	s.warnOfClones()
 	var all sync.WaitGroup
 	for _, part := range []func(context.Context){
 		func(context.Context) { stop(s.read(stream)) },
@@ -293,14 +295,10 @@ func (s *session) rest(ctx context.Context, d time.Duration) {
 
 func (s *session) sendOne(ctx context.Context, it item) {
 	err := s.broker.publish(ctx, &it)
-	var refused refusal
-	if err != nil && !errors.As(err, &refused) {
+	if s.unlessRefused("publish", it.topic, err) != nil {
 		s.queue.back(it)
 		s.rest(ctx, 100*time.Millisecond)
 		return
-	}
-	if err != nil {
-		s.log.Warn("the broker refuses a message", "topic", it.topic, "why", err)
 	}
 	if it.number == 0 {
 		return

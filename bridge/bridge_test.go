@@ -487,3 +487,26 @@ func TestEqualClientIDs(t *testing.T) {
 		t.Error(n, "connections")
 	}
 }
+
+// What the access list of the broker does not allow is one line in the log each, and
+// the rest works.
+func TestAccessList(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "acl")
+	if err := os.WriteFile(list, []byte("topic readwrite reflexd/porch/var/mode/#\ntopic write reflexd/porch/availability\ntopic readwrite other/#\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := startBroker(t, "allow_anonymous true\nacl_file "+list)
+	r := start(t, plainMQTT(m, ", homeassistant: true"))
+	r.connected()
+	r.observe(m.Port)
+	r.publish("reflexd/porch/var/mode/set", "night", false)
+	r.expect("reflexd/porch/var/mode night")
+	r.waitFor(r.log, "broker refuses it")
+	r.emit(1)
+	r.waitFor(r.agent, `lost publish chime: \"not authorized\"`)
+	for _, topic := range []string{"reflexd/porch/var/note", "homeassistant/device/reflexd-10000000abcdef01/config", "reflexd/porch/status", "reflexd/porch/chime"} {
+		if n := strings.Count(r.log.String(), "topic="+topic+" "); n != 1 {
+			t.Errorf("%s is refused with %d lines in the log:\n%s", topic, n, r.log)
+		}
+	}
+}

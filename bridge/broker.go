@@ -249,7 +249,8 @@ func reason(code byte, more string) string {
 	return s
 }
 
-// refusal is the broker's refusal of one message: no use to send it again.
+// refusal is the broker's refusal of one message or subscription: no use to try it
+// again.
 type refusal struct{ error }
 
 // publish returns when the broker has the message.
@@ -277,7 +278,11 @@ func (b *broker) subscribe(ctx context.Context, filter string, retained bool) er
 	if retained {
 		options.RetainHandling = 0
 	}
-	if _, err := b.manager.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{options}}); err != nil {
+	r, err := b.manager.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{options}})
+	switch {
+	case r != nil && len(r.Reasons) > 0 && r.Reasons[0] >= 0x80:
+		return refusal{errors.New(reason(r.Reasons[0], ""))}
+	case err != nil:
 		return fmt.Errorf("subscribe to %s: %w", filter, err)
 	}
 	return nil

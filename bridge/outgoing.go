@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func (d *Device) ha() string {
 func (s *session) welcome(ctx context.Context) error {
 	filters := s.subscriptions()
 	for _, filter := range slices.Sorted(maps.Keys(filters)) {
-		if err := s.broker.subscribe(ctx, filter, filters[filter]); err != nil {
+		if err := s.unlessRefused("subscribe", filter, s.broker.subscribe(ctx, filter, filters[filter])); err != nil {
 			return err
 		}
 	}
@@ -125,7 +126,7 @@ func (s *session) welcome(ctx context.Context) error {
 		return err
 	}
 	for _, it := range append(states, status, item{topic: s.availability(), payload: "online", retain: true}) {
-		if err := s.broker.publish(ctx, &it); err != nil {
+		if err := s.unlessRefused("publish", it.topic, s.broker.publish(ctx, &it)); err != nil {
 			return fmt.Errorf("publish %s: %w", it.topic, err)
 		}
 	}
@@ -137,6 +138,32 @@ func (s *session) welcome(ctx context.Context) error {
 	if s.opts.Connected != nil {
 		s.opts.Connected()
 	}
+	return nil
+}
+
+// mostRefused is how many topics are remembered that the broker refuses.
+const mostRefused = 1000
+
+// unlessRefused returns err, but nil for a refusal: the rest can be published
+// nevertheless. Each topic that is refused is one line in the log. It is for the
+// goroutine that sends.
+func (s *session) unlessRefused(what, topic string, err error) error {
+	var refused refusal
+	if !errors.As(err, &refused) {
+		return err
+	}
+	level := slog.LevelWarn
+	switch unimportant := s.settings.HomeAssistant == nil && !strings.HasPrefix(topic, s.device.Base+"/"); {
+	case s.refused[topic]:
+		return nil
+	case unimportant: // what an earlier configuration announced cannot be taken back
+		level = slog.LevelDebug
+	}
+	if len(s.refused) >= mostRefused {
+		clear(s.refused)
+	}
+	s.refused[topic] = true
+	s.log.Log(context.Background(), level, "the broker refuses it: see the access list of this user there", "what", what, "topic", topic, "user", s.settings.User, "why", err)
 	return nil
 }
 
@@ -168,7 +195,7 @@ func (s *session) announce(ctx context.Context) error {
 		if before == nil {
 			return nil
 		}
-		return s.broker.publish(ctx, &item{topic: topic, retain: true})
+		return s.unlessRefused("publish", topic, s.broker.publish(ctx, &item{topic: topic, retain: true}))
 	}
 	payload, err := s.device.Payload()
 	if err != nil {
@@ -185,7 +212,7 @@ func (s *session) announce(ctx context.Context) error {
 		}
 	}
 	for i := range items {
-		if err := s.broker.publish(ctx, &items[i]); err != nil {
+		if err := s.unlessRefused("publish", items[i].topic, s.broker.publish(ctx, &items[i])); err != nil {
 			return err
 		}
 	}

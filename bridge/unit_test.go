@@ -273,7 +273,7 @@ func TestOrder(t *testing.T) {
 
 // lonely returns a session of a board that exposes everything, without an agent.
 func lonely() *session {
-	return &session{opts: &Options{Socket: "/nonexistent"}, log: slog.New(slog.DiscardHandler), queue: newQueue(10), device: *porch(), retained: map[string]string{},
+	return &session{opts: &Options{Socket: "/nonexistent"}, log: slog.New(slog.DiscardHandler), queue: newQueue(10), device: *porch(), refused: map[string]bool{}, retained: map[string]string{},
 		settings: &client.Bridge{Subscribe: []client.Subscription{{Filter: "play/+"}}}}
 }
 

@@ -8,7 +8,9 @@ package install
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,47 @@ import (
 	"reflexd/lab"
 	"reflexd/lab/mqtt"
 )
+
+// bridgeOf returns the path of the bridge's package beside that of the agent.
+func bridgeOf(agent string) string {
+	return filepath.Join(filepath.Dir(agent), strings.Replace(filepath.Base(agent), "reflexd_", "reflexd-mqtt_", 1))
+}
+
+// The package makes its user in a Debian whose systemd does not run, and stays out of
+// the way where there is no systemd-sysusers.
+func TestBridgePackageInChroot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can use chroot")
+	}
+	agent, _ := packages(t, runtime.GOARCH)
+	for _, sysusers := range []bool{true, false} {
+		root := debianRoot(t, runtime.GOARCH)
+		if !sysusers {
+			if err := os.Remove(filepath.Join(root, "usr/bin/systemd-sysusers")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(t, root, agent, "1.deb")
+		put(t, root, bridgeOf(agent), "2.deb")
+		in(t, root, "dpkg", "--install", "1.deb", "2.deb")
+		if user := in(t, root, "getent", "passwd", "reflexd-mqtt"); !strings.HasSuffix(user, "nologin\n") {
+			t.Errorf("its user is %q", user)
+		}
+		in(t, root, "getent", "group", "reflexd-mqtt")
+		if said := in(t, root, "dpkg", "--verify", "reflexd-mqtt"); said != "" {
+			t.Errorf("dpkg --verify: %s", said)
+		}
+		if !exists(root, "etc/systemd/system/multi-user.target.wants/reflexd-mqtt.service") {
+			t.Error("the service is not enabled")
+		}
+		in(t, root, "dpkg", "--purge", "reflexd-mqtt")
+		for _, path := range listing(t, root) {
+			if strings.Contains(path, "reflexd-mqtt") {
+				t.Errorf("left after the purge: %s", path)
+			}
+		}
+	}
+}
 
 func TestBridgeUnderSystemd(t *testing.T) {
 	const patience = time.Minute
@@ -46,8 +89,7 @@ func TestBridgeUnderSystemd(t *testing.T) {
 	if err := lab.Build(t.Context(), "arm64", "reflexd/lab/probe", probe); err != nil {
 		t.Fatal(err)
 	}
-	bridge := strings.Replace(agent, "reflexd_", "reflexd-mqtt_", 1)
-	g := boot(t, map[string]string{"root/1.deb": agent, "root/2.deb": bridge, "root/probe": probe}, lab.HostCard...)
+	g := boot(t, map[string]string{"root/1.deb": agent, "root/2.deb": bridgeOf(agent), "root/probe": probe}, lab.HostCard...)
 	chip, err := g.Chip(t.Context(), lab.Header("header"))
 	if err != nil {
 		t.Fatal(err)

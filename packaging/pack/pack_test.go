@@ -96,7 +96,7 @@ func TestPackages(t *testing.T) {
 	first, second := packed(t, time.Unix(1e9, 0)), packed(t, time.Now())
 	made, again := files(t, first), files(t, second)
 	const deb = "reflexd_1.2.3-1_armhf.deb"
-	for _, name := range []string{deb, "reflexd-v1.2.3-linux-armv6.tar.gz", "reflexd-v1.2.3-linux-armv6.cdx.json", "reflexd-v1.2.3-SHA256SUMS"} {
+	for _, name := range []string{deb, "reflexd-mqtt_1.2.3-1_armhf.deb", "reflexd-mqtt-v1.2.3-linux-armv6.cdx.json", "reflexd-v1.2.3-linux-armv6.tar.gz", "reflexd-v1.2.3-linux-armv6.cdx.json", "reflexd-v1.2.3-SHA256SUMS"} {
 		if made[name] == nil {
 			t.Errorf("%s was not made", name)
 		}
