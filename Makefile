@@ -106,7 +106,7 @@ soak: lab build/arm64/reflexd build/armv6/reflexd ## an hour of everything that 
 	REFLEXD_SOAK=$(or $(SOAK),1h) REFLEXD_MUTANTS=$(or $(MUTANTS),600) REFLEXD_SEED=$(SEED) REFLEXD_BUILD=$(CURDIR)/build \
 		go test -tags lab -count=1 -v -timeout 0 -run 'TestSoak|TestMountDamagedDrives' ./lab/trial
 
-bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host or interfaces: that alone)
+bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd ## latencies beside a minimal C program, allocations per event (GROUP=board, host, interfaces or counters: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
 	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench $(GROUP)
 

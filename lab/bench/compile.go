@@ -31,6 +31,7 @@ var programFlags = map[string][]string{
 	"loop":      nil,
 	"measure":   nil,
 	"interface": nil,
+	"pulses":    nil,
 	"stamp": {
 		"-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
 		"-Wl,--build-id=none", "-Wl,-z,max-page-size=4096",

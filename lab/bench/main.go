@@ -5,8 +5,8 @@
 // nothing that the host does shows in the figures; then on the host itself, without GPIO lines, which it has not.
 // The programs take turns: each is started, warmed up, measured and stopped, again and again.
 //
-// Last come all kernel interfaces that a rule can wait for, again on the board. Arguments choose among the three: board,
-// host, interfaces.
+// Last come all kernel interfaces that a rule can wait for, and counters, again on the board. Arguments choose among the
+// four: board, host, interfaces, counters.
 //
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on.
 package main
@@ -48,7 +48,7 @@ type group struct {
 type printer interface{ print(out io.Writer) }
 
 // groups lists them, in the order in which they are measured.
-var groups = []group{{"board", onBoard}, {"host", onHost}, {"interfaces", onInterfaces}}
+var groups = []group{{"board", onBoard}, {"host", onHost}, {"interfaces", onInterfaces}, {"counters", onCounters}}
 
 // chosen returns the groups of those names, or all where there are no names.
 func chosen(names []string) ([]group, error) {
