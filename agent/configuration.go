@@ -92,6 +92,7 @@ type Configuration struct {
 	// keepsText has actions keep how they were written.
 	keepsText  bool
 	references *action.References
+	sensors    map[string]string // see Sensors
 	specs      []*rule.Spec
 }
 

@@ -21,6 +21,9 @@ type WatchSpec struct {
 	Bias  string
 }
 
+// Sensors returns what the sensors of a WatchSpec are declared as, by their names.
+func (c *Configuration) Sensors() map[string]string { return c.sensors }
+
 // Loop is the agent's loop, for who observes it: see Options.Observe.
 func (a *Agent) Loop() sources.Loop { return a.loop }
 
@@ -33,7 +36,7 @@ func Watch(w WatchSpec) (*Configuration, error) {
 	c.uevent.Everything = w.Uevents
 	c.link.Everything = w.Links
 	if w.Sensors {
-		c.sensor.AskAll("/sys")
+		c.sensors = c.sensor.AskAll("/sys")
 	}
 	lines := c.gpio
 	for _, spec := range w.Lines {

@@ -19,7 +19,7 @@ import (
 
 // Finding is one thing that was learnt.
 type Finding struct {
-	// Kind is key, keys, switch, axis, device, link, signal, line or encoder.
+	// Kind is key, keys, switch, axis, device, link, signal, line, encoder or sensor.
 	Kind string `json:"kind"`
 	// What says in plain words what happened.
 	What string `json:"what"`
@@ -70,13 +70,17 @@ const (
 	sideBurst   = "side"   // of what comes along with devices
 	linkBurst   = "link"
 	signalBurst = "signal"
+	sensorBurst = "sensor"
 )
 
 // Learner sorts events into bursts. The zero value is ready.
 type Learner struct {
+	// Began is since when it is watched what sensors show.
+	Began  time.Duration
 	bursts []*Burst
 	// plugged is when the last burst of a device began.
 	plugged time.Duration
+	rests   map[string]*rest // by the names of sensors
 	told    map[string]bool
 }
 
@@ -129,6 +133,8 @@ func (l *Learner) place(e *sources.Event) (kind, of string, ok bool) {
 		return signalBurst, e.Topic.Name, true
 	case "uevent":
 		return l.placeDevice(e)
+	case "sensor":
+		return l.placeSensor(e)
 	}
 	return "", "", false
 }
@@ -203,6 +209,8 @@ func (b *Burst) due() time.Duration {
 		quiet = sidePause
 	case linkBurst:
 		quiet = devicePause
+	case sensorBurst:
+		quiet = holdPause
 	case deviceBurst:
 		quiet = devicePause
 		if b.unfinished() {
@@ -246,6 +254,8 @@ func (b *Burst) conclude(w *World) []*fragment {
 		return b.link()
 	case signalBurst:
 		return b.signal()
+	case sensorBurst:
+		return b.sensor(w)
 	}
 	return b.device(w)
 }

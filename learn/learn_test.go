@@ -39,6 +39,10 @@ func board() *learn.World {
 			{Path: "/dev/lirc0", Name: "gpio_ir_recv", Types: []string{"remote control"}},
 		},
 		Lines: &machine.Lines{Chips: []gpio.Chip{{Name: "gpiochip0", Label: "header", Lines: []gpio.LineInfo{{Offset: 0, Name: "GPIO0"}, {Offset: 1}}}}},
+		Sensors: map[string]string{
+			"28-665544332211": `{w1: "28-665544332211"}`, "light": "{iio: bh1750, channel: in_illuminance}",
+			"rpi_volt-in0_lcrit_alarm": "{hwmon: rpi_volt, attribute: in0_lcrit_alarm}", "BAT0-status": "{power_supply: BAT0, attribute: status}",
+		},
 		Contents: map[string]blkid.Content{
 			"/dev/sda1": {Type: "vfat", Usage: blkid.Filesystem, Label: "PHO\nTOS"},
 		},
@@ -75,6 +79,17 @@ func (s *script) key(device int, at, up float64, keys ...string) {
 func (s *script) axis(device int, at float64, name string, value, before int) {
 	s.add(at, "axis", name, "changed", "VALUE", value, "PREVIOUS", before,
 		"DEVICE", fmt.Sprintf("/dev/input/event%d", device), "NAME", board().Inputs[device].Name)
+}
+
+// sensor adds values of a sensor, one each second.
+func (s *script) sensor(name, unit string, values ...string) {
+	before := ""
+	for i, v := range values {
+		if v != before {
+			s.add(float64(1000*i), "sensor", name, "changed", "SENSOR", name, "VALUE", v, "UNIT", unit, "PREVIOUS", before)
+		}
+		before = v
+	}
 }
 
 // line adds edges, each to the other level than the one before.
@@ -252,6 +267,32 @@ var scripts = map[string]func(s *script){
 			s.line([]string{"GPIO5", "GPIO6"}[line], 5+line, !high[line], float64(3*i))
 			high[line] = !high[line]
 		}
+	},
+	"thermometer": func(s *script) {
+		s.sensor("28-665544332211", "°C", "21.5", "21.562", "21.5", "21.5", "21.562", "21.5", "21.625", "21.5", "23.75", "25.1", "26.187", "26.25", "26.187")
+	},
+	// What a sensor is found with is no event.
+	"first-change": func(s *script) {
+		s.add(8000, "sensor", "light", "changed", "SENSOR", "light", "VALUE", "300", "UNIT", "lx", "PREVIOUS", "100")
+	},
+	"early-change": func(s *script) {
+		s.add(2000, "sensor", "light", "changed", "SENSOR", "light", "VALUE", "110", "UNIT", "lx", "PREVIOUS", "100")
+	},
+	"shaded": func(s *script) {
+		s.sensor("light", "lx", "120", "121", "119", "120", "120", "120", "118", "12", "9", "9", "9", "9", "9", "9", "9", "9", "118")
+	},
+	"alarm":  func(s *script) { s.sensor("rpi_volt-in0_lcrit_alarm", "", "0", "1", "0", "1") },
+	"supply": func(s *script) { s.sensor("BAT0-status", "", "Charging", "Discharging") },
+	"unplugged": func(s *script) {
+		s.sensor("28-665544332211", "°C", "21.5")
+		s.add(9000, "sensor", "28-665544332211", "absent", "SENSOR", "28-665544332211", "PREVIOUS", "21.5", "REASON", "read /sys/x: the file is empty")
+	},
+	"plugged-sensor": func(s *script) {
+		s.add(0, "sensor", "light", "absent", "SENSOR", "light", "PREVIOUS", "", "REASON", "no iio device is called bh1750")
+		s.add(9000, "sensor", "light", "changed", "SENSOR", "light", "VALUE", "12", "UNIT", "lx", "PREVIOUS", "")
+	},
+	"resting": func(s *script) {
+		s.sensor("light", "lx", "100", "110", "95", "100", "104", "96", "111", "93", "112", "92", "104")
 	},
 	"two-buttons": func(s *script) {
 		s.line("GPIO5", 5, false, 0, 200)

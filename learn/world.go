@@ -29,6 +29,8 @@ type World struct {
 	Bias string
 	// Contents are what is on block devices, by their DEVNAME.
 	Contents map[string]blkid.Content
+	// Sensors are what sensors are declared as, by their names.
+	Sensors map[string]string
 }
 
 // Look returns the World as it is now, with what is on the block devices that
@@ -39,7 +41,7 @@ func Look(m sources.Machine, before *World, bursts []*Burst) (*World, error) {
 	var inputErr, chipErr error
 	w.Inputs, inputErr = input.List(m.Path("/dev"))
 	if before != nil {
-		w.Bias, w.Lines = before.Bias, before.Lines
+		w.Bias, w.Lines, w.Sensors = before.Bias, before.Lines, before.Sensors
 		w.remember(before)
 	} else {
 		w.Lines, chipErr = machine.Look(m)

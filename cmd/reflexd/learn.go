@@ -24,6 +24,7 @@ import (
 func learnVerb(c *command) func([]string) int {
 	asJSON := c.flags.Bool("json", false, "print one JSON object per result")
 	bias := c.flags.String("bias", "", "request the named lines with this `bias`: pull-up, pull-down, disabled")
+	sensors := c.flags.Bool("sensors", false, "watch the sensors too, each of which is read every second")
 	ask := c.flags.Bool("lines", false, "ask which of the free GPIO lines to watch")
 	span := c.flags.Duration("for", 0, "stop after this `time`, such as 30s")
 	count := c.flags.Int("count", 0, "stop after this `number` of results")
@@ -46,7 +47,7 @@ func learnVerb(c *command) func([]string) int {
 		out := newLogWriter(c.stdout, logFormat{name: "text"})
 		defer out.Close()
 		t := &teacher{out: out, stderr: c.stderr, span: *span, count: *count, asJSON: *asJSON}
-		return c.learn(t, agent.WatchSpec{Inputs: true, Uevents: true, Links: true, Lines: lines, Bias: *bias})
+		return c.learn(t, agent.WatchSpec{Inputs: true, Uevents: true, Links: true, Sensors: *sensors, Lines: lines, Bias: *bias})
 	}
 }
 
@@ -74,7 +75,7 @@ func (c *command) learn(t *teacher, spec agent.WatchSpec) int {
 			return c.fail(err)
 		}
 	}
-	t.world.Bias, t.lines = spec.Bias, spec.Lines
+	t.world.Bias, t.world.Sensors, t.lines = spec.Bias, configuration.Sensors(), spec.Lines
 	log := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	t.agent, err = agent.New(configuration, agent.Options{Log: log, Version: versionString(), Observe: t.observe, Ready: t.begin})
 	if err == nil {
@@ -119,6 +120,7 @@ func (t *teacher) observe(e *sources.Event) {
 // begin is called when all is being watched.
 func (t *teacher) begin() {
 	t.greet()
+	t.learner.Began = t.agent.Loop().Now()
 	if t.span > 0 {
 		t.agent.Loop().After(t.span, t.agent.Stop)
 	}
@@ -138,10 +140,18 @@ func (t *teacher) greet() {
 			inputs++
 		}
 	}
-	fmt.Fprintf(t.stderr, "watching input devices (%d now), uevents, links, signals to pid %d, and %s\n", inputs, os.Getpid(), lines)
+	if n := len(t.world.Sensors); n > 0 {
+		lines = counted(n, "sensor") + ", and " + lines
+	} else {
+		lines = "and " + lines
+	}
+	fmt.Fprintf(t.stderr, "watching input devices (%d now), uevents, links, signals to pid %d, %s\n", inputs, os.Getpid(), lines)
 	if len(t.lines) == 0 {
 		fmt.Fprintln(t.stderr, "GPIO lines are watched if you name them (reflexd learn GPIO17 LABEL:3) or choose them (--lines):")
 		fmt.Fprintln(t.stderr, "watching a line requests it, which can take the pin away from a peripheral")
+	}
+	if len(t.world.Sensors) > 0 {
+		fmt.Fprintln(t.stderr, "leave the sensors alone for five seconds, then warm, shade or load one")
 	}
 	fmt.Fprintln(t.stderr, "press a button, turn a knob, plug in a USB drive; Ctrl-C stops")
 }

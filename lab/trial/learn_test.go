@@ -197,3 +197,21 @@ func TestLearnAsksAtATerminalOnly(t *testing.T) {
 		t.Errorf("printed %s", out)
 	}
 }
+
+// A thermometer that is warmed, while another one rests.
+func TestLearnASensor(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.shell(t, "modprobe w1_therm && insmod "+b.module(t, "thermometers"))
+	set := b.parameters(t, "thermometers")
+	l := b.learn(t, "reflexd", "--sensors")
+	b.shell(t, "sleep 9") // of which five seconds count once both were read
+	set("sixteenths", "344,401")
+	set("sixteenths", "416,400")
+	l.expect(l.learnt(), `^# '28-665544332211' rose from 21.5 to 26 °C.$`, `^  "28-665544332211": {w1: "28-665544332211"}$`,
+		`^  - when: {sensor: "28-665544332211", above: 23.8, hysteresis: 1.1}$`)
+
+	out := b.shell(t, "(sleep 5; echo 352,400 > /sys/module/thermometers/parameters/sixteenths) & timeout -s INT 10 reflexd monitor --yaml sensors 2>&1; wait")
+	if !strings.Contains(out, `- when: {sensor: "28-665544332211", is: changed}`) {
+		t.Error(out)
+	}
+}

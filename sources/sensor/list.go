@@ -27,11 +27,16 @@ type Listed struct {
 }
 
 // List returns the sensors of the machine whose /sys is there, with their values.
-// It may block for as long as the drivers take.
+// It may block for as long as the drivers take. What is also another kind of sensor
+// is not listed as a hwmon chip: thermal zones, batteries and thermometers on 1-wire are
+// there as well.
 func List(sys string) []Listed {
 	var all []Listed
 	for _, kind := range []string{thermal, hwmon, iio, w1, powerSupply} {
 		devices := classes[kind].devices(sys)
+		if kind == hwmon {
+			devices = slices.DeleteFunc(devices, device.isOther)
+		}
 		for _, d := range devices {
 			for _, attribute := range attributesOf(kind, d.folder) {
 				st := settings{kind: kind, name: d.name, attribute: attribute}
@@ -51,6 +56,12 @@ func List(sys string) []Listed {
 		}
 	}
 	return all
+}
+
+// isOther reports whether a hwmon chip is a sensor of another kind.
+func (d device) isOther() bool {
+	subsystem, err := os.Readlink(filepath.Join(d.folder, "device/subsystem"))
+	return err == nil && slices.Contains([]string{"thermal", "power_supply", "w1"}, filepath.Base(subsystem))
 }
 
 // attributesOf returns what can be read of a device, "" for one that has only one.

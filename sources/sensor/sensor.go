@@ -267,15 +267,18 @@ func (p *Plan) Unit(name string) string {
 	return unitOf(s.kind, s.attribute).name
 }
 
-// AskAll has all sensors read that this machine has, by what they are declared
-// as. It is for monitor.
-func (p *Plan) AskAll(sys string) {
+// AskAll has all sensors read that this machine has, by the names that List gives them,
+// and returns what each is declared as. It is for monitor and learn.
+func (p *Plan) AskAll(sys string) map[string]string {
 	p.sensors = map[string]*Sensor{}
+	declared := map[string]string{}
 	for _, f := range List(sys) {
 		s := &Sensor{settings: f.settings, asked: true}
 		s.every = time.Second
 		p.sensors[f.Name] = s
+		declared[f.Name] = f.Declaration
 	}
+	return declared
 }
 
 // Subscribes implements sources.SubscriberPlan: devices that appear and are removed,

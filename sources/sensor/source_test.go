@@ -112,6 +112,12 @@ func TestList(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	r.file("class/hwmon/hwmon2/name", "w1_slave_temp").file("class/hwmon/hwmon2/temp1_input", "21500").file("bus/w1/devices/28-1/id", "x")
+	for link, to := range map[string]string{"class/hwmon/hwmon2/device": "../../../bus/w1/devices/28-1", "bus/w1/devices/28-1/subsystem": "../../../w1"} {
+		if err := os.Symlink(to, filepath.Join(r.sys, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.file("bus/iio/devices/iio:device0/name", "adc").file("bus/iio/devices/iio:device0/in_voltage0_raw", "7").file("bus/iio/devices/iio:device0/in_voltage0_scale", "0.5").
 		file("bus/iio/devices/iio:device0/in_voltage0_sampling_frequency", "100")
 	r.file("class/power_supply/BAT0/status", "Full").file("class/power_supply/BAT0/charge_now", "1500000").file("class/power_supply/BAT0/model_name", "x")
