@@ -10,10 +10,13 @@ import (
 	"testing"
 )
 
-// published are some pins of each board whose device tree does not name them, each with its chip in the table and its offset
+// published is what a source says of a board's pins.
+type published struct{ by, board, pins string }
+
+// told are some pins of each board whose device tree does not name them, each with its chip in the table and its offset
 // or, where the kernel names it, its name. They are those that differ from the like of the board, or that a slip of the
 // pen is easiest for.
-var told = []struct{ by, board, pins string }{
+var told = []published{
 	{"OPi.GPIO", "orangepi-pc", "12=pio:110 16=pio:68 23=pio:66 26=pio:21 32=pio:200 37=pio:20"},
 	{"OPi.GPIO", "orangepi-zero", "8=pio:198 12=pio:7 16=pio:19 19=pio:15 26=pio:10"},
 	{"OPi.GPIO", "orangepi-pc2", "8=pio:69 10=pio:70 19=pio:15 26=pio:21 32=pio:200 37=pio:107"},
@@ -52,31 +55,37 @@ var told = []struct{ by, board, pins string }{
 }
 
 func TestPinsAgreeWithWhatOthersTell(t *testing.T) {
-	for _, told := range told {
-		b, err := Named(told.board)
+	agree(t, told, func(b *Board, pin string) (string, error) {
+		l, err := b.Find(pin)
+		if l.Chip != nil {
+			return fmt.Sprintf("%s:%d", l.Chip.Name, l.Offset), err
+		}
+		return l.Name, err
+	})
+}
+
+// agree compares what is published of pins, "12=pio:110 P9_14=…", with what find says.
+func agree(t *testing.T, all []published, find func(b *Board, pin string) (string, error)) {
+	for _, one := range all {
+		b, err := Named(one.board)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		for _, fact := range strings.Fields(told.pins) {
+		for _, fact := range strings.Fields(one.pins) {
 			pin, want, _ := strings.Cut(fact, "=")
 			if !strings.Contains(pin, "_") {
 				pin = "pin " + pin
 			}
-			l, err := b.Find(pin)
-			got := l.Name
-			if l.Chip != nil {
-				got = fmt.Sprintf("%s:%d", l.Chip.Name, l.Offset)
-			}
-			if err != nil || got != want {
-				t.Errorf("%s: %s is %s, by %s %s (%v)", b.Name, pin, got, told.by, want, err)
+			if got, err := find(b, pin); err != nil || got != want {
+				t.Errorf("%s: %s is %s, by %s %s (%v)", b.Name, pin, got, one.by, want, err)
 			}
 		}
 	}
 }
 
 // pwmTold are PWM channels of pins, by other sources than the tables'.
-var pwmTold = []struct{ by, board, pins string }{
+var pwmTold = []published{
 	{"pinctrl of raspberrypi/utils and users' /sys/kernel/debug/pwm", "rpi-5b",
 		"32=1f00098000.pwm:0 33=1f00098000.pwm:1 8=1f00098000.pwm:2 10=1f00098000.pwm:3 12=1f00098000.pwm:2 35=1f00098000.pwm:3"},
 	{"BCM2711 ARM Peripherals, 5.3", "rpi-4b", "32=fe20c000.pwm:0 33=fe20c000.pwm:1 12=fe20c000.pwm:0 35=fe20c000.pwm:1"},
@@ -92,23 +101,10 @@ var pwmTold = []struct{ by, board, pins string }{
 }
 
 func TestPWMAgreesWithWhatOthersTell(t *testing.T) {
-	for _, told := range pwmTold {
-		b, err := Named(told.board)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for _, fact := range strings.Fields(told.pins) {
-			pin, want, _ := strings.Cut(fact, "=")
-			if !strings.Contains(pin, "_") {
-				pin = "pin " + pin
-			}
-			p, err := b.FindPWM(pin)
-			if got := fmt.Sprintf("%s:%d", p.Chip, p.Channel); err != nil || got != want {
-				t.Errorf("%s: %s is %s, by %s %s (%v)", b.Name, pin, got, told.by, want, err)
-			}
-		}
-	}
+	agree(t, pwmTold, func(b *Board, pin string) (string, error) {
+		p, err := b.FindPWM(pin)
+		return fmt.Sprintf("%s:%d", p.Chip, p.Channel), err
+	})
 }
 
 // A pin without PWM is told from one with, and the error says which have it.

@@ -58,15 +58,14 @@ type boardBench struct {
 }
 
 func (b *boardBench) measure(ctx context.Context) (printer, error) {
-	narrow, wide, err := b.chips(ctx)
+	pull, err := b.narrow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pull, err := b.pullAttribute(ctx, narrow)
+	wide, err := b.Chip(ctx, lab.ChipSpec{Name: "wide", Lines: make([]string, wideLines)}) // for the question of memory
 	if err != nil {
 		return nil, err
 	}
-	b.chip = narrow.Device
 	if err := b.configure(ctx, wide); err != nil {
 		return nil, err
 	}
@@ -88,17 +87,13 @@ func (b *boardBench) title() string {
 	return fmt.Sprintf("Emulated board (%s, Linux %s), instruction-counted time", b.Hello.Model, b.Hello.Kernel)
 }
 
-// chips makes one chip for the bench, and one with many lines for the question of memory.
-func (b *boardBench) chips(ctx context.Context) (narrow, wide *lab.Chip, err error) {
-	if narrow, err = b.Chip(ctx, lab.ChipSpec{Name: "narrow", Lines: make([]string, outputLine+1)}); err != nil {
-		return nil, nil, err
+// narrow makes the chip for what is measured, and returns the file by which its input line is pulled from outside.
+func (b *boardBench) narrow(ctx context.Context) (pull string, err error) {
+	chip, err := b.Chip(ctx, lab.ChipSpec{Name: "narrow", Lines: make([]string, outputLine+1)})
+	if err != nil {
+		return "", err
 	}
-	wide, err = b.Chip(ctx, lab.ChipSpec{Name: "wide", Lines: make([]string, wideLines)})
-	return narrow, wide, err
-}
-
-// pullAttribute is the file by which the input line is pulled from outside.
-func (b *boardBench) pullAttribute(ctx context.Context, chip *lab.Chip) (string, error) {
+	b.chip = chip.Device
 	return b.Shell(ctx, fmt.Sprintf("printf %%s /sys/devices/platform/gpio-sim.*/%s/sim_gpio%d/pull", filepath.Base(chip.Device), inputLine))
 }
 

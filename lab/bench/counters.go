@@ -53,15 +53,10 @@ func onCounters(ctx context.Context, build, dir string, progress io.Writer) (p p
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	chip, err := b.Chip(ctx, lab.ChipSpec{Name: "narrow", Lines: make([]string, outputLine+1)})
+	pull, err := b.narrow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pull, err := b.pullAttribute(ctx, chip)
-	if err != nil {
-		return nil, err
-	}
-	b.chip = chip.Device
 	r := &counterReport{title: b.title()}
 	for _, trial := range pulseTrials {
 		programs := map[string][]string{"reflexd": b.run("counters.yaml")}

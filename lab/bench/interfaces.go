@@ -98,15 +98,10 @@ func onInterfaces(ctx context.Context, build, dir string, progress io.Writer) (p
 }
 
 func (b *boardBench) measureInterfaces(ctx context.Context) (printer, error) {
-	chip, err := b.Chip(ctx, lab.ChipSpec{Name: "narrow", Lines: make([]string, outputLine+1)})
+	pull, err := b.narrow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pull, err := b.pullAttribute(ctx, chip)
-	if err != nil {
-		return nil, err
-	}
-	b.chip = chip.Device
 	if _, err := b.Shell(ctx, "mkdir /bench/changes; touch /bench/changes/file; for m in /bench/*.ko; do insmod $m || exit 1; done"); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/plantest"
 )
 
 // rig is the source under test on a loop in virtual time.
@@ -52,40 +53,20 @@ func (r *rig) emit(e *sources.Event) {
 			r.t.Errorf("the field %s is not declared", f.Name)
 		}
 	}
-	for i := range r.triggers {
-		t := &r.triggers[i]
-		if e.Standing == sources.Begins && slices.Contains(t.Topics, e.Topic) && t.Accepts(e) {
-			v, _ := e.Lookup("VALUE")
-			r.fired = append(r.fired, string(rune('a'+i))+" "+v.String())
-		}
-	}
-}
-
-func read(v config.Value, text string, then func(*config.Problems)) *config.Problems {
-	ps := &config.Problems{}
-	if n, ok := config.Parse("f", []byte(text), ps); ok {
-		v.Read(n, ps)
-	}
-	if !ps.Failed() && then != nil {
-		then(ps)
-	}
-	return ps
+	plantest.Fired(r.triggers, e, func(i int) {
+		v, _ := e.Lookup("VALUE")
+		r.fired = append(r.fired, string(rune('a'+i))+" "+v.String())
+	})
 }
 
 func (r *rig) apply(declared string, triggers ...string) *rig {
 	r.t.Helper()
 	r.plan = &Plan{}
-	if ps := read(r.plan.Sections()[0].Value, declared, r.plan.Resolve); ps.Failed() {
+	if ps := plantest.Read(r.plan.Sections()[0].Value, declared, r.plan.Resolve); ps.Failed() {
 		r.t.Fatal(ps)
 	}
 	r.plan.Check(func(string) (Pulse, error) { return Pulse{"rising", r.both}, nil }, &config.Problems{})
-	r.triggers = make([]sources.Trigger, len(triggers))
-	for i, text := range triggers {
-		fields, compile := r.plan.Triggers()[0].New()
-		if ps := read(config.Object(fields...), text, func(ps *config.Problems) { compile(&r.triggers[i], ps) }); ps.Failed() {
-			r.t.Fatal(ps)
-		}
-	}
+	r.triggers = plantest.Triggers(r.t, r.plan.Triggers()[0], triggers)
 	r.source.Apply(r.plan)
 	return r
 }

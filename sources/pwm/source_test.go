@@ -14,6 +14,7 @@ import (
 	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/plantest"
 )
 
 // rig is the source under test, with a chip of files, whose channel is exported.
@@ -49,11 +50,8 @@ func (r *rig) plug() {
 
 func (r *rig) apply(declared string) *Plan {
 	r.t.Helper()
-	p, ps := &Plan{}, &config.Problems{}
-	n, _ := config.Parse("f", []byte(declared), ps)
-	p.Sections()[0].Value.Read(n, ps)
-	p.Resolve(ps)
-	if p.Check(nil, ps); ps.Failed() {
+	p := &Plan{}
+	if ps := plantest.Read(p.Sections()[0].Value, declared, func(ps *config.Problems) { p.Resolve(ps); p.Check(nil, ps) }); ps.Failed() {
 		r.t.Fatal(ps)
 	}
 	r.source.Apply(p)
@@ -118,12 +116,12 @@ func TestPins(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(declared string, b, detected *board.Board) (*Plan, string) {
-		p, ps := &Plan{}, &config.Problems{}
-		n, _ := config.Parse("f", []byte(declared), ps)
-		p.Sections()[0].Value.Read(n, ps)
-		p.Resolve(ps)
-		p.Check(b, ps)
-		p.Lint(detected, ps)
+		p := &Plan{}
+		ps := plantest.Read(p.Sections()[0].Value, declared, func(ps *config.Problems) {
+			p.Resolve(ps)
+			p.Check(b, ps)
+			p.Lint(detected, ps)
+		})
 		return p, strings.TrimSpace(ps.Error())
 	}
 	p, _ := check("fan: {pwm: pin 12}", pi4, nil)

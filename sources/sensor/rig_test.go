@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"reflexd/agent/loop"
-	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/plantest"
 )
 
 // rig is the source under test on a loop in virtual time, with a /sys of files.
@@ -74,40 +74,17 @@ func (r *rig) emit(e *sources.Event) {
 		}
 	}
 	r.events = append(r.events, strings.Join(words, " "))
-	for i := range r.triggers {
-		t := &r.triggers[i]
-		if e.Standing == sources.Begins && slices.Contains(t.Topics, e.Topic) && t.Accepts(e) {
-			r.fired = append(r.fired, fmt.Sprint(i, " ", text(e, "VALUE")))
-		}
-	}
-}
-
-// read reads text into v and returns what is complained of.
-func read(v config.Value, text string, then func(*config.Problems)) *config.Problems {
-	ps := &config.Problems{}
-	if n, ok := config.Parse("f", []byte(text), ps); ok {
-		v.Read(n, ps)
-	}
-	if !ps.Failed() && then != nil {
-		then(ps)
-	}
-	return ps
+	plantest.Fired(r.triggers, e, func(i int) { r.fired = append(r.fired, fmt.Sprint(i, " ", text(e, "VALUE"))) })
 }
 
 // apply applies a plan that declares sensors, with triggers.
 func (r *rig) apply(declared string, triggers ...string) *rig {
 	r.t.Helper()
 	r.plan = &Plan{}
-	if ps := read(r.plan.Sections()[0].Value, declared, r.plan.Resolve); ps.Failed() {
+	if ps := plantest.Read(r.plan.Sections()[0].Value, declared, r.plan.Resolve); ps.Failed() {
 		r.t.Fatal(ps)
 	}
-	r.triggers = make([]sources.Trigger, len(triggers))
-	for i, text := range triggers {
-		fields, compile := r.plan.Triggers()[0].New()
-		if ps := read(config.Object(fields...), text, func(ps *config.Problems) { compile(&r.triggers[i], ps) }); ps.Failed() {
-			r.t.Fatal(ps)
-		}
-	}
+	r.triggers = plantest.Triggers(r.t, r.plan.Triggers()[0], triggers)
 	r.source.Apply(r.plan)
 	return r.pass(0)
 }

@@ -12,6 +12,7 @@ import (
 
 	"reflexd/config"
 	"reflexd/sources"
+	"reflexd/sources/plantest"
 )
 
 // Each kind of sensor is found by its name, and its value is in the unit that the
@@ -292,11 +293,11 @@ func TestConditions(t *testing.T) {
 	r := newRig(t)
 	r.file("v", "70")
 	r.plan = &Plan{}
-	read(r.plan.Sections()[0].Value, "v: {path: "+r.sys+"/v, every: 1s}", r.plan.Resolve)
+	plantest.Read(r.plan.Sections()[0].Value, "v: {path: "+r.sys+"/v, every: 1s}", r.plan.Resolve)
 	var asks []func() sources.Truth
 	for _, text := range []string{"{sensor: v, above: 50}", "{sensor: v, below: 50}", "{sensor: v, is: on}", "{sensor: v, is: absent}", "{sensor: v, is: present}"} {
 		fields, compile := r.plan.Conditions()[0].New()
-		if ps := read(config.Object(fields...), text, func(ps *config.Problems) { asks = append(asks, compile(ps).Ask) }); ps.Failed() {
+		if ps := plantest.Read(config.Object(fields...), text, func(ps *config.Problems) { asks = append(asks, compile(ps).Ask) }); ps.Failed() {
 			t.Fatal(ps)
 		}
 	}
