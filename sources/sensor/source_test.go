@@ -289,6 +289,19 @@ func TestMemoryOverReload(t *testing.T) {
 	r.expectFired("1 86")
 }
 
+// Two triggers that ask for the same of different sensors each remember their own.
+func TestMemoryOfTwoOverReload(t *testing.T) {
+	r := newRig(t)
+	r.file("v", "20").file("w", "76")
+	declared := strings.ReplaceAll("v: {path: /v, every: 1s}\nw: {path: /w, every: 1s}", ": /", ": "+r.sys+"/")
+	triggers := []string{"{sensor: v, above: 75, hysteresis: 5}", "{sensor: w, above: 75, hysteresis: 5}"}
+	r.apply(declared, triggers...)
+	r.file("w", "72").pass(time.Second)
+	r.apply(declared, triggers...)
+	r.file("w", "78").pass(time.Second)
+	r.expectFired()
+}
+
 func TestConditions(t *testing.T) {
 	r := newRig(t)
 	r.file("v", "70")
