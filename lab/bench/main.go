@@ -25,7 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long all of it may take. It takes about seven minutes on two cores.
+// patience is how long all of it may take. It takes about nine minutes on two cores.
 const patience = 20 * time.Minute
 
 func main() {

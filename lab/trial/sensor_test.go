@@ -15,12 +15,14 @@ const valueRules = `
 sensors:
   cpu: {thermal: lab-cpu, every: 200ms}
   supply: {hwmon: rpi_volt, attribute: in0_lcrit_alarm}
+  again: {hwmon: rpi_volt, attribute: in0_lcrit_alarm, watch: uevent}
 rules:
   - {when: {sensor: cpu, above: 75, hysteresis: 5}, do: {log: "hot ${VALUE} ${UNIT} ${RAW}"}}
   - {when: {sensor: cpu, is: absent}, do: {log: "lost, it was ${PREVIOUS}"}}
   - {when: {sensor: cpu, is: present}, do: {log: "there ${VALUE}"}}
   - {when: {sensor: supply, is: on}, if: {sensor: cpu, above: 10}, do: {log: "weak at ${sensor.cpu}"}}
   - {when: {sensor: supply, is: off, at_start: false}, do: {log: strong}}
+  - {when: {sensor: again, is: on}, do: {log: weak by a uevent}}
 `
 
 // A temperature is polled and an alarm announced; the driver comes later, starts
@@ -37,7 +39,9 @@ func TestSensors(t *testing.T) {
 		b.shell(t, "insmod "+module+" temp=76123")
 		a.expect(`msg="hot 76.123 °C 76123"`)
 		set("alarm", "1")
-		a.expect(`msg="weak at 76.123"`)
+		for range 2 {
+			a.expect(`msg="weak (at 76.123|by a uevent)"`)
+		}
 		set("alarm", "0")
 		a.expect(`msg=strong`)
 		set("temp", "71000")

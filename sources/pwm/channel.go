@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,10 +21,12 @@ import (
 	"reflexd/sources"
 )
 
-// channel is a channel that was found, and what was written to it. It is used by
-// one goroutine at a time.
+// channel is a channel that was found, and what was written to it. Its methods may be
+// called from any goroutine.
 type channel struct {
+	mu     sync.Mutex
 	folder string // "" before it is set up
+	left   bool   // it is what its on_exit says
 }
 
 // notThere says that no chip, or no channel, is what is meant.
@@ -34,6 +37,25 @@ func (n notThere) Error() string { return string(n) }
 // set brings the channel to a level, having set it up if need be. proc and sys are
 // where these are.
 func (c *channel) set(st settings, proc, sys string, level int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left {
+		return nil
+	}
+	return c.bring(st, proc, sys, level)
+}
+
+// leave is set for the last time: what is being written comes before it, and nothing
+// after it.
+func (c *channel) leave(st settings, proc, sys string, level int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	return c.bring(st, proc, sys, level)
+}
+
+// bring does what set says.
+func (c *channel) bring(st settings, proc, sys string, level int) error {
 	if c.folder != "" {
 		err := c.duty(&st, level)
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {

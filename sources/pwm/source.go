@@ -212,7 +212,7 @@ func (n *node) close() {
 	}
 	done := make(chan error, 1)
 	level, h := n.onExit, &n.source.host
-	go func() { done <- new(channel).set(n.settings, h.Proc, h.Sys, level) }()
+	go func() { done <- n.device.leave(n.settings, h.Proc, h.Sys, level) }()
 	var err error
 	select {
 	case err = <-done:

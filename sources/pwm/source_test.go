@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,6 +107,28 @@ func TestLifeOfAnOutput(t *testing.T) {
 	r.apply("{}")
 	r.is("40000 40000 1 inversed")
 	r.source.Close()
+}
+
+// What was still to be written when the agent ends does not come after what on_exit
+// says.
+func TestLeaving(t *testing.T) {
+	r := newRig(t)
+	r.plug()
+	var c channel
+	st := settings{chip: "fe20*", period: 40 * time.Microsecond, polarity: "normal"}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := c.set(st, "", r.sys, sources.Full/2); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := c.leave(st, "", r.sys, sources.Full); err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+	r.is("40000 40000 1 normal")
 }
 
 // A pin leads to the channel that it has on the board, which the configuration names

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"reflexd/sources"
 )
@@ -132,7 +133,11 @@ func (st *settings) declaration() string {
 
 // quoted writes a name as YAML, in quotes if it could mean something else.
 func quoted(s string) string {
-	if s == "" || '0' <= s[0] && s[0] <= '9' || strings.ContainsAny(s, ":#{}[],&*!|>'\"%@` ") {
+	plain := func(c rune) bool {
+		return strings.ContainsRune("_-./", c) || unicode.IsLetter(c) || '0' <= c && c <= '9'
+	}
+	if s == "" || !unicode.IsLetter(rune(s[0])) || strings.ContainsFunc(s, func(c rune) bool { return !plain(c) }) ||
+		slices.Contains(strings.Fields("y n yes no on off true false null"), strings.ToLower(s)) {
 		return fmt.Sprintf("%q", s)
 	}
 	return s

@@ -85,8 +85,29 @@ func (n *node) settle(p *place) {
 	n.unwatch()
 	if n.place = p; p != nil && n.announced() {
 		n.listen()
-		n.again = true // it may have changed before
 	}
+}
+
+// listen has the loop report when the attribute of n is announced. Until the file is
+// read through that descriptor, which would block the loop, kernfs_generic_poll
+// (fs/kernfs/file.c) reports it as announced: at once, so that what changed before is
+// not missed, and after that, edge-triggered, whenever it is.
+func (n *node) listen() {
+	fd, err := unix.Open(n.place.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err == nil {
+		n.watching, err = n.source.host.Loop.Watch(fd, unix.EPOLLPRI|unix.EPOLLET, func(uint32) {
+			n.source.read([]*node{n})
+		})
+	}
+	if err != nil {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		n.source.host.Log.Warn("cannot watch sensor; it is polled", "sensor", n.name, "path", n.place.path, "error", err)
+		n.deaf = true
+		return
+	}
+	n.fd = fd
 }
 
 // lose notes that the sensor cannot be read. One in another state than before

@@ -264,7 +264,7 @@ func (p *Plan) Unit(name string) string {
 	if s.named {
 		return s.unit
 	}
-	return unitOf(s.kind, s.attribute).name
+	return s.expected().name
 }
 
 // AskAll has all sensors read that this machine has, by the names that List gives them,

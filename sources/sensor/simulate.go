@@ -57,10 +57,7 @@ func (n *node) simulate(v value, text string) {
 	if text == absent {
 		n.lose(notThere("simulated"))
 	} else {
-		u := unitOf(n.kind, n.attribute)
-		if n.kind == thermal || n.kind == w1 {
-			u = unitOf(n.kind, "temp")
-		}
+		u := n.expected()
 		if n.named {
 			u.name = n.settings.unit
 		}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"reflexd/sources"
 )
 
@@ -85,7 +83,7 @@ func (s *Source) schedule() {
 			delete(s.timers, every)
 		}
 	}
-	for every := range wanted {
+	for _, every := range slices.Sorted(maps.Keys(wanted)) {
 		if s.timers[every] == nil {
 			s.wait(every)
 		}
@@ -203,25 +201,4 @@ func (s *Source) Close() {
 		n.closed = true
 	}
 	clear(s.nodes)
-}
-
-// watch has the loop report when the attribute of n is announced.
-func (n *node) listen() {
-	fd, err := unix.Open(n.place.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err == nil {
-		var b [64]byte
-		_, _ = unix.Read(fd, b[:]) // kernfs_fop_poll reports what was not read since
-		n.watching, err = n.source.host.Loop.Watch(fd, unix.EPOLLPRI|unix.EPOLLET, func(uint32) {
-			n.source.read([]*node{n})
-		})
-	}
-	if err != nil {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-		n.source.host.Log.Warn("cannot watch sensor; it is polled", "sensor", n.name, "path", n.place.path, "error", err)
-		n.deaf = true
-		return
-	}
-	n.fd = fd
 }

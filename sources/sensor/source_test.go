@@ -91,6 +91,23 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// The unit is known before the sensor is found, but for one that is found by its label.
+func TestUnitsBeforehand(t *testing.T) {
+	r := newRig(t)
+	r.apply(`
+a: {thermal: cpu-thermal}
+b: {w1: "28-*"}
+c: {hwmon: x, attribute: fan1_input}
+d: {hwmon: x, label: Core 0}
+e: {iio: x, channel: in_illuminance}
+f: {path: /x, unit: m}`)
+	for name, want := range map[string]string{"a": "°C", "b": "°C", "c": "RPM", "d": "", "e": "lx", "f": "m"} {
+		if got := r.plan.Unit(name); got != want {
+			t.Errorf("%s is in %q, want %q", name, got, want)
+		}
+	}
+}
+
 // Where a channel of iio has its scale.
 func TestShared(t *testing.T) {
 	for channel, want := range map[string]string{
@@ -287,6 +304,19 @@ func TestMemoryOverReload(t *testing.T) {
 	r.expectFired()
 	r.file("v", "86").pass(time.Second)
 	r.expectFired("1 86")
+}
+
+// Two triggers that ask for the same of different sensors each remember their own.
+func TestMemoryOfTwoOverReload(t *testing.T) {
+	r := newRig(t)
+	r.file("v", "20").file("w", "76")
+	declared := strings.ReplaceAll("v: {path: /v, every: 1s}\nw: {path: /w, every: 1s}", ": /", ": "+r.sys+"/")
+	triggers := []string{"{sensor: v, above: 75, hysteresis: 5}", "{sensor: w, above: 75, hysteresis: 5}"}
+	r.apply(declared, triggers...)
+	r.file("w", "72").pass(time.Second)
+	r.apply(declared, triggers...)
+	r.file("w", "78").pass(time.Second)
+	r.expectFired()
 }
 
 func TestConditions(t *testing.T) {

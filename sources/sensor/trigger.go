@@ -5,7 +5,6 @@
 package sensor
 
 import (
-	"slices"
 	"time"
 
 	"reflexd/config"
@@ -189,19 +188,21 @@ func (v value) on() bool { return v.isNumber && v.number != sources.Number{} }
 // adopt has p's triggers go on where those before's were.
 func (p *Plan) adopt(before *Plan) {
 	for _, c := range p.crossings {
-		i := slices.IndexFunc(before.crossings, func(b *crossing) bool {
-			same := b.by == c.by || b.by != nil && c.by != nil && *b.by == *c.by
-			return b.is == c.is && same && b.limit.Equal(&c.limit)
-		})
-		if i < 0 {
-			continue
-		}
-		for name, m := range before.crossings[i].memory {
-			if now := p.sensors[name]; c.memory[name] != nil && now.settings == before.sensors[name].settings {
-				*c.memory[name] = *m
+		for _, b := range before.crossings {
+			for name, m := range b.memory {
+				now := p.sensors[name]
+				if c.asksLike(b) && c.memory[name] != nil && now != nil && now.settings == before.sensors[name].settings {
+					*c.memory[name] = *m
+				}
 			}
 		}
 	}
+}
+
+// asksLike reports whether c and b ask for the same, of whatever sensors.
+func (c *crossing) asksLike(b *crossing) bool {
+	same := b.by == c.by || b.by != nil && c.by != nil && *b.by == *c.by
+	return b.is == c.is && same && b.limit.Equal(&c.limit)
 }
 
 // Conditions implements sources.Conditional.

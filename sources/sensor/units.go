@@ -91,6 +91,15 @@ func unitOf(kind, attribute string) unit {
 	return plain
 }
 
+// expected returns what the number of a sensor means, before it is found; nothing of
+// one that is found by its label.
+func (st *settings) expected() unit {
+	if st.kind == thermal { // which has only one attribute
+		return unitOf(thermal, "temp")
+	}
+	return unitOf(st.kind, st.attribute)
+}
+
 // announced are the attributes whose drivers are known to announce each change
 // by POLLPRI, and since which version of Linux. Not among them are drivers that do
 // so only if an interrupt is wired (lm90 since 5.17, tmp401).
