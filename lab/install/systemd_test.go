@@ -33,13 +33,13 @@ type guest struct {
 	*lab.Board
 }
 
-// boot boots a Debian with the given files in its root.
-func boot(t *testing.T, files map[string]string) guest {
+// boot boots a Debian with the given files in its root, and with more packages.
+func boot(t *testing.T, files map[string]string, more ...string) guest {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make the root of a system")
 	}
-	root := debianRoot(t, "arm64")
+	root := debianRoot(t, "arm64", more...)
 	units := filepath.Join(root, "etc/systemd/system")
 	for _, unit := range masked {
 		link(t, "/dev/null", filepath.Join(units, unit))

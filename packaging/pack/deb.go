@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,14 +34,16 @@ func (r *release) installed(p *program) (*tree, error) {
 	t.add("usr/bin/reflexd", 0o755, p.data)
 	t.copy(conffile, 0o644, "packaging/reflexd.yaml")
 	t.copyAll("usr/lib/systemd/system", "packaging/reflexd.service", installedUnit)
+	t.copy("usr/lib/sysusers.d/reflexd.conf", 0o644, "packaging/sysusers.conf")
+	t.copy("usr/lib/udev/rules.d/60-reflexd.rules", 0o644, "packaging/60-reflexd.rules")
 	t.documents(doc)
 	for _, name := range schemaNames {
 		t.copy("usr/share/reflexd/"+name, 0o644, "docs/reference/"+name)
 	}
 	t.add(path.Join(doc, "copyright"), 0o644, copyright)
 	t.add(path.Join(doc, "sbom.cdx.json"), 0o644, p.sbom)
-	t.copyAll(doc, "CHANGELOG.md", nil)
-	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(t.files[len(t.files)-1].data))
+	changes := t.copy(path.Join(doc, "CHANGELOG.md"), 0o644, "CHANGELOG.md")
+	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(changes))
 	t.add(path.Join(doc, "changelog.Debian.gz"), 0o644, gzipped(r.debianChangelog()))
 	t.manPages("usr/share/man")
 	t.completions(map[string]string{
@@ -75,10 +76,9 @@ func (t *tree) completions(to map[string]string) {
 // schemaNames are the files with the schemas of the configuration and of files of tests, in docs/reference.
 var schemaNames = []string{"reflexd.schema.json", "reflexd-tests.schema.json"}
 
-// installedUnit has the unit run the package's program.
+// installedUnit has the unit run the package's program, from where the package puts it.
 func installedUnit(unit []byte) []byte {
-	_, unit, _ = bytes.Cut(unit, []byte("# /etc/systemd/system/reflexd.service\n"))
-	return bytes.ReplaceAll(unit, []byte("/usr/local/bin/"), []byte("/usr/bin/"))
+	return []byte(strings.NewReplacer("/etc/systemd/system/", "/usr/lib/systemd/system/", "/usr/local/bin/", "/usr/bin/").Replace(string(unit)))
 }
 
 // makeDeb has dpkg-deb make the package.
@@ -168,15 +168,3 @@ func (r *release) debianVersion() string {
 
 // bareHash is what git calls a commit if no tag is before it.
 var bareHash = regexp.MustCompile(`^[0-9a-f]{7,40}(-dirty)?$`)
-
-// sign has gpg sign a file, into another beside it.
-func sign(key, how, from, to string) error {
-	if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	c := exec.Command("gpg", "--batch", "--yes", "--local-user", key, "--output", to, how, from)
-	if said, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("sign %s: %w\n%s", filepath.Base(from), err, said)
-	}
-	return nil
-}
