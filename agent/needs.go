@@ -20,16 +20,16 @@ const DefaultState = vars.DefaultFile
 type Needs struct {
 	Sources []string // whose triggers, conditions or sections it has
 	Actions []string // the kinds of its actions
-	// Programs are the rules that run programs.
-	Programs []string
-	Files    []string // that are watched
-	Writes   []string // paths of the action write, as they are written
-	LEDs     bool     // of the LED class
-	Mounts   bool
-	State    string // the state file, if a variable is kept
-	PidFile  string
-	Metrics  string // the file of metrics
-	Priority bool   // high, where that is allowed
+	// Programs are the rules that run programs, CommandLines what these are started with.
+	Programs, CommandLines []string
+	Files                  []string // that are watched
+	Writes                 []string // paths of the action write, as they are written
+	LEDs                   bool     // of the LED class
+	Mounts                 bool
+	State                  string // the state file, if a variable is kept
+	PidFile                string
+	Metrics                string // the file of metrics
+	Priority               bool   // high, where that is allowed
 }
 
 // Needs returns what c uses.
@@ -40,11 +40,12 @@ func (c *Configuration) Needs() Needs {
 	for _, r := range c.Rules {
 		for _, list := range []action.List{r.Do, r.OnFailure} {
 			n.Writes = append(n.Writes, list.Writes()...)
+			n.CommandLines = append(n.CommandLines, list.CommandLines()...)
 			for _, step := range list {
 				n.Actions = append(n.Actions, step.Kind)
-				if step.Kind == "run" || step.Kind == "shell" {
-					n.Programs = append(n.Programs, r.Name)
-				}
+			}
+			if len(list.CommandLines()) > 0 {
+				n.Programs = append(n.Programs, r.Name)
 			}
 		}
 	}

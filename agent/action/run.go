@@ -72,6 +72,24 @@ type program struct {
 // Bound returns after how long the program is killed, 0 for never.
 func (a *program) Bound() time.Duration { return a.timeout }
 
+// CommandLines returns what the programs of l are started with: arguments with spaces
+// between them, or a script, both as they are written in the configuration.
+func (l List) CommandLines() []string {
+	var lines []string
+	for _, step := range l {
+		a, ok := step.Action.(*program)
+		if !ok {
+			continue
+		}
+		words := []string{a.script}
+		for _, arg := range a.argv {
+			words = append(words, arg.String())
+		}
+		lines = append(lines, strings.Join(words, " "))
+	}
+	return lines
+}
+
 // variable is one entry of env.
 type variable struct {
 	pos   config.Pos

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Readiness for service managers other than systemd: a line feed on a descriptor
-// that they pass, as s6, dinit and OpenRC expect it.
+// that they pass, as s6 and dinit expect it.
 
 package main
 

@@ -29,7 +29,7 @@ func runVerb(c *command) func([]string) int {
 	level := c.flags.String("log-level", "info", "log this `level` and above: error, warn, info, debug")
 	format := c.flags.String("log-format", "text", "`format` of the log: text, json")
 	target := c.flags.String("log-target", "auto", "send the log to this `target`, auto being the journal if it reads standard error, else standard error: auto, stderr, journal, syslog")
-	readyFD := c.flags.Int("ready-fd", noDescriptor, "write a line feed to this open `descriptor` when all that is there is being watched, as s6 and OpenRC expect it; default: none")
+	readyFD := c.flags.Int("ready-fd", noDescriptor, "write a line feed to this open `descriptor` when all that is there is being watched, as s6 and dinit expect it; default: none")
 	insecure := c.flags.Bool("insecure-config", false, "as root, accept configuration files that other users can write")
 	return func([]string) int {
 		out, lines, err := c.openLog(*target, *format)

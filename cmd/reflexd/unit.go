@@ -45,7 +45,7 @@ func unitVerb(c *command) func([]string) int {
 // unit is a drop-in that is being written.
 type unit struct {
 	needs   agent.Needs
-	root    string   // where /dev is
+	root    string   // where /dev and scripts are
 	program string   // the path of reflexd
 	paths   []string // of -c, if given
 	files   []string // of the configuration
@@ -71,7 +71,7 @@ func (u *unit) unless(reason, setting, why string) {
 }
 
 func (u *unit) write(w io.Writer) {
-	fmt.Fprintf(w, "# The limits that %s works with, by `reflexd unit`. To use them:\n", strings.Join(u.files, ", "))
+	fmt.Fprintf(w, "# The limits that %s works with, by `reflexd unit`. To use them:\n", oneLine(strings.Join(u.files, ", ")))
 	fmt.Fprintf(w, "#   mkdir -p %s\n#   reflexd unit > %s\n", filepath.Dir(unitFile), unitFile)
 	fmt.Fprintf(w, "#   systemctl daemon-reload && systemctl restart reflexd\n")
 	fmt.Fprintln(w, "# After a change of the configuration that needs more, do it again.\n[Service]")
@@ -85,56 +85,13 @@ func (u *unit) write(w io.Writer) {
 		if l.off {
 			mark = "#"
 		}
-		fmt.Fprintf(w, "# %s\n%s%s\n", l.why, mark, strings.ReplaceAll(l.setting, "\n", "\n"+mark))
+		fmt.Fprintf(w, "# %s\n%s%s\n", oneLine(l.why), mark, strings.ReplaceAll(l.setting, "\n", "\n"+mark))
 	}
 }
 
 func (u *unit) has(source string) bool { return slices.Contains(u.needs.Sources, source) }
 func (u *unit) does(actions ...string) bool {
 	return slices.ContainsFunc(actions, func(a string) bool { return slices.Contains(u.needs.Actions, a) })
-}
-
-// forPrograms sets the limits that programs survive, which inherit them all.
-func (u *unit) forPrograms() {
-	u.execStart("")
-	u.lines = append(u.lines, survived...)
-	names := fmt.Sprintf("%q runs programs", u.needs.Programs[0])
-	if n := len(u.needs.Programs); n > 1 {
-		names = fmt.Sprintf("%d rules, such as %q, run programs", n, u.needs.Programs[0])
-	}
-	for _, l := range refused {
-		l.why = names + ": " + l.why
-		u.lines = append(u.lines, l)
-	}
-}
-
-// survived are limits that usual programs do not notice.
-var survived = []limit{
-	{setting: "CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_CHECKPOINT_RESTORE CAP_IPC_LOCK CAP_IPC_OWNER " +
-		"CAP_LEASE CAP_LINUX_IMMUTABLE CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_NET_BROADCAST CAP_PERFMON CAP_SYS_PACCT CAP_SYS_RAWIO CAP_WAKE_ALARM",
-		why: "neither reflexd nor usual programs need these"},
-	{setting: "LockPersonality=yes", why: "no program changes how the kernel runs it"},
-	{setting: "ProtectHostname=yes", why: "the host name stays"},
-	{setting: "KeyringMode=private", why: "no keys of the kernel's are shared"},
-	{setting: "SystemCallArchitectures=native", why: "no system calls of another architecture"},
-	{setting: "SystemCallFilter=~@obsolete @cpu-emulation @raw-io @debug @swap", why: "system calls that usual programs do without"},
-}
-
-// refused are limits that break programs, and which.
-var refused = []limit{
-	{"NoNewPrivileges=yes", "sudo, su and ping would not work", true},
-	{"User=", "they may need root, as `user:` does", true},
-	{"RestrictAddressFamilies=AF_UNIX AF_NETLINK", "curl, ssh and others that use a network would not work", true},
-	{"DevicePolicy=closed", "aplay and others that use a device would not work", true},
-	{"MemoryDenyWriteExecute=yes", "those that compile while they run, such as node, would not work", true},
-	{"ProtectSystem=strict", "they could not write, and what they mount would be invisible to others", true},
-	{"PrivateTmp=yes", "they would not share /tmp with others", true},
-	{"ProtectClock=yes", "it closes all devices", true},
-	{"CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_TIME CAP_SYS_BOOT", "modprobe, date -s and poweroff -f would not work", true},
-	{"ProtectKernelTunables=yes", "sysctl would not work, and what they mount would be invisible to others", true},
-	{"RestrictSUIDSGID=yes", "apt and dpkg would not work", true},
-	{"RestrictNamespaces=yes", "it refuses clone3(2), and they would not get a cgroup each", true},
-	{"RestrictRealtime=yes", "players with real-time priority would not work", true},
 }
 
 // alone sets the limits of an agent that runs no programs.
@@ -146,8 +103,8 @@ func (u *unit) alone() {
 		u.off("DynamicUser=yes", reason)
 		u.execStart("")
 	}
-	capabilities := u.capabilities()
-	u.set("CapabilityBoundingSet="+capabilities, u.whyCapabilities())
+	capabilities, why := u.capabilities()
+	u.set("CapabilityBoundingSet="+capabilities, why)
 	u.set("NoNewPrivileges=yes", "no rule runs a program")
 	if u.needs.Priority {
 		u.set("LimitNICE=-10", "the priority of the thread that handles events")
@@ -295,31 +252,31 @@ func (u *unit) execStart(socket string) {
 // quotedWord returns a word as systemd.syntax(7) has it.
 func quotedWord(word string) string {
 	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
-	if strings.ContainsAny(word, " \t\"'\\;") {
+	if strings.ContainsAny(word, " \t\r\n\"'\\;") {
 		return strconv.Quote(word)
 	}
 	return word
 }
 
-func (u *unit) capabilities() string {
-	var all []string
-	if u.needs.Mounts {
-		all = append(all, "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE")
+// capabilities returns those that the agent needs, and what for.
+func (u *unit) capabilities() (names, why string) {
+	var all, reasons []string
+	for _, c := range []struct {
+		needed     bool
+		names, why string
+	}{
+		{u.needs.Mounts, "CAP_SYS_ADMIN CAP_DAC_OVERRIDE", "drives"},
+		{u.has("netlink") || u.does("send"), "CAP_NET_ADMIN", "multicast groups"},
+		{u.does("signal"), "CAP_KILL", "signals to others' processes"},
+	} {
+		if c.needed {
+			all, reasons = append(all, c.names), append(reasons, c.why)
+		}
 	}
-	if u.has("netlink") || u.does("send") {
-		all = append(all, "CAP_NET_ADMIN")
+	if all == nil {
+		return "", "no rule needs a privilege"
 	}
-	if u.does("signal") {
-		all = append(all, "CAP_KILL")
-	}
-	return strings.Join(all, " ")
-}
-
-func (u *unit) whyCapabilities() string {
-	if c := u.capabilities(); c != "" {
-		return "to mount drives (SYS_ADMIN, DAC_OVERRIDE), for multicast groups (NET_ADMIN), to send signals (KILL)"
-	}
-	return "no rule needs a privilege"
+	return strings.Join(all, " "), "for " + strings.Join(reasons, ", ")
 }
 
 func (u *unit) devices() {
@@ -335,7 +292,7 @@ func (u *unit) devices() {
 	}
 	for _, path := range slices.Concat(u.needs.Files, u.needs.Writes) {
 		if strings.HasPrefix(path, "/dev/") {
-			u.set("DeviceAllow="+path+" rw", "a file of the configuration")
+			u.set("DeviceAllow="+quotedWord(path)+" rw", "a file of the configuration")
 		}
 	}
 }
@@ -352,7 +309,7 @@ func (u *unit) filesystem() {
 	u.unless(mounts, "ProtectSystem=strict", "no file is written but those below")
 	if mounts == "" {
 		for _, dir := range u.writable() {
-			u.set("ReadWritePaths=-"+dir, "rules or the agent write there")
+			u.set("ReadWritePaths="+quotedWord("-"+dir), "rules or the agent write there")
 		}
 	}
 	u.unless(cmp.Or(mounts, writes), "ProtectKernelTunables=yes", "/sys and /proc/sys are only read")

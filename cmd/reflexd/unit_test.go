@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"reflexd/agent"
+	"reflexd/regular"
 )
 
 // unitOf returns the drop-in for a configuration, on a machine whose devices have a group of their own.
@@ -31,6 +32,10 @@ func unitOf(t *testing.T, yaml string) string {
 				t.Fatal(err)
 			}
 		}
+	}
+	job := filepath.Join(dir, "usr/local/bin/job")
+	if err := regular.Replace(job, "#!/bin/sh\nexec chrt -f 10 play \"$1\"\n", 0o755); err != nil {
+		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "it.yaml")
 	if err := os.WriteFile(file, []byte(yaml), 0o644); err != nil {
@@ -67,12 +72,20 @@ func TestUnit(t *testing.T) {
 			"PrivateTmp=yes|ProtectSystem=strict|DynamicUser=yes|ProtectHome=yes|ProtectKernelModules=yes|ProtectKernelLogs=yes|ProtectControlGroups=yes"},
 		{"LEDs", "rules: [{when: {event: a}, do: {set: {led: ACT, to: on}}}]", "#DynamicUser=yes|#ProtectKernelTunables=yes|CapabilityBoundingSet=|PrivateTmp=yes", "ProtectKernelTunables=yes"},
 		{"writes", "rules: [{when: {event: a}, do: {write: {path: /srv/x/y, text: z}}, on_failure: {write: {path: \"/sys/class/*/z\", text: z}}}]", "ReadWritePaths=-/srv/x/y|#ProtectKernelTunables=yes", "DynamicUser=yes"},
+		{"writes to odd places", "rules: [{when: {event: a}, do: {write: {path: \"/srv/my\\nfiles/50%/y\", text: z}}}]", `ReadWritePaths="-/srv/my\nfiles/50%%/y"`, "files/50%/y"},
 		{"signals", "rules: [{when: {event: a}, do: {signal: {to: mpd, signal: SIGUSR1}}}]", "CapabilityBoundingSet=CAP_KILL|#ProtectProc=invisible", "DynamicUser=yes"},
 		{"a device file", "files: {s: {path: /dev/sensor}}\nrules: [{when: {file: s, is: readable}, do: {log: x}}]", "DeviceAllow=/dev/sensor rw|#DynamicUser=yes", ""},
 		{"metrics", "metrics: {file: /var/lib/node/x.prom}\nrules: []", "ReadWritePaths=-/var/lib/node|#DynamicUser=yes", ""},
 		{"programs", "rules: [{name: one, when: {event: a}, do: {run: [x]}}, {name: two, when: {event: a}, do: {log: x}, on_failure: {shell: x}}]",
-			"LockPersonality=yes|#NoNewPrivileges=yes|#RestrictAddressFamilies=AF_UNIX AF_NETLINK|#DevicePolicy=closed|# 2 rules, such as \"one\", run programs: sudo, su and ping would not work",
+			"LockPersonality=yes|CapabilityBoundingSet=~CAP_SYS_PTRACE|SystemCallFilter=~@clock|RestrictRealtime=yes|#NoNewPrivileges=yes|#DevicePolicy=closed|# 2 rules, such as \"one\", run programs: sudo, su and ping would not work",
 			"NoNewPrivileges=yes|DevicePolicy=closed|PrivateTmp=yes|ProtectSystem=strict|RestrictAddressFamilies=AF_UNIX AF_NETLINK"},
+		{"a program that sets the clock", "rules: [{when: {event: a}, do: {run: [/bin/date, -s, now]}}]",
+			"#CapabilityBoundingSet=~CAP_SYS_TIME|#SystemCallFilter=~@clock|# a rule or its script names date|RestrictRealtime=yes", "SystemCallFilter=~@clock"},
+		{"programs in a script", "rules: [{when: {event: a}, do: {shell: 'x=1; modprobe snd||fuser -k /mnt'}}]",
+			"#SystemCallFilter=~@module|#CapabilityBoundingSet=~CAP_SYS_PTRACE|SystemCallFilter=~@clock", ""},
+		{"programs in a script's file", "rules: [{when: {event: a}, do: {run: [/usr/local/bin/job, x]}}]",
+			"#RestrictRealtime=yes|# a rule or its script names chrt|SystemCallFilter=~@clock", "RestrictRealtime=yes"},
+		{"programs and drives", "automount: true\nrules: [{when: {event: a}, do: {run: [x]}}]", "#CapabilityBoundingSet=~CAP_SYS_PTRACE", ""},
 	} {
 		lines := strings.Split(unitOf(t, c.yaml), "\n")
 		has := func(line string) bool {
@@ -128,7 +141,7 @@ func TestUnitConsidersAll(t *testing.T) {
 }
 
 func TestUnitQuotesPaths(t *testing.T) {
-	for word, want := range map[string]string{"/etc/x.yaml": "/etc/x.yaml", "/srv/my files": `"/srv/my files"`, "/a%b$c": "/a%%b$$c"} {
+	for word, want := range map[string]string{"/etc/x.yaml": "/etc/x.yaml", "/srv/my files": `"/srv/my files"`, "/a\nExecStart=x": `"/a\nExecStart=x"`, "/a%b$c": "/a%%b$$c"} {
 		if got := quotedWord(word); got != want {
 			t.Errorf("%s becomes %s, want %s", word, got, want)
 		}

@@ -25,6 +25,9 @@ var debianPackages = strings.Fields(`base-files base-passwd bash coreutils dash 
 	gzip hostname init-system-helpers kmod libc-bin login mawk mount passwd perl-base procps sed systemd systemd-sysv tar
 	usr-is-merged util-linux`)
 
+// Supervisors are the packages of supervisors that tests add.
+var Supervisors = []string{"runit", "s6"}
+
 // debianFiles are what maintainer scripts would make.
 var debianFiles = map[string]string{
 	"etc/fstab":                "",
@@ -44,21 +47,22 @@ var debianLinks = map[string]string{
 	"var/run": "/run", "etc/mtab": "/proc/self/mounts", "usr/bin/awk": "mawk",
 }
 
-// PrepareDebian returns a tar archive of the root of a Debian for an architecture, by Debian's name of it. It comes from
-// the cache or from the network, as with Prepare; making it needs root.
-func PrepareDebian(ctx context.Context, o Options, arch string) (string, error) {
+// PrepareDebian returns a tar archive of the root of a Debian for an architecture, by Debian's name of it, with more
+// packages if some are named. It comes from the cache or from the network, as with Prepare; making it needs root.
+func PrepareDebian(ctx context.Context, o Options, arch string, more ...string) (string, error) {
+	wanted := append(slices.Clip(debianPackages), more...)
 	have := func(dir string) bool {
 		var packages []string
 		text, err := os.ReadFile(filepath.Join(dir, "debian.json"))
-		return err == nil && json.Unmarshal(text, &packages) == nil && slices.Equal(packages, debianPackages)
+		return err == nil && json.Unmarshal(text, &packages) == nil && slices.Equal(packages, wanted)
 	}
-	dir, err := o.part(ctx, "debian-"+arch, have, func(ctx context.Context, cache, dir string, log io.Writer) error {
-		return fetchDebian(ctx, cache, dir, arch, log)
+	dir, err := o.part(ctx, strings.Join(append([]string{"debian", arch}, more...), "-"), have, func(ctx context.Context, cache, dir string, log io.Writer) error {
+		return fetchDebian(ctx, cache, dir, arch, wanted, log)
 	})
 	return filepath.Join(dir, "root.tar"), err
 }
 
-func fetchDebian(ctx context.Context, cache, dir, arch string, log io.Writer) error {
+func fetchDebian(ctx context.Context, cache, dir, arch string, wanted []string, log io.Writer) error {
 	if os.Geteuid() != 0 {
 		return errors.New("only root can make files of other users")
 	}
@@ -73,7 +77,7 @@ func fetchDebian(ctx context.Context, cache, dir, arch string, log io.Writer) er
 		return err
 	}
 	install := append(native, "--download-only", "--no-install-recommends", "install")
-	if err := quietly(apt.command(ctx, "apt-get", append(install, debianPackages...)...)); err != nil {
+	if err := quietly(apt.command(ctx, "apt-get", append(install, wanted...)...)); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(apt.dir, "cache/archives/*.deb"))
@@ -90,7 +94,7 @@ func fetchDebian(ctx context.Context, cache, dir, arch string, log io.Writer) er
 	if err := quietly(exec.CommandContext(ctx, "tar", "-C", root, "--numeric-owner", "-cf", filepath.Join(dir, "root.tar"), ".")); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(dir, "debian.json"), debianPackages)
+	return writeJSON(filepath.Join(dir, "debian.json"), wanted)
 }
 
 // makeDebian unpacks packages into root and makes dpkg believe that it did that.

@@ -55,6 +55,12 @@ echo $p`)
 	if lines := inside("grep -c respawn /etc/inittab"); lines != "1" {
 		t.Errorf("/etc/inittab has %s lines", lines)
 	}
+	// syslogd of BusyBox.
+	inside("busybox syslogd -O /tmp/messages; for i in $(seq 50); do [ -S /dev/log ] && break; sleep 0.1; done; " +
+		"reflexd run --dry-run --log-target syslog & for i in $(seq 50); do grep -q version= /tmp/messages && break; sleep 0.1; done; kill $!")
+	if said := inside("cat /tmp/messages"); !strings.Contains(said, " daemon.info reflexd[") || !strings.Contains(said, "]: started version=") {
+		t.Errorf("syslogd has written\n%s", said)
+	}
 	inside("echo ruels: >/etc/reflexd/reflexd.yaml")
 	if said := inside("reflexd-v1.0.0-linux-arm64/install.sh || true"); !strings.Contains(said, "this version refuses the configuration; nothing was changed") {
 		t.Errorf("with a configuration that is refused, install.sh prints\n%s", said)

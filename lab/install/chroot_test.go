@@ -23,10 +23,10 @@ import (
 	"reflexd/regular"
 )
 
-// debianRoot unpacks a Debian for an architecture into a folder.
-func debianRoot(t *testing.T, arch string) string {
+// debianRoot unpacks a Debian for an architecture, with more packages, into a folder.
+func debianRoot(t *testing.T, arch string, more ...string) string {
 	t.Helper()
-	archive, err := image.PrepareDebian(t.Context(), image.Options{Log: t.Output()}, arch)
+	archive, err := image.PrepareDebian(t.Context(), image.Options{Log: t.Output()}, arch, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,10 @@ func put(t *testing.T, root, from, to string) {
 	}
 }
 
-// listing is the path of everything below root but dpkg's own.
+// accounts are files that whatever adds a user leaves.
+var accounts = strings.Fields("/etc/.pwd.lock /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- /etc/shadow /etc/gshadow /etc/subuid /etc/subgid")
+
+// listing is the path of everything below root but dpkg's own and accounts.
 func listing(t *testing.T, root string) []string {
 	t.Helper()
 	var all []string
@@ -99,7 +102,9 @@ func listing(t *testing.T, root string) []string {
 		if path = strings.TrimPrefix(path, root); path == "/var/lib/dpkg" || path == "/var/log" {
 			return fs.SkipDir
 		}
-		all = append(all, path)
+		if !slices.Contains(accounts, path) {
+			all = append(all, path)
+		}
 		return err
 	})
 	if err != nil {
@@ -141,6 +146,10 @@ func TestPackageInChroot(t *testing.T) {
 		t.Error("the service will not start at boot")
 	}
 
+	if ids := in(t, root, "id", "reflexd"); !strings.Contains(ids, "(gpio)") || !strings.Contains(ids, "(input)") {
+		t.Errorf("the user of an agent without root is %s", ids)
+	}
+
 	edited := "rules: [{when: {event: mine}, do: {log: mine}}]\n"
 	for _, file := range []string{"etc/reflexd/reflexd.yaml", "etc/reflexd/extra"} {
 		if err := os.WriteFile(filepath.Join(root, file), []byte(edited), 0o644); err != nil {
@@ -165,6 +174,9 @@ func TestPackageInChroot(t *testing.T) {
 		t.Error("a removal must leave the configuration, and nothing else")
 	}
 	in(t, root, "dpkg", "--purge", "reflexd")
+	if users := in(t, root, "cat", "/etc/passwd"); strings.Contains(users, "reflexd") {
+		t.Errorf("after the purge there are the users\n%s", users)
+	}
 	if left := listing(t, root); !slices.Equal(left, empty) {
 		for _, path := range left {
 			if !slices.Contains(empty, path) {

@@ -89,7 +89,7 @@ func TestBridgeUnderSystemd(t *testing.T) {
 	if err := lab.Build(t.Context(), "arm64", "reflexd/lab/probe", probe); err != nil {
 		t.Fatal(err)
 	}
-	g := boot(t, map[string]string{"root/1.deb": agent, "root/2.deb": bridgeOf(agent), "root/probe": probe}, lab.HostCard...)
+	g := boot(t, map[string]string{"root/1.deb": agent, "root/2.deb": bridgeOf(agent), "root/probe": probe}, nil, lab.HostCard...)
 	chip, err := g.Chip(t.Context(), lab.Header("header"))
 	if err != nil {
 		t.Fatal(err)

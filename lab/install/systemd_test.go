@@ -33,13 +33,14 @@ type guest struct {
 	*lab.Board
 }
 
-// boot boots a Debian with the given files in its root, and more arguments for QEMU.
-func boot(t *testing.T, files map[string]string, qemu ...string) guest {
+// boot boots a Debian with the given files in its root, with more packages, and with
+// more arguments for QEMU.
+func boot(t *testing.T, files map[string]string, more []string, qemu ...string) guest {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make the root of a system")
 	}
-	root := debianRoot(t, "arm64")
+	root := debianRoot(t, "arm64", more...)
 	units := filepath.Join(root, "etc/systemd/system")
 	for _, unit := range masked {
 		link(t, "/dev/null", filepath.Join(units, unit))
@@ -87,7 +88,7 @@ func (g guest) pid() string { return g.sh("systemctl show --property MainPID --v
 
 func TestPackageUnderSystemd(t *testing.T) {
 	before, after := packages(t, "arm64")
-	g := boot(t, map[string]string{"root/1.deb": before, "root/2.deb": after})
+	g := boot(t, map[string]string{"root/1.deb": before, "root/2.deb": after}, nil)
 	chip, err := g.Chip(t.Context(), lab.Header("header"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +156,7 @@ func TestWatchdogUnderSystemd(t *testing.T) {
 	build := exec.Command("make", "-s", "build/arm64/reflexd")
 	build.Dir = "../.."
 	run(t, build)
-	g := boot(t, map[string]string{"usr/bin/reflexd": "../../build/arm64/reflexd", "usr/lib/systemd/system/reflexd.service": "../../packaging/reflexd.service"})
+	g := boot(t, map[string]string{"usr/bin/reflexd": "../../build/arm64/reflexd", "usr/lib/systemd/system/reflexd.service": "../../packaging/reflexd.service"}, nil)
 	g.sh(`chmod 755 /usr/bin/reflexd; mkdir -p /etc/reflexd; echo 'rules: []' >/etc/reflexd/reflexd.yaml
 sed -i -e s,/usr/local,/usr, -e s,WatchdogSec=30,WatchdogSec=4, -e s,TimeoutStopSec=5,TimeoutStopSec=2, /usr/lib/systemd/system/reflexd.service
 systemctl daemon-reload; systemctl start reflexd`)

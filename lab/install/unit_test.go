@@ -8,6 +8,7 @@
 package install
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func TestUnitUnderSystemd(t *testing.T) {
 	build := exec.Command("make", "-s", "build/arm64/reflexd")
 	build.Dir = "../.."
 	run(t, build)
-	g := boot(t, map[string]string{"usr/bin/reflexd": "../../build/arm64/reflexd", "usr/lib/systemd/system/reflexd.service": "../../packaging/reflexd.service"})
+	g := boot(t, map[string]string{"usr/bin/reflexd": "../../build/arm64/reflexd", "usr/lib/systemd/system/reflexd.service": "../../packaging/reflexd.service"}, nil)
 	chip, err := g.Chip(t.Context(), lab.Header("header"))
 	if err != nil {
 		t.Fatal(err)
@@ -105,10 +106,56 @@ func TestUnitUnderSystemd(t *testing.T) {
 	g.until("reflexd status", "operation not permitted")
 
 	const programs = "rules: [{when: {event: go}, do: {run: [sh, -c, \"id -u >/root/ran; touch /tmp/ran; mkdir -p /mnt; mount -t tmpfs x /mnt\"]}}]\n"
-	atMost(g.confine(programs, ""), "8.9")
+	atMost(g.confine(programs, ""), "6.9")
 	g.sh("reflexd emit go")
 	if said := g.sh("journalctl --unit reflexd --no-pager | grep -e SIGPENDING -e 'no longer get their own cgroup' || true"); said != "" {
 		t.Errorf("in the log there is\n%s", said)
 	}
 	g.until("cat /root/ran; ls /tmp/ran; grep -c ' /mnt ' /proc/mounts", "0\n/tmp/ran\n1")
+
+	// A rule that names date may set the clock, and no longer if that is taken away.
+	const clock = "rules: [{when: {event: go}, do: {run: [date, -s, \"2031-05-06 07:08\"]}}]\n"
+	g.confine(clock, "")
+	g.sh("reflexd emit go")
+	g.until("date +%Y-%m", "2031-05")
+	g.confine(clock, "s/^#\\(.*CAP_SYS_TIME\\)/\\1/;s/^#\\(.*@clock\\)/\\1/")
+	g.sh("reflexd emit go")
+	g.until("journalctl --unit reflexd --no-pager --output cat", "cannot set date: Operation not permitted")
+	// Raw packets are for no usual program.
+	const packets = "rules: [{when: {event: go}, do: {run: [arping, -c, 1, 10.0.0.1]}}]\n"
+	g.confine(packets, "")
+	if said := g.sh("systemctl show --property RestrictAddressFamilies --value reflexd"); strings.Contains(said, "AF_") {
+		t.Errorf("with a rule that names arping the address families are %s", said)
+	}
+}
+
+// TestExamplesUnderTheirUnits starts each example with the limits that are printed for it: nothing is denied.
+func TestExamplesUnderTheirUnits(t *testing.T) {
+	build := exec.Command("make", "-s", "build/arm64/reflexd")
+	build.Dir = "../.."
+	run(t, build)
+	g := boot(t, map[string]string{"usr/bin/reflexd": "../../build/arm64/reflexd", "usr/lib/systemd/system/reflexd.service": "../../packaging/reflexd.service"}, nil)
+	if _, err := g.Chip(t.Context(), lab.Header("header")); err != nil {
+		t.Fatal(err)
+	}
+	g.sh("chmod 755 /usr/bin/reflexd; mkdir -p /etc/reflexd; sed -i s,/usr/local,/usr, /usr/lib/systemd/system/reflexd.service")
+	examples, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(examples) == 0 {
+		t.Fatal(err)
+	}
+	for _, example := range examples {
+		if strings.HasSuffix(example, ".test.yaml") {
+			continue
+		}
+		yaml, err := os.ReadFile(example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		since := g.sh("date +%s")
+		exposure := g.confine(string(yaml), "")
+		t.Logf("%s: exposure %s", filepath.Base(example), exposure)
+		if said := g.sh("systemctl is-active reflexd; journalctl --unit reflexd --no-pager --output cat --since @" + since + " | grep -i -e 'not permitted' -e 'denied' || true"); said != "active" {
+			t.Errorf("%s: %s", filepath.Base(example), said)
+		}
+	}
 }

@@ -63,6 +63,9 @@ func warm(ctx context.Context, stdout io.Writer, refresh bool) error {
 				return err
 			}
 		}
+		if _, err := image.PrepareDebian(ctx, options, "arm64", image.Supervisors...); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(stdout, "Linux %s is ready in %s (%.1f s)\n", prepared.Kernel, prepared.Dir(), time.Since(begin).Seconds())
 	return nil

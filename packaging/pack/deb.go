@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,6 +41,8 @@ var agentDebian = debian{scripts: "packaging/debian", conffiles: []string{conffi
  To begin, edit /etc/reflexd/reflexd.yaml.`,
 	add: func(t *tree) {
 		t.copy(conffile, 0o644, "packaging/reflexd.yaml")
+		t.copy("usr/lib/sysusers.d/reflexd.conf", 0o644, "packaging/reflexd.sysusers")
+		t.copy("usr/lib/udev/rules.d/60-reflexd.rules", 0o644, "packaging/60-reflexd.rules")
 		t.documents("usr/share/doc/reflexd")
 		for _, name := range schemaNames {
 			t.copy("usr/share/reflexd/"+name, 0o644, "docs/reference/"+name)
@@ -80,8 +81,8 @@ func (r *release) installed(p *program, d *debian) (*tree, error) {
 	d.add(t)
 	t.add(path.Join(doc, "copyright"), 0o644, copyright)
 	t.add(path.Join(doc, "sbom.cdx.json"), 0o644, p.sbom)
-	t.copyAll(doc, "CHANGELOG.md", nil)
-	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(t.files[len(t.files)-1].data))
+	changes := t.copy(path.Join(doc, "CHANGELOG.md"), 0o644, "CHANGELOG.md")
+	t.add(path.Join(doc, "changelog.gz"), 0o644, gzipped(changes))
 	t.add(path.Join(doc, "changelog.Debian.gz"), 0o644, gzipped(r.debianChangelog(p)))
 	t.copy("usr/share/lintian/overrides/"+p.called, 0o644, d.scripts+"/lintian-overrides")
 	return t, t.err
@@ -112,7 +113,7 @@ var schemaNames = []string{"reflexd.schema.json", "reflexd-tests.schema.json"}
 // an installation by hand.
 func installedUnit(unit []byte) []byte {
 	unit = unit[bytes.Index(unit, []byte("[Unit]\n")):]
-	return bytes.ReplaceAll(unit, []byte("/usr/local/bin/"), []byte("/usr/bin/"))
+	return []byte(strings.NewReplacer("/etc/systemd/system/", "/usr/lib/systemd/system/", "/usr/local/bin/", "/usr/bin/").Replace(string(unit)))
 }
 
 // makeDeb has dpkg-deb make the package.
@@ -203,15 +204,3 @@ func (r *release) debianVersion() string {
 
 // bareHash is what git calls a commit if no tag is before it.
 var bareHash = regexp.MustCompile(`^[0-9a-f]{7,40}(-dirty)?$`)
-
-// sign has gpg sign a file, into another beside it.
-func sign(key, how, from, to string) error {
-	if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	c := exec.Command("gpg", "--batch", "--yes", "--local-user", key, "--output", to, how, from)
-	if said, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("sign %s: %w\n%s", filepath.Base(from), err, said)
-	}
-	return nil
-}

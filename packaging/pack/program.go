@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 )
 
@@ -190,7 +189,7 @@ func (r *release) billOfMaterials(p *program) ([]byte, error) {
 }
 
 func licensed(ids ...string) []licence {
-	all := make([]licence, len(slices.Clip(ids)))
+	all := make([]licence, len(ids))
 	for i, id := range ids {
 		all[i].License.ID = id
 	}

@@ -110,3 +110,15 @@ Date: %s
 SHA256:
 %s`, strings.Join(archs, " "), date.Format("Mon, 02 Jan 2006 15:04:05 UTC"), &sums), 0o644)
 }
+
+// sign has gpg sign a file, into another beside it.
+func sign(key, how, from, to string) error {
+	if err := os.Remove(to); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	c := exec.Command("gpg", "--batch", "--yes", "--local-user", key, "--output", to, how, from)
+	if said, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("sign %s: %w\n%s", filepath.Base(from), err, said)
+	}
+	return nil
+}

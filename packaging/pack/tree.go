@@ -36,11 +36,12 @@ func (t *tree) add(path string, perm fs.FileMode, data []byte) {
 	t.files = append(t.files, file{path, perm, data})
 }
 
-// copy adds a file of the checkout.
-func (t *tree) copy(path string, perm fs.FileMode, from string) {
+// copy adds a file of the checkout, and returns its content.
+func (t *tree) copy(path string, perm fs.FileMode, from string) []byte {
 	data, err := os.ReadFile(filepath.Join(t.root, from))
 	t.fail(err)
 	t.add(path, perm, data)
+	return data
 }
 
 // copyAll adds the files of the checkout that a pattern matches, with what change makes of each, to the folder to.
@@ -66,7 +67,7 @@ func (t *tree) fail(err error) {
 	}
 }
 
-// documents adds the documentation, as the checkout has it: its links hold.
+// documents adds the documentation in the folders that the checkout has, so that the links between pages hold.
 func (t *tree) documents(to string) {
 	t.copy(path.Join(to, "README.md"), 0o644, "README.md")
 	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "docs/*/*.svg", "docs/*/*.json"} {
