@@ -117,7 +117,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // announce emits what the plan has changed of the states of lines, which are
 // in a table by their names: before are the lines of the plan before.
 func (s *Source) announce(before map[string]*line) {
-	for name, old := range before {
+	for name, old := range sources.InOrder(before) {
 		switch l := s.lines[name]; {
 		case l == nil || !l.output && !l.stateful():
 			s.vanish(name)
@@ -127,7 +127,7 @@ func (s *Source) announce(before map[string]*line) {
 			s.vanish(name)
 		}
 	}
-	for _, l := range s.lines {
+	for _, l := range sources.InOrder(s.lines) {
 		if l.output || l.renamed {
 			l.announce()
 		}

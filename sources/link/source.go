@@ -131,7 +131,7 @@ func (s *Source) Close() {
 	s.shut()
 	sources.StopTimer(&s.retry)
 	s.retry, s.err = nil, nil
-	for _, l := range s.table.links {
+	for _, l := range sources.InOrder(s.table.links) {
 		s.vanish(&l.name)
 	}
 	s.table, s.known = newTable(), false
