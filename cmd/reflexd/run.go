@@ -47,12 +47,13 @@ func runVerb(c *command) func([]string) int {
 		if err := agent.MakeThreads(); err != nil {
 			return c.fail(err)
 		}
+		percent := agent.PutOffGarbage()
 		configuration, code := c.load(*paths, *insecure)
 		if configuration == nil {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun,
+			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun, GCPercent: percent,
 			Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
 		})
 		if err == nil {

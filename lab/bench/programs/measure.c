@@ -13,7 +13,7 @@
 //	         before a key of a keyboard changes that is made before AGENT starts. FILE of -d is told AGENT's PID
 //	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
 //	signal   -s: from before SIGNAL is queued for AGENT to the same
-//	resident memory of AGENT in KiB, at the end
+//	resident memory of AGENT in KiB, at the end; anonymous is the part of it that no file backs
 //	switches of context of all its threads in SECONDS
 //
 // All stamps are CLOCK_MONOTONIC. When an output line changes we learn from the kernel itself, by its tracepoint
@@ -331,11 +331,12 @@ static long status(const char *path, const char *key)
 	return sum;
 }
 
-static long resident(void)
+// resident is what AGENT has of a kind of memory.
+static long resident(const char *kind)
 {
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", agent); // exact, while VmRSS lags by up to 64 pages a thread
-	return status(path, "Rss:");
+	return status(path, kind);
 }
 
 static long switches(void)
@@ -460,7 +461,8 @@ int main(int argc, char **argv)
 		series("uevent", announce, must_open(uevent, O_WRONLY), started);
 	if (number)
 		series("signal", queue, number, started);
-	printf("resident %ld\n", resident());
+	printf("resident %ld\n", resident("Rss:"));
+	printf("anonymous %ld\n", resident("Anonymous:"));
 	stop();
 	return 0;
 }
