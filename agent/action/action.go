@@ -62,6 +62,9 @@ type Kind struct {
 	// Brief is set if the action has no use for the run and its event once Start
 	// has returned without a Pending.
 	Brief bool
+	// Late is set if the firing may be logged when Start has returned, since what
+	// it begins takes long and logs nothing before.
+	Late bool
 	// Also are words that people write for Key.
 	Also string
 }
@@ -239,6 +242,7 @@ type Step struct {
 	Pos           config.Pos
 	IgnoreFailure bool
 	Plain, Brief  bool // as in Kind
+	Late          bool // likewise
 	// Text is the action as it was written, where Known.KeepsText.
 	Text config.Node
 }
@@ -316,7 +320,7 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.of.Plain, Brief: step.of.Brief}
+		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.of.Plain, Brief: step.of.Brief, Late: step.of.Late}
 		if c.KeepsText {
 			s.Text = step.text
 		}
@@ -389,12 +393,11 @@ func (r *Run) Start(list, onFailure List, done func(error)) {
 	r.advance()
 }
 
-// own makes the event ours, if it is not, and logs the firing.
+// own makes the event ours, if it is not.
 func (r *Run) own() {
 	if !r.Fresh {
 		return
 	}
-	r.announce()
 	r.Fresh = false
 	r.Event = r.Event.Clone()
 	r.describe()
@@ -521,6 +524,9 @@ func (r *Run) advance() {
 		switch {
 		case r.DryRun || r.Env.Act != nil || !step.Plain && (!step.Brief || r.Asks):
 			r.own()
+			if !step.Late || r.DryRun || r.Env.Act != nil {
+				r.announce()
+			}
 		case !step.Plain:
 			r.announce()
 		}
@@ -533,6 +539,7 @@ func (r *Run) advance() {
 		pending, err := r.start(step)
 		if pending != nil {
 			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
+			r.announce()
 			r.own()
 			return
 		}
@@ -568,6 +575,7 @@ func (r *Run) endStep(err error) bool {
 	if err == nil {
 		return true
 	}
+	r.announce()
 	r.own()
 	step := r.list[r.step]
 	if r.Journal == nil { // of no rule: whoever asked is told

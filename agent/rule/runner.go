@@ -198,12 +198,14 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		return
 	}
 	p.fired(rule, e.Time)
-	r.keep(p, rule, e, Fired, "")
+	rec := r.begins(p, rule, e, Fired, "")
 	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, true)
+		rec.copy(e) // when the outputs are set
 		return
 	}
+	rec.copy(e)
 	p.log.Fired(e)
 	switch {
 	case rule.Mode == Queued:
