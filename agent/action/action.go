@@ -350,10 +350,9 @@ type Journal interface {
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
-	Env     *Env
-	Rule    string // "" for the order of a client, which learns of its failure itself
-	Event   *sources.Event
-	Started time.Duration // CLOCK_MONOTONIC
+	Env   *Env
+	Rule  string // "" for the order of a client, which learns of its failure itself
+	Event *sources.Event
 	// Fresh is set for an event that is its sender's as long as Start does not
 	// return, and of whose firing the log does not know yet. The run copies it
 	// and logs the firing when the first action looks at the event: so an

@@ -303,7 +303,7 @@ func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
 	}
 	next := r.pass()
 	next.p = p
-	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun,
+	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Fresh: fresh, DryRun: r.dryRun,
 		Journal: &p.log, Asks: p.rule.asks, First: p.first}
 	p.runs = append(p.runs, &next.run)
 	p.begun(&next.run)
