@@ -5,7 +5,9 @@
 package uevent
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -71,7 +73,7 @@ func (w *walk) folders() (all []folder, err error) {
 		kind.path = filepath.Join(w.sys, kind.path)
 		names := slices.Sorted(maps.Keys(w.scope.names))
 		if w.scope.all {
-			if names, err = readNames(kind.path); err != nil {
+			if names, err = readNames(kind.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
