@@ -64,6 +64,9 @@ type Options struct {
 	// Wall is the board's clock in its zone; nil for the machine's, whose zone
 	// is followed.
 	Wall func() time.Time
+	// GCPercent is what the garbage collector works by once the agent has
+	// started (see PutOffGarbage); 0 for no change.
+	GCPercent int
 	// Dev, Sys and Proc are where /dev, /sys and /proc are; "" for there.
 	Dev, Sys, Proc string
 
@@ -306,6 +309,7 @@ func (a *Agent) ready() {
 	a.log.Info("started", "version", a.opts.Version, "pid", a.pid(), "rules", len(a.config.Rules),
 		"files", strings.Join(a.config.Files, " "))
 	a.notify("READY=1")
+	a.tidy()
 	if a.opts.Ready != nil {
 		a.opts.Ready()
 	}
@@ -331,6 +335,7 @@ func (a *Agent) apply(c *Configuration) {
 	before := a.config
 	a.applyMetrics(c)
 	a.config, a.read = c, a.loop.Now()
+	c.specs = nil // how rules were written is of no use any more
 	if a.control != nil {
 		a.control.Use(&c.control)
 		a.adviseBridge(c, before)

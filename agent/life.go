@@ -151,6 +151,7 @@ func (a *Agent) reloaded(err error) {
 		a.log.Info("reloaded", "why", why, "rules", len(a.config.Rules))
 	}
 	a.notify("READY=1")
+	a.tidy()
 	for _, d := range a.reloading {
 		d.done(err)
 	}

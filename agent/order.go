@@ -269,7 +269,7 @@ func (a *Agent) drive(r control.Request, kind, name string, keys map[string]stri
 		o = output.Output{PWM: name}
 	}
 	event := &sources.Event{Time: a.loop.Now(), Topic: sources.Topic{Kind: "control", Name: by, State: r.Verb}, Source: "control"}
-	run := &action.Run{Env: a.env, Event: event, Started: event.Time, Asks: true}
+	run := &action.Run{Env: a.env, Event: event, Asks: true}
 	begun := false
 	run.Start(list, nil, func(err error) {
 		if !begun { // it is over already

@@ -63,6 +63,9 @@ type Kind struct {
 	// Brief is set if the action has no use for the run and its event once Start
 	// has returned without a Pending.
 	Brief bool
+	// Late is set if the firing may be logged when Start has returned, since what
+	// it begins takes long and logs nothing before.
+	Late bool
 	// Also are words that people write for Key.
 	Also string
 }
@@ -242,6 +245,7 @@ type Step struct {
 	Pos           config.Pos
 	IgnoreFailure bool
 	Plain, Brief  bool // as in Kind
+	Late          bool // likewise
 	// Text is the action as it was written, where Known.KeepsText.
 	Text config.Node
 }
@@ -322,7 +326,7 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
-		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.of.Plain, Brief: step.of.Brief}
+		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.of.Plain, Brief: step.of.Brief, Late: step.of.Late}
 		if c.KeepsText {
 			s.Text = step.text
 		}
@@ -352,10 +356,9 @@ type Journal interface {
 // Run is one pass through a rule's actions. Its methods are for the loop's
 // thread.
 type Run struct {
-	Env     *Env
-	Rule    string // "" for the order of a client, which learns of its failure itself
-	Event   *sources.Event
-	Started time.Duration // CLOCK_MONOTONIC
+	Env   *Env
+	Rule  string // "" for the order of a client, which learns of its failure itself
+	Event *sources.Event
 	// Fresh is set for an event that is its sender's as long as Start does not
 	// return, and of whose firing the log does not know yet. The run copies it
 	// and logs the firing when the first action looks at the event: so an
@@ -395,12 +398,11 @@ func (r *Run) Start(list, onFailure List, done func(error)) {
 	r.advance()
 }
 
-// own makes the event ours, if it is not, and logs the firing.
+// own makes the event ours, if it is not.
 func (r *Run) own() {
 	if !r.Fresh {
 		return
 	}
-	r.announce()
 	r.Fresh = false
 	r.Event = r.Event.Clone()
 	r.describe()
@@ -527,6 +529,9 @@ func (r *Run) advance() {
 		switch {
 		case r.DryRun || r.Env.Act != nil || !step.Plain && (!step.Brief || r.Asks):
 			r.own()
+			if !step.Late || r.DryRun || r.Env.Act != nil {
+				r.announce()
+			}
 		case !step.Plain:
 			r.announce()
 		}
@@ -539,6 +544,7 @@ func (r *Run) advance() {
 		pending, err := r.start(step)
 		if pending != nil {
 			r.pending, r.waited, r.waiting = pending, true, r.Env.Loop.Now()
+			r.announce()
 			r.own()
 			return
 		}
@@ -574,6 +580,7 @@ func (r *Run) endStep(err error) bool {
 	if err == nil {
 		return true
 	}
+	r.announce()
 	r.own()
 	step := r.list[r.step]
 	if r.Journal == nil { // of no rule: whoever asked is told

@@ -54,6 +54,25 @@ type Passed struct {
 	open     bool
 	programs bool // the rule runs some
 	asks     bool // the rule names fields that every event has
+	passes   map[string]bool
+}
+
+// filter returns the fields of events that programs find, except where a value of a
+// source has that name. The rule is complete by then.
+func (p *Passed) filter() map[string]bool {
+	switch {
+	case p == nil:
+		return nil
+	case p.passes != nil:
+		return p.passes
+	}
+	p.passes = map[string]bool{}
+	for _, names := range slices.Concat(p.declared, [][]string{p.named, everyEvent, failureFields}) {
+		for _, name := range names {
+			p.passes[name] = !p.gives(name)
+		}
+	}
+	return p.passes
 }
 
 // Asks reports whether the rule's actions look at the fields that every event

@@ -26,6 +26,7 @@ var runKind = Kind{
 	Key:  "run",
 	Also: "exec execute command cmd program start call",
 	Doc:  "run a program without a shell, and wait until it ends",
+	Late: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := newProgram("run")
 		argv := a.argvValue()
@@ -40,6 +41,7 @@ var shellKind = Kind{
 	Key:  "shell",
 	Also: "sh bash script system",
 	Doc:  "run a script with /bin/sh -c; the event's fields are environment variables",
+	Late: true,
 	New: func() (config.Value, func(*Check) Action) {
 		a := newProgram("shell")
 		script := a.scriptValue()
@@ -317,8 +319,9 @@ func (a *program) variables(e *sources.Event) []string {
 			env = append(env, name+"="+value)
 		}
 	}
+	passes := a.passed.filter()
 	for _, f := range e.Fields {
-		if a.passed.has(f.Name) && !a.passed.gives(f.Name) {
+		if passes[f.Name] {
 			add(f.Name, f.Value)
 		}
 	}

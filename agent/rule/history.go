@@ -82,6 +82,14 @@ type history struct{ firings, others ring }
 
 // keep begins a record of what rule makes of e.
 func (r *Runner) keep(p *progress, rule *Rule, e *sources.Event, o Outcome, why string) *Record {
+	rec := r.begins(p, rule, e, o, why)
+	rec.copy(e)
+	return rec
+}
+
+// begins is keep without the event, which is to be copied as soon as there is
+// time. It returns nil if nothing is to be kept.
+func (r *Runner) begins(p *progress, rule *Rule, e *sources.Event, o Outcome, why string) *Record {
 	if !r.Remember {
 		return nil
 	}
@@ -93,13 +101,15 @@ func (r *Runner) keep(p *progress, rule *Rule, e *sources.Event, o Outcome, why 
 	rec.Rule, rec.At, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, o, why, nil, nil
 	clear(rec.Actions)
 	rec.Actions = rec.Actions[:0]
-	rec.copy(e)
 	rec.ask(r.world, rule, e)
 	return rec
 }
 
 // copy makes the event the record's own.
 func (rec *Record) copy(e *sources.Event) {
+	if rec == nil {
+		return
+	}
 	size := 0
 	rec.fields = rec.fields[:0]
 	for _, f := range e.Fields {

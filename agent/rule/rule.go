@@ -82,11 +82,31 @@ func ParseLimit(s string) (Limit, error) {
 type Index struct {
 	Rules []*Rule
 	index map[sources.Topic][]entry
-	hits  []int // scratch
+	kinds map[string]shapes // by the topics' kinds
+	hits  []int             // scratch
 	view  view
 	// Missed, if not nil, is called for each trigger that is about an event but
 	// whose Where does not take it.
 	Missed func(*Rule, *sources.Trigger, *sources.Event)
+}
+
+// shapes are which parts the topics of triggers have, beside their kind: what
+// none of them has need not be looked for.
+type shapes struct{ both, name, state, none bool }
+
+// add takes down the shape of a topic.
+func (s shapes) add(t sources.Topic) shapes {
+	switch {
+	case t.Name != "" && t.State != "":
+		s.both = true
+	case t.Name != "":
+		s.name = true
+	case t.State != "":
+		s.state = true
+	default:
+		s.none = true
+	}
+	return s
 }
 
 // entry is a trigger of the rule with that number.
@@ -97,7 +117,7 @@ type entry struct {
 
 // NewIndex indexes rules, but for triggers that wait for a state to last.
 func NewIndex(rules []*Rule) *Index {
-	b := &Index{Rules: rules, index: map[sources.Topic][]entry{}}
+	b := &Index{Rules: rules, index: map[sources.Topic][]entry{}, kinds: map[string]shapes{}}
 	for i, r := range rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -106,6 +126,7 @@ func NewIndex(rules []*Rule) *Index {
 			}
 			for _, topic := range t.Topics {
 				b.index[topic] = append(b.index[topic], entry{i, t})
+				b.kinds[topic.Kind] = b.kinds[topic.Kind].add(topic)
 			}
 		}
 	}
@@ -121,10 +142,19 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 	}
 	t := e.Topic
 	b.hits = b.hits[:0]
-	b.look(t, e)
-	b.look(sources.Topic{Kind: t.Kind, Name: t.Name}, e)
-	b.look(sources.Topic{Kind: t.Kind, State: t.State}, e)
-	b.look(sources.Topic{Kind: t.Kind}, e)
+	have := b.kinds[t.Kind]
+	if have.both && t.Name != "" {
+		b.look(t, e)
+	}
+	if have.name && t.Name != "" {
+		b.look(sources.Topic{Kind: t.Kind, Name: t.Name}, e)
+	}
+	if have.state {
+		b.look(sources.Topic{Kind: t.Kind, State: t.State}, e)
+	}
+	if have.none {
+		b.look(sources.Topic{Kind: t.Kind}, e)
+	}
 	slices.Sort(b.hits)
 	last := -1
 	for _, i := range b.hits {

@@ -198,12 +198,14 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 		return
 	}
 	p.fired(rule, e.Time)
-	r.keep(p, rule, e, Fired, "")
+	rec := r.begins(p, rule, e, Fired, "")
 	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, true)
+		rec.copy(e) // when the outputs are set
 		return
 	}
+	rec.copy(e)
 	p.log.Fired(e)
 	switch {
 	case rule.Mode == Queued:
@@ -301,7 +303,7 @@ func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
 	}
 	next := r.pass()
 	next.p = p
-	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Started: r.env.Loop.Now(), Fresh: fresh, DryRun: r.dryRun,
+	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Fresh: fresh, DryRun: r.dryRun,
 		Journal: &p.log, Asks: p.rule.asks, First: p.first}
 	p.runs = append(p.runs, &next.run)
 	p.begun(&next.run)

@@ -84,7 +84,8 @@ func (t *table) try(number uintptr, args ...uintptr) {
 	t.must("", number, args...)
 }
 
-// must adds a call whose failure ends the child; message says what failed.
+// must adds a call whose failure ends the child; message says what failed. One
+// that begins with ": " is completed with the name of the program if it is needed.
 func (t *table) must(message string, number uintptr, args ...uintptr) {
 	c := call{number: number}
 	copy(c.args[:], args)

@@ -58,20 +58,20 @@ func (p *program) cellControls(controller string) bool {
 }
 
 // addLimits adds the calls that set limits, as long as the child has our rights.
-func (p *program) addLimits(t *table, start string) {
+func (p *program) addLimits(t *table) {
 	l := &p.spec.Limits
 	if l.Memory > 0 && !p.memoryIsCells() {
 		limit := &unix.Rlimit{Cur: uint64(l.Memory), Max: uint64(l.Memory)}
-		t.must(start+": limit its memory", unix.SYS_PRLIMIT64, 0, unix.RLIMIT_DATA, t.at(unsafe.Pointer(limit)), 0)
+		t.must(": limit its memory", unix.SYS_PRLIMIT64, 0, unix.RLIMIT_DATA, t.at(unsafe.Pointer(limit)), 0)
 	}
 	if l.Umask != nil {
 		t.try(unix.SYS_UMASK, uintptr(*l.Umask))
 	}
 	if l.Nice != nil {
-		t.must(start+": nice "+strconv.Itoa(*l.Nice), unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(*l.Nice))
+		t.must(": nice "+strconv.Itoa(*l.Nice), unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(*l.Nice))
 	}
 	if l.NoNewPrivs {
-		t.must(start+": no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		t.must(": no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	}
 }
 

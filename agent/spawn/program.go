@@ -79,20 +79,19 @@ func comm(program string) (name [commSize]byte) {
 func (p *program) makeTable() {
 	const others = 24 // the calls besides those that newTable adds, and the execves
 	t := p.newTable(len(p.files) + others)
-	start := "start " + p.spec.Argv[0]
 	p.table = t
 
 	// Until its execve it would bear the agent's name, and be found by it.
 	t.try(unix.SYS_PRCTL, unix.PR_SET_NAME, t.at(unsafe.Pointer(&p.comm)))
 	// A session, and with it a process group. In our session the program could
 	// type into our terminal, whoever it runs as (TIOCSTI).
-	t.must(start+": make a session", unix.SYS_SETSID)
+	t.must(": make a session", unix.SYS_SETSID)
 	t.try(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, t.at(unsafe.Pointer(&p.setting.limit)), 0)
 	p.giveBack(t)
-	p.addLimits(t, start)
-	t.must(start+": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
-	t.must(start+": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
-	t.must(start+": connect its errors", unix.SYS_DUP3, uintptr(p.out), 2, 0)
+	p.addLimits(t)
+	t.must(": connect its input", unix.SYS_DUP3, uintptr(p.in), 0, 0)
+	t.must(": connect its output", unix.SYS_DUP3, uintptr(p.out), 1, 0)
+	t.must(": connect its errors", unix.SYS_DUP3, uintptr(p.out), 2, 0)
 	// All of ours are close-on-exec; this is for what the agent itself
 	// inherited. (A seccomp filter may not know it.)
 	t.try(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), 0)
@@ -102,7 +101,7 @@ func (p *program) makeTable() {
 		dir := p.names[len(p.files)]
 		t.must("chdir "+p.spec.Dir, unix.SYS_CHDIR, t.at(unsafe.Pointer(dir)))
 	}
-	t.must(start+": clear the signal mask", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize)
+	t.must(": clear the signal mask", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&zeros)), 0, sigsetSize)
 	p.exec = len(t.calls)
 	argv, env := t.at(unsafe.Pointer(&p.argv[0])), t.at(unsafe.Pointer(&p.env[0]))
 	for i := range p.files {
@@ -182,6 +181,9 @@ func (p *program) start() (pid, pidfd int, err error) {
 func (p *program) failure() (err error, missing bool) {
 	for i, message := range p.table.errors[:p.exec] {
 		if e := errno(p.table.calls[i].result); e != 0 && message != "" {
+			if message[0] == ':' {
+				message = "start " + p.spec.Argv[0] + message
+			}
 			return fmt.Errorf("%s: %w", message, e), false
 		}
 	}

@@ -58,6 +58,7 @@ func runVerb(c *command) func([]string) int {
 		if err := agent.MakeThreads(); err != nil {
 			return c.fail(err)
 		}
+		percent := agent.PutOffGarbage()
 		configuration, code := c.load(*paths, *insecure)
 		if configuration == nil {
 			if out != c.stderr {
@@ -66,7 +67,7 @@ func runVerb(c *command) func([]string) int {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun,
+			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun, GCPercent: percent,
 			Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
 			Ready: func() {
 				if err := announceReady(*readyFD); err != nil {

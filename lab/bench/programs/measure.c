@@ -15,7 +15,7 @@
 //	         by which AGENT sends it on
 //	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
 //	signal   -s: from before SIGNAL is queued for AGENT to the same
-//	resident memory of AGENT in KiB, at the end
+//	resident memory of AGENT in KiB, at the end; anonymous is the part of it that no file backs
 //	switches of context of all its threads in SECONDS
 //
 // All stamps are CLOCK_MONOTONIC. When an output line changes we learn from the kernel itself, by its tracepoint
@@ -362,11 +362,12 @@ static long status(const char *path, const char *key)
 	return sum;
 }
 
-static long resident(void)
+// resident is what AGENT has of a kind of memory.
+static long resident(const char *kind)
 {
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", agent); // exact, while VmRSS lags by up to 64 pages a thread
-	return status(path, "Rss:");
+	return status(path, kind);
 }
 
 static long switches(void)
@@ -495,7 +496,8 @@ int main(int argc, char **argv)
 		series("uevent", announce, must_open(uevent, O_WRONLY), started);
 	if (number)
 		series("signal", queue, number, started);
-	printf("resident %ld\n", resident());
+	printf("resident %ld\n", resident("Rss:"));
+	printf("anonymous %ld\n", resident("Anonymous:"));
 	stop();
 	return 0;
 }
