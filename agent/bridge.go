@@ -30,10 +30,14 @@ func (c *Configuration) exposeThings(ps *config.Problems) {
 	for _, name := range c.gpio.Names() {
 		things = append(things, c.lineThing(name))
 	}
+	typed := c.secretVars()
 	for _, name := range c.vars.Names() {
 		t := bridge.Thing{Kind: "var", Name: name, As: []string{"text", "number", "sensor"}, Values: c.vars.Values(name)}
 		if t.Values != nil {
 			t.As = []string{"select", "sensor"}
+		}
+		if input := typed[name]; input != "" {
+			t.Why = "a rule sets it to what input " + input + " types; if that is no secret, write `log_text: on` there"
 		}
 		things = append(things, t)
 	}
@@ -147,7 +151,7 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 
 // exposedValue returns what something is, "" if nobody knows.
 func (a *Agent) exposedValue(kind, name string) (value string) {
-	a.replyState(kind, name, func(result any, err error) {
+	a.replyState(control.Bridge, kind, name, func(result any, err error) {
 		if s, ok := result.(*client.State); ok && err == nil {
 			value = s.State
 		}
@@ -268,7 +272,7 @@ func (a *Agent) getExposed(r control.Request, reply func(any, error)) {
 		reply(nil, err)
 		return
 	}
-	a.replyState(x.Kind, x.Name, reply)
+	a.replyState(r.Role, x.Kind, x.Name, reply)
 }
 
 func (a *Agent) setExposed(r control.Request, reply func(any, error)) {

@@ -97,11 +97,11 @@ func (a *Agent) get(r control.Request, reply func(any, error)) {
 		reply(nil, err)
 		return
 	}
-	a.replyState(kind, name, reply)
+	a.replyState(r.Role, kind, name, reply)
 }
 
-// replyState replies with the state of something.
-func (a *Agent) replyState(kind, name string, reply func(any, error)) {
+// replyState replies with the state of something, as a role sees it.
+func (a *Agent) replyState(role control.Role, kind, name string, reply func(any, error)) {
 	s := &client.State{Version: client.Version, Kind: kind, Name: name}
 	if since, ok := a.since(kind, name); ok {
 		s.Since, s.For = a.ago(since)
@@ -111,7 +111,11 @@ func (a *Agent) replyState(kind, name string, reply func(any, error)) {
 	case "line":
 		err = a.lineState(s)
 	case "var":
-		s.State, err = a.vars.Value(name)
+		var value sources.Value
+		value, err = a.vars.Value(name)
+		if s.State = value.String(); role < control.Admin && value.IsSecret() {
+			s.State, s.Masked = value.Shown(), true
+		}
 	case "sensor":
 		s.State, err = a.sensor.Value(name)
 	case "counter":
@@ -221,10 +225,10 @@ func (a *Agent) order(r control.Request, reply func(any, error)) {
 	by := fmt.Sprintf("uid %d", r.From.Uid)
 	a.log.Debug("order", "verb", r.Verb, "name", kind+"/"+name, "by", by)
 	if kind == "var" || kind == "counter" {
-		a.replyState(kind, name, reply)
+		a.replyState(r.Role, kind, name, reply)
 		return
 	}
-	a.drive(r.Verb, kind, name, keys, by, reply)
+	a.drive(r, kind, name, keys, by, reply)
 }
 
 func (a *Agent) setVar(verb, name string, keys map[string]string) error {
@@ -251,10 +255,10 @@ func (a *Agent) setCounter(verb, name string, keys map[string]string) error {
 }
 
 // drive carries out an action on an output and replies with its state.
-func (a *Agent) drive(verb, kind, name string, keys map[string]string, by string, reply func(any, error)) {
-	list, err := a.config.orderOf(verb, kind, name, keys)
+func (a *Agent) drive(r control.Request, kind, name string, keys map[string]string, by string, reply func(any, error)) {
+	list, err := a.config.orderOf(r.Verb, kind, name, keys)
 	if err != nil {
-		reply(nil, fmt.Errorf("%s: %w", verb, err))
+		reply(nil, fmt.Errorf("%s: %w", r.Verb, err))
 		return
 	}
 	o := output.Output{Line: name}
@@ -264,7 +268,7 @@ func (a *Agent) drive(verb, kind, name string, keys map[string]string, by string
 	case "pwm":
 		o = output.Output{PWM: name}
 	}
-	event := &sources.Event{Time: a.loop.Now(), Topic: sources.Topic{Kind: "control", Name: by, State: verb}, Source: "control"}
+	event := &sources.Event{Time: a.loop.Now(), Topic: sources.Topic{Kind: "control", Name: by, State: r.Verb}, Source: "control"}
 	run := &action.Run{Env: a.env, Event: event, Started: event.Time, Asks: true}
 	begun := false
 	run.Start(list, nil, func(err error) {
@@ -275,7 +279,7 @@ func (a *Agent) drive(verb, kind, name string, keys map[string]string, by string
 			reply(nil, err)
 			return
 		}
-		a.replyState(kind, name, reply)
+		a.replyState(r.Role, kind, name, reply)
 	})
 	if begun = true; run.Doing() != "" {
 		a.outputs.Credit(o, by)

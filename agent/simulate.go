@@ -476,7 +476,10 @@ func (s *Simulation) Fill(text string, e *sources.Event) string {
 func (s *Simulation) LineState(name string) (on, known bool) { return s.agent.gpio.Level(name) }
 
 // VarValue returns the value of a variable.
-func (s *Simulation) VarValue(name string) (string, error) { return s.agent.vars.Value(name) }
+func (s *Simulation) VarValue(name string) (string, error) {
+	value, err := s.agent.vars.Value(name)
+	return value.String(), err
+}
 
 // PWMLevel returns the level of a PWM output, in percent, and whether there is one.
 func (s *Simulation) PWMLevel(name string) (level string, ok bool) {

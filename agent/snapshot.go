@@ -44,7 +44,9 @@ func (a *Agent) Snapshot() *client.Snapshot {
 		}
 	}
 	for _, name := range c.vars.Names() {
-		s.Vars[name], _ = a.vars.Value(name)
+		if value, err := a.vars.Value(name); err == nil && !value.IsSecret() {
+			s.Vars[name] = value.String()
+		}
 	}
 	for name, up := range a.link.Links() {
 		s.Links[name] = word(up, "up", "down")

@@ -27,7 +27,7 @@ func (a *Agent) seen(kind, name string) string {
 		return ""
 	case "var":
 		if value, err := a.vars.Value(name); err == nil {
-			return value
+			return value.Shown()
 		}
 		return ""
 	}
@@ -101,7 +101,7 @@ func partsOf(where sources.Where, e *sources.Event) (parts []client.WhyPart) {
 func actionOf(d *rule.Deed, e *sources.Event, masked bool) client.WhyAction {
 	w := client.WhyAction{Action: d.What, Took: client.Seconds(d.Took)}
 	if w.Action == "" {
-		w.Action = d.Step.Describe(e)
+		w.Action = e.Conceal(d.Step.Describe(e))
 	}
 	if masked {
 		w.Action, _, _ = strings.Cut(w.Action, " ")

@@ -80,6 +80,9 @@ type State struct {
 	Kind    string `json:"kind"`  // line, var or led
 	Name    string `json:"name"`  // within its kind
 	State   string `json:"state"` // on or off; the value of a variable
+	// Masked says that State is hidden: the variable has what somebody typed, and
+	// only the role admin sees that.
+	Masked bool `json:"masked,omitempty"`
 	// Since is when the state began, by the wall clock, in RFC 3339; For is how
 	// long ago that is. Both are left out if it is not known.
 	Since string   `json:"since,omitempty"`

@@ -83,6 +83,9 @@ type Event struct {
 	Fields []Field
 	// Private is set if Topic.Name must not be shown: a key of a password, say.
 	Private bool
+	// revealed are secret values that are no fields, and that strings were made
+	// of for those who act on the event.
+	revealed []string
 	// Chain is set if a rule sent the event.
 	Chain *Chain
 	// Borrowed is set if the strings in Topic, Source and Fields are in memory
@@ -190,6 +193,9 @@ func (v Value) Secret() Value {
 	return v
 }
 
+// Like returns text as a value that is secret if v is.
+func (v Value) Like(text string) Value { return Value{text: text, isText: true, secret: v.secret} }
+
 // IsSecret reports whether it must not be shown.
 func (v Value) IsSecret() bool { return v.secret }
 
@@ -243,15 +249,34 @@ func (e *Event) ShownName() string {
 	return e.Topic.Name
 }
 
-// Conceal returns text, which was made from e's fields, without those that are
-// secret.
+// Reveal notes that a string is being made of v, which is no field of e: Conceal
+// knows it from then on.
+func (e *Event) Reveal(v Value) {
+	if e == nil || !v.secret || slices.Contains(e.revealed, v.String()) {
+		return
+	}
+	e.revealed = append(slices.Clip(e.revealed), v.String()) // copies of e share it
+}
+
+// Conceal returns text, which was made of e's fields and of what was revealed,
+// without what is secret.
 func (e *Event) Conceal(text string) string {
 	for i := range e.Fields {
-		if v := &e.Fields[i].Value; v.secret && v.String() != "" {
-			text = strings.ReplaceAll(text, v.String(), hidden)
+		if v := &e.Fields[i].Value; v.secret {
+			text = conceal(text, v.String())
 		}
 	}
+	for _, secret := range e.revealed {
+		text = conceal(text, secret)
+	}
 	return text
+}
+
+func conceal(text, secret string) string {
+	if secret == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, secret, hidden)
 }
 
 // Chain is a rule that sent an event, and what had led to its firing. What

@@ -47,7 +47,7 @@ func (w Where) Match(e *Event) bool {
 func (w Where) Each(e *Event, found func(field, value string, present, passes bool)) {
 	for i := range w {
 		v, ok := e.Lookup(w[i].field)
-		found(w[i].field, v.String(), ok, w[i].test.holds(v, ok, e))
+		found(w[i].field, v.Shown(), ok, w[i].test.holds(v, ok, e))
 	}
 }
 

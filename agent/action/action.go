@@ -558,8 +558,8 @@ func (r *Run) start(step *Step) (Pending, error) {
 	return step.Start(r)
 }
 
-// shown returns err without what of the event must not be shown.
-func (r *Run) shown(err error) error {
+// Shown returns err without what must not be shown.
+func (r *Run) Shown(err error) error {
 	if text := r.Event.Conceal(err.Error()); text != err.Error() {
 		return errors.New(text)
 	}
@@ -575,16 +575,16 @@ func (r *Run) endStep(err error) bool {
 	r.own()
 	step := r.list[r.step]
 	if r.Journal == nil { // of no rule: whoever asked is told
-		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.shown(err), "at", step.Pos.String())
+		r.Env.Log.Debug("action failed", "action", step.Kind, "error", r.Shown(err), "at", step.Pos.String())
 	} else {
-		r.Journal.Failed(step.Kind, r.shown(err), step.Pos.String())
+		r.Journal.Failed(step.Kind, r.Shown(err), step.Pos.String())
 	}
 	if step.IgnoreFailure {
 		return true
 	}
 	if r.failure == nil {
 		r.failure = err
-		r.Event.Fields = append(r.Event.Fields, sources.Field{Name: "ERROR", Value: sources.Text(err.Error())})
+		r.Event.Fields = append(r.Event.Fields, sources.Field{Name: "ERROR", Value: sources.Text(r.Shown(err).Error())})
 		r.list, r.onFailure = r.onFailure, nil
 	} else {
 		r.list = nil // on_failure failed too

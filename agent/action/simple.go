@@ -87,12 +87,7 @@ func (a *emit) Start(r *Run) (Pending, error) {
 	e := NewEvent(a.name, r.Env.Loop.Now())
 	e.Chain = r.Chain()
 	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
-		text := a.fields[name].value
-		value := sources.Text(text.Expand(r.Event))
-		if text.Reveals(r.Event) {
-			value = value.Secret()
-		}
-		e.Fields = append(e.Fields, sources.Field{Name: name, Value: value})
+		e.Fields = append(e.Fields, sources.Field{Name: name, Value: a.fields[name].value.Secretly(r.Event)})
 	}
 	r.Env.Emit(e)
 	return nil, nil

@@ -201,12 +201,12 @@ func (a *setVars) Describe(e *sources.Event) string {
 // Start implements Action. What each becomes is worked out before the first is
 // set. If one of the values is not allowed, none is set.
 func (a *setVars) Start(r *Run) (Pending, error) {
-	var few [4]string // most set no more
+	var few [4]sources.Value // most set no more
 	values := few[:0]
 	for _, name := range a.names {
 		value, err := a.values[name].becomes(name, r)
 		if err == nil {
-			err = r.Env.Vars.Allows(name, value)
+			err = r.Env.Vars.Allows(name, value.String())
 		}
 		if err != nil {
 			return nil, err
@@ -214,7 +214,7 @@ func (a *setVars) Start(r *Run) (Pending, error) {
 		values = append(values, value)
 	}
 	for i, name := range a.names {
-		if err := r.Env.Vars.Set(name, values[i], r.Chain()); err != nil {
+		if err := r.Env.Vars.Put(name, values[i], r.Chain()); err != nil {
 			return nil, err
 		}
 	}
@@ -222,20 +222,37 @@ func (a *setVars) Start(r *Run) (Pending, error) {
 }
 
 // becomes returns what the variable is to be.
-func (v *assignment) becomes(name string, r *Run) (string, error) {
+func (v *assignment) becomes(name string, r *Run) (sources.Value, error) {
 	switch {
 	case v.toggle:
 		return r.Env.Vars.Other(name)
 	case !v.long:
-		return v.value.Expand(r.Event), nil
+		return v.value.Secretly(r.Event), nil
 	}
 	add, err := addend(v.add, r.Event)
 	if err != nil {
-		return "", fmt.Errorf("variable %s: %w", name, err)
+		return sources.Value{}, fmt.Errorf("variable %s: %w", name, err)
 	}
 	sum := v.sum
 	sum.Add = add
-	return r.Env.Vars.Add(name, &sum)
+	value, err := r.Env.Vars.Add(name, &sum)
+	if v.add.Reveals(r.Event) {
+		value = value.Secret()
+	}
+	return value, err
+}
+
+// Assigns calls f with each variable that s sets, and the strings that its value
+// is made of.
+func (s *Step) Assigns(f func(name string, from expand.Text)) {
+	a, ok := s.Action.(*setVars)
+	if !ok {
+		return
+	}
+	for _, name := range a.names {
+		f(name, a.values[name].value)
+		f(name, a.values[name].add)
+	}
 }
 
 // goesOn reports whether v makes the variable another one each time that it is

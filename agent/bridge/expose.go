@@ -201,7 +201,7 @@ func stateIn(e *sources.Event) (state string, ok bool) {
 		return "", true
 	case e.Topic.Kind != "line":
 		if value, ok := e.Lookup("VALUE"); ok {
-			return value.String(), true
+			return value.Shown(), true
 		}
 		return "", true // a sensor that cannot be read has none
 	case e.Standing == sources.Found && e.Press != sources.NoPress:

@@ -193,6 +193,9 @@ func expand(b *strings.Builder, parts []part, e *sources.Event, clean func(strin
 			continue
 		}
 		v, found := p.value(e)
+		if p.space != "" {
+			e.Reveal(v)
+		}
 		if s := v.String(); found && s != "" {
 			b.WriteString(clean(s))
 		} else {
@@ -201,13 +204,35 @@ func expand(b *strings.Builder, parts []part, e *sources.Event, clean func(strin
 	}
 }
 
-// Reveals reports whether t names a field of e that is secret.
-func (t Text) Reveals(e *sources.Event) (reveals bool) {
-	t.Each(func(name string, _ bool) {
-		v, _ := e.Lookup(name)
-		reveals = reveals || v.IsSecret()
+// Reveals reports whether t names a field of e, or another value, that is secret.
+func (t Text) Reveals(e *sources.Event) bool { return reveals(t.parts, e) }
+
+func reveals(parts []part, e *sources.Event) bool {
+	return slices.ContainsFunc(parts, func(p part) bool {
+		v, _ := p.value(e)
+		return v.IsSecret() || reveals(p.byDefault, e)
 	})
-	return reveals
+}
+
+// References calls f with the space and the name of each value that t refers to.
+func (t Text) References(f func(space, name string)) { eachReference(t.parts, f) }
+
+func eachReference(parts []part, f func(space, name string)) {
+	for _, p := range parts {
+		if p.space != "" {
+			f(p.space, p.name)
+		}
+		eachReference(p.byDefault, f)
+	}
+}
+
+// Secretly is Expand, and the result is secret if something in it is.
+func (t Text) Secretly(e *sources.Event) sources.Value {
+	v := sources.Text(t.Expand(e))
+	if t.Reveals(e) {
+		v = v.Secret()
+	}
+	return v
 }
 
 // Value is Expand for a test. A text that is a single field or value without a

@@ -189,9 +189,12 @@ func (r *Runner) Acted(run *action.Run, step *action.Step, took time.Duration, e
 	if rec == nil || len(rec.Actions) == mostActions {
 		return
 	}
-	d := Deed{Step: step, Took: took, Err: err}
+	d := Deed{Step: step, Took: took}
+	if err != nil {
+		d.Err = run.Shown(err)
+	}
 	if took > 0 {
-		d.What = step.Describe(run.Event)
+		d.What = run.Event.Conceal(step.Describe(run.Event))
 	}
 	rec.Actions = append(rec.Actions, d)
 }

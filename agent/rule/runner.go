@@ -331,7 +331,7 @@ func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	switch {
 	case err != nil:
 		p.Failed++
-		o, why = Failed, err.Error()
+		o, why = Failed, run.Shown(err).Error()
 	case run.Stopped():
 		o = Stopped
 	}

@@ -112,5 +112,5 @@ func (a *asked) holds() sources.Truth {
 	if !ok {
 		return sources.Unknown
 	}
-	return sources.Whether(a.is.Holds(value))
+	return sources.Whether(a.is.Holds(value.String()))
 }

@@ -18,7 +18,7 @@ import (
 type Source struct {
 	host   sources.Host
 	plan   *Plan
-	values map[string]string
+	values map[string]sources.Value // texts; secret if they came from what is
 	keeper keeper
 
 	others  map[string]string // what else is kept, see KeepAlso
@@ -46,20 +46,21 @@ func (s *Source) Apply(plan sources.Plan) {
 		kept = s.keeper.use(p.file, p.kept, p.keptErr, s.host.DryRun)
 		s.goOn(kept)
 	}
-	s.plan, s.values = p, map[string]string{}
+	s.plan, s.values = p, map[string]sources.Value{}
 	replaced := false
 	for _, name := range p.Names() {
 		v := p.vars[name]
 		value, known := before[name]
 		if !known && v.keep {
-			value, known = kept[name]
+			value, known = keptOf(kept, name)
 		}
-		switch err := v.allows(value); {
+		switch err := v.allows(value.String()); {
 		case !known:
-			s.values[name] = v.initial
+			s.values[name] = sources.Text(v.initial)
 		case err != nil:
-			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value, "initial", v.initial, "error", err)
-			s.values[name] = v.initial
+			s.host.Log.Warn("a variable falls back to its initial value", "var", name, "value", value.Shown(), "initial", v.initial,
+				"error", concealed(err, value))
+			s.values[name] = sources.Text(v.initial)
 			replaced = true
 			if previous, ok := before[name]; ok {
 				s.emit(name, previous, sources.Begins, nil)
@@ -74,7 +75,7 @@ func (s *Source) Apply(plan sources.Plan) {
 	s.keep(true)
 	for _, name := range p.Names() {
 		if _, known := before[name]; !known {
-			s.emit(name, "", sources.Found, nil)
+			s.emit(name, sources.Text(""), sources.Found, nil)
 		}
 	}
 	for name := range before {
@@ -92,19 +93,30 @@ func (s *Source) Allows(name, value string) error {
 	return nil
 }
 
-// Value returns the value of a variable.
-func (s *Source) Value(name string) (string, error) {
+// concealed returns err without value, if that is secret.
+func concealed(err error, value sources.Value) string {
+	e := sources.Event{Fields: []sources.Field{{Value: value}}}
+	return e.Conceal(err.Error())
+}
+
+// Value returns the value of a variable, a text.
+func (s *Source) Value(name string) (sources.Value, error) {
 	value, ok := s.values[name]
 	if !ok {
-		return "", undeclared{s.plan, name}
+		return sources.Value{}, undeclared{s.plan, name}
 	}
 	return value, nil
 }
 
-// Set gives a variable its value. Where that is another one it emits an event,
-// with cause as its Chain.
+// Set is Put of a text that is not secret.
 func (s *Source) Set(name, value string, cause *sources.Chain) error {
-	if err := s.Allows(name, value); err != nil {
+	return s.Put(name, sources.Text(value), cause)
+}
+
+// Put gives a variable its value, a text. Where that is another one it emits an
+// event, with cause as its Chain.
+func (s *Source) Put(name string, value sources.Value, cause *sources.Chain) error {
+	if err := s.Allows(name, value.String()); err != nil {
 		return err
 	}
 	previous := s.values[name]
@@ -112,7 +124,9 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 		return nil
 	}
 	s.values[name] = value
-	s.emit(name, previous, sources.Begins, cause)
+	if value.String() != previous.String() {
+		s.emit(name, previous, sources.Begins, cause)
+	}
 	if s.plan.vars[name].keep {
 		s.keep(!s.keeper.often(name))
 	}
@@ -121,11 +135,11 @@ func (s *Source) Set(name, value string, cause *sources.Chain) error {
 
 // emit emits the event that a variable has another value, or was found with
 // its first one.
-func (s *Source) emit(name, previous string, standing sources.Standing, cause *sources.Chain) {
+func (s *Source) emit(name string, previous sources.Value, standing sources.Standing, cause *sources.Chain) {
 	s.fields = [...]sources.Field{
 		{Name: "VAR", Value: sources.Text(name)},
-		{Name: "VALUE", Value: sources.Text(s.values[name])},
-		{Name: "PREVIOUS", Value: sources.Text(previous)},
+		{Name: "VALUE", Value: s.values[name]},
+		{Name: "PREVIOUS", Value: previous},
 	}
 	if s.called[name] == "" {
 		s.called[name] = "var:" + name
@@ -140,7 +154,7 @@ func (s *Source) emit(name, previous string, standing sources.Standing, cause *s
 // goOn remembers what the file held for others.
 func (s *Source) goOn(kept map[string]string) {
 	for name, value := range kept {
-		if _, known := s.others[name]; !known && isOthers(name) {
+		if _, known := s.others[name]; !known && isOthers(name) && !strings.HasPrefix(name, secretMark) {
 			s.others[name] = value
 		}
 	}
@@ -148,6 +162,19 @@ func (s *Source) goOn(kept map[string]string) {
 
 // isOthers reports whether name can be none of a variable's.
 func isOthers(name string) bool { return strings.HasPrefix(name, "\x00") }
+
+// secretMark and the name of a variable are kept where its value is secret.
+const secretMark = "\x00secret/"
+
+// keptOf returns the value of a variable that was kept.
+func keptOf(kept map[string]string, name string) (value sources.Value, ok bool) {
+	text, ok := kept[name]
+	value = sources.Text(text)
+	if _, isSecret := kept[secretMark+name]; isSecret {
+		value = value.Secret()
+	}
+	return value, ok
+}
 
 // AlsoKept returns what is kept under a name that begins with a NUL, as no
 // variable's does, and whether something is.
@@ -181,9 +208,16 @@ func (s *Source) Save(done func(error)) {
 
 // kept returns the text of the file that holds what is to be kept.
 func (s *Source) kept() string {
-	values := maps.Clone(s.values)
-	maps.DeleteFunc(values, func(name, _ string) bool { return !s.plan.vars[name].keep })
-	maps.Copy(values, s.others)
+	values := maps.Clone(s.others)
+	for name, value := range s.values {
+		if !s.plan.vars[name].keep {
+			continue
+		}
+		values[name] = value.String()
+		if value.IsSecret() {
+			values[secretMark+name] = "1"
+		}
+	}
 	return format(values)
 }
 
@@ -198,7 +232,7 @@ func (s *Source) keep(soon bool) {
 func (s *Source) Status() []sources.State {
 	var states []sources.State
 	for _, name := range slices.Sorted(maps.Keys(s.values)) {
-		detail := fmt.Sprintf("%q", s.values[name])
+		detail := fmt.Sprintf("%q", s.values[name].Shown())
 		if s.plan.vars[name].keep {
 			detail += ", kept"
 		}

@@ -205,7 +205,7 @@ func TestAKeptValueThatIsNotAllowedAnyMore(t *testing.T) {
 	r := newRig(t)
 	r.apply("{state_file: %s, vars: {mode: {values: [day, night], keep: true}}}", path)
 	r.Do(func() {
-		if r.source.values["mode"] != "day" || len(r.events) != 0 {
+		if r.source.values["mode"] != sources.Text("day") || len(r.events) != 0 {
 			t.Errorf("%q, events %q", r.source.values, r.events)
 		}
 	})

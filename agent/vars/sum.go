@@ -91,23 +91,23 @@ func (p *Plan) Toggles(name string) error {
 }
 
 // Add returns what the variable is with s added to it.
-func (s *Source) Add(name string, sum *Sum) (string, error) {
+func (s *Source) Add(name string, sum *Sum) (sources.Value, error) {
 	err := s.plan.Declares(name)
-	value := ""
+	text := ""
 	if err == nil {
-		value, err = sum.To(s.values[name])
+		text, err = sum.To(s.values[name].String())
 	}
 	if err != nil {
-		return "", fmt.Errorf("add %s to variable %s: %w", sum.Add, name, err)
+		return sources.Value{}, fmt.Errorf("add %s to variable %s: %s", sum.Add, name, concealed(err, s.values[name]))
 	}
-	return value, nil
+	return s.values[name].Like(text), nil
 }
 
 // Other returns the value that the variable, which has two, does not have now.
-func (s *Source) Other(name string) (string, error) {
+func (s *Source) Other(name string) (sources.Value, error) {
 	if err := s.plan.Toggles(name); err != nil {
-		return "", fmt.Errorf("toggle variable: %w", err)
+		return sources.Value{}, fmt.Errorf("toggle variable: %w", err)
 	}
-	values := s.plan.vars[name].values
-	return values[1-slices.Index(values, s.values[name])], nil
+	values, now := s.plan.vars[name].values, s.values[name]
+	return now.Like(values[1-slices.Index(values, now.String())]), nil
 }

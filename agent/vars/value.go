@@ -13,16 +13,15 @@ func (p *Plan) Namespaces() []sources.Namespace {
 		Has:   func(name string) bool { return p.vars[name] != nil },
 		Names: p.Names,
 		Value: func(name string) (sources.Value, bool) {
-			value, ok := p.value(name)
-			return sources.Text(value), ok
+			return p.value(name)
 		},
 	}}
 }
 
 // value returns what the variable is. It is not ok before p is applied.
-func (p *Plan) value(name string) (value string, ok bool) {
+func (p *Plan) value(name string) (value sources.Value, ok bool) {
 	if p.source == nil {
-		return "", false
+		return sources.Value{}, false
 	}
 	value, ok = p.source.values[name]
 	return value, ok
