@@ -17,7 +17,7 @@ import (
 	"reflexd/lab"
 )
 
-// interfaceRounds are fewer than those of the rivals: there are ten interfaces.
+// interfaceRounds are fewer than those of the rivals: there are many interfaces.
 const interfaceRounds = 4
 
 // A kernelInterface is one of the ways in which the kernel notifies user space.
@@ -46,6 +46,10 @@ func (b *boardBench) interfaces(pull string) []kernelInterface {
 			fmt.Sprintf("  bell: {input: \"%s:%d\"}\n", path.Base(b.chip), inputLine), "line: bell, is: changed",
 		},
 		{"input event", "", []string{"key", "bench 0"}, []string{"-p"}, "", "key: KEY_A, is: [pressed, released]"},
+		{
+			"key sent on, to its stamp at the twin", "", []string{"pass", "bench 0"}, []string{"-g"},
+			"inputs: {bench: {name: bench 0, grab: auto, pass: others}}\n", "key: KEY_Z, is: pressed, from: bench",
+		},
 		{
 			"uevent", "", []string{"uevent", "/devices/virtual/mem/null"}, []string{"-e", nullUevent + "=change"},
 			"", "uevent: {ACTION: change, DEVNAME: /dev/null}",

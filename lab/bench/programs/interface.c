@@ -5,6 +5,7 @@
 //
 //	interface CHIP OUTPUT edge INPUT     a line's edges
 //	                      key NAME       keys of the input device with that name
+//	                      pass NAME      the same keys, which go on through a virtual device instead of toggling the line
 //	                      uevent DEVPATH change of a device
 //	                      netlink GROUP  multicasts to a group of NETLINK_USERSOCK
 //	                      family NAME    multicasts to all groups of a family of generic netlink
@@ -25,6 +26,7 @@
 #include <linux/gpio.h>
 #include <linux/input.h>
 #include <linux/netlink.h>
+#include <linux/uinput.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +100,30 @@ static void read_key(void)
 	for (ssize_t i = 0; i < n / (ssize_t)sizeof *events; i++)
 		if (events[i].type == EV_KEY)
 			toggle();
+}
+
+static int twin;
+
+static void open_pass(const char *name)
+{
+	struct uinput_setup setup = {.id = {.bustype = BUS_VIRTUAL, .vendor = 1, .product = 2}};
+	open_key(name);
+	must(ioctl(source, EVIOCGRAB, 1), "grab a keyboard");
+	twin = must(open("/dev/uinput", O_WRONLY | O_CLOEXEC), "open uinput");
+	must(ioctl(twin, UI_SET_EVBIT, EV_KEY), "declare keys");
+	for (int key = KEY_ESC; key <= KEY_F10; key++)
+		must(ioctl(twin, UI_SET_KEYBIT, key), "declare a key");
+	strncpy(setup.name, name, sizeof setup.name - 1);
+	must(ioctl(twin, UI_DEV_SETUP, &setup), "describe a keyboard");
+	must(ioctl(twin, UI_DEV_CREATE), "make a keyboard");
+}
+
+static void read_pass(void)
+{
+	struct input_event events[16];
+	ssize_t n = read(source, events, sizeof events);
+	if (n > 0)
+		must(write(twin, events, n), "send keys on");
 }
 
 static void open_netlink_protocol(int protocol, unsigned groups)
@@ -289,6 +315,7 @@ static const struct interface {
 } interfaces[] = {
 	{"edge", open_edge, read_edge},
 	{"key", open_key, read_key},
+	{"pass", open_pass, read_pass},
 	{"uevent", open_uevent, read_uevent},
 	{"netlink", open_netlink, read_netlink},
 	{"family", open_family, read_netlink},

@@ -4,13 +4,15 @@
 // "NAME VALUE" on standard output.
 //
 //	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS]
-//	        [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-d FILE] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
+//	        [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
 //
 //	start    nanoseconds from before the fork of AGENT until its READY=1 comes to $NOTIFY_SOCKET
 //	process  -b: from before the fork of PROGRAM to its first instruction; PROGRAM is stamp
 //	output   -o: from before PULL, a line's attribute in gpio-sim, is written to the change of an output line
 //	         -e: the same, from before TEXT is written to FILE; -c: from before FILE is opened, written and closed; -p: from
 //	         before a key of a keyboard changes that is made before AGENT starts. FILE of -d is told AGENT's PID
+//	         -g: from before such a key changes to the kernel's stamp of that key at the virtual keyboard of the same name
+//	         by which AGENT sends it on
 //	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
 //	signal   -s: from before SIGNAL is queued for AGENT to the same
 //	resident memory of AGENT in KiB, at the end
@@ -294,6 +296,35 @@ static void strike(int keyboard)
 		fail("strike a key");
 }
 
+static int twin = -1;
+
+// open_twin opens the other keyboard of the name of the first that keyboards makes: the one whose node came last.
+static void open_twin(void)
+{
+	char path[32], name[64] = "";
+	int clock = CLOCK_MONOTONIC;
+	for (int i = 63; i >= 0 && twin < 0; i--) {
+		snprintf(path, sizeof path, "/dev/input/event%d", i);
+		twin = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (twin >= 0 && (ioctl(twin, EVIOCGNAME(sizeof name - 1), name) < 0 || strcmp(name, "bench 0") != 0))
+			close(twin), twin = -1;
+	}
+	if (twin < 0 || ioctl(twin, EVIOCSCLOCKID, &clock) < 0)
+		fail("open the twin");
+}
+
+// passed returns when the key came out of the twin.
+static uint64_t passed(uint64_t begin)
+{
+	struct input_event e[4];
+	await(twin, "the key at the twin");
+	ssize_t n = read(twin, e, sizeof e);
+	uint64_t at = e->input_event_sec * 1000000000ull + e->input_event_usec * 1000ull;
+	if (n != 2 * sizeof *e || e->type != EV_KEY || e->code != KEY_A || at + 1000 < begin)
+		fail("%zd bytes of type %d, code %d from the twin", n, e->type, e->code);
+	return at < begin ? begin : at; // the stamp is in microseconds
+}
+
 static int warmup = 20, events = 100;
 
 // series makes something happen again and again, and prints how long its effect took.
@@ -402,8 +433,8 @@ int main(int argc, char **argv)
 {
 	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL, *owner = NULL;
 	void (*cause)(int) = NULL;
-	int line = -1, number = 0, seconds = 0, argument = -1;
-	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pd:u:s:b:")) != -1;) {
+	int line = -1, number = 0, seconds = 0, argument = -1, passes = 0;
+	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgd:u:s:b:")) != -1;) {
 		switch (option) {
 		case 'w': warmup = atoi(optarg); break;
 		case 'n': events = atoi(optarg); break;
@@ -420,6 +451,7 @@ int main(int argc, char **argv)
 			break;
 		case 'c': told = optarg, cause = change; break;
 		case 'p': argument = keyboards(1), cause = strike; break;
+		case 'g': argument = keyboards(1), cause = strike, passes = 1; break;
 		case 'd': owner = optarg; break;
 		case 'u': uevent = optarg; break;
 		case 's': number = atoi(optarg); break;
@@ -452,7 +484,10 @@ int main(int argc, char **argv)
 		open_trace();
 		series("output", press, line, changed);
 	}
-	if (cause) {
+	if (passes) {
+		open_twin();
+		series("output", strike, argument, passed);
+	} else if (cause) {
 		open_trace();
 		series("output", cause, argument, changed);
 	}
