@@ -188,6 +188,25 @@ rules:
 	}
 }
 
+// What rules write to one file is written in the order in which they fired.
+func TestWritesOfRulesKeepTheirOrder(t *testing.T) {
+	r := start(t, `
+rules:
+  - {name: one, when: {event: go}, do: {write: {path: DIR/log, text: "${N}a ", append: true}}}
+  - {name: two, when: {event: go}, do: {write: {path: DIR//log, text: "${N}b ", append: true}}}
+  - {name: three, when: {event: go}, do: [{write: {path: DIR/log, text: "${N}c ", append: true}}, {log: "round ${N}"}]}
+`)
+	want := ""
+	for n := range 200 {
+		r.send("go", fmt.Sprint("N=", n))
+		r.expect(fmt.Sprintf(`"round %d"`, n))
+		want += fmt.Sprintf("%da %db %dc ", n, n, n)
+	}
+	if text, err := os.ReadFile(filepath.Join(r.dir, "log")); err != nil || string(text) != want {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 func TestSignalAction(t *testing.T) {
 	r := start(t, `
 rules:

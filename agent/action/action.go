@@ -130,6 +130,8 @@ type Env struct {
 	Wall func(time.Duration) string
 	// Durations counts how long actions took that were waited for; nil for nobody.
 	Durations Durations
+
+	lanes lanes
 }
 
 // Check is what actions are checked against while they are built.

@@ -94,7 +94,7 @@ func (a *signalAction) Describe(e *sources.Event) string {
 }
 
 // Start implements Action. Finding a process by name reads all of /proc, so
-// it is done beside the loop.
+// it is done beside the loop; signals to one receiver are sent in their order.
 func (a *signalAction) Start(r *Run) (Pending, error) {
 	to := a.to.Expand(r.Event)
 	var value *int32
@@ -107,7 +107,7 @@ func (a *signalAction) Start(r *Run) (Pending, error) {
 	}
 	proc := r.Env.Proc
 	var err error
-	r.Env.Loop.Beside(func() { err = sendSignal(proc, to, a.number, value) }, func() { r.Finish(err) })
+	r.Env.beside("signal "+to, func() { err = sendSignal(proc, to, a.number, value) }, func() { r.Finish(err) })
 	return unstoppable{}, nil
 }
 

@@ -73,12 +73,13 @@ func (a *write) Describe(e *sources.Event) string {
 }
 
 // Start implements Action. Attributes run driver code when they are written,
-// and that may sleep, so it is done beside the loop.
+// and that may sleep, so it is done beside the loop: one after the other for one
+// path, whichever rules write.
 func (a *write) Start(r *Run) (Pending, error) {
 	path, text := a.path.Expand(r.Event), a.text.Expand(r.Event)
 	literal := a.literal()
 	var err error
-	r.Env.Loop.Beside(func() { err = a.writeOne(path, text, literal) }, func() { r.Finish(err) })
+	r.Env.beside("write "+filepath.Clean(path), func() { err = a.writeOne(path, text, literal) }, func() { r.Finish(err) })
 	return unstoppable{}, nil
 }
 

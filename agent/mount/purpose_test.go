@@ -125,3 +125,24 @@ func TestUnmountedPartitionStaysUnmounted(t *testing.T) {
 		})
 	}
 }
+
+// What follows a mount finds what that mounts, although the device is looked
+// for in the background.
+func TestRequestsKeepTheirOrder(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	r := start(t, dir, `{match: {DEVNAME: /dev/nothing}, at: DIR/media/x}`)
+	d.insert(ext4(t, "ORDER"), false)
+	r.quiet()
+	at, _ := expand.Parse(dir + "/media/order")
+	for range 5 {
+		first, second := make(chan error, 1), make(chan error, 1)
+		r.do(func() {
+			r.source.Mount(Request{Device: d.name, At: at, Event: &sources.Event{}}, func(err error) { first <- err })
+			r.source.Unmount(UnmountRequest{Target: d.name}, func(err error) { second <- err })
+		})
+		if mount, unmount := await(t, first), await(t, second); mount != nil || unmount != nil || mountedAt(t, dir+"/media/order") != nil {
+			t.Fatalf("mount: %v, unmount: %v", mount, unmount)
+		}
+	}
+}

@@ -47,6 +47,9 @@ const DefaultPoint = "/media/${LABEL:-${UUID}}"
 type requests struct {
 	*keeper
 	lock *lock
+	// turns has the devices looked for that requests are about, in the order of
+	// these: an unmount that follows a mount finds what that mounts.
+	turns queue
 }
 
 // later returns a done that is never called before it returns to its caller.
@@ -61,15 +64,18 @@ func (q *requests) Mount(r Request, done func(error)) {
 		done(fmt.Errorf("mount %s: %w", r.Device, q.lock.rival))
 		return
 	}
-	var id identity
-	var found bool
-	q.host.Loop.Beside(func() { id, found = q.machine.find(r.Device) }, func() {
-		if !found {
-			done(fmt.Errorf("mount %s: no such block device", r.Device))
-			return
-		}
-		q.mountOnRequest(q.known(id), &r, done)
-	})
+	q.turns.add(job{what: "mount", do: func(next func()) {
+		var id identity
+		var found bool
+		q.host.Loop.Beside(func() { id, found = q.machine.find(r.Device) }, func() {
+			if found {
+				q.mountOnRequest(q.known(id), &r, done)
+			} else {
+				done(fmt.Errorf("mount %s: no such block device", r.Device))
+			}
+			next()
+		})
+	}})
 }
 
 func (q *requests) mountOnRequest(d *device, r *Request, done func(error)) {
@@ -128,6 +134,13 @@ func (q *requests) lookedOnRequest(d *device, f *facts, r *Request, end func(err
 // Unmount implements action.Mounts.
 func (q *requests) Unmount(u UnmountRequest, done func(error)) {
 	done = q.later(done)
+	q.turns.add(job{what: "unmount", do: func(next func()) {
+		q.unmount(u, done)
+		next()
+	}})
+}
+
+func (q *requests) unmount(u UnmountRequest, done func(error)) {
 	how := manner{lazy: u.Lazy, kill: u.Kill}
 	targets := q.targets(u.Target)
 	if len(targets) == 0 && u.Target != "all" {
@@ -185,19 +198,22 @@ func (q *requests) unmountOne(d *device, how manner, done func(error)) {
 // Eject implements action.Mounts.
 func (q *requests) Eject(target string, done func(error)) {
 	done = q.later(done)
-	name := target
-	if d := q.points[strings.TrimRight(target, "/")]; d != nil {
-		name = d.name
-	}
-	var d *drive
-	var err error
-	q.host.Loop.Beside(func() { d, err = q.machine.drive(name) }, func() {
-		if err != nil {
-			done(err)
-			return
+	q.turns.add(job{what: "eject", do: func(next func()) {
+		name := target
+		if d := q.points[strings.TrimRight(target, "/")]; d != nil {
+			name = d.name
 		}
-		q.ejectDrive(d, done)
-	})
+		var d *drive
+		var err error
+		q.host.Loop.Beside(func() { d, err = q.machine.drive(name) }, func() {
+			if err != nil {
+				done(err)
+			} else {
+				q.ejectDrive(d, done)
+			}
+			next()
+		})
+	}})
 }
 
 func (q *requests) ejectDrive(d *drive, done func(error)) {

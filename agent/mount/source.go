@@ -29,7 +29,7 @@ func newSource(h sources.Host) *Source {
 	k := &keeper{inventory: newInventory(), host: &h}
 	a := &arrivals{keeper: k, plan: &Plan{}}
 	k.vacated = a.mountCrowded
-	s := &Source{census: &census{arrivals: a}, requests: &requests{k, &lock{}}, real: newReal(&h)}
+	s := &Source{census: &census{arrivals: a}, requests: &requests{keeper: k, lock: &lock{}}, real: newReal(&h)}
 	if k.machine = s.real; h.Simulated {
 		k.machine = &simulated{mounts: map[string]string{}}
 	}
