@@ -5,9 +5,9 @@
 package agent
 
 import (
-	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,7 +58,8 @@ func giveBack(percent int) {
 func anonymous() (bytes int) {
 	text, _ := os.ReadFile("/proc/self/smaps_rollup")
 	_, after, _ := strings.Cut(string(text), "\nAnonymous:")
-	_, _ = fmt.Sscan(after, &bytes)
+	number, _, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
+	bytes, _ = strconv.Atoi(number)
 	return bytes << 10
 }
 
@@ -72,10 +73,15 @@ func unmap() {
 		return // without /proc nobody counts
 	}
 	for line := range strings.Lines(string(text)) {
-		var from, to uintptr
-		var access string
-		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); n == 3 && access[1] == '-' && strings.HasSuffix(line, " "+program+"\n") {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+		span, access, _ := strings.Cut(line, " ")
+		if !strings.HasPrefix(access, "r-") || !strings.HasSuffix(line, " "+program+"\n") {
+			continue
+		}
+		low, high, _ := strings.Cut(span, "-")
+		from, err := strconv.ParseUint(low, 16, strconv.IntSize)
+		to, err2 := strconv.ParseUint(high, 16, strconv.IntSize)
+		if err == nil && err2 == nil {
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
 		}
 	}
 }
