@@ -5,11 +5,10 @@
 package agent
 
 import (
-	"cmp"
 	"encoding/hex"
 	"hash/fnv"
 	"os"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -99,8 +98,9 @@ func (a *Agent) lasted() []client.Lasted {
 		}
 		all = append(all, l)
 	})
-	slices.SortFunc(all, func(a, b client.Lasted) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Since, b.Since))
+	sort.SliceStable(all, func(i, j int) bool { // slices.SortFunc would be 10 KB of machine code
+		a, b := &all[i], &all[j]
+		return a.Kind < b.Kind || a.Kind == b.Kind && (a.Name < b.Name || a.Name == b.Name && a.Since < b.Since)
 	})
 	return all
 }
