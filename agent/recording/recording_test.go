@@ -294,8 +294,10 @@ func TestIdentifiersOfWires(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(recorded)
 	f.Add(recorded[:strings.IndexByte(recorded, '\n')+1] + `{"type":"event","time":-1e300,"kind":"encoder","name":"x","state":"clockwise","fields":{"STEPS":1e300}}` + "\n")
+	f.Add(kindsRecorded)
+	f.Add(strings.ReplaceAll(strings.TrimSpace(lastingHead), "\n", "") + "\n" + `{"type":"rule","time":8001,"of":8000.5,"rule":"x","outcome":"fired"}` + "\n")
 	path := filepath.Join(f.TempDir(), "c.yaml")
-	if err := os.WriteFile(path, []byte(rules), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(kindsRules+strings.SplitAfter(lastingRules, "rules:\n")[1]), 0o600); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -310,6 +312,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		_ = r.Replay(c, &Replay{})
+		_, _ = r.TestFile([]string{path}, "fuzz")
 		before, _ := r.Recorded()
 		Write(&out, Diff(before, nil), []Firing{{What: rule.Unmet}})
 	})
@@ -330,7 +333,7 @@ rules:
   - {name: asked, when: {line: bell, is: pressed}, if: [{line: door, is: on, for: 8m}, {var: mode, is: night, for: 1h}, {line: window, is: off, for: 1h}], do: {log: asked}}
   - {name: new, when: {link: eth0, is: down, for: 3h}, do: {log: new}}
   - {name: uptime, when: {agent: started, for: 2h}, do: {log: uptime}}
-  - {name: hot, when: {sensor: cpu, above: 75}, do: {log: hot}}
+  - {name: warm, when: {sensor: cpu, above: 75}, do: {log: hot}}
   - {name: count, when: {counter: gas, every: 100}, do: {log: count}}
 `
 
@@ -364,25 +367,26 @@ func TestReplayOfWhatHadLasted(t *testing.T) {
 		}
 	}
 	// The window was opened before the bell rang for the second time.
-	want := []string{"1s asked fired", "4s count fired", "10s uptime fired", "1m0s again fired", "1m41s hot fired", "2m0s long fired", "3m20s asked unmet"}
+	want := []string{"1s asked fired", "4s count fired", "10s uptime fired", "1m0s again fired", "1m41s warm fired", "2m0s long fired", "3m20s asked unmet"}
 	if !slices.Equal(got, want) || len(p.Notes) > 0 {
 		t.Errorf("%q\nwant\n%q\n%v", got, want, p.Notes)
 	}
 }
 
 const kindsRules = `
-lines: {meter: {contact: GPIO5}, bell: {button: GPIO6}, second: {button: GPIO7}}
+lines: {meter: {contact: GPIO5}, door: {contact: GPIO4}, window: {contact: GPIO8}, bell: {button: GPIO6}, second: {button: GPIO7}}
 inputs: {remote: {name: "*IR*"}}
 sensors: {cpu: {thermal: cpu-thermal}}
 counters: {gas: {line: meter, scale: 0.01}}
 pwm: {fan: {chip: p}}
 mqtt: {broker: mqtt://b}
+vars: {mode: {values: [day, night]}}
 rules:
   - {name: gas, when: {counter: gas, every: 1}, do: [{log: "${TOTAL}"}, {set: {pwm: fan, to: 80%}}]}
   - {name: hot, when: {sensor: cpu, above: 75}, do: {log: "${VALUE} ${pwm.fan}"}}
   - {name: blind, when: {sensor: cpu, is: absent}, do: {log: blind}}
   - {name: both, when: {lines: [bell, second], together: true, is: pressed}, do: {log: both}}
-  - {name: again, when: {key: KEY_UP, is: repeated, from: remote}, do: {log: up}}
+  - {name: up, when: {key: KEY_UP, is: repeated, from: remote}, do: {log: up}}
   - {name: loud, when: {axis: ABS_VOLUME, above: 50, from: remote}, do: {log: loud}}
   - {name: played, when: {mqtt: play/+}, do: {log: "${PAYLOAD}"}}
   - {name: offline, when: {broker: disconnected, for: 1s}, do: {log: offline}}
@@ -416,7 +420,7 @@ const kindsRecorded = `{"recording":1,"reflexd":"1.0","kernel":"Linux 6.1","time
 func TestKindsOfEvents(t *testing.T) {
 	r := read(t, kindsRecorded)
 	p := replayed(t, r, kindsRules)
-	want := []string{"gas", "hot", "blind", "both", "again", "loud", "played", "offline", "lost", "address"}
+	want := []string{"gas", "hot", "blind", "both", "up", "loud", "played", "offline", "lost", "address"}
 	if got := order(p.Now); !slices.Equal(got, want) || len(p.Notes) > 0 {
 		t.Errorf("%q\nwant\n%q\n%q", got, want, p.Notes)
 	}

@@ -241,8 +241,10 @@ func FuzzLoad(f *testing.F) {
 	f.Add(everyStep)
 	f.Add("tests: [{name: a, each: [{x: 1}], steps: [{expect: nothing}, {press: \"${x}\"}]}]")
 	f.Add("tests: [{name: a, results: [{run: x, exit: 1}], steps: [{hold: {a: 1s}}]}]")
+	f.Add("tests: [{name: a, given: {time: '0001-01-01 00:00'}, steps: [{counter: gas, total: 1e9}, {agent: stopping}, {expect: {log: x}, within: 9h}]}]")
+	f.Add("tests: [{name: a, given: {counters: {gas: 1}, pwm: {fan: 4%}}, steps: [{input: remote, is: typed, text: x}, {link: a, is: renamed, fields: {PREVIOUS: b}}, {expect: {pwm: fan, to: on}}]}]")
 	f.Fuzz(func(t *testing.T, text string) {
-		dir := write(t, map[string]string{"c.yaml": "rules: []", "c.test.yaml": text})
+		dir := write(t, map[string]string{"c.yaml": everything, "c.test.yaml": text})
 		ps := &config.Problems{}
 		file, err := Load(filepath.Join(dir, "c.test.yaml"), nil, ps)
 		if err != nil || ps.Failed() {
