@@ -124,9 +124,9 @@ type Agent struct {
 	events    uint64
 	startup   startup
 	stopping  bool
-	quiet     bool            // no rule fires: see Simulation.goOn
-	reloading []reloadRequest // those that the reload under way serves
-	demands   []reloadRequest // those that came since
+	backdate  func(*sources.Event) // while what was before is found, and no rule fires; nil otherwise
+	reloading []reloadRequest      // those that the reload under way serves
+	demands   []reloadRequest      // those that came since
 	reloads   int
 }
 
@@ -382,6 +382,9 @@ func (a *Agent) emit(e *sources.Event) {
 		a.countLoss(e)
 		a.summaryChanged()
 	}
+	if a.backdate != nil {
+		a.backdate(e)
+	}
 	a.incoming.push(e)
 }
 
@@ -514,7 +517,7 @@ func (a *Agent) stopFor(yanked *sources.Event) {
 // show lets the log, the observer and the rules see e. An event without a
 // state is only of use to the recogniser.
 func (a *Agent) show(e *sources.Event) {
-	if e.Topic.State == "" || a.quiet {
+	if e.Topic.State == "" || a.backdate != nil {
 		return
 	}
 	if a.log.Enabled(context.Background(), slog.LevelDebug) {
@@ -533,7 +536,7 @@ func (a *Agent) show(e *sources.Event) {
 // fire has the rule with that number fire upon e, which its trigger found in
 // the states.
 func (a *Agent) fire(number int, e *sources.Event) {
-	if a.stopping || a.quiet {
+	if a.stopping || a.backdate != nil {
 		return
 	}
 	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)

@@ -127,22 +127,21 @@ func (s *Simulation) goOn(c *Configuration, past *Past) {
 	a := s.agent
 	a.started = past.Started
 	a.states.Begin(past.Started)
-	a.quiet = true
-	a.apply(c)
-	for _, w := range past.Switches {
-		_ = a.input.SimulateSwitch(w.From, w.Name, w.On) // of a device that is gone, nothing is known
-	}
-	a.emit(a.lifeEvent("started"))
-	for i := range a.incoming.events {
-		e := &a.incoming.events[i]
+	a.backdate = func(e *sources.Event) {
 		since, ok := past.Since[e.Topic.Kind+" "+e.Topic.Name]
 		if !ok {
 			since = past.Started
 		}
 		e.Time = min(max(1, since), past.Now)
 	}
+	a.apply(c)
+	a.emit(a.lifeEvent("started"))
 	s.Advance(0)
-	a.quiet = false
+	for _, w := range past.Switches {
+		_ = a.input.SimulateSwitch(w.From, w.Name, w.On) // of a device that is gone, nothing is known
+	}
+	s.Advance(0)
+	a.backdate = nil
 }
 
 // LoadForSimulation is Load for a simulation, which needs to know how actions
@@ -504,11 +503,16 @@ func (c *Configuration) LineOf(name string) string { return c.gpio.Declared(name
 // LineOf is that of the configuration.
 func (s *Simulation) LineOf(name string) string { return s.agent.config.LineOf(name) }
 
+// InputsOf is that of the configuration.
+func (s *Simulation) InputsOf(path, name string, names []string) []string {
+	return s.agent.config.InputsOf(path, name, names)
+}
+
 // InputsOf returns the names of declared inputs that a device has: those of
 // names that are declared or, for none, those by which a device with that path
 // and name is known. What else it is, is not looked at.
-func (s *Simulation) InputsOf(path, name string, names []string) []string {
-	return s.agent.config.input.Known(path, name, names)
+func (c *Configuration) InputsOf(path, name string, names []string) []string {
+	return c.input.Known(path, name, names)
 }
 
 // Turn turns an encoder by so many events, negative counter-clockwise.

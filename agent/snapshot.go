@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -86,7 +87,8 @@ func (a *Agent) lasted() []client.Lasted {
 		if e.Topic.Kind == "key" && !a.config.keys[e.Topic.Name] {
 			return
 		}
-		l := client.Lasted{Kind: strings.Clone(e.Topic.Kind), Name: strings.Clone(e.Topic.Name), State: strings.Clone(e.Topic.State), Since: client.Seconds(since)}
+		l := client.Lasted{Kind: strings.Clone(e.Topic.Kind), Name: strings.Clone(e.Topic.Name), State: strings.Clone(e.Topic.State),
+			Since: client.Seconds(since), Names: slices.Clone(e.Names)}
 		if v, ok := e.Lookup("VALUE"); ok && (l.Kind == "var" || l.Kind == "sensor" || l.Kind == "counter") {
 			l.State = strings.Clone(v.Shown())
 		}

@@ -199,6 +199,7 @@ type Lasted struct {
 	Name   string            `json:"name,omitempty"`
 	State  string            `json:"state"`
 	Since  Seconds           `json:"since"`
+	Names  []string          `json:"names,omitempty"`  // of the input device, as in Notice
 	Fields map[string]string `json:"fields,omitempty"` // of mounts
 }
 

@@ -321,6 +321,7 @@ func FuzzRead(f *testing.F) {
 // lastingRules has rules for what has lasted, in several ways.
 const lastingRules = `
 lines: {door: {contact: GPIO4}, window: {contact: GPIO5}, bell: {button: GPIO6}}
+inputs: {lid: {name: "*Lid*"}}
 vars: {mode: {values: [day, night]}}
 sensors: {cpu: {thermal: cpu-thermal}}
 counters: {gas: {line: window}}
@@ -330,7 +331,7 @@ rules:
   - {name: again, when: {line: door, is: on, for: 5m, repeat: 4m}, do: {log: again}}
   - {name: found, when: {line: door, is: on, at_start: true}, do: {log: found}}
   - {name: started, when: {agent: started}, do: {log: started}}
-  - {name: asked, when: {line: bell, is: pressed}, if: [{line: door, is: on, for: 8m}, {var: mode, is: night, for: 1h}, {line: window, is: off, for: 1h}], do: {log: asked}}
+  - {name: asked, when: {line: bell, is: pressed}, if: [{line: door, is: on, for: 8m}, {var: mode, is: night, for: 1h}, {line: window, is: off, for: 1h}, {switch: SW_LID, is: on, from: lid, for: 1h}], do: {log: asked}}
   - {name: new, when: {link: eth0, is: down, for: 3h}, do: {log: new}}
   - {name: uptime, when: {agent: started, for: 2h}, do: {log: uptime}}
   - {name: warm, when: {sensor: cpu, above: 75}, do: {log: hot}}
@@ -340,11 +341,11 @@ rules:
 // The agent started two hours before, less ten seconds; the door has been open for
 // eight minutes.
 const lastingHead = `{"recording":1,"reflexd":"1.0","kernel":"Linux 6.1","time":8000.000000000,"wall":"2026-03-01T12:00:00Z","zone":"UTC",
-"rules":["long"],"lines":{"door":"on","window":"off","bell":"off"},"vars":{"mode":"night"},"sensors":{"cpu":"80"},"counters":{"gas":"99"},"links":{"eth0":"down"},
+"rules":["long"],"lines":{"door":"on","window":"off","bell":"off"},"vars":{"mode":"night"},"sensors":{"cpu":"80"},"counters":{"gas":"99"},"links":{"eth0":"down"},"inputs":{"lid":"present"},
 "started":810.000000000,"states":[{"kind":"agent","state":"started","since":810.000000000},{"kind":"line","name":"door","state":"on","since":7520.000000000},
 {"kind":"line","name":"window","state":"off","since":810.000000000},{"kind":"line","name":"bell","state":"off","since":7900.000000000},
 {"kind":"link","name":"eth0","state":"down","since":810.000000000},{"kind":"var","name":"mode","state":"night","since":1000.000000000},
-{"kind":"sensor","name":"cpu","state":"changed","since":7999.000000000},{"kind":"switch","name":"SW_LID","state":"on","since":7.0}]}
+{"kind":"sensor","name":"cpu","state":"changed","since":7999.000000000},{"kind":"switch","name":"SW_LID","state":"on","since":900.0,"names":["lid"]}]}
 `
 
 // States that began before the recording did go on, and what they fired before is
@@ -375,7 +376,7 @@ func TestReplayOfWhatHadLasted(t *testing.T) {
 
 const kindsRules = `
 lines: {meter: {contact: GPIO5}, door: {contact: GPIO4}, window: {contact: GPIO8}, bell: {button: GPIO6}, second: {button: GPIO7}}
-inputs: {remote: {name: "*IR*"}}
+inputs: {remote: {name: "*IR*"}, lid: {name: "*Lid*"}}
 sensors: {cpu: {thermal: cpu-thermal}}
 counters: {gas: {line: meter, scale: 0.01}}
 pwm: {fan: {chip: p}}

@@ -123,7 +123,13 @@ func (r *Recording) past(c *agent.Configuration) *agent.Past {
 		case "line":
 			name = c.LineOf(name)
 		case "switch":
-			past.Switches = append(past.Switches, agent.Switch{Name: name, On: l.State == sources.On})
+			sw := agent.Switch{Name: name, On: l.State == sources.On}
+			if len(l.Names) > 0 {
+				if known := c.InputsOf("", "", l.Names); len(known) > 0 {
+					sw.From = known[0]
+				}
+			}
+			past.Switches = append(past.Switches, sw)
 		}
 		past.Since[l.Kind+" "+name] = time.Duration(l.Since)
 	}

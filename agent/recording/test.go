@@ -145,6 +145,9 @@ func stepOf(n *client.Notice) (s testStep, why string) {
 	case "switch", "input":
 		return stateStep(n)
 	case "link":
+		if slices.Contains([]string{"up", "down", "added", "removed"}, n.State) {
+			return testStep(fmt.Sprintf("{link: %s, is: %s}", name, n.State)), ""
+		}
 		return testStep(fmt.Sprintf("{link: %s, is: %s, fields: %s}", name, n.State, fieldsOf(n, "IFNAME", "STATE", "INDEX"))), ""
 	case "sensor":
 		if n.State == "absent" {

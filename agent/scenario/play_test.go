@@ -170,7 +170,7 @@ func TestTraceIsAlwaysTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 200 {
+	for range 50 { // and a thousand of TestOwnTestsAreAlwaysTheSame
 		again := load(t, everything, everyStep)
 		again.Path, again.Config = f.Path, f.Config
 		o, err := again.Play(again.Tests[0], NewCoverage())
