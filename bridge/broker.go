@@ -78,6 +78,15 @@ func connect(ctx context.Context, d *dialling) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	m, err := autopaho.NewConnection(ctx, d.config(server, secure, secret))
+	if err != nil {
+		return nil, err
+	}
+	return &broker{m}, nil
+}
+
+// config returns what the library is to do.
+func (d *dialling) config(server *url.URL, secure *tls.Config, secret []byte) autopaho.ClientConfig {
 	var back backoff
 	expiry, packet := uint32(0), uint32(mostPacket)
 	cfg := autopaho.ClientConfig{
@@ -110,11 +119,7 @@ func connect(ctx context.Context, d *dialling) (*broker, error) {
 	if d.will != "" {
 		cfg.WillMessage = &paho.WillMessage{Topic: d.will, Payload: []byte("offline"), QoS: 1, Retain: true}
 	}
-	m, err := autopaho.NewConnection(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &broker{m}, nil
+	return cfg
 }
 
 // backoff decides how long to wait before the next connection. Two clients with the

@@ -126,9 +126,10 @@ func (t *Thing) check(as string) error {
 
 // checkClass complains of a device class that x cannot have.
 func (o *options) checkClass(x *client.Exposed, ps *config.Problems) {
-	known := sources.SensorClasses
+	var known []string
 	switch x.As {
 	case "sensor":
+		known = sources.SensorClasses()
 	case "binary_sensor":
 		known = sources.BinaryClasses
 	default:

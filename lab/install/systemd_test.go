@@ -8,11 +8,13 @@
 package install
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"reflexd/lab"
 	"reflexd/lab/image"
@@ -76,7 +78,9 @@ func link(t *testing.T, to, at string) {
 // sh returns what a script prints, and ends the test if it fails.
 func (g guest) sh(script string) string {
 	g.Helper()
-	said, err := g.Shell(g.Context(), script+" 2>&1")
+	ctx, cancel := context.WithTimeout(g.Context(), 5*time.Minute) // dpkg is slow there, and slower on a busy host
+	defer cancel()
+	said, err := g.Shell(ctx, script+" 2>&1")
 	if err != nil {
 		g.Fatalf("%s: %v\n%s", script, err, said)
 	}
