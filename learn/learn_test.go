@@ -400,3 +400,18 @@ func check(t *testing.T, yaml string) {
 		t.Errorf("%v %v\n%s", err, problems, yaml)
 	}
 }
+
+// Whatever a sensor shows, what is learnt is a configuration.
+func FuzzSensors(f *testing.F) {
+	for _, seed := range [][3]string{{"21.5", "30", "°C"}, {"0", "1", ""}, {"", "7", "V"}, {"Charging", "a: \"\n# %s [x]\x1b", "%\n"}, {"-0.000000001", "9223372036854775807", ""}, {"0", "\x00", "0"}} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, before, value, unit string) {
+		var s script
+		s.add(9000, "sensor", "light", "changed", "SENSOR", "light", "VALUE", value, "UNIT", unit, "PREVIOUS", before)
+		s.add(30000, "sensor", "light", "absent", "SENSOR", "light", "PREVIOUS", value, "REASON", before+unit)
+		for _, found := range play(s, board()) {
+			check(t, found.YAML)
+		}
+	})
+}

@@ -109,7 +109,7 @@ func (b *Burst) moved() string {
 	first, last := b.events[0], b.events[len(b.events)-1]
 	unit := ""
 	if u := text(last, "UNIT"); u != "" {
-		unit = " " + u
+		unit = " " + Printable(u)
 	}
 	from, to, ok := b.extreme()
 	switch {

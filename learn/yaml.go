@@ -45,7 +45,7 @@ func Pattern(s string) string {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case r == utf8.RuneError && size == 1, r == '\\':
+		case r == utf8.RuneError && size == 1, r == '\\', r == 0:
 			b.WriteByte('?')
 		case strings.ContainsRune("*?[", r):
 			b.WriteByte('[')

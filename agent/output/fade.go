@@ -7,6 +7,7 @@ package output
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -261,11 +262,19 @@ func (l *led) shade(level int, done func(error)) {
 	l.set(Setting{To: to, Brightness: Brightness{N: level, Lightness: true}}, done)
 }
 
-// ExamineFade adds to x that a LED which is there has no levels to fade through.
+// ExamineFade adds to x what a fade of an LED lacks: levels to fade through, or the
+// kernel's help.
 func ExamineFade(x *sources.Report, at *config.Pos, pattern string) {
 	d := &ledDevice{leds: x.Path("/sys/class/leds")}
-	if err := d.find(pattern); err == nil && d.greatest < 2 {
+	if d.find(pattern) != nil {
+		return // which is reported elsewhere
+	}
+	if d.greatest < 2 {
 		x.Bad(at, "LED "+pattern, cannotFade(d.name).Error(), "use `set` or `blink`")
+		return
+	}
+	if _, known, err := d.triggers(); err == nil && !slices.Contains(known, patternTrigger) {
+		x.Note(at, "LED "+pattern, "a fade wakes reflexd up 50 times a second: the kernel has no LED trigger pattern", "run `modprobe ledtrig-pattern`")
 	}
 }
 

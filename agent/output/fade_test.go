@@ -238,3 +238,33 @@ func TestLightness(t *testing.T) {
 		t.Error("the ends are not the ends")
 	}
 }
+
+// `doctor` says what a fade lacks.
+func TestExamineFade(t *testing.T) {
+	root := t.TempDir()
+	led := filepath.Join(root, "sys/class/leds/L")
+	if err := os.MkdirAll(led, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ greatest, trigger, want string }{
+		{"1", "[none] pattern", "LED L cannot fade: it is on or off (its max_brightness is 1)"},
+		{"255", "[none] timer", "a fade wakes reflexd up 50 times a second: the kernel has no LED trigger pattern"},
+		{"255", "none [pattern]", ""},
+	} {
+		for name, text := range map[string]string{"max_brightness": c.greatest, "trigger": c.trigger} {
+			if err := os.WriteFile(filepath.Join(led, name), []byte(text+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x := &sources.Report{Machine: sources.Machine{Root: root}}
+		ExamineFade(x, nil, "L")
+		ExamineFade(x, nil, "missing")
+		var got []string
+		for _, f := range x.Findings {
+			got = append(got, f.Found)
+		}
+		if s := strings.Join(got, "; "); s != c.want {
+			t.Errorf("%s %s: %q, want %q", c.greatest, c.trigger, s, c.want)
+		}
+	}
+}
