@@ -98,11 +98,11 @@ func (b *bench) keepLED() (restore func(), err error) {
 	}
 	_, rest, _ := strings.Cut(string(triggers), "[")
 	trigger, _, _ := strings.Cut(rest, "]")
-	return func() {
+	return b.later(func() {
 		// A trigger sets the brightness itself.
 		_ = os.WriteFile(filepath.Join(folder, "brightness"), brightness, 0)
 		_ = os.WriteFile(filepath.Join(folder, "trigger"), []byte(trigger), 0)
-	}, nil
+	}), nil
 }
 
 // led blinks the LED and asks whether it does.

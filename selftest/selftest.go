@@ -9,9 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/machine"
 	"reflexd/sources"
@@ -127,8 +131,10 @@ func Run(s *Setup) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
 	b, report := &bench{Setup: s, dir: dir}, newReport(s)
+	b.later(func() { os.RemoveAll(dir) })
+	defer b.cleanUp()
+	defer b.cleanUpIfInterrupted()()
 	for _, t := range tests {
 		if lacks := t.lacks(s); lacks != "" {
 			report.Results = append(report.Results, Result{Test: t.name, Outcome: Skipped, Found: lacks})
@@ -153,6 +159,48 @@ type bench struct {
 	*Setup
 	dir    string // for the files of agents
 	agents int    // that were started
+
+	mu   sync.Mutex
+	undo []func() // what gives back what the tests changed
+}
+
+// later has f called at the end, however it comes, or when the function is called
+// that it returns. It is called once.
+func (b *bench) later(f func()) (now func()) {
+	now = sync.OnceFunc(f)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.undo = append(b.undo, now)
+	return now
+}
+
+// cleanUp gives back what is not given back yet.
+func (b *bench) cleanUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range slices.Backward(b.undo) {
+		f()
+	}
+}
+
+// cleanUpIfInterrupted ends the process upon a signal, after cleanUp, until the
+// function is called that it returns. Agents end with the process.
+func (b *bench) cleanUpIfInterrupted() (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			b.cleanUp()
+			os.Exit(128 + int(s.(unix.Signal)))
+		case <-ended:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(ended)
+	}
 }
 
 // quantile returns the value below which a share of the sorted durations lies.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"reflexd/lab"
@@ -112,5 +113,33 @@ func TestSelftestByHand(t *testing.T) {
 		if !strings.Contains(report, want) {
 			t.Errorf("no %q in\n%s", want, report)
 		}
+	}
+}
+
+// Ctrl-C ends the agent that the self-test has started, and leaves no files.
+func TestSelftestInterrupted(t *testing.T) {
+	b := on(t, lab.Virt)
+	proc, err := b.Start(t.Context(), lab.Command{Args: []string{"sh", "-c",
+		"mkfifo /tmp/nobody-answers; exec reflexd selftest --yes --button GPIO22 <>/tmp/nobody-answers"}}, "/tmp/interrupted.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.AwaitMatch(t.Context(), "/tmp/interrupted.log", "Press and release"); err != nil {
+		t.Fatal(err)
+	}
+	if there := b.shell(t, "ls -d /tmp/reflexd-selftest-*"); there == "" {
+		t.Error("there is no folder to remove")
+	}
+	if err := proc.Signal(t.Context(), syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := proc.Wait(t.Context()); err != nil || result.Code != 130 {
+		t.Errorf("ended with %+v, %v", result, err)
+	}
+	if left := b.shell(t, "for i in $(seq 50); do pgrep -f reflexd-selftest >/dev/null || break; sleep 0.1; done; pgrep -f reflexd-selftest; ls -d /tmp/reflexd-selftest-* 2>/dev/null || true"); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
+	if holder := b.shell(t, "reflexd lines GPIO22"); strings.Contains(holder, "reflexd") {
+		t.Errorf("the line is still held:\n%s", holder)
 	}
 }
