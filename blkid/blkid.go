@@ -64,6 +64,9 @@ type prober struct {
 	probe func(*disk) (Content, bool)
 	// tolerant contents may share a device with another.
 	tolerant bool
+	// isWeak, if not nil, reports whether so little speaks for what was found that
+	// content with more to it outweighs it.
+	isWeak func(*disk) bool
 }
 
 // probers are asked in this order. Those of arrays and encryption come first:
@@ -75,8 +78,8 @@ var probers = [...]prober{
 	{probe: probeLUKS},
 	{probe: probeBitLocker},
 	{probe: probeBcache},
-	{probe: probeFAT},
-	{probe: probeSwap},
+	{probe: probeFAT, isWeak: isNamelessFAT},
+	{probe: probeSwap, isWeak: isOldSwap},
 	{probe: probeXFS},
 	{probe: probeExt},
 	{probe: probeUDF, tolerant: true},
@@ -120,7 +123,7 @@ func Probe(r io.ReaderAt, size int64) (Content, error) {
 
 // superblock finds the superblock that counts.
 func (d *disk) superblock() (Content, error) {
-	var found []Content
+	var found, weak []Content
 	tolerant := true
 	for _, p := range probers {
 		content, ok := p.probe(d)
@@ -129,16 +132,22 @@ func (d *disk) superblock() (Content, error) {
 			return Content{}, d.err
 		case !ok, content.Usage == RAID && d.size <= floppy:
 			continue
+		case p.isWeak != nil && p.isWeak(d):
+			weak = append(weak, content)
+			continue
 		case content.Usage == RAID, content.Usage == Crypto, d.size <= floppy:
 			return content, nil
 		}
 		found = append(found, content)
 		tolerant = tolerant && p.tolerant
 	}
+	if len(found) == 0 {
+		found, tolerant = weak, false
+	}
 	switch {
 	case len(found) == 0:
 		return Content{}, nil
-	case len(found) > 1 && !tolerant:
+	case len(found) > 1 && !tolerant && d.size > floppy:
 		return Content{}, ambivalent(found)
 	}
 	return found[0], nil

@@ -41,6 +41,30 @@ func TestAmbivalent(t *testing.T) {
 	}
 }
 
+// What is known by a few bytes, which may have outlived it, never outweighs what
+// has a superblock.
+func TestStrongSignatures(t *testing.T) {
+	fat := func(size int64) *image { return craft("", size, Content{}).put(0, fat16).put(510, "\x55\xaa") }
+	swap := func(m *image) *image { return m.put(4086, "SWAPSPACE2").put(1024, "\x01\x00\x00\x00\xff") }
+	disc := func(m *image) *image { return m.put(isoStart+9, "CDROM") }
+	for what, c := range map[string]struct {
+		image *image
+		want  string // "" for ambivalent
+	}{
+		"swap over a nameless FAT":              {swap(fat(4 * mib)), "swap"},
+		"a disc whose boot record looks as FAT": {disc(fat(4 * mib)), "iso9660"},
+		"swap over a nameless FAT on a floppy":  {swap(fat(1440 * kib)), "swap"},
+		"swap over a FAT with a name":           {swap(fat(4*mib).put(fatName16, "FAT16   ")), ""},
+		"a disc over old swap":                  {disc(craft("", 4*mib, Content{}).put(4086, "SWAP-SPACE")), "iso9660"},
+		"a nameless FAT alone":                  {fat(4 * mib), "vfat"},
+	} {
+		got, err := Probe(c.image, c.image.Size)
+		if got.Type != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %q, %v; want %q", what, got.Type, err, c.want)
+		}
+	}
+}
+
 // TestFATLabel reads labels from root directories that mkfs does not make.
 func TestFATLabel(t *testing.T) {
 	file := "FILE    TXT\x20" + strings.Repeat("\x00", 20)

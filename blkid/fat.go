@@ -81,15 +81,30 @@ func probeFAT(d *disk) (Content, bool) {
 // names that formatters write or, as old ones wrote none, by the sector's
 // signature, which a master boot record bears too: the geometry decides.
 func isFATBoot(boot []byte) bool {
-	name16, name32 := string(boot[fatName16:fatName16+8]), string(boot[fatName32:fatName32+8])
-	switch {
-	case strings.HasPrefix(name32, "MSWIN"), name32 == "FAT32   ", strings.HasPrefix(name16, "MSDOS"),
-		name16 == "FAT16   ", name16 == "FAT12   ", name16 == "FAT     ":
+	switch name16, _ := fatNames(boot); {
+	case isNamedFAT(boot):
 		return true
 	case name16 == "JFS     ", name16 == "HPFS    ": // OS/2 put such a sector before its filesystems
 		return false
 	}
 	return boot[fatBootSig] == 0x55 && boot[fatBootSig+1] == 0xaa
+}
+
+func fatNames(boot []byte) (name16, name32 string) {
+	return string(boot[fatName16 : fatName16+8]), string(boot[fatName32 : fatName32+8])
+}
+
+func isNamedFAT(boot []byte) bool {
+	name16, name32 := fatNames(boot)
+	return strings.HasPrefix(name32, "MSWIN") || name32 == "FAT32   " || strings.HasPrefix(name16, "MSDOS") ||
+		name16 == "FAT16   " || name16 == "FAT12   " || name16 == "FAT     "
+}
+
+// isNamelessFAT reports whether a FAT filesystem was found by its geometry
+// alone: a boot sector may have outlived it.
+func isNamelessFAT(d *disk) bool {
+	boot := d.at(0, 512)
+	return boot != nil && !isNamedFAT(boot)
 }
 
 // readFAT reads a boot sector; ok is false where its numbers are impossible.

@@ -47,6 +47,10 @@ func probeSwap(d *disk) (Content, bool) {
 	return c, true
 }
 
+// isOldSwap reports whether ten letters are all that swap was found by, which
+// Linux 2.1.117 was the last to write.
+func isOldSwap(d *disk) bool { return swapSignature(d) == "SWAP-SPACE" }
+
 // swapSignature finds the signature; a hibernated system's is the version
 // that is reported.
 func swapSignature(d *disk) string {
