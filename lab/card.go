@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // slot is the drive in the reader, card the medium in it.
@@ -33,6 +34,32 @@ func (b *Board) PlugReader(ctx context.Context, id string) error {
 		return err
 	}
 	return b.execute(ctx, "qom-set", arguments{"path": "/machine/peripheral/" + id, "property": "attached", "value": true})
+}
+
+// PlugDisc plugs in a USB optical drive with a disc that has the given image. Unplug takes out both.
+func (b *Board) PlugDisc(ctx context.Context, id, image string) error {
+	disc := arguments{"driver": "raw", "node-name": card(id), "read-only": true, "file": arguments{"driver": "file", "filename": image}}
+	if err := b.execute(ctx, "blockdev-add", disc); err != nil {
+		return fmt.Errorf("plug %s: %w", id, err)
+	}
+	if err := b.plug(ctx, id, arguments{"driver": "usb-bot"}); err != nil {
+		return err
+	}
+	if err := b.plug(ctx, slot(id), arguments{"driver": "scsi-cd", "bus": id + ".0", "drive": card(id), "serial": id}); err != nil {
+		return err
+	}
+	return b.execute(ctx, "qom-set", arguments{"path": "/machine/peripheral/" + id, "property": "attached", "value": true})
+}
+
+// TrayIsOpen reports whether the tray of an optical drive is open.
+func (b *Board) TrayIsOpen(ctx context.Context, id string) (bool, error) {
+	said, err := b.qmp.monitor(ctx, "info block")
+	_, about, found := strings.Cut(said, slot(id))
+	if err == nil && !found {
+		err = fmt.Errorf("no drive %s in %q", slot(id), said)
+	}
+	about, _, _ = strings.Cut(about, "\r\n\r\n")
+	return strings.Contains(about, "tray open"), err
 }
 
 // InsertCard puts a card with the given image as its content into a reader that has none.

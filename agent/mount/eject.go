@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Ejecting: a drive's partitions are unmounted, what it keeps in its own
-// memory is written, and it is detached as far as its kind allows.
+// memory is written, and what can be taken out is let go of: the disc of an
+// optical drive, the card of a reader, else the drive itself.
 
 package mount
 
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -70,10 +72,52 @@ func (d *drive) eject(m *mounter) error {
 			return fmt.Errorf("eject %s: %w", d.name, err)
 		}
 	}
-	if err := flush(d.name); err != nil {
+	if d.isOptical() {
+		err = openTray(d.name)
+	} else {
+		err = flush(d.name)
+	}
+	switch {
+	case err != nil:
 		return fmt.Errorf("eject %s: %w", d.name, err)
+	case d.isOptical(), d.isSlot():
+		return nil // it stays, for the next disc or card
 	}
 	return d.unplug(m.mounts)
+}
+
+// isOptical reports whether the drive's medium is a disc (TYPE_ROM of
+// include/scsi/scsi_proto.h).
+func (d *drive) isOptical() bool { return readText(d.folder, "device/type") == "5" }
+
+// isSlot reports whether the drive is a slot of a card reader with several: its
+// medium can be removed, and another drive is a part of the same USB device. A
+// reader with one slot cannot be told from a USB drive.
+func (d *drive) isSlot() bool {
+	if d.usb == "" || readNumber(d.folder, "removable") != 1 {
+		return false
+	}
+	all, _ := d.blocks.list()
+	return slices.ContainsFunc(all, func(id identity) bool {
+		folder := d.blocks.sys + id.path
+		return folder != d.folder && strings.HasPrefix(folder, d.usb+"/") && !strings.HasPrefix(folder, d.folder+"/")
+	})
+}
+
+// openTray opens the tray of an optical drive, or hands the disc out
+// (include/uapi/linux/cdrom.h).
+func openTray(name string) error {
+	const lockDoor, eject, unlocked = 0x5329, 0x5309, 0
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	defer unix.Close(fd)
+	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), lockDoor, unlocked) // one without a lock refuses
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), eject, 0); errno != 0 {
+		return fmt.Errorf("open the tray (CDROMEJECT): %w", errno)
+	}
+	return nil
 }
 
 // flush writes back what the kernel and the drive keep in memory.

@@ -19,7 +19,7 @@ var recipe = struct {
 		"pi3":  append([]string{"phy-generic", "dwc2", "bcm2835_wdt"}, common...),
 	},
 	Available: []string{
-		"exfat", "btrfs", "f2fs", "isofs", "udf", "squashfs", "xfs", "nls_ascii", "nls_iso8859-1", "nls_utf8", "uas", "loop", "dummy", "veth",
+		"exfat", "btrfs", "f2fs", "isofs", "sr_mod", "udf", "squashfs", "xfs", "nls_ascii", "nls_iso8859-1", "nls_utf8", "uas", "loop", "dummy", "veth",
 		"rc-loopback", "ir-nec-decoder", "ftdi_sio", "leds-gpio", "ledtrig-timer", "ledtrig-oneshot", "ledtrig-transient", "ledtrig-pattern",
 		"i2c-stub", "i2c-dev", "lm90", "w1_therm", "industrialio", "test_power",
 	},

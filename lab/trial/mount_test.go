@@ -206,6 +206,27 @@ func TestMountEject(t *testing.T) {
 	})
 }
 
+// A disc is handed out, and its drive stays for the next one.
+func TestMountEjectDisc(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.shell(t, "modprobe sr_mod && modprobe isofs")
+	a := b.start(t, automounting)
+	if err := b.PlugDisc(t.Context(), "disc", volume(t, false, lab.Volume{Type: "iso9660", Label: "EJECT_ME"})); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Unplug(context.Background(), "disc") })
+	a.expect("mount /media/EJECT_ME mounted /dev/sr0 iso9660")
+	a.expect("mount /media/EJECT_ME unmounted")
+	a.expect("msg=ejected .*device=/dev/sr0")
+	if open, err := b.TrayIsOpen(t.Context(), "disc"); err != nil || !open {
+		t.Errorf("the tray is open: %t, %v", open, err)
+	}
+	b.shell(t, "test -e /dev/sr0")
+	if n := count(a.log(), "yanked"); n != 0 {
+		t.Errorf("a disc that was ejected counts as pulled too early:\n%s", a.log())
+	}
+}
+
 const copying = `
 automount: {at: "/media/${LABEL}"}
 rules:
