@@ -18,7 +18,7 @@ func (s *Source) SimulateLink(called, is string, more []sources.Field) error {
 	if len(called) > nameMost {
 		return fmt.Errorf("%q is longer than any link name", called)
 	}
-	l, known := s.called(called)
+	l, _ := s.called(called)
 	var events []event
 	switch is {
 	case removed:
@@ -28,6 +28,7 @@ func (s *Source) SimulateLink(called, is string, more []sources.Field) error {
 		events = s.table.set(nil, l)
 	case renamed:
 		previous, _ := (&sources.Event{Fields: more}).Lookup("PREVIOUS")
+		var known bool
 		if l, known = s.called(previous.String()); !known {
 			return fmt.Errorf("no link was called %q: say so in fields: {PREVIOUS: NAME}", previous)
 		}
