@@ -230,7 +230,7 @@ func startWith(t *testing.T, f *fault) error {
 	return a.recover(0)
 }
 
-// stopWith has a call fail when the agent ends: it ends all the same.
+// stopWith has a call fail when the agent ends: it ends all the same, and keeps its variables or says that it cannot.
 func stopWith(t *testing.T, f *fault) error {
 	a := launch(t, nil)
 	defer a.kill()
@@ -241,8 +241,16 @@ func stopWith(t *testing.T, f *fault) error {
 		t.Fatal(err)
 	}
 	a.arm(f)
+	const last = 1 << 20 // a value that was not saved yet
+	if err := a.ask("emit", "keep", last); err != nil {
+		return err
+	}
 	if err := a.stop(); err != nil {
 		return fmt.Errorf("%w:\n%s", err, a.log(0))
+	}
+	text, err := os.ReadFile(a.path("state"))
+	if kept := fmt.Sprintf("\"kept\" \"%d\"\n", last); !strings.Contains(string(text), kept) && unusual(a.since(0)) == "" {
+		return fmt.Errorf("silence: the state is %q, %v:\n%s", text, err, a.log(0))
 	}
 	if !a.struck(f) {
 		return errNoStrike

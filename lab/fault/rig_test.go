@@ -260,6 +260,7 @@ var stimuli = []stimulus{
 	}, "did uevent %d."},
 	{"link", func(_ *agent, n int) error { return setLoopback(n%2 == 1) }, "did link"},
 	{"run", func(a *agent, n int) error { return a.ask("emit", "run", n) }, "did program %d."},
+	{"keep", func(a *agent, n int) error { return a.ask("emit", "keep", n) }, ""},
 	{"reload", func(a *agent, n int) error {
 		return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, clientPatience)
 	}, "msg=reloaded"},

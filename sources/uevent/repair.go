@@ -26,6 +26,7 @@ type repair struct {
 	upsets     int   // what made a walk under way worthless: losses and renamings
 	// rescan is set from a loss until what was lost was emitted.
 	rescan bool
+	drops  uint32        // the kernel's count, as far as it was reported
 	storm  sources.Timer // nil unless waiting for the end of a storm
 
 	// What is to be emitted, and since when the triggers wait that coldplug
@@ -50,21 +51,37 @@ type item struct {
 func (s *Source) abandon() {
 	sources.StopTimer(&s.storm)
 	sources.StopTimer(&s.delivery)
-	s.repair = repair{table: newTable(s.table.stamp)}
+	s.repair = repair{table: newTable(s.table.stamp)} // of a socket that is opened again the count begins anew
 }
 
-// lose is called when count messages (0: nobody knows how many) were lost.
+// lose is called when messages were lost: count of them, beside those that the
+// kernel has dropped.
 func (s *Source) lose(count int) {
 	s.upsets++
 	s.count.lost++
 	if s.storm == nil {
 		s.storm = s.host.Loop.After(stormPause, s.awaitSilence)
 	}
-	if !s.rescan {
+	first := !s.rescan
+	if first {
 		s.rescan = true
 		s.table.forget()
+	}
+	if count += s.dropped(); first || count > 0 {
 		s.host.Lost("uevent", "", count, s.socket.Hint())
 	}
+}
+
+// dropped returns how many messages the kernel has dropped since it was asked
+// last; 0 if it does not say.
+func (s *Source) dropped() int {
+	drops, ok := s.socket.Dropped()
+	if !ok {
+		return 0
+	}
+	before := s.drops
+	s.drops = drops
+	return int(drops - before)
 }
 
 // awaitSilence waits until the socket was found empty. Only from then on the kernel
@@ -74,6 +91,11 @@ func (s *Source) lose(count int) {
 func (s *Source) awaitSilence() {
 	s.storm = nil
 	empty := s.socket == nil || s.delivery == nil && s.read()
+	if empty && s.storm == nil && s.socket != nil { // those that were dropped since the last loss was reported
+		if count := s.dropped(); count > 0 {
+			s.host.Lost("uevent", "", count, s.socket.Hint())
+		}
+	}
 	switch {
 	case s.storm != nil: // the storm goes on
 	case !empty:

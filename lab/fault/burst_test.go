@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+
+//go:build amd64
+
+package fault
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	reflexd "reflexd/agent"
+	"reflexd/client"
+)
+
+// burstRules are slow: each firing takes a millisecond, and one waits.
+const burstRules = `
+files:
+  pipe: {path: DIR/pipe, read: line}
+  folder: {path: DIR/folder, watch: changes, events: [created]}
+netlink:
+  user: {protocol: usersock, groups: [21], from: any, decode: text, buffer: 64K}
+rules:
+  - {name: go, when: {event: go}, mode: MODE, log_level: off, do: {wait: 1ms}}
+  - {name: signal, when: {signal: SIGRTMIN+5}, mode: MODE, log_level: off, do: {wait: 1ms}}
+  - {name: pipe, when: {file: pipe, is: readable}, mode: MODE, log_level: off, do: {wait: 1ms}}
+  - {name: folder, when: {file: folder, is: changed}, mode: MODE, log_level: off, do: {wait: 1ms}}
+  - {name: netlink, when: {netlink: user}, mode: MODE, log_level: off, do: {wait: 1ms}}
+  - {name: uevent, when: {uevent: {ACTION: change, SUBSYSTEM: mem}}, mode: MODE, log_level: off, do: {wait: 1ms}}
+`
+
+// burst is something that is done many times as fast as it can be.
+type burst struct {
+	rule   string // whose firings are counted
+	losses string // the source that reports losses
+	send   func(t *testing.T, a *burstAgent, n int) (sent int)
+}
+
+// burstAgent is an agent that nobody slows down.
+type burstAgent struct {
+	dir string
+	cmd *exec.Cmd
+}
+
+func (a *burstAgent) socket() string { return filepath.Join(a.dir, "socket") }
+
+func launchBurst(t *testing.T, mode string) *burstAgent {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &burstAgent{dir: t.TempDir()}
+	if err := os.Mkdir(filepath.Join(a.dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(a.dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(a.dir, "c.yaml")
+	text := strings.NewReplacer("DIR", a.dir, "MODE", mode).Replace(burstRules)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.cmd = exec.Command(path, "run", "-c", file, "--socket", a.socket())
+	log, err := os.Create(filepath.Join(a.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.cmd.Stderr = log
+	if err := a.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = a.cmd.Process.Kill()
+		_ = a.cmd.Wait()
+		log.Close()
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("%.4000s", text)
+		}
+	})
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if text, _ := os.ReadFile(log.Name()); strings.Contains(string(text), "msg=started") {
+			return a
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not start")
+		}
+	}
+}
+
+var bursts = []burst{
+	{"go", "", func(t *testing.T, a *burstAgent, n int) (sent int) {
+		c, err := client.Dial(a.socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range n {
+			if _, err := c.Emit("go", nil); err == nil {
+				sent++
+			}
+		}
+		return sent
+	}},
+	// A signal that finds the queue full is refused, and whoever sends it knows.
+	{"signal", "", func(t *testing.T, a *burstAgent, n int) (sent int) {
+		for i := range n {
+			switch err := sigqueue(a.cmd.Process.Pid, 34+5, i); err {
+			case nil:
+				sent++
+			case unix.EAGAIN:
+			default:
+				t.Fatal(err)
+			}
+		}
+		return sent
+	}},
+	// A pipe that is full makes its writers wait.
+	{"pipe", "", func(t *testing.T, a *burstAgent, n int) (sent int) {
+		f, err := os.OpenFile(filepath.Join(a.dir, "pipe"), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for i := range n {
+			if _, err := fmt.Fprintln(f, i); err == nil {
+				sent++
+			}
+		}
+		return sent
+	}},
+	{"netlink", "netlink:user", func(t *testing.T, a *burstAgent, n int) (sent int) {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		b := binary.NativeEndian.AppendUint32(nil, unix.NLMSG_HDRLEN)
+		b = binary.NativeEndian.AppendUint16(b, unix.NLMSG_MIN_TYPE)
+		b = append(b, make([]byte, unix.NLMSG_HDRLEN-6)...)
+		for range n {
+			err := unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << 20})
+			if err != nil && !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOBUFS) {
+				t.Fatal(err)
+			}
+			sent++
+		}
+		return sent
+	}},
+	{"uevent", "uevent", func(t *testing.T, a *burstAgent, n int) (sent int) {
+		f, err := os.OpenFile("/sys/class/mem/null/uevent", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for range n {
+			if _, err := f.WriteString("change 0aaaaaaa-0000-0000-0000-000000000001 T=1"); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+		}
+		return sent
+	}},
+	{"folder", "file", func(t *testing.T, a *burstAgent, n int) (sent int) {
+		for i := range n {
+			name := filepath.Join(a.dir, "folder", fmt.Sprint(i))
+			if err := unix.Mknod(name, unix.S_IFREG|0o600, 0); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return sent
+	}},
+}
+
+// Of a burst each event is handled, dropped and counted, or reported lost.
+func TestBursts(t *testing.T) {
+	for _, mode := range []string{"queued", "coalesce", "single"} {
+		for _, n := range []int{20_000, 200_000} {
+			t.Run(fmt.Sprint(mode, n), func(t *testing.T) {
+				a := launchBurst(t, mode)
+				var all sync.WaitGroup
+				for _, b := range bursts {
+					all.Go(func() { a.account(t, &b, mode, n) })
+				}
+				all.Wait()
+			})
+		}
+	}
+}
+
+// The agent sleeps until all was sent: what the kernel has no room for is lost, and reported with its number.
+func TestBurstsWhileItSleeps(t *testing.T) {
+	a := launchBurst(t, "queued")
+	for _, b := range bursts {
+		if b.rule != "signal" && b.rule != "netlink" && b.rule != "uevent" {
+			continue // whoever sends these waits for the agent
+		}
+		awake := b
+		awake.send = func(t *testing.T, a *burstAgent, n int) int {
+			_ = a.cmd.Process.Signal(unix.SIGSTOP)
+			defer func() { _ = a.cmd.Process.Signal(unix.SIGCONT) }()
+			return b.send(t, a, n)
+		}
+		a.account(t, &awake, "queued", 200_000)
+	}
+}
+
+// account waits until what was sent is accounted for.
+func (a *burstAgent) account(t *testing.T, b *burst, mode string, n int) {
+	sent := b.send(t, a, n)
+	var last string
+	for end := time.Now().Add(3 * patience); time.Now().Before(end); {
+		s, err := reflexd.AskStatus(a.socket(), patience)
+		if err != nil {
+			t.Errorf("%s: %v", b.rule, err)
+			return
+		}
+		for _, r := range s.Rules {
+			if r.Name != b.rule {
+				continue
+			}
+			loss := s.Losses[b.losses]
+			got := r.Fired + r.Dropped + int(loss.Events)
+			if mode == "coalesce" { // what was merged into a later firing is among both
+				got -= r.Dropped
+			}
+			last = fmt.Sprintf("fired %d, dropped %d, reported lost %d in %d losses: %d", r.Fired, r.Dropped, loss.Events, loss.Times, got)
+			if got == sent && len(r.Running) == 0 {
+				t.Logf("%s: sent %d, %s", b.rule, sent, last)
+				return
+			}
+		}
+	}
+	t.Errorf("%s: sent %d, %s", b.rule, sent, last)
+}
