@@ -90,6 +90,47 @@ func anchors(text string) []string {
 	return all
 }
 
+var (
+	testName = regexp.MustCompile("`([a-z0-9/-]+)\\.((?:Test|Fuzz)\\w+)`")
+	bullet   = regexp.MustCompile(`(?m)^\* (?:.*\n)(?:  .*\n)*`)
+)
+
+// TestPromisesHaveTests holds that the tests exist that the pages of promises
+// name, and that each promise of a list has one.
+func TestPromisesHaveTests(t *testing.T) {
+	for page, promises := range map[string]int{"reliability": 25, "security": 5} {
+		text := readPage(t, "../../docs/"+page+".md")
+		for _, m := range testName.FindAllStringSubmatch(text, -1) {
+			if !hasTest(t, "../../"+m[1], m[2]) {
+				t.Errorf("%s.md names the test %s of %s, which does not exist", page, m[2], m[1])
+			}
+		}
+		promised, _, _ := strings.Cut(text, "## What is not promised")
+		bullets := bullet.FindAllString(promised, -1)
+		for _, b := range bullets {
+			if !testName.MatchString(b) {
+				t.Errorf("%s.md: no test is named for: %s", page, b)
+			}
+		}
+		if len(bullets) < promises {
+			t.Errorf("%s.md: found only %d promises", page, len(bullets))
+		}
+	}
+}
+
+// hasTest reports whether a folder has a test of that name.
+func hasTest(t *testing.T, folder, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(folder + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), "\nfunc "+name+"(")
+	})
+}
+
 // A service manager learns from its reload whether the configuration was taken:
 // it calls the verb, of the program that it started.
 func TestUnitReloadsByTheVerb(t *testing.T) {
