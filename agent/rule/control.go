@@ -88,7 +88,7 @@ func (r *Runner) Enable(name string, on bool) error {
 // StopWhere stops the runs of all rules whose event match holds for, and
 // drops the firings that wait with such an event.
 func (r *Runner) StopWhere(match func(*sources.Event) bool) {
-	for _, p := range r.perRule {
+	for _, p := range sources.InOrder(r.perRule) {
 		before := len(p.waiting)
 		p.waiting = slices.DeleteFunc(p.waiting, match)
 		p.Dropped += before - len(p.waiting)

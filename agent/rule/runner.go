@@ -362,7 +362,7 @@ func (r *Runner) Running() int {
 
 // Stop stops all runs and forgets what waits. Rules may fire again after it.
 func (r *Runner) Stop() {
-	for _, p := range r.perRule {
+	for _, p := range sources.InOrder(r.perRule) {
 		p.waiting = nil
 		p.log.flush()
 		for _, run := range slices.Clone(p.runs) {

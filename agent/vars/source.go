@@ -78,7 +78,7 @@ func (s *Source) Apply(plan sources.Plan) {
 			s.emit(name, sources.Text(""), sources.Found, nil)
 		}
 	}
-	for name := range before {
+	for name := range sources.InOrder(before) {
 		if p.vars[name] == nil {
 			s.host.Emit(&sources.Event{Time: s.host.Loop.Now(), Topic: sources.Topic{Kind: "var", Name: name}, Source: "var:" + name, Standing: sources.Vanishes})
 		}

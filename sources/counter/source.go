@@ -71,7 +71,7 @@ func (s *Source) Apply(plan sources.Plan) {
 		s.tallies[name] = t
 		s.byLine[c.line] = append(s.byLine[c.line], t)
 	}
-	for name, t := range before {
+	for name, t := range sources.InOrder(before) {
 		if s.tallies[name] == nil {
 			t.close()
 		}

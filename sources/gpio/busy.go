@@ -60,7 +60,7 @@ func (s *Source) watchHeld() {
 			delete(s.held, path)
 		}
 	}
-	for path, offsets := range wanted {
+	for path, offsets := range sources.InOrder(wanted) {
 		slices.Sort(offsets)
 		offsets = slices.Compact(offsets)
 		if c := s.held[path]; c != nil {

@@ -19,7 +19,6 @@ package gpio
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -127,8 +126,8 @@ func (s *Source) Apply(plan sources.Plan) {
 // announce emits what the plan has changed of the states of lines, which are
 // in a table by their names: before are the lines of the plan before.
 func (s *Source) announce(before map[string]*line) {
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		switch old, l := before[name], s.lines[name]; {
+	for name, old := range sources.InOrder(before) {
+		switch l := s.lines[name]; {
 		case l == nil || !l.output && !l.stateful():
 			s.vanish(name)
 		case l.waiting() && l != old && old.name == name:
@@ -137,8 +136,8 @@ func (s *Source) announce(before map[string]*line) {
 			s.vanish(name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.lines)) {
-		if l := s.lines[name]; l.output || l.renamed {
+	for _, l := range sources.InOrder(s.lines) {
+		if l.output || l.renamed {
 			l.announce()
 		}
 	}

@@ -32,7 +32,7 @@ func (s *source) keepVigil() {
 	for _, v := range old {
 		v.stop()
 	}
-	for name, spans := range s.plan.silences {
+	for name, spans := range sources.InOrder(s.plan.silences) {
 		v := old[name]
 		if v == nil {
 			v = &idleWatch{source: s, name: name, last: now}

@@ -280,12 +280,12 @@ func (s *source) scanReceivers() {
 			}
 		}
 	}
-	for path := range s.receivers {
+	for path := range sources.InOrder(s.receivers) {
 		if !found[path] {
 			s.dropReceiver(path)
 		}
 	}
-	for path := range found {
+	for path := range sources.InOrder(found) {
 		s.visitReceiver(path)
 	}
 }

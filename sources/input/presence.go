@@ -135,7 +135,7 @@ func (s *source) expect() {
 		p.input = in
 		s.presences[name] = p
 	}
-	for name, p := range old {
+	for name, p := range sources.InOrder(old) {
 		if s.presences[name] != p {
 			s.vanish(name)
 		}

@@ -3,10 +3,13 @@
 package input
 
 import (
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -89,50 +92,85 @@ func (r *rig) now(name string, value int32) []byte {
 }
 
 func TestSilenceOfAKeyboard(t *testing.T) {
-	r := newRig(t)
-	f := r.plug("Keyboard", "KEY_A", "KEY_B")
-	c := r.apply(`inputs: {kbd: {name: Keyboard}}
+	s := silence{t: t, loop: loop.NewVirtual(time.Hour)}
+	s.open(`inputs: {kbd: {name: Keyboard}}
 rules:
   - {input: kbd, is: [idle, active], for: 250ms}
   - {input: kbd, is: idle, for: 500ms}
   - {input: kbd, is: active, for: 500ms}
   - {key: KEY_B, is: pressed}`)
-	r.isOpen(f)
-	first := r.expect("input kbd idle", "input kbd idle")
-	var accepted [3]int
-	count := func(events []*sources.Event) {
-		for _, e := range events {
-			for i := range accepted {
-				if c.triggers[i].Topics[0].State == e.Topic.State || c.triggers[i].Topics[len(c.triggers[i].Topics)-1].State == e.Topic.State {
-					if c.triggers[i].Accepts(e) {
-						accepted[i]++
-					}
-				}
-			}
-		}
-	}
-	count(first)
-	wakeups := func() (n uint64) {
-		r.Do(func() { n = r.loop.Wakeups() })
-		return n
-	}
-	r.send(f, r.now("KEY_A", 1), report) // which no rule wants
-	count(r.expect("input kbd active"))
-	if accepted != [3]int{2, 1, 1} {
-		t.Errorf("accepted %v", accepted)
+	s.pass(time.Second)
+	s.press() // which no rule wants
+	if s.accepted != [3]int{2, 1, 1} {
+		t.Errorf("accepted %v", s.accepted)
 	}
 	// Life goes on: nothing is emitted, and no timer is set for each event.
-	before := wakeups()
-	var sent uint64
-	for end := time.Now().Add(600 * time.Millisecond); time.Now().Before(end); sent++ {
-		r.send(f, r.now("KEY_A", 2), report)
-		time.Sleep(10 * time.Millisecond)
+	before := s.loop.Wakeups()
+	for range 1000 {
+		s.press()
+		s.pass(10 * time.Millisecond)
 	}
-	if n := wakeups() - before; n > 2*sent+sent/2+10 { // one for the event, one for the test's own question
-		t.Errorf("%d wake-ups for %d events", n, sent)
+	if s.accepted != [3]int{2, 1, 1} {
+		t.Errorf("accepted %v while keys were pressed", s.accepted)
 	}
-	if strings.Contains(r.told(), "idle") && !strings.Contains(r.told(), "active") {
-		t.Errorf("told %q", r.told())
+	const spans = 10_000 / 250 // after each, one looks how long the silence is
+	if n := s.loop.Wakeups() - before; n > 2*1000+2*spans {
+		t.Errorf("%d wake-ups for 1000 events", n)
+	}
+	s.pass(time.Second)
+	if s.accepted != [3]int{3, 2, 1} {
+		t.Errorf("accepted %v in the end", s.accepted)
+	}
+}
+
+// silence is a simulated keyboard, called kbd, in virtual time.
+type silence struct {
+	t        *testing.T
+	loop     *loop.Loop
+	source   *source
+	triggers []*sources.Trigger
+	accepted [3]int // events, by the first triggers
+}
+
+func (s *silence) open(text string) {
+	s.t.Helper()
+	c, ps := compile(text)
+	if ps.Failed() {
+		s.t.Fatal(ps.Error())
+	}
+	s.triggers = c.triggers
+	s.source = openWithoutKernel(sources.Host{Loop: s.loop, Emit: s.emit, Log: slog.New(slog.DiscardHandler), Simulated: true})
+	s.source.kernel.identify = func(int) (identity, error) {
+		return identity{name: "Keyboard", simulates: "kbd", has: codes{keys: everyCode.keys}}, nil
+	}
+	s.t.Cleanup(s.source.Close)
+	if err := s.source.SimulatePresence(c.plan, "kbd", true); err != nil {
+		s.t.Fatal(err)
+	}
+	s.source.Apply(c.plan)
+	s.pass(0)
+}
+
+func (s *silence) emit(e *sources.Event) {
+	for i := range s.accepted {
+		t := s.triggers[i]
+		if slices.ContainsFunc(t.Topics, func(topic sources.Topic) bool { return topic.Kind == e.Topic.Kind && topic.State == e.Topic.State }) && t.Accepts(e) {
+			s.accepted[i]++
+		}
+	}
+}
+
+func (s *silence) pass(d time.Duration) { s.loop.Advance(s.loop.Now()+d, func() {}) }
+
+// press is a repetition of a key that is down.
+func (s *silence) press() {
+	s.t.Helper()
+	key, err := ParseKey("KEY_A")
+	if err == nil {
+		err = s.source.SimulateKey("kbd", key, 2)
+	}
+	if err != nil {
+		s.t.Fatal(err)
 	}
 }
 

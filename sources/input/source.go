@@ -116,7 +116,7 @@ func (s *source) Close() {
 
 // closeNodes lets go of all devices, but for our virtual ones.
 func (s *source) closeNodes() {
-	for name := range s.presences {
+	for name := range sources.InOrder(s.presences) {
 		s.vanish(name)
 	}
 	s.presences = nil
@@ -128,10 +128,10 @@ func (s *source) closeNodes() {
 		s.folders.Close()
 		s.folders = nil
 	}
-	for path := range s.nodes {
+	for path := range sources.InOrder(s.nodes) {
 		s.drop(path)
 	}
-	for path := range s.receivers {
+	for path := range sources.InOrder(s.receivers) {
 		s.dropReceiver(path)
 	}
 }

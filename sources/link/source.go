@@ -137,7 +137,7 @@ func stateOf(l *link) string {
 func (s *Source) Close() {
 	s.shut()
 	s.opener.Stop()
-	for _, l := range s.table.links {
+	for _, l := range sources.InOrder(s.table.links) {
 		s.vanish(&l.name)
 	}
 	s.table, s.known = newTable(), false

@@ -137,7 +137,7 @@ func (s *Source) Notify(e *sources.Event) {
 	if e.Topic.Name != "pwm" || e.Topic.State == "change" {
 		return
 	}
-	for _, n := range s.nodes {
+	for _, n := range sources.InOrder(s.nodes) {
 		if n.err != nil || e.Topic.State == "remove" {
 			n.failures = 0
 			n.write(nil)

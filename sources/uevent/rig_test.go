@@ -31,9 +31,21 @@ type heldLoop struct {
 	hold, early bool
 	held        []func()
 	later       time.Duration // by how much the clock is ahead
+	still       time.Duration // where the clock stands, while something is held
 }
 
-func (l *heldLoop) Now() time.Duration { return l.Loop.Now() + l.later }
+// Now is the time, which stands still while something is held: however long the
+// test takes, no patience is over before it says so.
+func (l *heldLoop) Now() time.Duration {
+	switch {
+	case !l.hold:
+		l.still = 0
+		return l.Loop.Now() + l.later
+	case l.still == 0:
+		l.still = l.Loop.Now()
+	}
+	return l.still + l.later
+}
 
 func (l *heldLoop) Beside(work, done func()) {
 	switch {
