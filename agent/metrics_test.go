@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/agent/action"
 	"reflexd/agent/rule"
 	"reflexd/agent/spawn"
@@ -19,13 +21,23 @@ import (
 // awaitFile waits until the file holds text, or until it is gone if text is "".
 func (r *rig) awaitFile(path, text string) string {
 	r.t.Helper()
+	names, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer unix.Close(names)
+	if _, err := unix.InotifyAddWatch(names, filepath.Dir(path), unix.IN_MOVED_TO|unix.IN_DELETE|unix.IN_CLOSE_WRITE); err != nil {
+		r.t.Fatal(err)
+	}
 	var got []byte
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		got, err = os.ReadFile(path)
 		if text == "" && os.IsNotExist(err) || text != "" && strings.Contains(string(got), text) {
 			return string(got)
 		}
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(names), Events: unix.POLLIN}}, int(time.Until(end).Milliseconds()))
+		var changes [4096]byte
+		_, _ = unix.Read(names, changes[:])
 	}
 	r.t.Fatalf("%s never holds %q:\n%s", path, text, got)
 	return ""

@@ -434,7 +434,7 @@ func benchmarkLoop(b *testing.B, watchers int, read bool) {
 	var took []time.Duration
 	var one [1]byte
 	for b.Loop() {
-		time.Sleep(5 * time.Millisecond) // events, not a flood of them
+		time.Sleep(5 * time.Millisecond) // the pace of what is measured: events, not a flood of them
 		at := time.Now()
 		_, _ = unix.Write(there[1], one[:])
 		_, _ = unix.Read(back[0], one[:])

@@ -108,12 +108,12 @@ rules:
 	before := s.loop.Wakeups()
 	for range 1000 {
 		s.press()
-		s.pass(10 * time.Millisecond)
+		s.pass(7 * time.Millisecond)
 	}
 	if s.accepted != [3]int{2, 1, 1} {
 		t.Errorf("accepted %v while keys were pressed", s.accepted)
 	}
-	const spans = 10_000 / 250 // after each, one looks how long the silence is
+	const spans = 7_000 / 250 // after each, one looks how long the silence is
 	if n := s.loop.Wakeups() - before; n > 2*1000+2*spans {
 		t.Errorf("%d wake-ups for 1000 events", n)
 	}
