@@ -30,6 +30,7 @@ type program struct {
 	who   *account.Account
 
 	argv, env, names []*byte // names: of files, and of the directory behind them
+	comm             [commSize]byte
 	setting          *setting
 	in, out          int
 	cell             *cell // nil without a cgroup of its own, and if that is refused
@@ -49,6 +50,7 @@ type setting struct {
 func newProgram(spec *Spec, who *account.Account, in, out int, setting *setting) (*program, error) {
 	p := &program{spec: spec, who: who, in: in, out: out, setting: setting}
 	env := environment(spec.Env, who.Env, place(spec.Dir), spec.Set)
+	p.comm = comm(spec.Argv[0])
 	p.path = searchPath(env)
 	p.files = candidates(spec.Argv[0], p.path)
 	var errs [3]error
@@ -61,6 +63,17 @@ func newProgram(spec *Spec, who *account.Account, in, out int, setting *setting)
 	return p, nil
 }
 
+// commSize is TASK_COMM_LEN, the size of a process's name with its NUL.
+const commSize = 16
+
+// comm returns the name of a process that is about to become the program: as with
+// systemd, that in parentheses.
+func comm(program string) (name [commSize]byte) {
+	base := filepath.Base(program)
+	copy(name[:commSize-1], "("+base[:min(len(base), commSize-3)]+")")
+	return name
+}
+
 // makeTable lists what the child does, in order. It begins with every signal
 // blocked.
 func (p *program) makeTable() {
@@ -69,6 +82,8 @@ func (p *program) makeTable() {
 	start := "start " + p.spec.Argv[0]
 	p.table = t
 
+	// Until its execve it would bear the agent's name, and be found by it.
+	t.try(unix.SYS_PRCTL, unix.PR_SET_NAME, t.at(unsafe.Pointer(&p.comm)))
 	// A session, and with it a process group. In our session the program could
 	// type into our terminal, whoever it runs as (TIOCSTI).
 	t.must(start+": make a session", unix.SYS_SETSID)

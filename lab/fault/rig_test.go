@@ -110,6 +110,7 @@ type agent struct {
 	seen   []string // sites, in their order
 	counts map[string]int
 	calls  int
+	watch  func(*Call) // is shown each call; nil for nobody
 }
 
 // fault is one call that is to fail.
@@ -175,6 +176,9 @@ func (a *agent) decide(c *Call) Verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls++
+	if a.watch != nil {
+		a.watch(c)
+	}
 	site := c.Kind.Name + "\n" + c.Place
 	if a.counts[site]++; a.counts[site] == 1 {
 		a.seen = append(a.seen, site)
