@@ -9,9 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"log/slog"
 	"runtime"
 	"strings"
 	"testing"
@@ -422,6 +422,7 @@ func TestBridgeIsToldThatTheSummaryHasChanged(t *testing.T) {
 	})
 	changed("1 [go] map[gpio:meter:{1 3}]")
 }
+
 // informed is a log without debug messages.
 type informed struct{ slog.Handler }
 
