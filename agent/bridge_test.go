@@ -6,8 +6,10 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"reflexd/agent/rule"
 	"reflexd/client"
 	"reflexd/sources"
 )
@@ -418,4 +421,80 @@ func TestBridgeIsToldThatTheSummaryHasChanged(t *testing.T) {
 		r.agent.emit(&sources.Event{Topic: sources.Topic{Kind: "loss", Name: "gpio", State: "lost"}, Source: "gpio:meter", Fields: []sources.Field{{Name: "COUNT", Value: sources.Int(3)}}})
 	})
 	changed("1 [go] map[gpio:meter:{1 3}]")
+}
+
+// informed is a log without debug messages.
+type informed struct{ slog.Handler }
+
+func (i informed) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo && i.Handler.Enabled(ctx, level)
+}
+
+// Of a burst each message is published, fails, or is dropped and counted; so is
+// each that the broker sends.
+func TestBridgeBursts(t *testing.T) {
+	yaml := strings.Replace(bridgeYAML(), "when: {event: chime}, do: [", "when: {event: chime}, mode: parallel, max: 1000, log_level: off, do: [", 1)
+	yaml = strings.Replace(yaml, `, on_failure: {log: "lost ${ERROR}"}`, "", 1)
+	yaml = strings.Replace(yaml, "when: {mqtt: play/+}, do: {log", "when: {mqtt: play/+}, mode: queued, log_level: off, do: {wait: 1ms}, on_failure: {log", 1)
+	r := start(t, yaml, withOutputs(t), func(o *Options) { o.Log = slog.New(informed{o.Log.Handler()}) })
+	r.public()
+	r.runRules()
+	counts := func(name string) (c rule.Counts, running int) {
+		r.do(func() {
+			for _, s := range r.agent.Status().Rules {
+				if s.Name == name {
+					c, running = s.Counts, len(s.Running)+s.Waiting
+				}
+			}
+		})
+		return c, running
+	}
+	asBridge(t, func() {
+		stream, c := dial(t, r), dial(t, r)
+		if _, err := stream.Bridge(); err != nil {
+			t.Error(err)
+			return
+		}
+		acknowledged := make(chan uint64)
+		go func() {
+			n := uint64(0)
+			for {
+				notice, err := stream.Next()
+				if err != nil || notice.Type == "publish" && c.Published(notice.Count, nil) != nil {
+					acknowledged <- n
+					return
+				}
+				if notice.Type == "publish" {
+					n++
+				}
+			}
+		}()
+		const sent = 200_000
+		for range sent / 1000 {
+			r.do(func() {
+				for range 1000 {
+					r.emit("chime", "N=1")
+				}
+			})
+		}
+		now, running := counts("chime")
+		for running > 0 {
+			now, running = counts("chime")
+		}
+		stream.Close()
+		if n := int(<-acknowledged); now.Fired+now.Dropped != sent || n+now.Failed != now.Fired {
+			t.Errorf("of %d, %d fired and %d were dropped; %d were published and %d failed", sent, now.Fired, now.Dropped, n, now.Failed)
+		}
+		const delivered = 20_000
+		more := dial(t, r)
+		for range delivered {
+			if err := more.Deliver(client.Message{Topic: "play/a", Payload: "x"}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if now, _ := counts("play"); now.Fired+now.Dropped != delivered {
+			t.Errorf("of %d messages, %d fired and %d were dropped", delivered, now.Fired, now.Dropped)
+		}
+	})
 }

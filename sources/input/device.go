@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +36,7 @@ type device struct {
 	dropping    bool     // events were lost: skip to the next SYN_REPORT
 	closed      bool
 	grab        grab
+	loose       loose
 	readers     []reader // of what it types
 	scans       scans
 	pass        *passer      // nil unless it is passed on
@@ -149,6 +151,7 @@ func (d *device) sync(r record) (afresh bool) {
 // refresh reads the device's state and emits what is not as it was known to
 // be. Of the codes in fresh nothing was known; their state is only noted.
 func (d *device) refresh(fresh *codes) {
+	d.release()
 	at := d.host.Loop.Now() // before the question: what comes next is later
 	ask := d.id.has
 	for i := range ask.axes {
@@ -198,9 +201,13 @@ func changed(received, was, is []byte) iter.Seq[uint16] {
 func perContact(code uint16) bool { return absMTSlot <= code && code < absMTToolYNext }
 
 func (d *device) press(r record) {
-	if !d.received.has(evKey, r.code) || r.value < 0 || r.value > 2 {
-		return
+	if d.received.has(evKey, r.code) && r.value >= 0 && r.value <= 2 && d.debounce(r) {
+		d.report(r)
 	}
+}
+
+// report takes over and emits what a key does.
+func (d *device) report(r record) {
 	if r.value < 2 {
 		setBit(d.levels.keys[:], r.code, r.value == 1)
 		d.write(r)
@@ -241,11 +248,14 @@ type duties struct {
 	everything    bool
 	pass          bool
 	takes         codes
+	debounce      time.Duration
 }
 
 // adopt makes the device serve a configuration: the one that it was opened
 // for, or the next.
 func (d *device) adopt(duty *duties) {
+	d.release()
+	d.loose.within = duty.debounce
 	old := d.wanted
 	left := old.without(&duty.wanted)
 	d.releaseKeys(left)
@@ -339,6 +349,7 @@ func (d *device) close() {
 	if d.closed {
 		return
 	}
+	d.release()
 	d.closed = true
 	for i := range d.readers {
 		d.discarded(&d.readers[i], "the device was closed")

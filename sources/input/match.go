@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"reflexd/config"
 	"reflexd/sources"
@@ -27,6 +28,8 @@ type Input struct {
 	Has                    []uint16 // keys that it must have
 	Grab                   Grab
 	Text                   *Text // what it types; nil if that is not read
+	// Debounce is how long a key must be up to count as released.
+	Debounce time.Duration
 
 	whole     bool // it was read without complaint
 	pass      string
@@ -48,6 +51,8 @@ func (in *Input) fields() []config.Field {
 		{Name: "uniq", Doc: "pattern for its serial number or Bluetooth address", Value: pattern(&in.Uniq)},
 		{Name: "path", Also: "device dev", Doc: "pattern for its node or a link to that, such as /dev/input/by-id/*-kbd", Value: pathPattern(&in.Path)},
 		{Name: "has", Doc: "keys that it must have", Value: config.OneOrMore(&in.Has, key)},
+		{Name: "debounce", Doc: "for keys that chatter: how long one must be up to count as released, such as 20ms; many keyboards debounce their keys themselves",
+			Value: config.Duration(&in.Debounce)},
 		{Name: "grab", Doc: "take all its events, so that no other program receives them: auto waits until no key is down, on does not",
 			Default: "off", Value: grabValue(&in.Grab)},
 		{Name: "pass", Doc: "with grab: pass on to other programs the keys, axes and switches that no rule and no text uses, through a virtual device like this one",

@@ -176,6 +176,7 @@ func (s *source) asked(n *node) duties {
 		names: names, wanted: s.plan.wanted(names), asked: s.plan.asked(names), grab: s.plan.grabOf(names),
 		texts: s.plan.typing(names), scans: s.plan.scansOf(names), everything: s.plan.Everything,
 		pass: s.plan.passes(names) && !s.plan.Everything && s.simulated == nil, takes: unionOf(s.plan.takes, names),
+		debounce: s.plan.debounceOf(names),
 	}
 }
 
