@@ -442,3 +442,26 @@ func TestKindsOfEvents(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// An edge that the board read after it had acted upon time that passed is replayed
+// after that, in a replay and in a test.
+func TestEdgeThatWasReadLate(t *testing.T) {
+	const yaml = "lines: {bell: {button: X}}\nrules: [{name: held, when: {line: bell, is: held, for: 1s, repeat: 1s}, do: {log: held}}]\n"
+	const late = `{"recording":1,"reflexd":"1.0","kernel":"Linux 6.1","time":100.0,"rules":["held"],"lines":{"bell":"off"}}
+{"type":"event","time":101.0,"kind":"line","name":"bell","state":"falling","source":"gpio:bell"}
+{"type":"event","time":102.0,"kind":"line","name":"bell","state":"held 1s","source":"gpio:bell","fields":{"HELD_MS":1000}}
+{"type":"event","time":103.0,"kind":"line","name":"bell","state":"held 1s","source":"gpio:bell","fields":{"HELD_MS":2000}}
+{"type":"event","time":102.5,"kind":"line","name":"bell","state":"rising","source":"gpio:bell"}
+`
+	r := read(t, late)
+	if got := order(replayed(t, r, yaml).Now); !slices.Equal(got, []string{"held", "held"}) {
+		t.Errorf("replayed: %v", got)
+	}
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := r.TestFile([]string{path}, "late"); err != nil || strings.Count(text, "{log: held}") != 2 {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

@@ -302,11 +302,14 @@ func (p *Replay) act(r *action.Run, step *action.Step) (action.Pending, error, b
 	return ending{r.Env.Loop.After(p.left(&all[0]), func() { r.Finish(err) })}, nil, true
 }
 
+// busy is how much later a busy board may begin an action than virtual time does.
+const busy = 500 * time.Millisecond
+
 // left returns how long an action takes that begins now: until it ended on the
 // board, if it began there a moment later than here, and else as long as there.
 func (p *Replay) left(n *client.Notice) time.Duration {
 	took, end := time.Duration(*n.Took), p.recording.at(n)
-	if late := end - took - p.sim.Now(); late > 0 && late < tolerance {
+	if late := end - took - p.sim.Now(); late > 0 && late < busy {
 		return end - p.sim.Now()
 	}
 	return took

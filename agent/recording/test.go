@@ -95,13 +95,15 @@ type testStep string
 // steps returns the events of r as steps, with the times between them, and what
 // cannot be one.
 func (r *Recording) steps() (steps []testStep, left []string) {
-	now := time.Duration(0)
+	// An edge that the board read late is a step after what it had come to before.
+	now, latest := time.Duration(0), time.Duration(0)
 	high := map[string]bool{} // whether a line is on when it is high
 	for i := range r.Notices {
 		n := &r.Notices[i]
 		if n.Type != "event" || r.at(n) < 0 {
 			continue
 		}
+		latest = max(latest, r.at(n))
 		s, why := stepOf(n)
 		if edge := n.State == "rising" || n.State == "falling"; n.Kind == "line" && edge {
 			rising := n.State == "rising"
@@ -119,9 +121,9 @@ func (r *Recording) steps() (steps []testStep, left []string) {
 		if why != "" {
 			continue
 		}
-		if d := r.at(n) - now; d > 0 {
+		if d := latest - now; d > 0 {
 			steps = append(steps, testStep("wait: "+d.String()))
-			now = r.at(n)
+			now = latest
 		}
 		steps = append(steps, s)
 	}
