@@ -116,7 +116,7 @@ pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew o
 docs: ## the documentation as a site, in build/_site (Debian's mkdocs, mkdocs-material and mkdocs-literate-nav)
 	@command -v mkdocs >/dev/null || { echo "make docs: apt-get install mkdocs mkdocs-material mkdocs-literate-nav"; exit 1; }
 	@rm -rf build/_site build/_docs && mkdir -p build/_docs
-	@git ls-files -co --exclude-standard -- '*.md' '*.go' '*.c' LICENSE docs examples packaging board/tables | \
+	@git ls-files -co --exclude-standard -- '*.md' '*.go' '*.c' 'bridge/testdata/*.json' LICENSE docs examples packaging board/tables | \
 		grep -v _test.go | tar -c -T - | tar -x -C build/_docs
 	mkdocs build --strict --quiet
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"reflexd/lab"
 )
@@ -20,14 +21,19 @@ func TestSelftest(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		b.module(t, "joined")
 		b.load(t, "joined")
-		report := b.shell(t, "reflexd selftest --yes JOINED0 JOINED1 2>/dev/null || true")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // on a busy host
+		defer cancel()
+		report, err := b.Shell(ctx, "reflexd selftest --yes JOINED0 JOINED1 2>/dev/null || true")
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Logf("\n%s", report)
 		for _, want := range []string{
 			`chips: .*joined \(5 lines\)`,
 			`joined: +JOINED0 \(joined:0\) drives, JOINED1 \(joined:1\) reads`,
 			`ok   wire      JOINED1 follows JOINED0`,
 			`ok   bias      pull-up high, pull-down low`,
-			`ok   latency   edge to output, 500 times: median [1-9]\d* µs, 99 % within [1-9]\d* µs, longest [1-9]\d* µs`,
+			`ok   latency   edge to output, [1-9]\d+ times: median [1-9]\d* µs, 99 % within [1-9]\d* µs, longest [1-9]\d* µs`,
 			`ok   debounce  20ms: of 11 changes, 1 ms apart, and a release 2 edges were reported|skip debounce  this machine was too busy`,
 			`counting  (every pulse up to [1-9]\d* a second|pulses were missed; at [1-9]\d* a second, [1-9]\d* of \d+)`,
 			`ok   on_exit   off: low, on: high, killed while it is on: high`,
