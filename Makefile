@@ -108,7 +108,7 @@ soak: lab build/arm64/reflexd build/armv6/reflexd ## an hour of everything that 
 
 bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd build/amd64/reflexd-mqtt ## latencies beside a minimal C program, into docs/performance.md; allocations per event (GROUP=board, host, interfaces, counters, fleet or scale: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
-	REFLEXD_BUILD=$(CURDIR)/build REFLEXD_BENCH_PAGE=docs/performance.md go run ./lab/bench $(GROUP)
+	REFLEXD_BUILD=$(CURDIR)/build REFLEXD_BENCH_PAGE=docs/performance.md REFLEXD_VERSION=$(VERSION) go run ./lab/bench $(GROUP)
 
 pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd

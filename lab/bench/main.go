@@ -10,7 +10,7 @@
 //
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on,
 // and with reflexd-mqtt for the host.
-// REFLEXD_BENCH_PAGE names the page whose tables it replaces.
+// REFLEXD_BENCH_PAGE names the page whose tables it replaces, REFLEXD_VERSION what is measured.
 package main
 
 import (
@@ -109,5 +109,5 @@ func bench(ctx context.Context, build, page string, names []string, out, progres
 	if page == "" {
 		return nil
 	}
-	return writePage(ctx, page, tables)
+	return writePage(page, os.Getenv("REFLEXD_VERSION"), tables)
 }

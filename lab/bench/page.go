@@ -5,31 +5,25 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
 	"time"
-
-	"reflexd/lab/image"
 )
 
 // A table of the page is between these lines; the first has its name.
 const tableBegin, tableEnd = "<!-- make bench: %s -->\n", "<!-- end -->\n"
 
-// writePage puts the tables, by their names, into the page in the file path. They get the date and the commit.
-func writePage(ctx context.Context, path string, tables map[string]string) error {
+// writePage puts the tables, by their names, into the page in the file path. They get the date and the version that was
+// measured.
+func writePage(path, version string, tables map[string]string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	commit, err := image.Command(ctx, "git", "rev-parse", "--short", "HEAD").Output()
-	if err != nil {
-		return fmt.Errorf("which commit is measured: %w", err)
-	}
 	page := string(text)
 	for name, table := range tables {
-		stamp := fmt.Sprintf("Measured on %s at commit %s.", time.Now().Format("2 January 2006"), strings.TrimSpace(string(commit)))
+		stamp := fmt.Sprintf("Measured on %s at commit %s.", time.Now().Format("2 January 2006"), version)
 		if page, err = replaceTable(page, name, stamp, table); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

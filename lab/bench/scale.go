@@ -121,8 +121,7 @@ func (k *scaledKind) measureAgent(pid int, notify *net.UnixConn) ([]float64, err
 			return nil, err
 		}
 	}
-	time.Sleep(500 * time.Millisecond)
-	event := cpuTime(pid) - before
+	event := awaitIdle(pid) - before
 	before = cpuTime(pid)
 	if err := errors.Join(unix.Kill(pid, unix.SIGHUP), awaitReady(notify)); err != nil {
 		return nil, err
@@ -141,6 +140,18 @@ func awaitReady(notify *net.UnixConn) error {
 		if err != nil || strings.Contains(string(buf[:n]), "READY=1") {
 			return err
 		}
+	}
+}
+
+// awaitIdle waits until the process has nothing to do for a second, and returns its CPU time until then.
+func awaitIdle(pid int) time.Duration {
+	for last := cpuTime(pid); ; {
+		time.Sleep(time.Second)
+		now := cpuTime(pid)
+		if now == last {
+			return now
+		}
+		last = now
 	}
 }
 
