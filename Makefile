@@ -106,9 +106,9 @@ soak: lab build/arm64/reflexd build/armv6/reflexd ## an hour of everything that 
 	REFLEXD_SOAK=$(or $(SOAK),1h) REFLEXD_MUTANTS=$(or $(MUTANTS),600) REFLEXD_SEED=$(SEED) REFLEXD_BUILD=$(CURDIR)/build \
 		go test -tags lab -count=1 -v -timeout 0 -run 'TestSoak|TestMountDamagedDrives' ./lab/trial
 
-bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd build/amd64/reflexd-mqtt ## latencies beside a minimal C program, allocations per event (GROUP=board, host, interfaces, counters or fleet: that alone)
+bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd build/amd64/reflexd-mqtt ## latencies beside a minimal C program, into docs/performance.md; allocations per event (GROUP=board, host, interfaces, counters, fleet or scale: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
-	REFLEXD_BUILD=$(CURDIR)/build go run ./lab/bench $(GROUP)
+	REFLEXD_BUILD=$(CURDIR)/build REFLEXD_BENCH_PAGE=docs/performance.md REFLEXD_VERSION=$(VERSION) go run ./lab/bench $(GROUP)
 
 pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd

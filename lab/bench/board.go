@@ -73,7 +73,7 @@ func (b *boardBench) measure(ctx context.Context) (printer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.startWide(ctx, all); err != nil {
+	if err := errors.Join(b.underConditions(ctx, pull, all), b.startWide(ctx, all)); err != nil {
 		return nil, err
 	}
 	idle, err := watchIdlers(ctx, b.place, b.Output, b.idlers(), b.progress)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestGroupsAreChosenByName(t *testing.T) {
-	for args, want := range map[string]string{"": "board host interfaces counters fleet", "interfaces": "interfaces", "interfaces board": "interfaces board"} {
+	for args, want := range map[string]string{"": "board host interfaces counters fleet scale", "interfaces": "interfaces", "interfaces board": "interfaces board"} {
 		chosen, err := chosen(strings.Fields(args))
 		var names []string
 		for _, g := range chosen {

@@ -10,6 +10,7 @@
 //
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on,
 // and with reflexd-mqtt for the host.
+// REFLEXD_BENCH_PAGE names the page whose tables it replaces, REFLEXD_VERSION what is measured.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +39,7 @@ func main() {
 		_ = runBridges(ctx, os.Args[2], os.Args[3])
 		return
 	}
-	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	if err := bench(ctx, os.Getenv("REFLEXD_BUILD"), os.Getenv("REFLEXD_BENCH_PAGE"), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -53,7 +55,7 @@ type group struct {
 type printer interface{ print(out io.Writer) }
 
 // groups lists them, in the order in which they are measured.
-var groups = []group{{"board", onBoard}, {"host", onHost}, {"interfaces", onInterfaces}, {"counters", onCounters}, {"fleet", onFleet}}
+var groups = []group{{"board", onBoard}, {"host", onHost}, {"interfaces", onInterfaces}, {"counters", onCounters}, {"fleet", onFleet}, {"scale", onScale}}
 
 // chosen returns the groups of those names, or all where there are no names.
 func chosen(names []string) ([]group, error) {
@@ -71,8 +73,8 @@ func chosen(names []string) ([]group, error) {
 	return found, nil
 }
 
-// bench measures and prints what came out.
-func bench(ctx context.Context, build string, names []string, out, progress io.Writer) (err error) {
+// bench measures and prints what came out, and writes it into the page, if there is one.
+func bench(ctx context.Context, build, page string, names []string, out, progress io.Writer) (err error) {
 	measured, err := chosen(names)
 	if err != nil {
 		return err
@@ -85,12 +87,27 @@ func bench(ctx context.Context, build string, names []string, out, progress io.W
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	tables := map[string]string{}
+	keep := func(name string, print func(io.Writer) error) error {
+		var text strings.Builder
+		err := print(io.MultiWriter(out, &text))
+		tables[name] = text.String()
+		return err
+	}
 	for _, g := range measured {
 		r, err := g.measure(ctx, build, dir, progress)
 		if err != nil {
 			return err
 		}
-		r.print(out)
+		if err := keep(g.name, func(w io.Writer) error { r.print(w); return nil }); err != nil {
+			return err
+		}
 	}
-	return printSizes(out, build)
+	if err := keep("size", func(w io.Writer) error { return printSizes(w, build) }); err != nil {
+		return err
+	}
+	if page == "" {
+		return nil
+	}
+	return writePage(page, os.Getenv("REFLEXD_VERSION"), tables)
 }

@@ -49,6 +49,33 @@ func takeTurns(ctx context.Context, p place, run runner, t triggers, progress io
 	return all, nil
 }
 
+// A condition is one under which edges are measured again.
+type condition struct {
+	name    string   // of what is measured, in the figures
+	options []string // of measure
+}
+
+var conditions = []condition{{"close", []string{"-t", "2000"}}, {"busy", []string{"-B"}}}
+
+// underConditions measures edges under each of the conditions; pull is the attribute by which the line is pulled.
+func (b *boardBench) underConditions(ctx context.Context, pull string, all figures) error {
+	const rounds = 3
+	for _, c := range conditions {
+		fmt.Fprintf(b.progress, "bench: board, edges, %s\n", c.name)
+		for range rounds {
+			for _, r := range rivals[:2] {
+				args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", b.file("condition.log"), "-o", pull}, c.options...)
+				f := figures{}
+				if err := f.measure(ctx, b.place, b.Output, r.name, append(args, r.args(b.place)...)); err != nil {
+					return err
+				}
+				all.merge(figures{c.name: f["output"]})
+			}
+		}
+	}
+	return nil
+}
+
 // measure runs one turn and adds what came out.
 func (f figures) measure(ctx context.Context, p place, run runner, name string, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, turnPatience)

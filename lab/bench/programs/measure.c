@@ -4,7 +4,7 @@
 // "NAME VALUE" on standard output.
 //
 //	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS]
-//	        [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
+//	        [-t MICROSECONDS] [-B] [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
 //
 //	start    nanoseconds from before the fork of AGENT until its READY=1 comes to $NOTIFY_SOCKET
 //	process  -b: from before the fork of PROGRAM to its first instruction; PROGRAM is stamp
@@ -22,8 +22,9 @@
 // gpio_value through perf_event_open(2): the line is AGENT's, so no one else can have its edges, and to poll its other
 // end would take the processor, of which there is one, from the one who is measured.
 //
-// We run under SCHED_IDLE, so that AGENT runs as soon as it is woken, as if the processor had had nothing to do. Events
-// come 10 to 14 ms apart, by chance, so that they fall on all phases of the kernel's tick and AGENT is idle again.
+// We run under SCHED_IDLE, so that AGENT runs as soon as it is woken, as if the processor had had nothing to do; with -B
+// we keep our ordinary priority. Events come 10 to 14 ms apart, by chance, so that they fall on all phases of the kernel's
+// tick and AGENT is idle again; -t sets another least distance.
 //
 // Every wait is bounded; what fails ends it all, with the end of LOG, where AGENT's output goes, on standard error.
 
@@ -52,7 +53,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 10000, GAP_US = 10000, JITTER_US = 4000 };
+enum { PATIENCE_MS = 10000 };
+
+static unsigned gap_us = 10000; // between two events, at least
 
 // address is where the agent tells how it is; it stays until the agent has ended.
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -331,7 +334,7 @@ static int warmup = 20, events = 100;
 static void series(const char *name, void (*cause)(int), int argument, uint64_t (*effect)(uint64_t))
 {
 	for (int i = -warmup; i < events; i++) {
-		pause_us(GAP_US + random() % JITTER_US);
+		pause_us(gap_us + random() % (gap_us * 2 / 5));
 		uint64_t begin = now();
 		cause(argument);
 		uint64_t end = effect(begin);
@@ -434,10 +437,12 @@ int main(int argc, char **argv)
 {
 	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL, *owner = NULL;
 	void (*cause)(int) = NULL;
-	int line = -1, number = 0, seconds = 0, argument = -1, passes = 0;
-	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgd:u:s:b:")) != -1;) {
+	int line = -1, number = 0, seconds = 0, argument = -1, passes = 0, ordinary = 0;
+	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgd:u:s:b:t:B")) != -1;) {
 		switch (option) {
 		case 'w': warmup = atoi(optarg); break;
+		case 't': gap_us = atoi(optarg); break;
+		case 'B': ordinary = 1; break;
 		case 'n': events = atoi(optarg); break;
 		case 'l': log_path = optarg; break;
 		case 'f': fifo_path = optarg; break;
@@ -480,7 +485,8 @@ int main(int argc, char **argv)
 		introduce(owner);
 	if (cause)
 		pause_us(500000); // until the agent has opened all that it waits for
-	give_way();
+	if (!ordinary)
+		give_way();
 	if (output) {
 		open_trace();
 		series("output", press, line, changed);
