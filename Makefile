@@ -46,7 +46,7 @@ test: lint unit layout cross lab-test ## everything that proves that it works
 unit layout lab-itself: export REFLEXD_TOOLS = all
 
 unit: tools ## unit tests, under the race detector; they try all fuzz seeds and examples too
-	go test -race ./...
+	go test -race -timeout 30m ./... # of which lab/fault takes most: each system call fails at each place
 	CGO_ENABLED=0 go test $(GCFLAGS) -run Alloc ./sources/... ./agent/... # as the program is built: little is inlined
 
 layout: tools ## the same tests as a 32-bit program, for the layouts of kernel structures

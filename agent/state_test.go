@@ -31,8 +31,9 @@ type change struct {
 func (r *rig) level(name string, changes ...change) {
 	r.t.Helper()
 	r.do(func() {
+		now := r.agent.loop.Now()
 		for _, c := range changes {
-			e := sources.Event{Time: r.agent.loop.Now() - c.ago, Topic: sources.Topic{Kind: "line", Name: name}, Source: "gpio:" + name,
+			e := sources.Event{Time: now - c.ago, Topic: sources.Topic{Kind: "line", Name: name}, Source: "gpio:" + name,
 				Press: c.press, Standing: sources.Begins, Fields: []sources.Field{{Name: "LINE", Value: sources.Text(name)}}}
 			switch c.press {
 			case sources.Down:
@@ -57,8 +58,7 @@ rules:
   - {name: released, when: {line: [door, tank, bell], is: released}, do: {log: "${LINE} held ${HELD_MS}"}}
   - {name: off, when: {line: [door, tank, bell], is: "off"}, do: {log: "${LINE} off ${SYNTHETIC:-}"}}`+barrier)
 	for _, line := range []string{"door", "tank"} {
-		r.level(line, change{sources.StartsOn, 2 * time.Second})
-		r.level(line, change{sources.Up, time.Second})
+		r.level(line, change{sources.StartsOn, 2 * time.Second}, change{sources.Up, time.Second})
 		r.expect(`msg="` + line + ` held 1000"`)
 		r.expect(`msg="` + line + ` off "`)
 	}

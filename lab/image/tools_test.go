@@ -57,6 +57,8 @@ var relays = map[string]string{
 	"lab/bench.compile":          "image.Command refuses what is not in Tools",
 	"bridge.TestLastWill":        "runs what was built",
 	"lab/bench.runHere":          "runs what was built",
+	"lab/fault.launch":           "runs what was built",
+	"lab/fault.launchBurst":      "runs what was built",
 	"lab/guest.start":            "runs on the board",
 	"lab/image.compileModules":   "image.Command refuses what is not in Tools",
 	"lab/image.FindTool":         "looks for Tools",

@@ -51,7 +51,7 @@ func (in *Input) fields() []config.Field {
 		{Name: "uniq", Doc: "pattern for its serial number or Bluetooth address", Value: pattern(&in.Uniq)},
 		{Name: "path", Also: "device dev", Doc: "pattern for its node or a link to that, such as /dev/input/by-id/*-kbd", Value: pathPattern(&in.Path)},
 		{Name: "has", Doc: "keys that it must have", Value: config.OneOrMore(&in.Has, key)},
-		{Name: "debounce", Doc: "for keys that chatter: how long one must be up to count as released, such as 20ms; many keyboards debounce their keys themselves",
+		{Name: "debounce", Doc: "for keys that chatter: how long one must be up to count as released",
 			Value: config.Duration(&in.Debounce)},
 		{Name: "grab", Doc: "take all its events, so that no other program receives them: auto waits until no key is down, on does not",
 			Default: "off", Value: grabValue(&in.Grab)},
