@@ -24,7 +24,7 @@ import (
 
 // basics are the programs that need no entry in Tools: they are in the essential packages, which every Debian has, or
 // in those of basicPackages.
-var basics = strings.Fields(`apt-cache apt-get bash blkid cat chmod chown chroot cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
+var basics = strings.Fields(`apt-cache apt-get bash blkid cat chmod chown chroot cp cut dirname dpkg dpkg-deb dpkg-query env expand false git grep
 	head id ls mkdir mkfifo mkswap partx rm sed seq sh sha256sum sleep sort stat tar true truncate xargs`)
 
 // basicPackages are on every machine without being essential: apt is on any Debian, and the README asks for git.
@@ -57,6 +57,10 @@ var relays = map[string]string{
 	"lab/bench.compile":          "image.Command refuses what is not in Tools",
 	"bridge.TestLastWill":        "runs what was built",
 	"lab/bench.runHere":          "runs what was built",
+	"lab/bench.startBridges":     "runs itself",
+	"lab/bench.oneBridge":        "runs what was built",
+	"lab/bench.measure":          "runs what was built",
+	"lab/install.TestImage":      "runs what was built",
 	"lab/fault.launch":           "runs what was built",
 	"lab/fault.launchBurst":      "runs what was built",
 	"lab/guest.start":            "runs on the board",

@@ -8,6 +8,7 @@ package install
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +53,8 @@ func TestImage(t *testing.T) {
 	if compile == nil {
 		t.Fatal(build)
 	}
-	c := exec.Command("sh", "-c", compile[1]+" -o "+root+"/reflexd "+compile[2])
+	script := fmt.Sprintf("%s -o %s/reflexd %s", compile[1], root, compile[2])
+	c := exec.Command("sh", "-c", script)
 	c.Dir = "../.."
 	run(t, c)
 	var environ []string
@@ -76,6 +78,7 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	rulesOfACustomer(t, root+work)
+	installed := "/reflexd" // in the image
 	for _, tc := range []struct{ arguments, want string }{
 		{"test", "1 test passed"},
 		{"check reflexd.yaml", "2 rules"},
@@ -84,8 +87,8 @@ func TestImage(t *testing.T) {
 		{"convert --to vcd fault.jsonl", "$timescale"},
 		{"schema tests", "json-schema.org"},
 	} {
-		c := exec.Command("/reflexd", strings.Fields(tc.arguments)...)
-		c.Path, c.Env, c.Dir = "/reflexd", environ, work
+		c := exec.Command(installed, strings.Fields(tc.arguments)...)
+		c.Path, c.Env, c.Dir = installed, environ, work
 		c.SysProcAttr = &unix.SysProcAttr{Chroot: root}
 		said, err := c.CombinedOutput()
 		if err != nil || !strings.Contains(string(said), tc.want) {
