@@ -26,7 +26,8 @@ import (
 const soakRules = `
 state_file: /tmp/soak.state
 lines:
-  button: {button: GPIO17}
+  # On a busy board the kernel's debouncing can miss a press, of which nobody learns.
+  button: {button: GPIO17, debounce: 0s}
   door: {contact: GPIO22}
   lamp: {output: GPIO27, on_exit: off}
   busy: {output: GPIO26}
@@ -171,28 +172,24 @@ func (s *soak) press() {
 	s.presses += n
 }
 
-// bounce is one press of a worn button. Where the board stands still in the
-// middle of it, some of its bounces are presses.
+// bounce is a press of a worn button, each bounce of which counts. Of pulls that
+// follow each other at once, the simulated chip reports some together.
 func (s *soak) bounce() {
 	if s.gone {
 		return
 	}
+	const apart = 5 * time.Millisecond
 	var pulls []lab.Pull
-	most := 1
 	for _, up := range []bool{false, true} {
-		for range 1 + s.r.IntN(5) {
-			pulls = append(pulls, lab.Pull{Offset: 17, Up: up}, lab.Pull{Offset: 17, Up: !up})
-			most++
+		bounces := s.r.IntN(5)
+		for range bounces {
+			pulls = append(pulls, lab.Pull{After: apart, Offset: 17, Up: up}, lab.Pull{After: apart, Offset: 17, Up: !up})
 		}
-		pulls = append(pulls, lab.Pull{Offset: 17, Up: up}, lab.Pull{After: 150 * time.Millisecond, Offset: 17, Up: up})
+		pulls = append(pulls, lab.Pull{After: apart, Offset: 17, Up: up}, lab.Pull{After: 150 * time.Millisecond, Offset: 17, Up: up})
+		s.presses += bounces
 	}
+	s.presses++
 	s.b.play(s.t, pulls)
-	s.await("button", "off")
-	before := s.presses
-	var err error
-	if s.presses, err = strconv.Atoi(s.get("presses")); err != nil || s.presses <= before || s.presses > before+most {
-		s.t.Errorf("%d presses, after %d and one that bounced %d times", s.presses, before, most)
-	}
 }
 
 func (s *soak) door() {
@@ -241,15 +238,27 @@ func (s *soak) moveChip() {
 		s.must(s.b.header.Remove(s.t.Context()))
 		return
 	}
-	s.must(s.b.header.Restore(s.t.Context()))
+	err := s.b.header.Restore(s.t.Context())
+	for range 5 { // gpio-sim may refuse a chip whose last life has not quite ended
+		if err == nil {
+			break
+		}
+		s.b.shell(s.t, "sleep 0.2")
+		err = s.b.header.Restore(s.t.Context())
+	}
+	s.must(err)
 	s.open = false
 	s.await("door", "off")
 	s.b.pull(s.t, 17, true) // nobody presses
 	s.await("button", "off")
 }
 
+// clients are killed while they read.
 func (s *soak) clients() {
-	s.try("reflexd watch --json & w=$!; reflexd status --json; reflexd why; kill -9 $w; reflexd status --follow & w=$!; reflexd rules; kill -9 $w")
+	const follow = "/usr/bin/reflexd %s --socket " // not the function: a shell around it would be killed
+	socket := s.a.dir + "/socket & w=$!; "
+	s.try(fmt.Sprintf(follow, "watch --json") + socket + "reflexd status --json; reflexd why; kill -9 $w; " +
+		fmt.Sprintf(follow, "status --follow") + socket + "reflexd rules; kill -9 $w")
 }
 
 // reload takes rules away and brings them back, with something to do in between.
@@ -347,17 +356,28 @@ func (s *soak) check() {
 	if _, err := s.b.Shell(s.t.Context(), "[ ! -e /tmp/soak.wrong ]"); err != nil {
 		s.t.Error("a broken configuration was taken")
 	}
-	// Threads and descriptors come one at a time and are kept, so that a leak
-	// shows as one for each round; the heap may be at any point between two
-	// collections, of which the first is at 4 MiB.
-	const more, memory = 4, 6 << 10
-	if is := s.holdings(); is.fds > s.level.fds+more || is.threads > s.level.threads+more || is.anon > s.level.anon+memory ||
-		is.children > 0 || is.mounts > s.level.mounts {
+	is := s.holdings()
+	for range 20 { // what the agent was given may take it a moment to return
+		if is.within(s.level) {
+			break
+		}
+		s.b.shell(s.t, "sleep 0.5")
+		is = s.holdings()
+	}
+	if !is.within(s.level) {
 		s.t.Errorf("it holds %+v, at first %+v", is, s.level)
 	}
 	if s.t.Failed() {
-		s.t.Log(s.a.verb("status"))
+		s.t.Log(s.a.verb("status"), s.b.shell(s.t, fmt.Sprintf("ls -l /proc/%d/fd", s.a.proc.PID)))
 	}
+}
+
+// within reports whether h is no more than level. Threads and descriptors come one
+// at a time and are kept, so that a leak shows as one for each round; the heap may
+// be at any point between two collections, of which the first is at 4 MiB.
+func (h holdings) within(level holdings) bool {
+	const more, memory = 4, 6 << 10
+	return h.fds <= level.fds+more && h.threads <= level.threads+more && h.anon <= level.anon+memory && h.children == 0 && h.mounts <= level.mounts
 }
 
 // holdings asks the kernel what the agent holds; memory is in KiB.
