@@ -52,3 +52,24 @@ func (b *board) shell(t *testing.T, script string) string {
 	}
 	return out
 }
+
+// A board lasts for many tests: a driver must come and go on it as often as they
+// like, also while a program still has its GPIO chip open.
+func TestDriversComeAndGo(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.shell(t, "modprobe -a w1_therm industrialio")
+	for _, name := range drivers {
+		path := b.module(t, name)
+		b.shell(t, "for i in $(seq 20); do insmod "+path+" && rmmod "+name+" || exit 1; done")
+	}
+	b.shell(t, `for i in $(seq 20); do
+	insmod `+driverPath("joined")+` || exit 1
+	reflexd lines | grep -q JOINED4 || exit 1
+	chip=$(ls -d /sys/devices/platform/joined/gpiochip*)
+	exec 3</dev/${chip##*/} # until the next has come
+	rmmod joined || exit 1
+done`)
+	if log := b.Console(); strings.Contains(log, "Oops") {
+		t.Errorf("the kernel complains:\n%s", log)
+	}
+}

@@ -5,6 +5,10 @@
  * by a wire, as are JOINED2 and JOINED3: what one drives, the other reads, with
  * interrupts and bias. A line that nothing drives or pulls is low. JOINED4 is
  * joined to nothing.
+ *
+ * The lines have their names from a property of the device: a kernel of 6.1 that
+ * is given them in gpio_chip.names looks for each among all chips there are, and
+ * falls over one that has gone while a program still has it open.
  */
 
 #include <linux/bitops.h>
@@ -12,6 +16,7 @@
 #include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/property.h>
 
 #define LINES 5
 
@@ -167,7 +172,6 @@ static struct gpio_chip chip = {
 	.owner = THIS_MODULE,
 	.base = -1,
 	.ngpio = LINES,
-	.names = names,
 	.get_direction = direction,
 	.direction_input = input,
 	.direction_output = output,
@@ -176,11 +180,22 @@ static struct gpio_chip chip = {
 	.set_config = config,
 };
 
+static const struct property_entry properties[] = {
+	PROPERTY_ENTRY_STRING_ARRAY("gpio-line-names", names),
+	{ }
+};
+
+static const struct platform_device_info info = {
+	.name = "joined",
+	.id = PLATFORM_DEVID_NONE,
+	.properties = properties,
+};
+
 static int __init joined_init(void)
 {
 	int err;
 
-	device = platform_device_register_simple("joined", PLATFORM_DEVID_NONE, NULL, 0);
+	device = platform_device_register_full(&info);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	init_irq_work(&interrupt, interrupted);
