@@ -73,17 +73,16 @@ func TestStubbornDescendantIsKilled(t *testing.T) {
 	lines := 0
 	c, result := r.start(Spec{
 		Argv:      sh(`sh -c 'trap "" TERM; while :; do echo on; sleep 0.1; done' & wait`),
-		KillAfter: time.Second,
+		KillAfter: 3 * time.Second,
 		Output:    func([]byte) { lines++ },
 	})
 	r.until("it runs", func() bool { return lines > 0 })
-	r.do(c.Stop)
+	var then int
+	r.do(func() { c.Stop(); then = lines })
 	res := r.await(result)
 	if !res.Stopped || res.Signal != unix.SIGTERM || res.Failure().Error() != "stopped" {
 		t.Errorf("got %+v", res)
 	}
-	var then int
-	r.do(func() { then = lines })
 	r.until("it has ignored SIGTERM", func() bool { return lines > then+1 })
 	r.untilNothingIsLeft()
 	r.until("the group is dead", func() bool { return !groupIsThere(t, res.Pid) })
