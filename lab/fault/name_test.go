@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build amd64
+//go:build lab && amd64
 
 package fault
 
@@ -14,7 +14,7 @@ import (
 // Whoever looks for the agent by its name finds one process, while programs start too.
 func TestNameOfANewProcess(t *testing.T) {
 	names := map[string]bool{}
-	a := launch(t, nil)
+	a := newHost(t).launch(t, nil)
 	a.mu.Lock()
 	a.watch = func(c *Call) {
 		if !c.own && c.Kind.Name == "execve" {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,7 @@ type code struct {
 	pctab  uint64 // offsets in raw
 	funcs  uint64
 	quanta uint64 // the least length of an instruction
+	mu     sync.Mutex
 	known  map[uint64]frame
 }
 
@@ -36,6 +38,30 @@ type frame struct {
 	name  string // of the function
 	line  int
 	ok    bool
+}
+
+// codes has what was read, by the program's path: traps of the same program share it.
+var codes struct {
+	sync.Mutex
+	known map[string]*code
+}
+
+// codeOf returns what the tables of a program say, which must not change.
+func codeOf(path string) (*code, error) {
+	codes.Lock()
+	defer codes.Unlock()
+	if c := codes.known[path]; c != nil {
+		return c, nil
+	}
+	c, err := readCode(path)
+	if err != nil {
+		return nil, err
+	}
+	if codes.known == nil {
+		codes.known = map[string]*code{}
+	}
+	codes.known[path] = c
+	return c, nil
 }
 
 func readCode(path string) (*code, error) {
@@ -67,6 +93,8 @@ func readCode(path string) (*code, error) {
 
 // at returns what is known of the instruction at pc.
 func (c *code) at(pc uint64) frame {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	f, ok := c.known[pc]
 	if ok {
 		return f

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build amd64
+//go:build lab && amd64
 
 package fault
 
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -77,27 +78,80 @@ rules:
   - {name: pipe, when: {file: pipe, is: readable}, do: {log: "did pipe ${TEXT}."}}
   - {name: plain, when: {file: plain, is: changed}, do: {log: "did plain ${TEXT}."}}
   - {name: netlink, when: {netlink: user}, do: {log: "did netlink ${TEXT}."}}
-  - {name: uevent, when: {uevent: {ACTION: change, SUBSYSTEM: mem}}, do: {log: "did uevent ${SYNTH_ARG_T}."}}
+  - {name: uevent, when: {uevent: {ACTION: change, SUBSYSTEM: net}}, do: {log: "did uevent ${SYNTH_ARG_T}."}}
   - {name: link, when: {link: lo, is: [up, down]}, do: {log: "did link ${STATE}."}}
   - {name: program, when: {event: run}, do: {run: [echo, "did program ${T}."]}}
   - {name: var, when: {event: keep}, do: {var: {kept: "${T}"}}}
 `
 
 // patience is how long a test waits for what must come. It bounds a failure and measures nothing.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // clientPatience is how long a client waits: it gets no answer while calls fail again and again.
 const clientPatience = 3 * time.Second
 
+// host is where agents of one test run, one after the other: a network of its own, so that neither other tests nor other
+// programs of the machine take part in what happens there.
+type host struct {
+	uevents *os.File // has the kernel send one of lo, which nobody in another network receives
+	up      bool     // lo is
+}
+
+// newHost puts the test, which does everything in this goroutine from now on, into a network of its own.
+func newHost(t *testing.T) *host {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may make networks")
+	}
+	runtime.LockOSThread() // for good: the thread ends with the goroutine
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal("make a network: ", err)
+	}
+	return &host{uevents: openUevents(t)}
+}
+
+// openUevents opens the file by which this network's lo reports what is written.
+func openUevents(t *testing.T) *os.File {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("sysfs", dir, "sysfs", 0, ""); err != nil {
+		t.Fatal("mount sysfs: ", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "class/net/lo/uevent"), os.O_WRONLY, 0)
+	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+		t.Fatal("unmount sysfs: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// ueventsSoFar returns how many uevents the kernel has numbered, for all networks.
+func ueventsSoFar(t *testing.T) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/sys/kernel/uevent_seqnum")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &n)
+	}
+	if err != nil {
+		t.Error("how many uevents there were: ", err)
+	}
+	return n
+}
+
 // agent is a running agent.
 type agent struct {
+	*host
 	t    *testing.T
 	dir  string
 	trap *Trap
 	pid  int
 
 	waiting sync.Once
-	over    chan struct{} // closed when it has ended
+	logged  chan struct{} // closed when its log has been read to the end
+	over    chan struct{} // closed when it has ended, and logged is
 	end     error
 
 	mu    sync.Mutex
@@ -135,13 +189,13 @@ func (f *fault) String() string {
 func (a *agent) path(name string) string { return filepath.Join(a.dir, name) }
 
 // launch starts an agent.
-func launch(t *testing.T, f *fault) *agent {
+func (h *host) launch(t *testing.T, f *fault) *agent {
 	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &agent{t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, over: make(chan struct{})}
+	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, logged: make(chan struct{}), over: make(chan struct{})}
 	a.more = sync.NewCond(&a.mu)
 	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(configuration, "DIR", a.dir)} {
 		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
@@ -182,12 +236,14 @@ func (a *agent) decide(c *Call) Verdict {
 	site := c.Kind.Name + "\n" + c.Place
 	if a.counts[site]++; a.counts[site] == 1 {
 		a.seen = append(a.seen, site)
+		a.more.Broadcast()
 		if a.trap != nil && a.trap.CanShorten(c) {
 			a.counts["short\n"+site]++
 		}
 	}
 	if f := a.fault; f != nil && (f.lasting || !f.struck) && f.site == site {
 		f.struck = true
+		a.more.Broadcast()
 		return f.Verdict
 	}
 	return Verdict{}
@@ -206,9 +262,11 @@ func (a *agent) collect(log *os.File) {
 	a.dead = true
 	a.more.Broadcast()
 	a.mu.Unlock()
+	close(a.logged)
 }
 
-// await waits until ok, which is called with the lines since from, returns true, the agent ends, or time is over.
+// await waits until ok, which is called with the lines since from and with mu locked, returns true, the agent ends, or
+// time is over.
 func (a *agent) await(from int, within time.Duration, ok func(lines []string) bool) bool {
 	late := false
 	timer := time.AfterFunc(within, func() {
@@ -251,26 +309,29 @@ type stimulus struct {
 	name string
 	do   func(a *agent, n int) error
 	want string // with %d for the number of the round
+	// lasts says that what was done is a state: who sees that of a later round only has lost nothing.
+	lasts bool
 }
 
 var stimuli = []stimulus{
-	{"emit", func(a *agent, n int) error { return a.ask("emit", "go", n) }, "did emit %d."},
-	{"signal", func(a *agent, n int) error { return sigqueue(a.pid, 34+5, n) }, "did signal %d."},
-	{"pipe", func(a *agent, n int) error { return writeTo(a.path("pipe"), fmt.Sprintf("%d\n", n)) }, "did pipe %d."},
-	{"plain", func(a *agent, n int) error { return os.WriteFile(a.path("plain"), fmt.Append(nil, n), 0o600) }, "did plain %d."},
-	{"netlink", func(_ *agent, n int) error { return multicast(fmt.Sprint(n)) }, "did netlink %d."},
-	{"uevent", func(_ *agent, n int) error {
-		return writeTo("/sys/class/mem/null/uevent", fmt.Sprintf("change 0aaaaaaa-0000-0000-0000-000000000001 T=%d", n))
-	}, "did uevent %d."},
-	{"link", func(_ *agent, n int) error { return setLoopback(n%2 == 1) }, "did link"},
-	{"run", func(a *agent, n int) error { return a.ask("emit", "run", n) }, "did program %d."},
-	{"keep", func(a *agent, n int) error { return a.ask("emit", "keep", n) }, ""},
+	{"emit", func(a *agent, n int) error { return a.ask("emit", "go", n) }, "did emit %d.", false},
+	{"signal", func(a *agent, n int) error { return sigqueue(a.pid, 34+5, n) }, "did signal %d.", false},
+	{"pipe", func(a *agent, n int) error { return writeTo(a.path("pipe"), fmt.Sprintf("%d\n", n)) }, "did pipe %d.", false},
+	{"plain", func(a *agent, n int) error { return os.WriteFile(a.path("plain"), fmt.Append(nil, n), 0o600) }, "did plain %d.", true},
+	{"netlink", func(_ *agent, n int) error { return multicast(fmt.Sprint(n)) }, "did netlink %d.", false},
+	{"uevent", func(a *agent, n int) error {
+		_, err := fmt.Fprintf(a.uevents, "change 0aaaaaaa-0000-0000-0000-000000000001 T=%d", n)
+		return err
+	}, "did uevent %d.", false},
+	{"link", func(a *agent, _ int) error { a.up = !a.up; return setLoopback(a.up) }, "did link", false},
+	{"run", func(a *agent, n int) error { return a.ask("emit", "run", n) }, "did program %d.", false},
+	{"keep", func(a *agent, n int) error { return a.ask("emit", "keep", n) }, "", false},
 	{"reload", func(a *agent, n int) error {
 		return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, clientPatience)
-	}, "msg=reloaded"},
+	}, "msg=reloaded", false},
 	{"status", func(a *agent, n int) error {
 		return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience)
-	}, ""},
+	}, "", false},
 }
 
 func (a *agent) ask(verb, name string, n int) error {
@@ -352,7 +413,7 @@ func (a *agent) begin() *round {
 	r.from = len(a.lines)
 	a.mu.Unlock()
 	for _, s := range stimuli {
-		r.wanted[s.name] = strings.Replace(s.want, "%d", fmt.Sprint(r.number), 1)
+		r.wanted[s.name] = s.want
 		if err := s.do(a, r.number); err != nil {
 			r.answer = fmt.Sprintf("%s: %v", s.name, err)
 			r.wanted[s.name] = "never"
@@ -361,13 +422,21 @@ func (a *agent) begin() *round {
 	return r
 }
 
-// settle waits until the agent has handled everything, or logs nothing any more.
-func (a *agent) settle(r *round) {
-	const lull = 500 * time.Millisecond
+// settle waits until the agent has handled everything of a round, or logs nothing any more. That it takes long to is no
+// harm: whoever waits for more begins another round.
+func (a *agent) settle(rounds ...*round) bool {
+	const lull = 100 * time.Millisecond
+	from := rounds[0].from
+	done := func([]string) bool {
+		return slices.ContainsFunc(rounds, func(r *round) bool { return a.lacks(r) == nil })
+	}
 	for n := -1; ; {
-		lines := len(a.since(r.from))
-		if lines == n || a.await(r.from, lull, func([]string) bool { return a.lacks(r) == nil }) || a.isDead() {
-			return
+		lines := len(a.since(from))
+		if a.await(from, lull, done) {
+			return true
+		}
+		if lines == n || a.isDead() {
+			return false
 		}
 		n = lines
 	}
@@ -382,7 +451,15 @@ func (a *agent) missing(r *round) []string {
 
 func (a *agent) lacks(r *round) (missing []string) {
 	for _, s := range stimuli {
-		if want := r.wanted[s.name]; want != "" && !contains(a.lines[r.from:], want) {
+		want, last := r.wanted[s.name], r.number
+		if s.lasts {
+			last = a.round
+		}
+		seen := want == ""
+		for n := r.number; n <= last && !seen; n++ {
+			seen = contains(a.lines[r.from:], strings.Replace(want, "%d", fmt.Sprint(n), 1))
+		}
+		if !seen {
 			missing = append(missing, s.name)
 		}
 	}
@@ -411,21 +488,6 @@ func unusual(lines []string) string {
 	return ""
 }
 
-// cpu returns the time that the process has computed.
-func (a *agent) cpu() time.Duration {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.pid))
-	_, after, _ := strings.Cut(string(text), ") ")
-	f := strings.Fields(after)
-	if len(f) < 13 {
-		return 0
-	}
-	var user, system int
-	fmt.Sscan(f[11], &user)
-	fmt.Sscan(f[12], &system)
-	const tick = 10 * time.Millisecond
-	return time.Duration(user+system) * tick
-}
-
 // stop has the agent end, and waits for that.
 func (a *agent) stop() error {
 	_ = a.trap.Cmd.Process.Signal(unix.SIGTERM)
@@ -443,6 +505,7 @@ func (a *agent) wait() error {
 	a.waiting.Do(func() {
 		go func() {
 			a.end = a.trap.Wait()
+			<-a.logged
 			close(a.over)
 		}()
 	})

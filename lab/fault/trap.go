@@ -119,7 +119,7 @@ type Trap struct {
 // Start starts a program, which was made by Go and has its symbols, whose calls decide is asked about, one after the
 // other. extra are its further arguments.
 func Start(cmd *exec.Cmd, decide func(*Call) Verdict) (*Trap, error) {
-	code, err := readCode(cmd.Path)
+	code, err := codeOf(cmd.Path)
 	if err != nil {
 		return nil, err
 	}
