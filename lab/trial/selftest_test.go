@@ -145,7 +145,8 @@ func TestSelftestInterrupted(t *testing.T) {
 	if left := b.shell(t, "for i in $(seq 50); do pgrep -f reflexd-selftest >/dev/null || break; sleep 0.1; done; pgrep -f reflexd-selftest; ls -d /tmp/reflexd-selftest-* 2>/dev/null || true"); left != "" {
 		t.Errorf("left:\n%s", left)
 	}
-	if holder := b.shell(t, "reflexd lines GPIO22"); strings.Contains(holder, "reflexd") {
+	const released = "for i in $(seq 50); do reflexd lines GPIO22 | grep -q reflexd || break; sleep 0.1; done; reflexd lines GPIO22"
+	if holder := b.shell(t, released); strings.Contains(holder, "reflexd") {
 		t.Errorf("the line is still held:\n%s", holder)
 	}
 }

@@ -67,6 +67,7 @@ type soak struct {
 	open            bool
 	stick, keyboard bool
 	gone            bool // the chip
+	lives           int  // that it has had
 	level           holdings
 }
 
@@ -230,23 +231,23 @@ func (s *soak) typing() {
 	}
 }
 
+// mostLives is how often the chip may go while lines of it are requested: Linux 6.1
+// does not give its 54 numbers back then, of 512 that there are.
+const mostLives = 6
+
 // moveChip takes the header away or brings it back: its lines are pulled down
 // then.
 func (s *soak) moveChip() {
+	if s.lives == mostLives && !s.gone {
+		return
+	}
 	s.gone = !s.gone
 	if s.gone {
 		s.must(s.b.header.Remove(s.t.Context()))
 		return
 	}
-	err := s.b.header.Restore(s.t.Context())
-	for range 5 { // gpio-sim may refuse a chip whose last life has not quite ended
-		if err == nil {
-			break
-		}
-		s.b.shell(s.t, "sleep 0.2")
-		err = s.b.header.Restore(s.t.Context())
-	}
-	s.must(err)
+	s.lives++
+	s.must(s.b.header.Restore(s.t.Context()))
 	s.open = false
 	s.await("door", "off")
 	s.b.pull(s.t, 17, true) // nobody presses
