@@ -297,9 +297,6 @@ func TestBrokerAwayAndBack(t *testing.T) {
 // A broker that is frozen is noticed, and its last will is there if the bridge
 // is killed.
 func TestFrozenBroker(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for the keep alive")
-	}
 	m := startBroker(t, "allow_anonymous true")
 	r := start(t, plainMQTT(m, ""))
 	r.connected()

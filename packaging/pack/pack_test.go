@@ -90,9 +90,6 @@ func files(t *testing.T, dir string) map[string][]byte {
 
 // TestPackages makes the packages twice, in two folders and from files of different times.
 func TestPackages(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the program twice")
-	}
 	first, second := packed(t, time.Unix(1e9, 0)), packed(t, time.Now())
 	made, again := files(t, first), files(t, second)
 	const deb = "reflexd_1.2.3-1_armhf.deb"
