@@ -56,13 +56,13 @@ func TestKernelEvent(t *testing.T) {
 			emit(e)
 		}
 	})
-	before := r.loop.Now()
+	before := r.now()
 	causeEvent(t, "change "+uuid(t)+" LUCK=777")
 	causeEvent(t, "remove "+uuid(t))
 	r.Await("event", func() bool { return len(r.heard) >= 3 })
 	r.expect("0 change "+nullDevice, "0 remove "+nullDevice, "1 remove "+nullDevice)
 	want := sources.Topic{Kind: "uevent", Name: "mem", State: "change"}
-	if got.Topic != want || got.Source != "uevent" || got.Time < before || got.Time > r.loop.Now() {
+	if got.Topic != want || got.Source != "uevent" || got.Time < before || got.Time > r.now() {
 		t.Errorf("event is %+v", got)
 	}
 	for name, want := range map[string]string{"DEVNAME": "/dev/null", "ACTION": "change", "DEVPATH": nullDevice, "SUBSYSTEM": "mem", "MAJOR": "1", "MINOR": "3"} {

@@ -94,6 +94,12 @@ type rig struct {
 	turnMost int // the most events in one turn
 }
 
+// now is the time of the loop, whose clock belongs to its thread.
+func (r *rig) now() (t time.Duration) {
+	r.Do(func() { t = r.loop.Now() })
+	return t
+}
+
 func newRig(t testing.TB, sys string, buffer int) *rig {
 	t.Helper()
 	stand, l := looptest.New(t)
