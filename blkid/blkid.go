@@ -11,6 +11,7 @@
 package blkid
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -101,7 +102,7 @@ const (
 )
 
 // Probe reads the superblocks of r, which is size bytes long. Its error is
-// that of a read, with the offset, or says that several types of content lay
+// that of a read, with the offset, or ErrAmbivalent: several types of content lay
 // claim to the device, so that mounting it as either could destroy it.
 func Probe(r io.ReaderAt, size int64) (Content, error) {
 	if size <= tooSmall {
@@ -153,12 +154,14 @@ func (d *disk) superblock() (Content, error) {
 	return found[0], nil
 }
 
-// ambivalent complains of several contents on one device.
+// ErrAmbivalent is why a device with several types of content has none.
+var ErrAmbivalent = errors.New("ambivalent content")
+
 func ambivalent(found []Content) error {
 	types := make([]string, len(found))
 	for i, content := range found {
 		types[i] = content.Type
 	}
-	return fmt.Errorf("ambivalent content: it has the signatures of %s (wipefs removes those that do not belong)",
-		strings.Join(types, " and "))
+	return fmt.Errorf("%w: it has the signatures of %s (wipefs removes those that do not belong)",
+		ErrAmbivalent, strings.Join(types, " and "))
 }

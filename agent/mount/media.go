@@ -5,6 +5,7 @@
 package mount
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -84,10 +85,14 @@ func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
 			return true, nil
 		}
 		content, err := blkid.Probe(io.NewSectionReader(uncached(fd), start, size), size)
-		if err != nil {
+		switch {
+		// It was not when it was mounted: what is mounted has written its superblock
+		// to the new medium before anybody compared them.
+		case errors.Is(err, blkid.ErrAmbivalent):
+			return true, nil
+		case err != nil:
 			return false, err
-		}
-		if content.Type != h.fstype || content.UUID != h.uuid {
+		case content.Type != h.fstype || content.UUID != h.uuid:
 			return true, nil
 		}
 	}

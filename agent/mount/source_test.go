@@ -376,6 +376,32 @@ func TestSwappedMediumThatIsNotReadableYet(t *testing.T) {
 	sane(t, dir)
 }
 
+// Before anybody compares the new medium, the kernel has written to it what
+// belongs to the old one.
+func TestSwappedMediumThatWasWrittenTo(t *testing.T) {
+	dir := t.TempDir()
+	d := newStick(t, dir)
+	first := ext4(t, "FIRST")
+	d.insert(first, false)
+	r := start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
+	r.expect("mounted "+d.name, "/media/FIRST")
+
+	const from, size = 1024, 1024 // the superblock
+	old, err := os.ReadFile(first)
+	second, errSecond := os.ReadFile(image(t, "/usr/sbin/mkfs.vfat", "-n", "SECOND"))
+	if err := errors.Join(err, errSecond); err != nil {
+		t.Fatal(err)
+	}
+	copy(second[from:], old[from:from+size])
+	if err := os.WriteFile(first, second, 0); err != nil { // the device's content, below its cache
+		t.Fatal(err)
+	}
+	r.changeMedium(d)
+	r.expect("yanked "+d.name, "/media/FIRST")
+	r.expect("failed "+d.name, "ambivalent content")
+	sane(t, dir)
+}
+
 // A card is changed faster than anyone can see that there was none.
 func TestMediumSwappedWhileMounted(t *testing.T) {
 	dir := t.TempDir()

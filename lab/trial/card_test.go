@@ -66,12 +66,20 @@ func TestMountCardsOfAReader(t *testing.T) {
 	b.insert(t, volume(t, true, lab.Volume{Type: "ext4", Label: "TWO"}))
 	a.expect("mount /media/TWO mounted /dev/sda1 ext4 TWO ro=0 usb")
 
-	// Faster than the kernel asks, so that it sees no empty slot.
+	// Faster than the kernel asks, so that it sees no empty slot. What is still to
+	// be written to the old card would go to the new one until it has asked.
+	written := func() {
+		if _, err := b.Shell(t.Context(), "sync"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written()
 	b.pullCard(t)
 	b.insert(t, volume(t, true, lab.Volume{Type: "vfat", Label: "THREE"}))
 	a.expect("mount /media/TWO yanked")
 	a.expect("mount /media/THREE mounted /dev/sd[a-z]1 vfat THREE ro=0 usb")
 	three := a.expect("is THREE ")
+	written()
 	b.pullCard(t)
 	b.insert(t, volume(t, true, lab.Volume{Type: "vfat", Label: "FOUR"}))
 	a.expect("mount /media/THREE yanked")
