@@ -22,6 +22,7 @@ import (
 type phase struct {
 	sites []string
 	short map[string]bool // whose calls can do less than they were asked to
+	again map[string]bool // whose calls can say that there is nothing yet
 }
 
 // learn has an agent live undisturbed, and returns its phases: the start, its work, the end.
@@ -66,9 +67,9 @@ func learn(t *testing.T) (phases [3]phase) {
 func (a *agent) take() phase {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := phase{sites: slices.Clone(a.seen), short: map[string]bool{}}
+	p := phase{sites: slices.Clone(a.seen), short: map[string]bool{}, again: map[string]bool{}}
 	for _, s := range p.sites {
-		p.short[s] = a.counts["short\n"+s] > 0
+		p.short[s], p.again[s] = a.counts["short\n"+s] > 0, a.counts["again\n"+s] > 0
 	}
 	a.seen = nil
 	clear(a.counts)
@@ -84,7 +85,7 @@ func (p *phase) faults(lasting bool) []*fault {
 		k := &Kinds[slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == name })]
 		lasts := false
 		for j, e := range k.Errors {
-			if !everyFault && e != unix.EINTR && j != i%len(k.Errors) {
+			if !everyFault && e != unix.EINTR && j != i%len(k.Errors) || e == unix.EAGAIN && !p.again[site] {
 				continue
 			}
 			all = append(all, &fault{site: site, Verdict: Verdict{Errno: e}})
@@ -276,7 +277,7 @@ func each(t *testing.T, all []*fault, with func(*testing.T, *host) attempt) {
 func (h *host) startWith(t *testing.T, f *fault) error {
 	a := h.launch(t, f)
 	defer a.kill()
-	if !a.started(patience) {
+	if !a.begun(patience) {
 		switch err := a.wait(); {
 		case err == errHangs:
 			return fmt.Errorf("it neither starts nor ends:\n%s", a.log(0))

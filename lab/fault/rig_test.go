@@ -237,11 +237,14 @@ func (a *agent) decide(c *Call) Verdict {
 	if a.counts[site]++; a.counts[site] == 1 {
 		a.seen = append(a.seen, site)
 		a.more.Broadcast()
-		if a.trap != nil && a.trap.CanShorten(c) {
+		if c.CanShorten() {
 			a.counts["short\n"+site]++
 		}
+		if c.CanFail(unix.EAGAIN) {
+			a.counts["again\n"+site]++
+		}
 	}
-	if f := a.fault; f != nil && (f.lasting || !f.struck) && f.site == site {
+	if f := a.fault; f != nil && (f.lasting || !f.struck) && f.site == site && c.CanFail(f.Errno) {
 		f.struck = true
 		a.more.Broadcast()
 		return f.Verdict
@@ -293,6 +296,18 @@ func (a *agent) log(from int) string { return strings.Join(a.since(from), "\n") 
 
 func (a *agent) started(within time.Duration) bool {
 	return a.await(0, within, func(lines []string) bool { return contains(lines, " msg=started ") })
+}
+
+// begun is started for an agent one of whose calls fails: that may be the one that writes this line, so the agent is
+// asked, too.
+func (a *agent) begun(within time.Duration) bool {
+	const lull = 100 * time.Millisecond
+	for end := time.Now().Add(within); time.Now().Before(end) && !a.isDead(); {
+		if a.started(lull) || client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func contains(lines []string, text string) bool {

@@ -271,16 +271,28 @@ func (t *Trap) isThread(tid int) bool {
 }
 
 // CanShorten reports whether the call reads or writes more than a byte of what has no records: a file, pipe or terminal.
-func (t *Trap) CanShorten(c *Call) bool {
+func (c *Call) CanShorten() bool {
 	if !c.Kind.Short || !c.own || c.args[2] < 2 {
 		return false
 	}
-	var st unix.Stat_t
-	if unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", t.Cmd.Process.Pid, c.args[0]), &st) != nil {
-		return false
-	}
-	kind := st.Mode & unix.S_IFMT
+	kind := c.fileType()
 	return kind == unix.S_IFREG || kind == unix.S_IFIFO
+}
+
+// CanFail reports whether the kernel may return that error. What is in a regular file, of /proc and /sys too, is there:
+// nobody is asked to come again, and the Go runtime would wait for ever for the word that there is something now.
+func (c *Call) CanFail(errno unix.Errno) bool {
+	moves := c.Kind.Short // the calls whose first argument is a descriptor that they read or write
+	return errno != unix.EAGAIN || !moves || c.fileType() != unix.S_IFREG
+}
+
+// fileType returns the S_IFMT bits of the descriptor that is the first argument, 0 if there is no such.
+func (c *Call) fileType() uint32 {
+	var st unix.Stat_t
+	if unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", c.tid, c.args[0]), &st) != nil {
+		return 0
+	}
+	return st.Mode & unix.S_IFMT
 }
 
 // short does what the call asks for, but less of it.
