@@ -292,6 +292,7 @@ func (a *Agent) summary(_ control.Request, reply func(any, error)) {
 	a.encode("summary", func() any {
 		s := client.Summary{Version: a.opts.Version, Uptime: (a.loop.Now() - a.started).Seconds(), Events: a.events, Reloads: a.reloads,
 			Rules: map[string]int{}, Losses: maps.Clone(a.losses)}
+		s.Broker, s.Reason = a.bridge.Broker()
 		for _, r := range a.config.Rules {
 			s.Rules[r.Name], _ = a.runner.Firings(r)
 			if !a.runner.Enabled(r) {

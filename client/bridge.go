@@ -70,7 +70,9 @@ type Summary struct {
 	Uptime  float64        `json:"uptime"` // seconds
 	Events  uint64         `json:"events"`
 	Reloads int            `json:"reloads"`
-	Rules   map[string]int `json:"rules"` // how often each fired
+	Rules   map[string]int `json:"rules"`            // how often each fired
+	Broker  string         `json:"broker"`           // connected or disconnected, as the bridge reported it last
+	Reason  string         `json:"reason,omitempty"` // why it is disconnected
 
 	Disabled []string        `json:"disabled,omitempty"` // rules that do not fire
 	Losses   map[string]Loss `json:"losses,omitempty"`   // by source

@@ -79,6 +79,10 @@ func (s *Source) SetBroker(isConnected bool, reason string) {
 	}
 }
 
+// Broker returns the state of the connection to the broker, connected or
+// disconnected, and why it is not connected; "" without the section mqtt.
+func (s *Source) Broker() (state, reason string) { return s.state, s.reason }
+
 // Attached reports whether the bridge is there.
 func (s *Source) Attached() bool { return s.send != nil }
 

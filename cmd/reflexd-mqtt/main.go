@@ -24,6 +24,7 @@ const usage = `usage: reflexd-mqtt VERB [--socket PATH] [--verbose]
 
   run         connect the agent to the broker, until SIGTERM
   check       connect once, and report why that fails
+  status      print whether the running bridge is connected, and what the broker has of it
   discovery   print what Home Assistant is told about this board
   version     print the version
 
@@ -73,6 +74,8 @@ func run(args []string, out, errors io.Writer) int {
 		err = bridge.Run(ctx, opts)
 	case "check":
 		err = bridge.Check(ctx, opts, out)
+	case "status":
+		err = bridge.Status(ctx, opts, out)
 	case "discovery":
 		err = bridge.Discovery(opts, out)
 	case "version", "--version":
