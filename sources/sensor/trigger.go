@@ -5,8 +5,6 @@
 package sensor
 
 import (
-	"time"
-
 	"reflexd/config"
 	"reflexd/sources"
 )
@@ -250,7 +248,7 @@ func (l *level) compile(ps *config.Problems) sources.Question {
 	q.Is = func(e *sources.Event) bool {
 		return l.holds(e.Topic.State != absent, valueOf(e, "VALUE")) == sources.Yes
 	}
-	if q.For == time.Duration(0) {
+	if q.For == 0 {
 		q.Ask = l.ask
 	}
 	return q
