@@ -177,9 +177,9 @@ func (s *soak) press() {
 	}
 }
 
-// bounce is a press of a worn button, each bounce of which counts. Of pulls that
-// follow each other before the thread of the interrupt has run, as when the host
-// leaves its processor no time, the kernel reports some together.
+// bounce is a press of a worn button, each bounce of which counts. The thread of the
+// interrupt reads the level: where the host leaves its processor no time, it reports
+// some edges together, and others as falling that were rising.
 func (s *soak) bounce() {
 	if s.gone {
 		return
@@ -192,10 +192,9 @@ func (s *soak) bounce() {
 			pulls = append(pulls, lab.Pull{After: apart, Offset: 17, Up: up}, lab.Pull{After: apart, Offset: 17, Up: !up})
 		}
 		pulls = append(pulls, lab.Pull{After: apart, Offset: 17, Up: up}, lab.Pull{After: 150 * time.Millisecond, Offset: 17, Up: up})
-		s.most += bounces
+		s.most += 2*bounces + 1
 	}
 	s.presses++
-	s.most++
 	s.b.play(s.t, pulls)
 	s.await("button", "off")
 }
