@@ -142,11 +142,12 @@ func (s *Source) lost(e *sources.Event) {
 	field, _ := e.Lookup("COUNT")
 	count, _ := field.Int()
 	for _, t := range s.byLine[line] {
+		pulses := count
 		if t.pulse.Both {
-			count /= 2
+			pulses /= 2
 		}
-		if count > 0 {
-			t.add(count, e.Time)
+		if pulses > 0 {
+			t.add(pulses, e.Time)
 		}
 	}
 }

@@ -129,6 +129,17 @@ func TestPulsesAreCheap(t *testing.T) {
 	}
 }
 
+// Each of several counters of one line counts all of a loss.
+func TestLossOfSeveral(t *testing.T) {
+	r := newRig(t)
+	r.apply("a: {line: m}\nb: {line: m, scale: 10}\nc: {line: m}")
+	r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "loss", Name: "gpio", State: "lost"}, Source: "gpio:m",
+		Fields: []sources.Field{{Name: "COUNT", Value: sources.Int(40)}}})
+	if got := r.total("a") + " " + r.total("b") + " " + r.total("c"); got != "20 200 20" {
+		t.Errorf("totals %s", got)
+	}
+}
+
 // Pulses that the kernel's queue had no room for are counted: see gpio.
 func TestLoss(t *testing.T) {
 	r := newRig(t)
