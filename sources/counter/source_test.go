@@ -216,6 +216,22 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// A reload that begins to keep a total keeps the one that there is, and one that
+// takes a counter away keeps its last pulses.
+func TestKeptOverReload(t *testing.T) {
+	r := newRig(t)
+	r.apply("gas: {line: m}\nfan: {line: m, keep: true}")
+	r.pulses(7, time.Second)
+	r.apply("gas: {line: m, keep: true}")
+	if r.kept[keptAs("fan")] != "7" {
+		t.Errorf("kept %v of a counter that is gone", r.kept)
+	}
+	r.loop.Advance(r.loop.Now()+savePause, func() {})
+	if r.kept[keptAs("gas")] != "7" {
+		t.Errorf("kept %v", r.kept)
+	}
+}
+
 func BenchmarkPulse(b *testing.B) {
 	r := newRig(b)
 	r.apply("flow: {line: m, scale: 0.001, rate: 1m}", "{counter: flow, every: 1}", "{counter: flow, rate: {above: 3}}")
