@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/plantest"
@@ -182,6 +184,27 @@ func TestAbsent(t *testing.T) {
 	if n := strings.Count(r.log.String(), "cannot read sensor"); n != 4 {
 		t.Errorf("%d warnings:\n%s", n, r.log.String())
 	}
+}
+
+// A driver that has nothing to say yet (EAGAIN), as a FIFO does that somebody holds
+// open, is no reason to wait: the sensor is absent, and the others are read.
+func TestNothingYet(t *testing.T) {
+	r := newRig(t).file("temp", "20\n")
+	if err := unix.Mkfifo(filepath.Join(r.sys, "slow"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(r.sys, "slow"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r.declare("a: {path: " + r.sys + "/slow}\nb: {path: " + r.sys + "/temp}")
+	r.expect("found a absent REASON=read "+r.sys+"/slow: resource temporarily unavailable", "found b changed VALUE=20 RAW=20")
+	if _, err := f.WriteString("7\n"); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(10 * time.Second)
+	r.expect("a changed VALUE=7 RAW=7")
 }
 
 // All sensors of one period have one timer; one that nobody asks for has none.
