@@ -147,6 +147,9 @@ func (s *Source) readTogether(nodes []*node) {
 
 // Notify implements sources.Subscriber.
 func (s *Source) Notify(e *sources.Event) {
+	if s.host.Simulated {
+		return
+	}
 	if e.Topic.Kind == "loss" {
 		if e.Topic.Name == "uevent" {
 			s.read(s.sorted(func(*node) bool { return true }))

@@ -322,6 +322,23 @@ func TestAnnouncedCannotBeRead(t *testing.T) {
 	}
 }
 
+// In a simulation no uevent and no loss has the sensors of this machine read.
+func TestSimulatedReadsNothing(t *testing.T) {
+	r := newRig(t).file("class/power_supply/AC/online", "0")
+	r.source.host.Simulated = true
+	r.declare("mains: {power_supply: AC, attribute: online}")
+	for _, value := range []string{"1", Absent} {
+		if err := r.source.SimulateSensor("mains", value, false); err != nil {
+			t.Fatal(err)
+		}
+		r.events = nil
+		for _, topic := range []sources.Topic{{Kind: "loss", Name: "uevent", State: "lost"}, {Kind: "uevent", Name: "power_supply", State: "add"}} {
+			r.source.Notify(&sources.Event{Topic: topic})
+		}
+		r.pass(time.Minute).expect()
+	}
+}
+
 // A name that means several devices is refused, with what tells them apart.
 func TestAmbiguous(t *testing.T) {
 	r := newRig(t)
