@@ -7,11 +7,13 @@ package pwm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,8 +27,8 @@ import (
 // called from any goroutine.
 type channel struct {
 	mu     sync.Mutex
-	folder string // "" before it is set up
-	left   bool   // it is what its on_exit says
+	folder string      // "" before it is set up
+	left   atomic.Bool // it is what its on_exit says: nothing is to be set any more
 }
 
 // notThere says that no chip, or no channel, is what is meant.
@@ -39,7 +41,7 @@ func (n notThere) Error() string { return string(n) }
 func (c *channel) set(st settings, proc, sys string, level int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left {
+	if c.left.Load() {
 		return nil
 	}
 	return c.bring(st, proc, sys, level)
@@ -48,9 +50,9 @@ func (c *channel) set(st settings, proc, sys string, level int) error {
 // leave is set for the last time: what is being written comes before it, and nothing
 // after it.
 func (c *channel) leave(st settings, proc, sys string, level int) error {
+	c.left.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left = true
 	return c.bring(st, proc, sys, level)
 }
 
@@ -111,7 +113,10 @@ func (st *settings) locate(proc, sys string) error {
 // find returns the folder of the chip: the one whose device has the name.
 func (st *settings) find(sys string) (string, error) {
 	class := filepath.Join(sys, "class/pwm")
-	entries, _ := os.ReadDir(class)
+	entries, err := os.ReadDir(class)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	var names []string
 	var found []string
 	for _, e := range entries {
