@@ -26,7 +26,7 @@ type repair struct {
 	upsets     int   // what made a walk under way worthless: losses and renamings
 	// rescan is set from a loss until what was lost was emitted.
 	rescan bool
-	drops  uint32        // the kernel's count, as far as it was reported
+	drops  uint32        // the kernel's count of the open socket, as far as it was reported
 	storm  sources.Timer // nil unless waiting for the end of a storm
 
 	// What is to be emitted, and since when the triggers wait that coldplug
@@ -51,7 +51,7 @@ type item struct {
 func (s *Source) abandon() {
 	sources.StopTimer(&s.storm)
 	sources.StopTimer(&s.delivery)
-	s.repair = repair{table: newTable(s.table.stamp)} // of a socket that is opened again the count begins anew
+	s.repair = repair{table: newTable(s.table.stamp)}
 }
 
 // lose is called when messages were lost: count of them, beside those that the

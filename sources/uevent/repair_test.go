@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/sources"
+
 	"reflexd/sources/nl"
 )
 
@@ -383,6 +385,7 @@ func TestSocketFails(t *testing.T) {
 	other := r.notASocket()
 	r.Do(func() {
 		s := r.source
+		s.drops = 7 // which the kernel had dropped before
 		if err := unix.Dup3(other, s.socket.FD, unix.O_CLOEXEC); err != nil {
 			t.Error(err)
 			return
@@ -398,6 +401,14 @@ func TestSocketFails(t *testing.T) {
 	r.Do(r.source.opener.Visit) // rather than wait
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
+	// Of the new socket the kernel counts anew.
+	r.Do(func() { r.source.lose(1) })
+	r.Await("loss", func() bool { return len(r.losses) == 2 })
+	r.Do(func() {
+		if count, _ := r.losses[1].Lookup("COUNT"); count != sources.Int(1) {
+			t.Errorf("%s lost", count)
+		}
+	})
 }
 
 func (r *rig) notASocket() int {
