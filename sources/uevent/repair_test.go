@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
-
 	"reflexd/sources/nl"
 )
 
@@ -372,6 +371,35 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	// The trigger is new again.
 	r.apply()
 	r.apply(cold)
+	r.Await("device", func() bool { return len(r.heard) > 0 })
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
+}
+
+// A walk for which there are no descriptors is made again: what is there is neither
+// taken for gone nor missed.
+func TestWalkWithoutDescriptors(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.apply("uevent: {SUBSYSTEM: other}")
+	r.quiet()
+	plan, compiled := compile(t, cold)
+	r.Do(func() {
+		var most unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &most); err != nil {
+			t.Error(err)
+		}
+		none := most
+		none.Cur = 0
+		r.loop.hold, r.loop.early = true, true // the walk is made at once
+		r.triggers = compiled
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+			t.Error(err)
+		}
+		r.source.Apply(plan)
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &most); err != nil {
+			t.Error(err)
+		}
+	})
+	r.Do(r.loop.release)
 	r.Await("device", func() bool { return len(r.heard) > 0 })
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
