@@ -7,11 +7,8 @@ package action
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"reflexd/agent/expand"
 	"reflexd/config"
@@ -105,23 +102,12 @@ func (a *write) writeOne(path, text string, literal bool) error {
 	return replaceContent(path, text)
 }
 
-// replaceContent makes text the content of a file that exists, with one write(2).
+// replaceContent makes text the content of a file that exists: a mistyped attribute
+// must not become a file. A FIFO that nobody reads is an error (ENXIO) and not a wait,
+// and so is one that is full.
 func replaceContent(path, text string) error {
-	// No O_CREAT: a mistyped attribute must not become a file. Non-blocking,
-	// so that a FIFO that nobody reads is an error (ENXIO) and not a wait.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, errors.Unwrap(err))
-	}
-	_, err = f.WriteString(text)
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	var inner *os.PathError
-	if errors.As(err, &inner) {
-		return fmt.Errorf("write %s: %w", path, inner.Err)
-	}
-	return err
+	err := sources.WriteAttribute(path, text)
+	return sources.PathError("write", path, errors.Unwrap(err))
 }
 
 // oneFile returns the one file that path names or, unless it is to be taken

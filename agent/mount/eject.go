@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
 )
 
 // drive is a whole disk.
@@ -144,13 +146,13 @@ func flush(name string) error {
 func (d *drive) unplug(mounts mountinfo) error {
 	last := d.usb != "" && !d.shared(mounts)
 	detach := filepath.Join(d.folder, "device", "delete")
-	if err := writeAttribute(detach, "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := sources.WriteAttribute(detach, "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("eject %s: detach it: %w", d.name, err)
 	}
 	if !last {
 		return nil
 	}
-	err := writeAttribute(filepath.Join(d.usb, "remove"), "1")
+	err := sources.WriteAttribute(filepath.Join(d.usb, "remove"), "1")
 	if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("eject %s: switch its port off: %w", d.name, err)
 	}
@@ -170,13 +172,4 @@ func (d *drive) shared(table mountinfo) bool {
 		}
 	}
 	return false
-}
-
-func writeAttribute(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
 }

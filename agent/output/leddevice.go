@@ -328,18 +328,14 @@ func parseTriggers(text string) (has string, known []string) {
 }
 
 func (d *ledDevice) read(attribute string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(d.leds, d.name, attribute))
-	return strings.TrimSpace(string(text)), err
+	const largest = 64 << 10 // of the triggers that there are, one may be each CPU's, and each battery's
+	text, err := sources.ReadAttribute(filepath.Join(d.leds, d.name, attribute), largest)
+	return strings.TrimSpace(text), err
 }
 
 // write writes an attribute, which must be there.
 func (d *ledDevice) write(attribute, text string) error {
-	f, err := os.OpenFile(filepath.Join(d.leds, d.name, attribute), os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+	return sources.WriteAttribute(filepath.Join(d.leds, d.name, attribute), text)
 }
 
 // notFound says that there is not the one LED that was meant.

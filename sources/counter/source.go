@@ -66,13 +66,17 @@ func (s *Source) Apply(plan sources.Plan) {
 		if t == nil {
 			t = s.begin(name, c)
 		} else {
-			t.declare(c)
+			was := t.keep
+			if t.declare(c); t.keep && !was {
+				s.saveSoon(t)
+			}
 		}
 		s.tallies[name] = t
 		s.byLine[c.line] = append(s.byLine[c.line], t)
 	}
 	for name, t := range sources.InOrder(before) {
 		if s.tallies[name] == nil {
+			s.saveOne(t)
 			t.close()
 		}
 	}
@@ -142,11 +146,12 @@ func (s *Source) lost(e *sources.Event) {
 	field, _ := e.Lookup("COUNT")
 	count, _ := field.Int()
 	for _, t := range s.byLine[line] {
+		pulses := count
 		if t.pulse.Both {
-			count /= 2
+			pulses /= 2
 		}
-		if count > 0 {
-			t.add(count, e.Time)
+		if pulses > 0 {
+			t.add(pulses, e.Time)
 		}
 	}
 }
@@ -179,10 +184,17 @@ func (s *Source) saveSoon(t *tally) {
 func (s *Source) save() {
 	sources.StopTimer(&s.saving)
 	for _, name := range s.plan.Names() {
-		if t := s.tallies[name]; t != nil && t.unsaved {
-			t.unsaved = false
-			s.store.KeepAlso(keptAs(name), t.total().String())
+		if t := s.tallies[name]; t != nil {
+			s.saveOne(t)
 		}
+	}
+}
+
+// saveOne keeps a total if it changed.
+func (s *Source) saveOne(t *tally) {
+	if t.unsaved {
+		t.unsaved = false
+		s.store.KeepAlso(keptAs(t.name), t.total().String())
 	}
 }
 

@@ -129,6 +129,17 @@ func TestPulsesAreCheap(t *testing.T) {
 	}
 }
 
+// Each of several counters of one line counts all of a loss.
+func TestLossOfSeveral(t *testing.T) {
+	r := newRig(t)
+	r.apply("a: {line: m}\nb: {line: m, scale: 10}\nc: {line: m}")
+	r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "loss", Name: "gpio", State: "lost"}, Source: "gpio:m",
+		Fields: []sources.Field{{Name: "COUNT", Value: sources.Int(40)}}})
+	if got := r.total("a") + " " + r.total("b") + " " + r.total("c"); got != "20 200 20" {
+		t.Errorf("totals %s", got)
+	}
+}
+
 // Pulses that the kernel's queue had no room for are counted: see gpio.
 func TestLoss(t *testing.T) {
 	r := newRig(t)
@@ -202,6 +213,22 @@ func TestKept(t *testing.T) {
 	r.apply("gas: {line: m, scale: 0.01, keep: true}\nfan: {line: m}")
 	if r.total("gas") != "0.61" || r.total("fan") != "0" {
 		t.Errorf("%s and %s after a restart", r.total("gas"), r.total("fan"))
+	}
+}
+
+// A reload that begins to keep a total keeps the one that there is, and one that
+// takes a counter away keeps its last pulses.
+func TestKeptOverReload(t *testing.T) {
+	r := newRig(t)
+	r.apply("gas: {line: m}\nfan: {line: m, keep: true}")
+	r.pulses(7, time.Second)
+	r.apply("gas: {line: m, keep: true}")
+	if r.kept[keptAs("fan")] != "7" {
+		t.Errorf("kept %v of a counter that is gone", r.kept)
+	}
+	r.loop.Advance(r.loop.Now()+savePause, func() {})
+	if r.kept[keptAs("gas")] != "7" {
+		t.Errorf("kept %v", r.kept)
 	}
 }
 

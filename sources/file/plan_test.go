@@ -85,7 +85,7 @@ func TestCheckSignals(t *testing.T) {
 func TestOverhears(t *testing.T) {
 	for yaml, want := range map[string]string{
 		"files: {}": "", "files: {a: {path: /a, watch: changes}}": "",
-		"files: {a: {path: /a}}": "uevent signal", "files: {a: {path: /a, watch: epoll}}": "uevent",
+		"files: {a: {path: /a}}": "uevent loss signal", "files: {a: {path: /a, watch: epoll}}": "uevent loss",
 	} {
 		p, _ := compile("", yaml)
 		if got := strings.Join(p.Subscribes(), " "); got != want {

@@ -101,12 +101,12 @@ func (p *Plan) Paths() []string {
 func (p *Plan) Switchable() []string { return p.names() }
 
 // Subscribes implements sources.SubscriberPlan: the signals by which files announce
-// themselves, and the uevents of devices that come and go.
+// themselves, and the uevents of devices that come and go, of which some may be lost.
 func (p *Plan) Subscribes() []string {
 	var kinds []string
 	for _, f := range p.files {
 		if f.watch != changes && !slices.Contains(kinds, "uevent") {
-			kinds = append(kinds, "uevent")
+			kinds = append(kinds, "uevent", "loss")
 		}
 		if f.watch == bySignal && !slices.Contains(kinds, "signal") {
 			kinds = append(kinds, "signal")

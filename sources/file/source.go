@@ -149,6 +149,10 @@ func (s *Source) Notify(e *sources.Event) {
 		s.takeSignal(e)
 	case "uevent":
 		s.takeUevent(e)
+	case "loss":
+		if e.Topic.Name == "uevent" {
+			s.lookAround()
+		}
 	}
 }
 

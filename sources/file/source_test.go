@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -497,4 +498,26 @@ func TestWhyAFileCannotBeUsedIsLoggedOnce(t *testing.T) {
 	if n := strings.Count(r.log.String(), "cannot use file"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, r.log.String())
 	}
+}
+
+// A loss of uevents may have been of a device that came or went: what is at the paths
+// is looked at again.
+func TestLossOfUevents(t *testing.T) {
+	r := newRig(t)
+	r.fifo("a")
+	r.apply("files: {a: {path: DIR/a, watch: epoll}}")
+	r.do(func() { r.source.folders.Close() }) // nobody else reports it
+	r.must(os.Rename(r.path("a"), r.path("b")))
+	r.fifo("a")
+	if p, _ := compile(r.dir, "files: {a: {path: DIR/a, watch: epoll}}"); !slices.Contains(p.Subscribes(), "loss") {
+		t.Error("the source does not subscribe to losses")
+	}
+	for _, of := range []string{"gpio", "uevent"} {
+		r.do(func() { r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "loss", Name: of, State: "lost"}}) })
+	}
+	r.expect("hung-up a")
+	r.awaitStatus("a")
+	r.write(r.writer("a"), "x")
+	r.expect("readable a TEXT=x")
+	r.do(func() { r.source.folders = nil })
 }

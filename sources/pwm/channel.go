@@ -7,11 +7,13 @@ package pwm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,8 +27,8 @@ import (
 // called from any goroutine.
 type channel struct {
 	mu     sync.Mutex
-	folder string // "" before it is set up
-	left   bool   // it is what its on_exit says
+	folder string      // "" before it is set up
+	left   atomic.Bool // it is what its on_exit says: nothing is to be set any more
 }
 
 // notThere says that no chip, or no channel, is what is meant.
@@ -39,7 +41,7 @@ func (n notThere) Error() string { return string(n) }
 func (c *channel) set(st settings, proc, sys string, level int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left {
+	if c.left.Load() {
 		return nil
 	}
 	return c.bring(st, proc, sys, level)
@@ -48,9 +50,9 @@ func (c *channel) set(st settings, proc, sys string, level int) error {
 // leave is set for the last time: what is being written comes before it, and nothing
 // after it.
 func (c *channel) leave(st settings, proc, sys string, level int) error {
+	c.left.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left = true
 	return c.bring(st, proc, sys, level)
 }
 
@@ -82,7 +84,7 @@ func (c *channel) bring(st settings, proc, sys string, level int) error {
 }
 
 func (c *channel) duty(st *settings, level int) error {
-	return write(filepath.Join(c.folder, "duty_cycle"), dutyOf(st.period, level))
+	return sources.WriteAttribute(filepath.Join(c.folder, "duty_cycle"), dutyOf(st.period, level))
 }
 
 // dutyOf returns for how many nanoseconds of a period the output is on.
@@ -111,7 +113,10 @@ func (st *settings) locate(proc, sys string) error {
 // find returns the folder of the chip: the one whose device has the name.
 func (st *settings) find(sys string) (string, error) {
 	class := filepath.Join(sys, "class/pwm")
-	entries, _ := os.ReadDir(class)
+	entries, err := os.ReadDir(class)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	var names []string
 	var found []string
 	for _, e := range entries {
@@ -140,10 +145,10 @@ func (st *settings) export(chip string) (string, error) {
 	if _, err := os.Stat(folder); err == nil {
 		return folder, nil
 	}
-	if n, err := readInt(filepath.Join(chip, "npwm")); err == nil && st.channel >= n {
+	if n, err := readInt(filepath.Join(chip, "npwm")); err == nil && int64(st.channel) >= n {
 		return "", notThere(fmt.Sprintf("PWM chip %s has the channels 0 to %d, and no channel %d", st.chip, n-1, st.channel))
 	}
-	err := write(filepath.Join(chip, "export"), strconv.Itoa(st.channel))
+	err := sources.WriteAttribute(filepath.Join(chip, "export"), strconv.Itoa(st.channel))
 	if errors.Is(err, unix.EBUSY) {
 		err = fmt.Errorf("%w: a kernel driver uses the channel", err)
 	}
@@ -155,49 +160,42 @@ func (st *settings) export(chip string) (string, error) {
 func setUp(folder string, st *settings, level int) error {
 	at := func(name string) string { return filepath.Join(folder, name) }
 	period, _ := readInt(at("period"))
-	polarity, err := os.ReadFile(at("polarity"))
-	inversed := strings.TrimSpace(string(polarity)) == "inversed"
+	polarity, err := sources.ReadAttribute(at("polarity"), largest)
+	inversed := strings.TrimSpace(polarity) == "inversed"
 	if err == nil && inversed != (st.polarity == "inversed") {
-		if err := write(at("enable"), "0"); err != nil && !errors.Is(err, unix.EINVAL) {
+		if err := sources.WriteAttribute(at("enable"), "0"); err != nil && !errors.Is(err, unix.EINVAL) {
 			return err
 		}
 		if period == 0 { // not valid before there is one
-			if err := write(at("period"), strconv.FormatInt(int64(st.period), 10)); err != nil {
+			if err := sources.WriteAttribute(at("period"), strconv.FormatInt(int64(st.period), 10)); err != nil {
 				return err
 			}
 		}
-		if err := write(at("polarity"), st.polarity); err != nil {
+		if err := sources.WriteAttribute(at("polarity"), st.polarity); err != nil {
 			return err
 		}
 	}
 	steps := [][2]string{{"period", strconv.FormatInt(int64(st.period), 10)}, {"duty_cycle", dutyOf(st.period, level)}, {"enable", "1"}}
-	if period > int(st.period) { // shorter than the duty cycle, perhaps
+	if period > int64(st.period) { // shorter than the duty cycle, perhaps
 		steps[0], steps[1] = steps[1], steps[0]
 	}
 	for _, s := range steps {
-		if err := write(at(s[0]), s[1]); err != nil {
+		if err := sources.WriteAttribute(at(s[0]), s[1]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func readInt(path string) (int, error) {
-	text, err := os.ReadFile(path)
+// largest is more than the bytes of any attribute that is read.
+const largest = 64
+
+func readInt(path string) (int64, error) {
+	text, err := sources.ReadAttribute(path, largest)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(strings.TrimSpace(string(text)))
-}
-
-// write writes an attribute, which must be there.
-func write(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+	return strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 }
 
 // Examine implements sources.Examiner. Nothing is exported.

@@ -215,12 +215,13 @@ func (p *Plan) twice(of func(*Output) (chip string, channel int), complain func(
 // Triggers implements sources.Plan: there is none.
 func (p *Plan) Triggers() []sources.TriggerKind { return nil }
 
-// Subscribes implements sources.SubscriberPlan: chips that appear.
+// Subscribes implements sources.SubscriberPlan: chips that appear, and losses, which
+// may have been of those.
 func (p *Plan) Subscribes() []string {
 	if len(p.outputs) == 0 {
 		return nil
 	}
-	return []string{"uevent"}
+	return []string{"uevent", "loss"}
 }
 
 // Names returns the names of the outputs, sorted.

@@ -134,11 +134,12 @@ func (s *Source) Value(name string) (string, error) {
 
 // Notify implements sources.Subscriber: the chip of an output may be there now.
 func (s *Source) Notify(e *sources.Event) {
-	if e.Topic.Name != "pwm" || e.Topic.State == "change" {
+	lost := e.Topic.Kind == "loss"
+	if lost && e.Topic.Name != "uevent" || !lost && (e.Topic.Name != "pwm" || e.Topic.State == "change") {
 		return
 	}
 	for _, n := range sources.InOrder(s.nodes) {
-		if n.err != nil || e.Topic.State == "remove" {
+		if n.err != nil || n.working || lost || e.Topic.State == "remove" {
 			n.failures = 0
 			n.write(nil)
 		}
@@ -166,6 +167,10 @@ func (n *node) write(done func(error)) {
 	var err error
 	n.source.host.Loop.Beside(func() { err = n.device.set(n.settings, h.Proc, h.Sys, level) }, func() {
 		n.working, n.tried = false, true
+		if n.closed {
+			n.giveUp(waiting, err)
+			return
+		}
 		n.took(err)
 		for _, done := range waiting {
 			done(err)
@@ -174,6 +179,18 @@ func (n *node) write(done func(error)) {
 			n.write(nil)
 		}
 	})
+}
+
+// giveUp ends all orders to an output that is closed: those that were written, with
+// err, and those that still wait.
+func (n *node) giveUp(written []func(error), err error) {
+	for _, done := range written {
+		done(err)
+	}
+	for _, done := range n.waiting {
+		done(fmt.Errorf("set pwm %s: a reload has taken it away", n.name))
+	}
+	n.waiting = nil
 }
 
 // took notes how a write ended. A failure is tried again for a while.
@@ -195,7 +212,7 @@ func (n *node) took(err error) {
 	}
 	n.failures++
 	pause, again := sources.NodePause(err, n.failures)
-	if again && !n.closed && !errors.As(err, new(notThere)) {
+	if again && !errors.As(err, new(notThere)) {
 		n.retry = n.source.host.Loop.After(pause, func() { n.retry = nil; n.write(nil) })
 	}
 }
@@ -207,7 +224,8 @@ const exitPatience = 2 * time.Second
 func (n *node) close() {
 	sources.StopTimer(&n.retry)
 	n.closed = true
-	if n.onExit == keep || n.source.idle() || n.err != nil {
+	if n.onExit == keep || n.source.idle() || errors.As(n.err, new(notThere)) {
+		n.device.left.Store(true)
 		return
 	}
 	done := make(chan error, 1)

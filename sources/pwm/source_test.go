@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +130,112 @@ func TestLeaving(t *testing.T) {
 	}
 	all.Wait()
 	r.is("40000 40000 1 normal")
+}
+
+// lateLoop does work in the background at once, and calls done when it is told to:
+// what happens meanwhile happens while done waits for its turn.
+type lateLoop struct {
+	*loop.Loop
+	done []func()
+}
+
+func (l *lateLoop) Beside(work, done func()) {
+	work()
+	l.done = append(l.done, done)
+}
+
+func (l *lateLoop) end() {
+	for len(l.done) > 0 {
+		done := l.done[0]
+		l.done = l.done[1:]
+		done()
+	}
+}
+
+// A chip is found whose uevent came while it was looked for, or was lost, and one that
+// could not be looked for since there were no descriptors left, say.
+func TestChipsAreNotMissed(t *testing.T) {
+	uevent := sources.Topic{Kind: "uevent", Name: "pwm", State: "add"}
+	for name, about := range map[string]sources.Topic{"meanwhile": uevent, "lost": {Kind: "loss", Name: "uevent", State: "lost"}} {
+		r := newRig(t)
+		late := &lateLoop{Loop: r.loop}
+		r.source.host.Loop = late
+		p := r.apply("fan: {chip: fe20c000.pwm, initial: 50%}")
+		if !slices.Contains(p.Subscribes(), about.Kind) {
+			t.Errorf("%s: it does not subscribe to %s", name, about.Kind)
+		}
+		if about != uevent {
+			late.end()
+		}
+		r.plug()
+		r.source.Notify(&sources.Event{Topic: about})
+		late.end()
+		r.is("1000000 500000 1 normal")
+	}
+	r := newRig(t)
+	class := filepath.Join(r.sys, "class/pwm")
+	if err := os.MkdirAll(filepath.Dir(class), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(class, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.apply("fan: {chip: fe20c000.pwm, initial: 50%}")
+	if err := os.Remove(class); err != nil {
+		t.Fatal(err)
+	}
+	r.plug()
+	r.loop.Advance(r.loop.Now()+time.Second, func() {})
+	r.is("1000000 500000 1 normal")
+}
+
+// What was ordered of an output that is declared otherwise by now is not written to
+// the channel.
+func TestOrdersBeforeAReload(t *testing.T) {
+	r := newRig(t)
+	late := &lateLoop{Loop: r.loop}
+	r.source.host.Loop = late
+	r.plug()
+	r.apply("fan: {chip: fe20c000.pwm}")
+	late.end()
+	var got []error
+	for level := range 2 {
+		r.source.Set("fan", level*sources.Full, func(err error) { got = append(got, err) })
+	}
+	r.apply("fan: {chip: fe20c000.pwm, frequency: 25kHz, initial: 50%}")
+	late.end()
+	r.is("40000 20000 1 normal")
+	if len(got) != 2 || got[0] != nil || got[1] == nil {
+		t.Errorf("the orders ended with %v", got)
+	}
+}
+
+// on_exit is for an output, too, that could not be set the last time.
+func TestLeavingAfterAFailure(t *testing.T) {
+	r := newRig(t)
+	r.plug()
+	r.apply("heater: {chip: fe20c000.pwm, initial: 50%, on_exit: off}")
+	duty := filepath.Join(r.sys, "class/pwm/pwmchip3/pwm0/duty_cycle")
+	for _, step := range []func() error{
+		func() error { return os.Remove(duty) },
+		func() error { return os.Mkdir(duty, 0o700) },
+		func() (err error) {
+			r.source.Set("heater", sources.Full, func(error) {})
+			r.loop.Advance(r.loop.Now(), func() {})
+			return nil
+		},
+		func() error { return os.Remove(duty) },
+		func() error { return os.WriteFile(duty, []byte("500000"), 0o600) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := r.source.Status()[0]; st.OK {
+		t.Fatal("it was set")
+	}
+	r.source.Close()
+	r.is("1000000 0 1 normal")
 }
 
 // A pin leads to the channel that it has on the board, which the configuration names

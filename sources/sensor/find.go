@@ -5,7 +5,9 @@
 package sensor
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,9 +50,12 @@ var classes = map[string]class{
 type device struct{ folder, name, parent string }
 
 // devices returns the devices of the class. Reading their names asks no hardware.
-func (c class) devices(sys string) []device {
+func (c class) devices(sys string) ([]device, error) {
 	var all []device
-	entries, _ := os.ReadDir(filepath.Join(sys, c.folder))
+	entries, err := os.ReadDir(filepath.Join(sys, c.folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	for _, e := range entries {
 		folder := filepath.Join(sys, c.folder, e.Name())
 		d := device{folder: folder, name: e.Name()}
@@ -58,7 +63,9 @@ func (c class) devices(sys string) []device {
 			continue
 		}
 		if c.name != "" {
-			d.name = readWord(filepath.Join(folder, c.name))
+			if d.name, err = readWord(filepath.Join(folder, c.name)); sources.Passing(err) {
+				return nil, err
+			}
 		}
 		if resolved, err := filepath.EvalSymlinks(folder); err == nil {
 			d.folder = resolved
@@ -70,13 +77,13 @@ func (c class) devices(sys string) []device {
 		}
 		all = append(all, d)
 	}
-	return all
+	return all, nil
 }
 
 // readWord returns what a file holds in one line, "" if it cannot be read.
-func readWord(path string) string {
-	text, _ := os.ReadFile(path)
-	return strings.TrimSpace(string(text))
+func readWord(path string) (string, error) {
+	text, err := sources.ReadAttribute(path, largest)
+	return strings.TrimSpace(text), err
 }
 
 // find returns where the sensor is. It may block, and is called in the background.
@@ -84,7 +91,11 @@ func (st *settings) find(sys string) (*place, error) {
 	if st.kind == path {
 		return &place{path: st.name}, nil
 	}
-	d, err := st.findDevice(classes[st.kind].devices(sys))
+	all, err := classes[st.kind].devices(sys)
+	if err != nil {
+		return nil, err
+	}
+	d, err := st.findDevice(all)
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +174,11 @@ func (st *settings) labelled(d device) (string, error) {
 	var labels []string
 	files, _ := filepath.Glob(filepath.Join(d.folder, "*_label"))
 	for _, f := range files {
-		label := readWord(f)
-		if label == st.label {
+		label, err := readWord(f)
+		switch {
+		case sources.Passing(err):
+			return "", err
+		case label == st.label:
 			return strings.TrimSuffix(filepath.Base(f), "_label") + "_input", nil
 		}
 		labels = append(labels, label)

@@ -5,6 +5,7 @@
 package sensor
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -43,10 +44,12 @@ type node struct {
 	fields [7]sources.Field
 }
 
-// polls reports whether n is read again and again.
+// polls reports whether n is read again and again. One that is announced is if it
+// cannot be read, unless a uevent will say that it is there.
 func (n *node) polls() bool {
 	waits := n.watching != nil || n.watch == byPriority || n.watch == byUevent
-	return !waits || n.polled || n.deaf || n.err != nil && n.kind == path
+	fails := n.err != nil && (n.kind == path || !errors.As(n.err, new(notThere)))
+	return !waits || n.polled || n.deaf || fails
 }
 
 // announced reports whether n's driver announces each change.

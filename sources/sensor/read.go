@@ -7,7 +7,6 @@ package sensor
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -54,23 +53,16 @@ func (r *reading) do(sys string) {
 	r.err = sources.PathError("read", r.place.path, err)
 }
 
-// readFile reads the first bytes of a file, without waiting for a FIFO.
+// readFile reads the first bytes of a file.
 func readFile(name string) (string, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
+	text, err := sources.ReadAttribute(name, largest)
+	switch {
+	case err != nil:
 		return "", errors.Unwrap(err)
+	case text == "":
+		return "", errEmpty
 	}
-	defer f.Close()
-	buf := make([]byte, largest)
-	n, err := f.Read(buf)
-	if n > 0 {
-		return string(buf[:n]), nil
-	}
-	var failure *os.PathError
-	if errors.As(err, &failure) {
-		return "", failure.Err
-	}
-	return "", errEmpty
+	return text, nil
 }
 
 // errEmpty is the reading of a sensor that is gone, or whose CRC stays wrong:

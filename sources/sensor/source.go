@@ -147,6 +147,9 @@ func (s *Source) readTogether(nodes []*node) {
 
 // Notify implements sources.Subscriber.
 func (s *Source) Notify(e *sources.Event) {
+	if s.host.Simulated {
+		return
+	}
 	if e.Topic.Kind == "loss" {
 		if e.Topic.Name == "uevent" {
 			s.read(s.sorted(func(*node) bool { return true }))
@@ -156,13 +159,15 @@ func (s *Source) Notify(e *sources.Event) {
 	devpath, _ := e.Lookup("DEVPATH")
 	folder := filepath.Join(s.host.Sys, devpath.String())
 	s.read(s.sorted(func(n *node) bool {
-		switch e.Topic.State {
-		case "change":
+		switch state := e.Topic.State; {
+		case n.place == nil && n.reading: // it may be there now, or have been read before
+			return true
+		case state == "change":
 			return n.place != nil && n.place.folder == folder
-		case "remove":
+		case state == "remove":
 			return n.place != nil && (n.place.path == folder || strings.HasPrefix(n.place.path, folder+"/"))
 		}
-		return n.tried && n.err != nil // it may be there now
+		return n.tried && n.err != nil
 	}))
 }
 

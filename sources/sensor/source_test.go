@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"reflexd/agent/loop"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/plantest"
@@ -184,6 +187,27 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
+// A driver that has nothing to say yet (EAGAIN), as a FIFO does that somebody holds
+// open, is no reason to wait: the sensor is absent, and the others are read.
+func TestNothingYet(t *testing.T) {
+	r := newRig(t).file("temp", "20\n")
+	if err := unix.Mkfifo(filepath.Join(r.sys, "slow"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(r.sys, "slow"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r.declare("a: {path: " + r.sys + "/slow}\nb: {path: " + r.sys + "/temp}")
+	r.expect("found a absent REASON=read "+r.sys+"/slow: resource temporarily unavailable", "found b changed VALUE=20 RAW=20")
+	if _, err := f.WriteString("7\n"); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(10 * time.Second)
+	r.expect("a changed VALUE=7 RAW=7")
+}
+
 // All sensors of one period have one timer; one that nobody asks for has none.
 func TestOneTimer(t *testing.T) {
 	r := newRig(t)
@@ -241,6 +265,78 @@ func TestWatchUevent(t *testing.T) {
 		Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text("/class/power_supply/AC")}}})
 	r.pass(0)
 	r.expect("mains changed VALUE=0 PREVIOUS=1 RAW=0 CHANGE=-1")
+}
+
+// lateLoop does work in the background at once, and calls done when it is told to:
+// what happens meanwhile happens while done waits for its turn.
+type lateLoop struct {
+	*loop.Loop
+	done []func()
+}
+
+func (l *lateLoop) Beside(work, done func()) {
+	work()
+	l.done = append(l.done, done)
+}
+
+func (l *lateLoop) end() {
+	for len(l.done) > 0 {
+		done := l.done[0]
+		l.done = l.done[1:]
+		done()
+	}
+}
+
+// What is announced while a sensor is read for the first time is not missed: its
+// device, and a change of its value.
+func TestAnnouncedMeanwhile(t *testing.T) {
+	for action, before := range map[string]string{"add": "", "change": "0"} {
+		r := newRig(t)
+		late := &lateLoop{Loop: r.loop}
+		r.source.host.Loop = late
+		if before != "" {
+			r.file("class/power_supply/AC/online", before)
+		}
+		r.declare("mains: {power_supply: AC, attribute: online, watch: uevent}")
+		r.file("class/power_supply/AC/online", "1")
+		r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "power_supply", State: action},
+			Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text("/class/power_supply/AC")}}})
+		late.end()
+		if v, err := r.source.Value("mains"); v != "1" {
+			t.Errorf("%s: %q, %v", action, v, err)
+		}
+	}
+}
+
+// A sensor that is not polled is read again if it could not be read: nothing
+// announces that it can. So is one that could not be looked for.
+func TestAnnouncedCannotBeRead(t *testing.T) {
+	r := newRig(t).file("class/power_supply/AC/online", "").file("class/hwmon", "")
+	r.declare("mains: {power_supply: AC, attribute: online, watch: uevent}\nsupply: {hwmon: rpi_volt, attribute: in0_lcrit_alarm, watch: uevent}")
+	r.events = nil
+	r.file("class/power_supply/AC/online", "1").remove("class/hwmon")
+	r.file("class/hwmon/hwmon3/name", "rpi_volt\n").file("class/hwmon/hwmon3/in0_lcrit_alarm", "0\n").pass(10 * time.Second)
+	r.expect("mains changed VALUE=1 RAW=1", "supply changed VALUE=0 RAW=0")
+	if _, due := r.loop.Due(); due {
+		t.Error("they are polled")
+	}
+}
+
+// In a simulation no uevent and no loss has the sensors of this machine read.
+func TestSimulatedReadsNothing(t *testing.T) {
+	r := newRig(t).file("class/power_supply/AC/online", "0")
+	r.source.host.Simulated = true
+	r.declare("mains: {power_supply: AC, attribute: online}")
+	for _, value := range []string{"1", Absent} {
+		if err := r.source.SimulateSensor("mains", value, false); err != nil {
+			t.Fatal(err)
+		}
+		r.events = nil
+		for _, topic := range []sources.Topic{{Kind: "loss", Name: "uevent", State: "lost"}, {Kind: "uevent", Name: "power_supply", State: "add"}} {
+			r.source.Notify(&sources.Event{Topic: topic})
+		}
+		r.pass(time.Minute).expect()
+	}
 }
 
 // A name that means several devices is refused, with what tells them apart.

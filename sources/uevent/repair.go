@@ -16,18 +16,23 @@ import (
 // do not fit into the socket come in storms, and one repair is enough for all.
 const stormPause = 100 * time.Millisecond
 
+// walkAgain is how long after a walk for which the kernel had not the means the next one
+// is made.
+const walkAgain = time.Second
+
 // repair is the part of the source that knows which devices there are.
 type repair struct {
 	table   table
 	covered scope // the subsystems of which the table has all devices
 	// identified are the subsystems of which it knows what the devices are.
 	identified scope
-	walk       *walk // under way; nil if none is
-	upsets     int   // what made a walk under way worthless: losses and renamings
+	walk       *walk  // under way; nil if none is
+	walkError  string // the error of the last walk; "" for none
+	upsets     int    // what made a walk under way worthless: losses and renamings
 	// rescan is set from a loss until what was lost was emitted.
 	rescan bool
-	drops  uint32        // the kernel's count, as far as it was reported
-	storm  sources.Timer // nil unless waiting for the end of a storm
+	drops  uint32        // the kernel's count of the open socket, as far as it was reported
+	storm  sources.Timer // nil unless waiting for the end of a storm, or to walk again
 
 	// What is to be emitted, and since when the triggers wait that coldplug
 	// serves. While there is a delivery the socket is not read, so that
@@ -51,7 +56,7 @@ type item struct {
 func (s *Source) abandon() {
 	sources.StopTimer(&s.storm)
 	sources.StopTimer(&s.delivery)
-	s.repair = repair{table: newTable(s.table.stamp)} // of a socket that is opened again the count begins anew
+	s.repair = repair{table: newTable(s.table.stamp)}
 }
 
 // lose is called when messages were lost: count of them, beside those that the
@@ -145,9 +150,17 @@ func (s *Source) takeOver(w *walk) {
 		s.proceed()
 		return
 	case w.err != nil:
-		s.host.Log.Error("cannot list the devices that are present", "error", w.err)
 		s.table.drop()
+		if text := w.err.Error(); text != s.walkError {
+			s.walkError = text
+			s.host.Log.Error("cannot list the devices that are present", "error", w.err)
+		}
+		if sources.Passing(w.err) {
+			s.storm = s.host.Loop.After(walkAgain, s.awaitSilence)
+			return
+		}
 	default:
+		s.walkError = ""
 		s.compare(w)
 	}
 	s.covered, s.identified = s.scope, s.plan.ids

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/sources"
 	"reflexd/sources/nl"
 )
 
@@ -374,6 +375,35 @@ func TestSocketOnlyWhileWanted(t *testing.T) {
 	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
 }
 
+// A walk for which there are no descriptors is made again: what is there is neither
+// taken for gone nor missed.
+func TestWalkWithoutDescriptors(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a"), defaultBuffer)
+	r.apply("uevent: {SUBSYSTEM: other}")
+	r.quiet()
+	plan, compiled := compile(t, cold)
+	r.Do(func() {
+		var most unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &most); err != nil {
+			t.Error(err)
+		}
+		none := most
+		none.Cur = 0
+		r.loop.hold, r.loop.early = true, true // the walk is made at once
+		r.triggers = compiled
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+			t.Error(err)
+		}
+		r.source.Apply(plan)
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &most); err != nil {
+			t.Error(err)
+		}
+	})
+	r.Do(r.loop.release)
+	r.Await("device", func() bool { return len(r.heard) > 0 })
+	r.expect("0 add /devices/a COLDPLUG=1 SYNTHETIC=1")
+}
+
 // A broken socket is a state, and what it missed is emitted when it is back.
 func TestSocketFails(t *testing.T) {
 	sys := fakeSys(t)
@@ -383,6 +413,7 @@ func TestSocketFails(t *testing.T) {
 	other := r.notASocket()
 	r.Do(func() {
 		s := r.source
+		s.drops = 7 // which the kernel had dropped before
 		if err := unix.Dup3(other, s.socket.FD, unix.O_CLOEXEC); err != nil {
 			t.Error(err)
 			return
@@ -398,6 +429,14 @@ func TestSocketFails(t *testing.T) {
 	r.Do(r.source.opener.Visit) // rather than wait
 	r.quiet()
 	r.expect("0 add /devices/a RESCAN=1 SYNTHETIC=1")
+	// Of the new socket the kernel counts anew.
+	r.Do(func() { r.source.lose(1) })
+	r.Await("loss", func() bool { return len(r.losses) == 2 })
+	r.Do(func() {
+		if count, _ := r.losses[1].Lookup("COUNT"); count != sources.Int(1) {
+			t.Errorf("%s lost", count)
+		}
+	})
 }
 
 func (r *rig) notASocket() int {

@@ -101,6 +101,7 @@ func readNames(path string) ([]string, error) {
 func (w *walk) list(f folder, seen map[string]bool) {
 	fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
+		w.fail(err)
 		return
 	}
 	defer unix.Close(fd)
@@ -108,6 +109,7 @@ func (w *walk) list(f folder, seen map[string]bool) {
 	for {
 		n, err := unix.ReadDirent(fd, w.buf[:])
 		if err != nil || n <= 0 {
+			w.fail(err)
 			break
 		}
 		_, _, names = unix.ParseDirent(w.buf[:n], -1, names)
@@ -121,6 +123,14 @@ func (w *walk) list(f folder, seen map[string]bool) {
 			seen[path] = true
 			w.found = append(w.found, d)
 		}
+	}
+}
+
+// fail ends in an error what the kernel had not the means for: it says nothing of
+// whether something is there. What a driver answers is not of that kind.
+func (w *walk) fail(err error) {
+	if sources.Passing(err) {
+		w.err = fmt.Errorf("list devices: %w", err)
 	}
 }
 
@@ -173,6 +183,7 @@ func (w *walk) read(fd int, name, path, subsystem string) *device {
 func (w *walk) text(fd int, path string) (string, error) {
 	file, err := unix.Openat(fd, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
+		w.fail(err)
 		return "", err
 	}
 	defer unix.Close(file)
