@@ -295,7 +295,7 @@ func (n *node) emit(state string, band int16, t *text) {
 	if s.afresh {
 		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
-	s.emit(n.name, state)
+	s.emit(n.origin, state)
 }
 
 // codeOf returns the code that a signal has that stands for the state.
