@@ -91,7 +91,7 @@ func (n *node) arm() error {
 	case byEpoll:
 		events = n.epollEvents()
 	case urgently:
-		events = unix.EPOLLPRI
+		events = unix.EPOLLPRI | unix.EPOLLONESHOT // until it was read
 	}
 	return n.watchFor(events)
 }

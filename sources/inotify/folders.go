@@ -47,6 +47,7 @@ type Folders struct {
 	// at.
 	mounted string
 	stale   bool // Afresh is due when what the kernel has queued is read
+	pace    sources.Pace
 	buf     [4096]byte
 }
 
@@ -256,7 +257,8 @@ func (f *Folders) ready(uint32) {
 	if f.fd < 0 {
 		return
 	}
-	for range mostReads {
+	reads := f.pace.Reads(f.host.Loop.Now(), mostReads)
+	for i := 0; i < reads || f.stale && i < mostReads; i++ {
 		n, err := sources.Read(f.fd, f.buf[:])
 		switch {
 		case err == unix.EINTR:

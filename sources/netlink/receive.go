@@ -30,8 +30,8 @@ const mostAttrs = 128
 const lossPatience = 64
 
 func (k *socket) ready(uint32) {
-	until := k.received + mostMessages
-	for range batch {
+	until, reads := k.received+mostMessages, k.pace.Reads(k.source.host.Loop.Now(), batch)
+	for i := 0; i < reads || k.lossy && i < batch; i++ { // a loss is reported when there is no more
 		if k.watch == nil || k.received >= until || !k.receive() {
 			break
 		}
@@ -170,12 +170,13 @@ func (k *socket) familyNews(n news) {
 func (k *socket) emitMessage(m nl.Message, from nl.Sender) bool {
 	f := &k.source.fields
 	*f, k.source.text = (*f)[:0], k.source.text[:0]
-	f.number("TYPE", int64(m.Type))
-	f.number("FLAGS", int64(m.Flags))
-	f.number("SEQ", int64(m.Seq))
-	f.number("PORT", int64(from.Port))
-	f.number("GROUP", int64(from.Group))
-	f.number("LENGTH", int64(len(m.Body)))
+	*f = append(*f,
+		sources.Field{Name: "TYPE", Value: sources.Int(int64(m.Type))},
+		sources.Field{Name: "FLAGS", Value: sources.Int(int64(m.Flags))},
+		sources.Field{Name: "SEQ", Value: sources.Int(int64(m.Seq))},
+		sources.Field{Name: "PORT", Value: sources.Int(int64(from.Port))},
+		sources.Field{Name: "GROUP", Value: sources.Int(int64(from.Group))},
+		sources.Field{Name: "LENGTH", Value: sources.Int(int64(len(m.Body)))})
 	if from.Known {
 		f.number("SENDER_PID", int64(from.PID))
 		f.number("SENDER_UID", int64(from.UID))
