@@ -265,7 +265,8 @@ func (n *node) tookBeside(b []byte, k int, err error) {
 	}
 	switch {
 	case n.settings.watch == urgently:
-		n.rearm()
+		// When rules have seen what was read. A change since then is not lost.
+		n.more = n.source.host.Loop.After(0, n.rearm)
 	case n.read == readAll && n.rereads, n.read != readAll && (k > 0 || n.rereads):
 		n.readBeside()
 	}
@@ -274,6 +275,7 @@ func (n *node) tookBeside(b []byte, k int, err error) {
 // rearm waits for a file to become urgent again. One that is so at once, again
 // and again, is given up for a while.
 func (n *node) rearm() {
+	n.more = nil
 	if poll(n.fd, unix.POLLPRI) == 0 {
 		n.urgencies = 0
 	} else if n.urgencies++; n.urgencies > patience {
