@@ -78,6 +78,7 @@ type Options struct {
 type Agent struct {
 	opts    Options
 	log     *slog.Logger
+	debug   bool // the log has each event
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
 	gpio    *gpio.Source     // this and the next ten are among them
@@ -150,6 +151,7 @@ func New(c *Configuration, opts Options) (*Agent, error) {
 func (a *Agent) open(c *Configuration) (err error) {
 	opts, l := &a.opts, a.loop
 	a.log, a.config, a.started, a.states = opts.Log, c, l.Now(), state.New()
+	a.debug = a.log.Enabled(context.Background(), slog.LevelDebug)
 	a.encoding = map[string][]func(any, error){}
 	a.durations = action.Durations{}
 	a.hear = func(r *rule.Rule) { a.hearing = append(a.hearing, r) }
@@ -520,9 +522,7 @@ func (a *Agent) show(e *sources.Event) {
 	if e.Topic.State == "" || a.backdate != nil {
 		return
 	}
-	if a.log.Enabled(context.Background(), slog.LevelDebug) {
-		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
-	}
+	a.logEvent(e)
 	if a.opts.Observe != nil {
 		a.opts.Observe(e)
 	}
@@ -533,13 +533,20 @@ func (a *Agent) show(e *sources.Event) {
 	a.publish(e)
 }
 
+// logEvent logs e, if anybody wants to know.
+func (a *Agent) logEvent(e *sources.Event) {
+	if a.debug {
+		a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
+	}
+}
+
 // fire has the rule with that number fire upon e, which its trigger found in
 // the states.
 func (a *Agent) fire(number int, e *sources.Event) {
 	if a.stopping || a.backdate != nil {
 		return
 	}
-	a.log.Debug("event", "source", e.Source, "event", e.Describe(), "monotonic", e.Time)
+	a.logEvent(e)
 	a.hearing = append(a.hearing[:0], a.index.Rules[number])
 	a.runner.Fire(a.hearing, e)
 }

@@ -107,22 +107,24 @@ func (e *Event) CopyStrings(buf []byte) []byte {
 		size += len(e.Fields[i].Name) + len(e.Fields[i].Value.text)
 	}
 	buf = slices.Grow(buf, size)
-	buf, e.Topic.Name = copyString(buf, e.Topic.Name)
-	buf, e.Topic.State = copyString(buf, e.Topic.State)
-	buf, e.Source = copyString(buf, e.Source)
+	room := buf[len(buf) : len(buf)+size]
+	e.Topic.Name, room = copyString(room, e.Topic.Name)
+	e.Topic.State, room = copyString(room, e.Topic.State)
+	e.Source, room = copyString(room, e.Source)
 	for i := range e.Fields {
 		f := &e.Fields[i]
-		buf, f.Name = copyString(buf, f.Name)
-		buf, f.Value.text = copyString(buf, f.Value.text)
+		f.Name, room = copyString(room, f.Name)
+		if f.Value.text != "" {
+			f.Value.text, room = copyString(room, f.Value.text)
+		}
 	}
-	return buf
+	return buf[:len(buf)+size]
 }
 
-// copyString appends s to buf and returns both.
-func copyString(buf []byte, s string) ([]byte, string) {
-	from := len(buf)
-	buf = append(buf, s...)
-	return buf, Borrow(buf[from:])
+// copyString copies s to the beginning of room, and returns it and the rest of room.
+func copyString(room []byte, s string) (string, []byte) {
+	n := copy(room, s)
+	return Borrow(room[:n]), room[n:]
 }
 
 // Overlay returns fields with those of more, each in the place of the one that

@@ -99,7 +99,6 @@ func (r *Runner) begins(p *progress, rule *Rule, e *sources.Event, o Outcome, wh
 	}
 	rec := of.take()
 	rec.Rule, rec.At, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, o, why, nil, nil
-	clear(rec.Actions)
 	rec.Actions = rec.Actions[:0]
 	rec.ask(r.world, rule, e)
 	return rec
@@ -161,15 +160,15 @@ func (p *progress) release(run *action.Run) {
 	}
 }
 
-// begun has the record of a firing be that of run. Those that waited come in
-// their order.
-func (p *progress) begun(run *action.Run) {
+// waiter returns the record of a firing that waited with e; nil for none. Those of the
+// same time come in their order.
+func (p *progress) waiter(e *sources.Event) *Record {
 	for _, rec := range p.history.firings.records {
-		if rec.run == nil && rec.At == run.Event.Time && rec.Outcome == Fired {
-			rec.run = run
-			return
+		if rec.run == nil && rec.At == e.Time && rec.Outcome == Fired {
+			return rec
 		}
 	}
+	return nil
 }
 
 func (p *progress) recordOf(run *action.Run) *Record {

@@ -7,7 +7,6 @@ package rule
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +16,7 @@ import (
 	"reflexd/sources"
 )
 
-// Rule is one rule of the configuration, ready for use. It does not change.
+// Rule is one rule of the configuration, ready for use. What it asks does not change.
 type Rule struct {
 	Name     string
 	Pos      config.Pos
@@ -41,6 +40,8 @@ type Rule struct {
 	asks bool
 	// bothWays are the encoders that it matches in both directions.
 	bothWays []string
+	// progress is that of the Runner that has adopted it, which need not look for it then.
+	progress *progress
 }
 
 // Mode says what happens when a rule fires while it is still running.
@@ -76,103 +77,4 @@ func ParseLimit(s string) (Limit, error) {
 		err = fmt.Errorf("a limit's time must be more than 0")
 	}
 	return Limit{n, d}, err
-}
-
-// Index finds the rules that an event may fire. It does not change after NewIndex.
-type Index struct {
-	Rules []*Rule
-	index map[sources.Topic][]entry
-	kinds map[string]shapes // by the topics' kinds
-	hits  []int             // scratch
-	view  view
-	// Missed, if not nil, is called for each trigger that is about an event but
-	// whose Where does not take it.
-	Missed func(*Rule, *sources.Trigger, *sources.Event)
-}
-
-// shapes are which parts the topics of triggers have, beside their kind: what
-// none of them has need not be looked for.
-type shapes struct{ both, name, state, none bool }
-
-// add takes down the shape of a topic.
-func (s shapes) add(t sources.Topic) shapes {
-	switch {
-	case t.Name != "" && t.State != "":
-		s.both = true
-	case t.Name != "":
-		s.name = true
-	case t.State != "":
-		s.state = true
-	default:
-		s.none = true
-	}
-	return s
-}
-
-// entry is a trigger of the rule with that number.
-type entry struct {
-	rule    int
-	trigger *sources.Trigger
-}
-
-// NewIndex indexes rules, but for triggers that wait for a state to last.
-func NewIndex(rules []*Rule) *Index {
-	b := &Index{Rules: rules, index: map[sources.Topic][]entry{}, kinds: map[string]shapes{}}
-	for i, r := range rules {
-		for j := range r.Triggers {
-			t := &r.Triggers[j]
-			if t.Lasting.For > 0 {
-				continue // it does not fire when the state begins
-			}
-			for _, topic := range t.Topics {
-				b.index[topic] = append(b.index[topic], entry{i, t})
-				b.kinds[topic.Kind] = b.kinds[topic.Kind].add(topic)
-			}
-		}
-	}
-	return b
-}
-
-// Find calls fire for each rule that hears e, in the order of the
-// configuration and once, however many of its triggers match. It looks only
-// at rules that are indexed under e's topic, and allocates nothing.
-func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
-	if e.Topic.State == "" {
-		return
-	}
-	t := e.Topic
-	b.hits = b.hits[:0]
-	have := b.kinds[t.Kind]
-	if have.both && t.Name != "" {
-		b.look(t, e)
-	}
-	if have.name && t.Name != "" {
-		b.look(sources.Topic{Kind: t.Kind, Name: t.Name}, e)
-	}
-	if have.state {
-		b.look(sources.Topic{Kind: t.Kind, State: t.State}, e)
-	}
-	if have.none {
-		b.look(sources.Topic{Kind: t.Kind}, e)
-	}
-	slices.Sort(b.hits)
-	last := -1
-	for _, i := range b.hits {
-		if i != last {
-			fire(b.Rules[i])
-		}
-		last = i
-	}
-}
-
-func (b *Index) look(topic sources.Topic, e *sources.Event) {
-	for _, entry := range b.index[topic] {
-		switch t, seen := entry.trigger, b.view.of(b.Rules[entry.rule], e); {
-		case t.Match != nil && !t.Match(seen):
-		case t.Where.Match(seen):
-			b.hits = append(b.hits, entry.rule)
-		case b.Missed != nil:
-			b.Missed(b.Rules[entry.rule], t, seen)
-		}
-	}
 }

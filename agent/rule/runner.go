@@ -98,6 +98,7 @@ func (r *Runner) Adopt(rules []*Rule) {
 		p.rule = nil
 	}
 	for _, rule := range rules {
+		rule.progress = nil // it may be another Runner's
 		p := r.of(rule)
 		p.rule = rule
 		p.log.level = rule.LogLevel
@@ -125,12 +126,16 @@ func (p *progress) forget() {
 }
 
 func (r *Runner) of(rule *Rule) *progress {
+	if rule.progress != nil {
+		return rule.progress
+	}
 	p := r.perRule[rule.Name]
 	if p == nil {
 		p = &progress{rule: rule, switched: switched{rule.Disabled, rule.Disabled},
 			log: journal{env: r.env, rule: rule.Name, level: rule.LogLevel, whole: r.dryRun}}
 		r.perRule[rule.Name] = p
 	}
+	rule.progress = p
 	return p
 }
 
@@ -201,7 +206,7 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 	rec := r.begins(p, rule, e, Fired, "")
 	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
-		r.begin(p, e, true)
+		r.begin(p, e, rec, true)
 		rec.copy(e) // when the outputs are set
 		return
 	}
@@ -296,26 +301,30 @@ func (p *progress) fired(rule *Rule, now time.Duration) {
 	p.recent = append(p.recent, now)
 }
 
-// begin begins a run. A fresh event is its sender's, and was not logged.
-func (r *Runner) begin(p *progress, e *sources.Event, fresh bool) {
+// begin begins a run, of which rec is the record; nil for none. A fresh event is its
+// sender's, and was not logged.
+func (r *Runner) begin(p *progress, e *sources.Event, rec *Record, fresh bool) {
 	if p.first == nil || p.first.Rule != p.rule.Name {
 		p.first = &sources.Chain{Rule: p.rule.Name}
 	}
 	next := r.pass()
 	next.p = p
-	next.run = action.Run{Env: r.env, Rule: p.rule.Name, Event: e, Fresh: fresh, DryRun: r.dryRun,
-		Journal: &p.log, Asks: p.rule.asks, First: p.first}
-	p.runs = append(p.runs, &next.run)
-	p.begun(&next.run)
-	next.run.Start(p.rule.Do, p.rule.OnFailure, next.end)
-	if next.run.Over() {
-		p.release(&next.run)
+	run := &next.run // field by field: as a whole it would be copied
+	run.Env, run.Rule, run.Event, run.Fresh, run.DryRun = r.env, p.rule.Name, e, fresh, r.dryRun
+	run.Journal, run.Asks, run.First = &p.log, p.rule.asks, p.first
+	p.runs = append(p.runs, run)
+	if rec != nil {
+		rec.run = run
+	}
+	run.Start(p.rule.Do, p.rule.OnFailure, next.end)
+	if run.Over() {
+		p.release(run)
 		next.p, next.run = nil, action.Run{}
 		r.idle = append(r.idle, next)
 	}
 }
 
-// pass returns one that is not in use.
+// pass returns one that is not in use, with the zero value of a run.
 func (r *Runner) pass() *pass {
 	if n := len(r.idle) - 1; n >= 0 {
 		last := r.idle[n]
@@ -349,7 +358,7 @@ func (r *Runner) ended(p *progress, run *action.Run, err error) {
 	case len(p.waiting) > 0 && len(p.runs) == 0:
 		next := p.waiting[0]
 		p.waiting = slices.Delete(p.waiting, 0, 1)
-		r.begin(p, next, false)
+		r.begin(p, next, p.waiter(next), false)
 	}
 }
 

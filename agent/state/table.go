@@ -128,16 +128,16 @@ func (t *Table) Take(e *sources.Event) {
 		}
 		return
 	}
-	before := ""
+	state, is, before := word(e), false, ""
 	if s == nil {
 		s = t.add(k, e)
-	} else if before = s.event.Topic.State; s.is(e) && s.known {
-		s.remember(e) // its fields, or the names of its device, may have changed
+	} else if before, is = s.event.Topic.State, s.is(state, e); is && s.known {
+		s.remember(state, e) // its fields, or the names of its device, may have changed
 		t.update(s, e, e.Standing == sources.Found)
 		return
 	}
-	differs := before != "" && !s.is(e)
-	s.remember(e)
+	differs := before != "" && !is
+	s.remember(state, e)
 	s.since, s.known = e.Time, true
 	found := e.Standing == sources.Found && !differs
 	t.update(s, e, found)
@@ -196,9 +196,9 @@ func (t *Table) watching(s *subject) []*watch {
 	return s.watches
 }
 
-// is reports whether e has the state of s.
-func (s *subject) is(e *sources.Event) bool {
-	if word(e) != s.event.Topic.State {
+// is reports whether e, whose state is that, has the state of s.
+func (s *subject) is(state string, e *sources.Event) bool {
+	if state != s.event.Topic.State {
 		return false
 	}
 	is, _ := e.Lookup("VALUE")
@@ -219,10 +219,10 @@ func word(e *sources.Event) string {
 	return sources.Released
 }
 
-// remember keeps e. It allocates nothing once s has had events of that kind.
-func (s *subject) remember(e *sources.Event) {
+// remember keeps e, whose state is that. It allocates nothing once s has had events of
+// that kind.
+func (s *subject) remember(state string, e *sources.Event) {
 	s.fields = append(s.fields[:0], e.Fields...)
-	state := word(e)
 	s.event = *e
 	s.event.Fields = s.fields
 	s.event.Press, s.event.Standing = sources.NoPress, sources.NoState

@@ -76,11 +76,13 @@ type changeWatch struct {
 	source  *Source
 	folders *inotify.Folders // nil without files
 	files   map[string]*changing
+	ordered []*changing // likewise, in the order of their names
 }
 
 // changing is one file or folder that is watched for changes.
 type changing struct {
-	name string
+	name, origin string // the latter is the Source of its events
+	dir, base    string // of its path
 	settings
 	shut   bool
 	events uint64
@@ -140,8 +142,12 @@ func (c *changeWatch) apply(plan *Plan) {
 	})
 	for name, f := range plan.files {
 		if f.watch == changes && c.files[name] == nil {
-			c.files[name] = &changing{name: name, settings: f.settings}
+			c.files[name] = &changing{name: name, origin: origin + name, dir: filepath.Dir(f.path), base: filepath.Base(f.path), settings: f.settings}
 		}
+	}
+	c.ordered = c.ordered[:0]
+	for _, f := range sources.InOrder(c.files) {
+		c.ordered = append(c.ordered, f)
 	}
 	if len(c.files) == 0 {
 		c.close()
@@ -188,18 +194,19 @@ func (c *changeWatch) close() {
 
 // changed is called with what became of a name.
 func (c *changeWatch) changed(dir, name string, mask uint32) {
-	path := filepath.Join(dir, name)
-	for _, fileName := range slices.Sorted(maps.Keys(c.files)) {
-		f := c.files[fileName]
-		if f.shut || f.path != path && f.path != dir {
+	for _, f := range c.ordered {
+		itself := f.base == name && f.dir == dir
+		if f.shut || !itself && f.path != dir || itself && !c.see(f, mask) {
 			continue
 		}
-		if f.path == path && !c.see(f, mask) {
+		kind, path := kindWord(mask&f.kinds), f.path
+		if kind == "" {
 			continue
 		}
-		if kind := kindWord(mask & f.kinds); kind != "" {
-			c.begin(f, path, kind, false)
+		if !itself {
+			path = filepath.Join(dir, name)
 		}
+		c.begin(f, path, kind, false)
 	}
 }
 
@@ -209,8 +216,7 @@ func (c *changeWatch) afresh(overflow bool) {
 	if overflow {
 		c.source.host.Lost("file", "", 0, "fs.inotify.max_queued_events")
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.files)) {
-		f := c.files[name]
+	for _, f := range c.ordered {
 		before, known := f.seen, f.known
 		f.seen = markOf(f.path, before)
 		f.known = f.seen.there
@@ -287,7 +293,12 @@ func (c *changeWatch) awaitWritten(f *changing) {
 // is read, each change is emitted with what was read last.
 func (c *changeWatch) begin(f *changing, path, kind string, synthetic bool) {
 	whole := f.read == readAll && path == f.path && f.seen.there
-	f.queue = append(f.queue, change{path, kind, synthetic, whole})
+	what := change{path, kind, synthetic, whole}
+	if !whole && len(f.queue) == 0 {
+		c.emit(f, what, nil)
+		return
+	}
+	f.queue = append(f.queue, what)
 	if !f.reading {
 		c.next(f)
 	}
@@ -358,7 +369,7 @@ func (c *changeWatch) emit(f *changing, what change, t *text) {
 	if what.synthetic {
 		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
-	s.emit(f.name, changed)
+	s.emit(f.origin, changed)
 }
 
 // shut stops or resumes the watching of one file.

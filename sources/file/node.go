@@ -23,6 +23,7 @@ var errClosed = errors.New("closed by the action `source`")
 type node struct {
 	source *Source
 	name   string
+	origin string // the Source of its events
 	settings
 
 	opener sources.Opener[*opened]
@@ -41,7 +42,7 @@ type node struct {
 }
 
 func newNode(s *Source, name string, st settings) *node {
-	n := &node{source: s, name: name, settings: st, fd: -1, reader: reader{reading: -1}}
+	n := &node{source: s, name: name, origin: origin + name, settings: st, fd: -1, reader: reader{reading: -1}}
 	n.opener = sources.Opener[*opened]{
 		Loop:     s.host.Loop,
 		Open:     func() (*opened, error) { return openFile(&st) },
@@ -90,7 +91,7 @@ func (n *node) arm() error {
 	case byEpoll:
 		events = n.epollEvents()
 	case urgently:
-		events = unix.EPOLLPRI
+		events = unix.EPOLLPRI | unix.EPOLLONESHOT // until it was read
 	}
 	return n.watchFor(events)
 }

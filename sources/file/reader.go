@@ -26,6 +26,7 @@ type reader struct {
 	records collector
 	more    sources.Timer // the rest of a burst is to be read; nil without
 	reading int           // the descriptor that is read in the background; -1 without
+	spare   []byte        // for that; nil while it is in use
 	rereads bool          // announced while reading
 	vain    int           // announcements in a row that brought nothing
 	// urgencies counts how often in a row the file was urgent again when it
@@ -51,10 +52,7 @@ func (n *node) ready(events uint32) {
 	band := int16(events)
 	switch n.settings.watch {
 	case urgently:
-		// It stays urgent until it is read, which is done in the background.
-		n.watch.Close()
-		n.watch = nil
-		n.readBeside()
+		n.readBeside() // it stays urgent until then, and is not watched
 		return
 	case byEpoll:
 		n.emitBand(band)
@@ -65,7 +63,11 @@ func (n *node) ready(events uint32) {
 	if band != unix.POLLOUT || n.writable { // not room for what rules send
 		n.vain++ // until something is told
 	}
-	n.look()
+	if n.watched&(unix.EPOLLIN|unix.EPOLLET) == unix.EPOLLIN && n.read != readAll && band&unix.POLLIN != 0 && n.fd >= 0 {
+		n.readIn(band & (unix.POLLIN | unix.POLLHUP | unix.POLLERR)) // it is announced again if there is more
+	} else {
+		n.look()
+	}
 	if n.fd >= 0 && n.vain > patience && !n.fifo {
 		n.lost(errRestive)
 	}
@@ -157,6 +159,11 @@ func (n *node) readOnce() bool {
 		}
 		return false
 	}
+	return n.readIn(band)
+}
+
+// readIn is readOnce where poll(2) or epoll(7) has said so.
+func (n *node) readIn(band int16) bool {
 	b := n.source.scratch(n.max)
 	k, err := read(n.fd, b, -1)
 	switch {
@@ -205,8 +212,10 @@ func (n *node) readBeside() {
 	}
 	n.reading, n.rereads = n.fd, false
 	fd, whole := n.fd, n.settings.watch == urgently || n.read == readAll
-	// A byte more shows whether there is more.
-	b := make([]byte, n.max+1)
+	b := n.spare
+	if n.spare = nil; b == nil {
+		b = make([]byte, n.max+1) // a byte more shows whether there is more
+	}
 	var k int
 	var err error
 	n.source.host.Loop.Beside(func() {
@@ -223,6 +232,9 @@ func (n *node) readBeside() {
 			return
 		}
 		n.tookBeside(b, k, err)
+		if n.reading < 0 {
+			n.spare = b
+		}
 	})
 }
 
@@ -253,7 +265,8 @@ func (n *node) tookBeside(b []byte, k int, err error) {
 	}
 	switch {
 	case n.settings.watch == urgently:
-		n.rearm()
+		// When rules have seen what was read. A change since then is not lost.
+		n.more = n.source.host.Loop.After(0, n.rearm)
 	case n.read == readAll && n.rereads, n.read != readAll && (k > 0 || n.rereads):
 		n.readBeside()
 	}
@@ -262,13 +275,14 @@ func (n *node) tookBeside(b []byte, k int, err error) {
 // rearm waits for a file to become urgent again. One that is so at once, again
 // and again, is given up for a while.
 func (n *node) rearm() {
+	n.more = nil
 	if poll(n.fd, unix.POLLPRI) == 0 {
 		n.urgencies = 0
 	} else if n.urgencies++; n.urgencies > patience {
 		n.lost(errUrgent)
 		return
 	}
-	if err := n.watchFor(unix.EPOLLPRI); err != nil {
+	if err := n.watch.Events(n.watched); err != nil {
 		n.lost(err)
 	}
 }
@@ -295,7 +309,7 @@ func (n *node) emit(state string, band int16, t *text) {
 	if s.afresh {
 		s.fields = append(s.fields, sources.Field{Name: "SYNTHETIC", Value: sources.Int(1)})
 	}
-	s.emit(n.name, state)
+	s.emit(n.origin, state)
 }
 
 // codeOf returns the code that a signal has that stands for the state.

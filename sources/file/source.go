@@ -36,6 +36,7 @@ type Source struct {
 	afresh   bool          // what is emitted follows from a state that is read afresh
 
 	buf    []byte // for reading
+	hex    []byte // what was read, likewise
 	event  sources.Event
 	fields []sources.Field
 }
@@ -251,15 +252,17 @@ func (s *Source) lose() {
 	})
 }
 
-// emit sends the fields that are in s.fields.
-func (s *Source) emit(name, state string) {
-	s.event = sources.Event{
-		Time:   s.host.Loop.Now(), // files give no stamps
-		Topic:  sources.Topic{Kind: "file", Name: name, State: state},
-		Source: "file:" + name,
-		Fields: s.fields,
-	}
-	s.host.Emit(&s.event)
+// origin begins the Source of an event, which ends with the name of the file.
+const origin = "file:"
+
+// emit sends the fields that are in s.fields, as an event of that Source.
+func (s *Source) emit(of, state string) {
+	e := &s.event
+	e.Time = s.host.Loop.Now() // files give no stamps
+	e.Topic = sources.Topic{Kind: "file", Name: of[len(origin):], State: state}
+	e.Source, e.Fields = of, s.fields
+	s.host.Emit(e)
+	e.Borrowed = false // unless addText says so of the next one
 }
 
 // scratch returns a buffer of the size.

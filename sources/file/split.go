@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -199,11 +198,13 @@ func (c *collector) stop() {
 // before the first NUL, if there is one, and without the end of the line.
 // Programs could not be given more: no variable of theirs can hold a NUL.
 func (s *Source) addText(t *text) {
-	trimmed, _, _ := strings.Cut(string(t.b), "\x00")
-	trimmed = strings.TrimRight(trimmed, "\r\n")
+	trimmed, _, _ := bytes.Cut(t.b, []byte{0})
+	trimmed = bytes.TrimRight(trimmed, "\r\n")
+	s.hex = hex.AppendEncode(s.hex[:0], t.b)
 	s.fields = append(s.fields,
-		sources.Field{Name: "TEXT", Value: sources.Text(trimmed)},
-		sources.Field{Name: "DATA", Value: sources.Text(hex.EncodeToString(t.b))})
+		sources.Field{Name: "TEXT", Value: sources.Text(sources.Borrow(trimmed))},
+		sources.Field{Name: "DATA", Value: sources.Text(sources.Borrow(s.hex))})
+	s.event.Borrowed = true
 	if t.cut {
 		s.fields = append(s.fields, sources.Field{Name: "TRUNCATED", Value: sources.Text("1")})
 	}

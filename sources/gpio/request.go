@@ -167,7 +167,7 @@ func (r *request) ready(events uint32) {
 		}
 		return
 	}
-	n, err := unix.Read(r.fd, r.source.buffer[:])
+	n, err := sources.Read(r.fd, r.source.buffer[:])
 	switch {
 	case err == unix.EINTR, err == unix.EAGAIN && !over:
 		return

@@ -47,6 +47,7 @@ type Folders struct {
 	// at.
 	mounted string
 	stale   bool // Afresh is due when what the kernel has queued is read
+	pace    sources.Pace
 	buf     [4096]byte
 }
 
@@ -54,7 +55,7 @@ type Folders struct {
 type Spec struct {
 	For string // what is looked for, as messages name it: "input devices"
 	// Changed is called with a name in a watched folder and the IN_ bits that say
-	// what became of it.
+	// what became of it. The name is valid until it returns.
 	Changed func(dir, name string, mask uint32)
 	// Afresh is called when changes may have been missed: a folder appeared
 	// with what was in it, something was mounted or unmounted or, with overflow,
@@ -256,8 +257,9 @@ func (f *Folders) ready(uint32) {
 	if f.fd < 0 {
 		return
 	}
-	for range mostReads {
-		n, err := unix.Read(f.fd, f.buf[:])
+	reads := f.pace.Reads(f.host.Loop.Now(), mostReads)
+	for i := 0; i < reads || f.stale && i < mostReads; i++ {
+		n, err := sources.Read(f.fd, f.buf[:])
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -322,7 +324,7 @@ func eachChange(buf []byte, change func(wd int32, mask uint32, name string)) {
 		if size > uint64(len(buf)) {
 			return
 		}
-		name, _, _ := strings.Cut(string(buf[:size]), "\x00")
+		name, _, _ := strings.Cut(sources.Borrow(buf[:size]), "\x00")
 		buf = buf[size:]
 		change(wd, mask, name)
 	}

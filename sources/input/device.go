@@ -68,7 +68,7 @@ func (d *device) ready(events uint32) {
 
 // read takes up to one batch of events and reports whether there was any.
 func (d *device) read() bool {
-	n, err := unix.Read(d.fd, d.buf)
+	n, err := sources.Read(d.fd, d.buf)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return false

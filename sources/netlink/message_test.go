@@ -44,10 +44,10 @@ func TestAttributesBecomeFields(t *testing.T) {
 	b = nl.AppendAttr(b, 5, nil)
 	b = nl.AppendAttr(b, 1, []byte("twice\x00"))
 	b = nl.AppendAttr(b, 6, []byte("a\x00b\x00"))
-	var f fields
-	sound := f.attrs(b)
+	s := Open(sources.Host{})
+	sound := s.addAttrs(b)
 	var got []string
-	for _, f := range f {
+	for _, f := range s.fields {
 		got = append(got, f.Name+"="+f.Value.String())
 	}
 	want := []string{"ATTR_1=text", "ATTR_2=4d000000", "ATTR_2_INT=77", "ATTR_3=0102", "ATTR_3_INT=258",
@@ -62,9 +62,9 @@ func TestAttributesBecomeFields(t *testing.T) {
 	for range 1000 {
 		b = nl.AppendAttr(b, uint16(len(b)), nil)
 	}
-	f = nil
-	if f.attrs(b); len(f) > 2*mostAttrs {
-		t.Errorf("%d fields", len(f))
+	s.fields = nil
+	if s.addAttrs(b); len(s.fields) > 2*mostAttrs {
+		t.Errorf("%d fields", len(s.fields))
 	}
 }
 
@@ -119,9 +119,9 @@ func FuzzMessages(f *testing.F) {
 			}
 			_, _ = parseFamily(m)
 			_, _ = parseNews(m.Body)
-			var f fields
-			f.attrs(m.Body)
-			for _, field := range f {
+			s := Open(sources.Host{})
+			s.addAttrs(m.Body)
+			for _, field := range s.fields {
 				if !sources.ValidField(field.Name) || !utf8.ValidString(field.Value.String()) {
 					t.Errorf("field %q is %q", field.Name, field.Value)
 				}

@@ -24,6 +24,7 @@ type Socket struct {
 	Name string
 	At   config.Pos
 	settings
+	origin   string // the Source of its events
 	from     senders
 	decode   []string // of decodings
 	longest  int      // bytes of the longest datagram accepted

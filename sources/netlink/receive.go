@@ -30,8 +30,8 @@ const mostAttrs = 128
 const lossPatience = 64
 
 func (k *socket) ready(uint32) {
-	until := k.received + mostMessages
-	for range batch {
+	until, reads := k.received+mostMessages, k.pace.Reads(k.source.host.Loop.Now(), batch)
+	for i := 0; i < reads || k.lossy && i < batch; i++ { // a loss is reported when there is no more
 		if k.watch == nil || k.received >= until || !k.receive() {
 			break
 		}
@@ -169,13 +169,14 @@ func (k *socket) familyNews(n news) {
 // emitMessage emits one message. It reports false if it makes no sense.
 func (k *socket) emitMessage(m nl.Message, from nl.Sender) bool {
 	f := &k.source.fields
-	*f = (*f)[:0]
-	f.number("TYPE", int64(m.Type))
-	f.number("FLAGS", int64(m.Flags))
-	f.number("SEQ", int64(m.Seq))
-	f.number("PORT", int64(from.Port))
-	f.number("GROUP", int64(from.Group))
-	f.number("LENGTH", int64(len(m.Body)))
+	*f, k.source.text = (*f)[:0], k.source.text[:0]
+	*f = append(*f,
+		sources.Field{Name: "TYPE", Value: sources.Int(int64(m.Type))},
+		sources.Field{Name: "FLAGS", Value: sources.Int(int64(m.Flags))},
+		sources.Field{Name: "SEQ", Value: sources.Int(int64(m.Seq))},
+		sources.Field{Name: "PORT", Value: sources.Int(int64(from.Port))},
+		sources.Field{Name: "GROUP", Value: sources.Int(int64(from.Group))},
+		sources.Field{Name: "LENGTH", Value: sources.Int(int64(len(m.Body)))})
 	if from.Known {
 		f.number("SENDER_PID", int64(from.PID))
 		f.number("SENDER_UID", int64(from.UID))
@@ -203,21 +204,26 @@ func (k *socket) emitMessage(m nl.Message, from nl.Sender) bool {
 
 // emit sends the source's fields.
 func (k *socket) emit(state string) {
+	const mostText = 64 << 10 // that is kept for the next
 	s := k.source
 	s.event = sources.Event{
-		Time:   s.host.Loop.Now(), // netlink stamps nothing
-		Topic:  sources.Topic{Kind: "netlink", Name: k.decl.Name, State: state},
-		Source: "netlink:" + k.decl.Name,
-		Fields: s.fields,
+		Time:     s.host.Loop.Now(), // netlink stamps nothing
+		Topic:    sources.Topic{Kind: "netlink", Name: k.decl.Name, State: state},
+		Source:   k.decl.origin,
+		Fields:   s.fields,
+		Borrowed: len(s.text) > 0,
 	}
 	s.host.Emit(&s.event)
+	if cap(s.text) > mostText {
+		s.text = nil
+	}
 }
 
 // decode adds the fields that `decode` asks for. It reports false if the
 // payload is not what the socket is for.
 func (k *socket) decode(m nl.Message) (sound bool) {
-	b := m.Body
-	f := &k.source.fields
+	b, s := m.Body, k.source
+	f := &s.fields
 	if k.decl.family != "" && (k.family == nil || m.Type != k.family.number) {
 		return false
 	}
@@ -230,10 +236,10 @@ func (k *socket) decode(m nl.Message) (sound bool) {
 		b = b[genericHeaderSize:]
 	}
 	if k.decl.decodes(asText) {
-		f.text("TEXT", printable(b))
+		f.text("TEXT", s.borrow(appendPrintable(s.text, b)))
 	}
 	if k.decl.decodes(asHex) {
-		f.text("DATA", hex.EncodeToString(b))
+		f.text("DATA", s.borrow(hex.AppendEncode(s.text, b)))
 	}
 	if !k.decl.decodes(asAttrs) {
 		return true
@@ -241,7 +247,15 @@ func (k *socket) decode(m nl.Message) (sound bool) {
 	if k.family != nil {
 		b = b[min(nl.Align(k.family.header), len(b)):]
 	}
-	return f.attrs(b)
+	return s.addAttrs(b)
+}
+
+// borrow makes text, to which the text of a field was appended, the source's, and
+// returns that of the field. It is valid until the next message.
+func (s *Source) borrow(text []byte) string {
+	from := len(s.text)
+	s.text = text
+	return sources.Borrow(text[from:])
 }
 
 // fields are those of a message.
@@ -255,36 +269,53 @@ func (f *fields) text(name, s string) {
 	*f = append(*f, sources.Field{Name: name, Value: sources.Text(s)})
 }
 
-// attrs adds attributes: ATTR_n, as text where that is what it holds and else
+// addAttrs adds attributes: ATTR_n, as text where that is what it holds and else
 // in hex, and ATTR_n_INT where it has the size of a number. Of one that comes
 // several times, the first counts.
-func (f *fields) attrs(b []byte) (sound bool) {
-	count := 0
+func (s *Source) addAttrs(b []byte) (sound bool) {
+	f, count := &s.fields, 0
 	for a, err := range nl.Attributes(b).Each {
 		if err != nil {
 			return err == nl.ErrTrailing
 		}
-		name := "ATTR_" + strconv.Itoa(int(a.Type))
-		if f.has(name) || count >= mostAttrs {
+		names := s.attrNames(a.Type)
+		if f.has(names[0]) || count >= mostAttrs {
 			continue
 		}
 		count++
 		if isString(a.Value) {
-			f.text(name, string(a.Value[:len(a.Value)-1]))
+			f.text(names[0], s.borrow(append(s.text, a.Value[:len(a.Value)-1]...)))
 		} else {
-			f.text(name, hex.EncodeToString(a.Value))
+			f.text(names[0], s.borrow(hex.AppendEncode(s.text, a.Value)))
 		}
 		if n, ok := a.Int(); ok {
-			f.number(name+"_INT", n)
+			f.number(names[1], n)
 		}
 	}
 	return true
 }
 
-func (f *fields) has(name string) bool {
-	e := sources.Event{Fields: *f}
-	_, ok := e.Lookup(name)
-	return ok
+func (f fields) has(name string) bool {
+	for i := range f {
+		if f[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// attrNames returns the names of the fields of an attribute: as text, and as a number.
+func (s *Source) attrNames(kind uint16) [2]string {
+	const mostNames = 256 // that are kept
+	names, ok := s.names[kind]
+	if !ok {
+		name := "ATTR_" + strconv.Itoa(int(kind))
+		names = [2]string{name, name + "_INT"}
+		if len(s.names) < mostNames {
+			s.names[kind] = names
+		}
+	}
+	return names
 }
 
 // senders says whose messages a socket takes: those of one port, which is the

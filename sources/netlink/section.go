@@ -45,7 +45,7 @@ func (p *Plan) Sections() []config.Field {
 
 // socketValue returns the Value that reads one socket into s.
 func socketValue(name string, s *Socket) config.Value {
-	*s = Socket{Name: name, At: s.At, longest: defaultLongest, settings: settings{protocol: -1, buffer: defaultBuffer}}
+	*s = Socket{Name: name, origin: "netlink:" + name, At: s.At, longest: defaultLongest, settings: settings{protocol: -1, buffer: defaultBuffer}}
 	object := config.Whole(&s.whole, config.Object(s.fields()...))
 	return config.Wrap(object, func(n config.Node, ps *config.Problems) {
 		object.Read(n, ps)

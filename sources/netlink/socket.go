@@ -56,6 +56,7 @@ type socket struct {
 	broken    bool    // it could not be read, and is to be opened again
 
 	counts
+	pace    sources.Pace
 	lossy   bool   // the buffer overflowed
 	drops   uint32 // the kernel's count when a loss was last reported
 	batches int    // since it overflowed

@@ -24,10 +24,12 @@ type Source struct {
 	receiver nl.Receiver
 	event    sources.Event
 	fields   fields
+	text     []byte               // of the fields
+	names    map[uint16][2]string // see attrNames
 }
 
 // Open returns a source that does nothing until a plan is applied.
-func Open(h sources.Host) *Source { return &Source{host: h} }
+func Open(h sources.Host) *Source { return &Source{host: h, names: map[uint16][2]string{}} }
 
 // Apply implements sources.Source. A socket that both plans ask for with the
 // same settings is handed over, be it under another name or with another

@@ -7,7 +7,6 @@ package netlink
 import (
 	"bytes"
 	"encoding/hex"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -15,28 +14,26 @@ import (
 // printable returns b as text: a C string, which ends before its first NUL,
 // without a line's end. What cannot be printed stands there as \x1b, so that
 // neither a terminal nor a log is led astray by what a driver sends.
-func printable(b []byte) string {
+func printable(b []byte) string { return string(appendPrintable(nil, b)) }
+
+// appendPrintable appends to text what printable returns.
+func appendPrintable(text, b []byte) []byte {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
 	}
 	b = bytes.TrimSuffix(b, []byte("\n"))
-	if allPrintable(b) {
-		return string(b)
-	}
-	var text strings.Builder
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
 		if shown(r, size) {
-			text.Write(b[:size])
+			text = append(text, b[:size]...)
 		} else {
-			for _, c := range b[:size] {
-				text.WriteString(`\x`)
-				text.WriteString(hex.EncodeToString([]byte{c}))
+			for i := range size {
+				text = hex.AppendEncode(append(text, `\x`...), b[i:i+1])
 			}
 		}
 		b = b[size:]
 	}
-	return text.String()
+	return text
 }
 
 func allPrintable(b []byte) bool {

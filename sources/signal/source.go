@@ -132,7 +132,7 @@ func (s *Source) shut() {
 }
 
 func (s *Source) ready(uint32) {
-	n, err := unix.Read(s.fd, s.buf[:])
+	n, err := sources.Read(s.fd, s.buf[:])
 	switch err {
 	case nil:
 		s.take(s.buf[:n])

@@ -34,7 +34,7 @@ func reader(t testing.TB, s *Source) (read func(datagrams ...[]byte), restore fu
 				t.Error(err)
 			}
 		}
-		if !s.read() {
+		if !s.read(batch) {
 			t.Error("there is more to be read")
 		}
 	}

@@ -61,11 +61,14 @@ func (m *message) isPlaceless() bool {
 // addAll adds the keys of text, in which each ends in a NUL.
 func (m *message) addAll(text, dev string) {
 	for text != "" {
-		var pair string
-		pair, text, _ = strings.Cut(text, "\x00")
-		if key, value, ok := property(pair); ok {
+		end := strings.IndexByte(text, 0)
+		if end < 0 {
+			end = len(text)
+		}
+		if key, value, ok := property(text[:end]); ok {
 			m.add(key, value, dev)
 		}
+		text = text[min(end+1, len(text)):]
 	}
 }
 
@@ -91,10 +94,12 @@ func (m *message) add(key, value, dev string) {
 	m.fields = append(m.fields, sources.Field{Name: key, Value: sources.Text(value)})
 }
 
-// property splits KEY=VALUE at the first =.
+// property splits KEY=VALUE at the first =. It is not ok unless the key is valid.
 func property(pair string) (key, value string, ok bool) {
-	key, value, ok = strings.Cut(pair, "=")
-	return key, value, ok && validKey(key)
+	if n := keyLength(pair); n > 0 && n < len(pair) && pair[n] == '=' {
+		return pair[:n], pair[n+1:], true
+	}
+	return "", "", false
 }
 
 // isRelative reports whether the name of a device file, in DEVNAME, is relative
@@ -103,12 +108,15 @@ func isRelative(name string) bool { return name != "" && name[0] != '/' }
 
 // validKey reports whether key can be an event field and an environment
 // variable.
-func validKey(key string) bool {
-	for i := range len(key) {
-		b := key[i]
+func validKey(key string) bool { return key != "" && keyLength(key) == len(key) }
+
+// keyLength returns how long the valid key at the beginning of text is.
+func keyLength(text string) int {
+	for i := range len(text) {
+		b := text[i]
 		if b != '_' && (b < 'A' || b > 'Z') && (i == 0 || b < '0' || b > '9') {
-			return false
+			return i
 		}
 	}
-	return key != ""
+	return len(text)
 }

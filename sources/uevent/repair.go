@@ -95,7 +95,7 @@ func (s *Source) dropped() int {
 // NETLINK_S_CONGESTED).
 func (s *Source) awaitSilence() {
 	s.storm = nil
-	empty := s.socket == nil || s.delivery == nil && s.read()
+	empty := s.socket == nil || s.delivery == nil && s.read(batch)
 	if empty && s.storm == nil && s.socket != nil { // those that were dropped since the last loss was reported
 		if count := s.dropped(); count > 0 {
 			s.host.Lost("uevent", "", count, s.socket.Hint())
@@ -134,7 +134,7 @@ func (s *Source) walked(w *walk) {
 	switch {
 	case s.walk != w:
 		return
-	case s.socket != nil && !s.read():
+	case s.socket != nil && !s.read(batch):
 		s.host.Loop.After(0, func() { s.walked(w) })
 		return
 	}

@@ -32,6 +32,7 @@ type Source struct {
 	count  counts
 
 	listening bool // the socket is being watched for messages
+	pace      sources.Pace
 	receiver  nl.Receiver
 	message   message
 	event     sources.Event
@@ -146,7 +147,7 @@ func (s *Source) fail(err error) {
 	s.lost(err)
 }
 
-func (s *Source) ready(uint32) { s.read() }
+func (s *Source) ready(uint32) { s.read(s.pace.Reads(s.host.Loop.Now(), batch)) }
 
 // listen watches the socket unless what it would bring has to wait: for the
 // end of a delivery, or of lookups.
@@ -165,9 +166,9 @@ func (s *Source) listen() {
 	}
 }
 
-// read takes a batch of messages, and reports whether there are no more.
-func (s *Source) read() (empty bool) {
-	for range batch {
+// read takes up to most messages, and reports whether there are no more.
+func (s *Source) read(most int) (empty bool) {
+	for range most {
 		b, from, err := s.receiver.Receive(s.socket.FD)
 		switch {
 		case err == nil && from.Port == 0:
