@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"reflexd/bridge"
@@ -32,6 +33,9 @@ The broker, and what it can reach, are in the section mqtt of the
 configuration of reflexd: see reflexd.yaml(5).
 `
 
+// verbs are what the first argument can be.
+var verbs = []string{"run", "check", "discovery", "version", "--version", "help", "--help", "-h"}
+
 // The exit codes.
 const (
 	success = iota
@@ -44,6 +48,10 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, out, errors io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprint(errors, usage)
+		return misuse
+	}
+	if !slices.Contains(verbs, args[0]) {
+		fmt.Fprintf(errors, "reflexd-mqtt: the first argument must be a verb, found %q\n%s", args[0], usage)
 		return misuse
 	}
 	flags := flag.NewFlagSet("reflexd-mqtt", flag.ContinueOnError)
@@ -80,11 +88,8 @@ func run(args []string, out, errors io.Writer) int {
 		err = bridge.Discovery(opts, out)
 	case "version", "--version":
 		_, err = fmt.Fprintln(out, version)
-	case "help", "--help", "-h":
-		_, err = fmt.Fprint(out, usage)
 	default:
-		fmt.Fprint(errors, usage)
-		return misuse
+		_, err = fmt.Fprint(out, usage)
 	}
 	if err != nil {
 		fmt.Fprintln(errors, "reflexd-mqtt:", err)
