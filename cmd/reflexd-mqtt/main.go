@@ -26,7 +26,7 @@ const usage = `usage: reflexd-mqtt VERB [--socket PATH] [--verbose]
   run         connect the agent to the broker, until SIGTERM
   check       connect once, and report why that fails
   status      print whether the running bridge is connected, and what the broker has of it
-  discovery   print what Home Assistant is told about this board
+  discovery   print the announcement of this board to Home Assistant
   version     print the version
 
 The broker, and what it can reach, are in the section mqtt of the
