@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"reflexd/bridge"
@@ -34,7 +33,19 @@ configuration of reflexd: see reflexd.yaml(5).
 `
 
 // verbs are what the first argument can be.
-var verbs = []string{"run", "check", "discovery", "version", "--version", "help", "--help", "-h"}
+var verbs = map[string]func(context.Context, bridge.Options, io.Writer) error{
+	"run":       func(ctx context.Context, opts bridge.Options, _ io.Writer) error { return bridge.Run(ctx, opts) },
+	"check":     bridge.Check,
+	"status":    bridge.Status,
+	"discovery": func(_ context.Context, opts bridge.Options, out io.Writer) error { return bridge.Discovery(opts, out) },
+	"version":   func(_ context.Context, _ bridge.Options, out io.Writer) error { return printed(out, version+"\n") },
+	"help":      func(_ context.Context, _ bridge.Options, out io.Writer) error { return printed(out, usage) },
+}
+
+func printed(out io.Writer, text string) error {
+	_, err := io.WriteString(out, text)
+	return err
+}
 
 // The exit codes.
 const (
@@ -50,7 +61,15 @@ func run(args []string, out, errors io.Writer) int {
 		fmt.Fprint(errors, usage)
 		return misuse
 	}
-	if !slices.Contains(verbs, args[0]) {
+	name := args[0]
+	switch name {
+	case "--version":
+		name = "version"
+	case "--help", "-h":
+		name = "help"
+	}
+	verb := verbs[name]
+	if verb == nil {
 		fmt.Fprintf(errors, "reflexd-mqtt: the first argument must be a verb, found %q\n%s", args[0], usage)
 		return misuse
 	}
@@ -65,7 +84,7 @@ func run(args []string, out, errors io.Writer) int {
 	case err != nil:
 		return misuse
 	case flags.NArg() > 0:
-		fmt.Fprintf(errors, "unexpected argument %q\n%s", flags.Arg(0), usage)
+		fmt.Fprintf(errors, "reflexd-mqtt: unexpected argument %q\n%s", flags.Arg(0), usage)
 		return misuse
 	}
 	level := slog.LevelInfo
@@ -76,22 +95,7 @@ func run(args []string, out, errors io.Writer) int {
 		Log: slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: level, ReplaceAttr: plainTime}))}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	var err error
-	switch args[0] {
-	case "run":
-		err = bridge.Run(ctx, opts)
-	case "check":
-		err = bridge.Check(ctx, opts, out)
-	case "status":
-		err = bridge.Status(ctx, opts, out)
-	case "discovery":
-		err = bridge.Discovery(opts, out)
-	case "version", "--version":
-		_, err = fmt.Fprintln(out, version)
-	default:
-		_, err = fmt.Fprint(out, usage)
-	}
-	if err != nil {
+	if err := verb(ctx, opts, out); err != nil {
 		fmt.Fprintln(errors, "reflexd-mqtt:", err)
 		return failure
 	}

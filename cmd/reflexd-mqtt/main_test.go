@@ -45,6 +45,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"check", "--help"}, success, "usage: reflexd-mqtt VERB"},
 		{[]string{"check", "--socket", "/nonexistent"}, failure, "reflexd-mqtt: no agent is running (nothing listens on /nonexistent)"},
 		{[]string{"discovery", "--socket", "/nonexistent"}, failure, "no agent is running"},
+		{[]string{"status", "--socket", "/nonexistent"}, failure, "no agent is running"},
 	} {
 		var out, errors strings.Builder
 		if code := run(c.args, &out, &errors); code != c.code || !strings.Contains(out.String()+errors.String(), c.out) {
