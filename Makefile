@@ -111,7 +111,7 @@ bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd build/amd
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...
 	REFLEXD_BUILD=$(CURDIR)/build REFLEXD_BENCH_PAGE=docs/performance.md REFLEXD_VERSION=$(VERSION) go run ./lab/bench $(GROUP)
 
-pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn anew on an emulated board
+pictures: lab build/arm64/reflexd ## the pictures of the documents, drawn again on an emulated board
 	go run ./lab/picture -reflexd build/arm64/reflexd
 
 docs: ## the documentation as a site, in build/_site (Debian's mkdocs, mkdocs-material and mkdocs-literate-nav)

@@ -85,7 +85,8 @@ type session struct {
 	incoming   chan received
 
 	connected atomic.Bool
-	greet     atomic.Bool   // the broker is to be told everything
+	fresh     atomic.Bool   // the connection is new: nothing was published over it
+	greet     atomic.Bool   // everything is to be published
 	report    atomic.Bool   // the status is to be published
 	changed   chan struct{} // has a token if the status may be another one than before
 
@@ -202,9 +203,10 @@ func (s *session) tellAgent(connected bool, why string) {
 	}
 }
 
-// up notes that the broker is connected; the sender then tells it everything.
+// up notes that the broker is connected; the sender then publishes everything.
 func (s *session) up() {
 	s.connected.Store(true)
+	s.fresh.Store(true)
 	s.again()
 }
 
@@ -264,15 +266,15 @@ func (s *session) send(ctx context.Context) {
 	}
 }
 
-// next returns what is to be published next. First a broker that has just been
-// connected is told everything.
+// next returns what is to be published next: first everything, if the broker has just
+// been connected.
 func (s *session) next(ctx context.Context) (it item, ok bool) {
 	if !s.connected.Load() {
 		return item{}, false
 	}
 	if s.greet.Swap(false) {
 		if err := s.welcome(ctx); err != nil {
-			s.log.Debug("the broker was not told everything", "error", err)
+			s.unwelcome(ctx, err)
 			s.rest(ctx, time.Second)
 			s.again()
 			return item{}, false

@@ -326,11 +326,9 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 	if err := Check(context.Background(), opts, &buffer{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
 		t.Error(err)
 	}
-	r.stop()
 	if err := os.WriteFile(password, []byte("sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.run()
 	r.connected()
 	out := &buffer{}
 	if err := Check(context.Background(), opts, out); err != nil || !strings.Contains(out.String(), "connected; topic p, client id reflexd-10000000abcdef01") {
@@ -386,6 +384,13 @@ func TestHomeAssistantStarts(t *testing.T) {
 	r.expect(device.Topic() + " " + string(payload) + " r")
 	r.publish("homeassistant/status", "online", false)
 	r.expect(device.Topic() + " " + string(payload))
+	r.expect("reflexd/porch/availability online")
+	if n := strings.Count(r.log.String(), "broker connected"); n != 1 {
+		t.Errorf("one connection is %d lines in the log:\n%s", n, r.log)
+	}
+	if strings.Contains(r.log.String(), "a message is dropped") {
+		t.Errorf("its own states are dropped messages:\n%s", r.log)
+	}
 	r.publish("reflexd/porch/availability", "online", false)
 	r.waitFor(r.log, "another client publishes under the same topic")
 	r.publish("reflexd/porch/availability", "offline", true)

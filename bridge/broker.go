@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/eclipse/paho.golang/autopaho"
@@ -63,7 +64,10 @@ type dialling struct {
 }
 
 // broker is a connection that is made again whenever it is lost.
-type broker struct{ manager *autopaho.ConnectionManager }
+type broker struct {
+	manager *autopaho.ConnectionManager
+	largest atomic.Uint32 // the size of the largest packet that it accepts; 0 for any
+}
 
 func connect(ctx context.Context, d *dialling) (*broker, error) {
 	server, err := address(d.settings.Broker)
@@ -74,27 +78,32 @@ func connect(ctx context.Context, d *dialling) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := password(d.settings)
+	if _, err := password(d.settings); err != nil {
+		return nil, err
+	}
+	b := &broker{}
+	b.manager, err = autopaho.NewConnection(ctx, d.config(server, secure, &b.largest))
 	if err != nil {
 		return nil, err
 	}
-	m, err := autopaho.NewConnection(ctx, d.config(server, secure, secret))
-	if err != nil {
-		return nil, err
-	}
-	return &broker{m}, nil
+	return b, nil
 }
 
-// config returns what the library is to do.
-func (d *dialling) config(server *url.URL, secure *tls.Config, secret []byte) autopaho.ClientConfig {
+// config returns what the library is to do. It puts the size of the largest packet
+// that the broker accepts into largest.
+func (d *dialling) config(server *url.URL, secure *tls.Config, largest *atomic.Uint32) autopaho.ClientConfig {
 	var back backoff
 	expiry, packet := uint32(0), uint32(mostPacket)
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{server}, TlsCfg: secure, KeepAlive: keepAlive, CleanStartOnInitialConnection: true,
 		ConnectTimeout: connectTimeout, ReconnectBackoff: back.pause,
-		ConnectUsername: d.settings.User, ConnectPassword: secret,
-		OnConnectionUp: func(*autopaho.ConnectionManager, *paho.Connack) {
+		OnConnectionUp: func(_ *autopaho.ConnectionManager, ack *paho.Connack) {
 			back.begin(time.Now())
+			if err := lacks(ack.Properties); err != nil {
+				d.down(err)
+				return
+			}
+			largest.Store(orZero(ack.Properties.MaximumPacketSize))
 			d.up()
 		},
 		OnConnectionDown: func() bool {
@@ -102,7 +111,13 @@ func (d *dialling) config(server *url.URL, secure *tls.Config, secret []byte) au
 			return true
 		},
 		OnConnectError: func(err error) { d.down(explain(err)) },
-		ConnectPacketBuilder: func(c *paho.Connect, _ *url.URL) (*paho.Connect, error) {
+		ConnectPacketBuilder: func(c *paho.Connect, _ *url.URL) (_ *paho.Connect, err error) {
+			// The password is read each time: somebody may have corrected it.
+			c.Username, c.UsernameFlag = d.settings.User, d.settings.User != ""
+			c.Password, err = password(d.settings)
+			if c.PasswordFlag = c.Password != nil; err != nil {
+				return nil, err
+			}
 			c.CleanStart = true
 			c.Properties = &paho.ConnectProperties{SessionExpiryInterval: &expiry, MaximumPacketSize: &packet}
 			return c, nil
@@ -231,6 +246,24 @@ func explain(err error) error {
 	return err
 }
 
+// lacks returns what the bridge needs and the broker does not offer.
+func lacks(p *paho.ConnackProperties) error {
+	switch {
+	case !p.RetainAvailable:
+		return errors.New(reason(0x9a, ""))
+	case p.MaximumQoS != nil && *p.MaximumQoS == 0:
+		return errors.New(reason(0x9b, ""))
+	}
+	return nil
+}
+
+func orZero(n *uint32) uint32 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
 func disconnection(p *paho.Disconnect) error {
 	why := ""
 	if p.Properties != nil {
@@ -243,7 +276,8 @@ func disconnection(p *paho.Disconnect) error {
 func reason(code byte, more string) string {
 	words := map[byte]string{0x84: "it does not speak MQTT 5", 0x85: "client identifier not valid", 0x86: "bad user name or password", 0x87: "not authorized",
 		0x88: "server unavailable", 0x89: "server busy", 0x8a: "banned", 0x8b: "server shutting down", 0x8d: "keep alive timeout",
-		0x8e: "another client uses the same client id", 0x90: "topic name invalid", 0x95: "packet too large", 0x97: "quota exceeded", 0x99: "payload format invalid"}
+		0x8e: "another client uses the same client id", 0x90: "topic name invalid", 0x95: "packet too large", 0x97: "quota exceeded", 0x99: "payload format invalid",
+		0x9a: "it keeps no retained messages, which the bridge needs", 0x9b: "it does not accept QoS 1, which the bridge needs"}
 	s, ok := words[code]
 	if !ok {
 		s = fmt.Sprintf("reason code 0x%02x", code)
@@ -258,8 +292,15 @@ func reason(code byte, more string) string {
 // again.
 type refusal struct{ error }
 
-// publish returns when the broker has the message.
+// mostOverhead is how many bytes a packet has at most beside topic and payload.
+const mostOverhead = 16
+
+// publish returns when the broker has the message. A message that is larger than the
+// broker accepts would end the connection.
 func (b *broker) publish(ctx context.Context, it *item) error {
+	if most := int(b.largest.Load()); most > 0 && len(it.topic)+len(it.payload)+mostOverhead > most {
+		return refusal{fmt.Errorf("packet too large: it accepts at most %d bytes", most)}
+	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	p := &paho.Publish{Topic: it.topic, Payload: []byte(it.payload), QoS: 1, Retain: it.retain}

@@ -14,16 +14,15 @@ import (
 )
 
 // serialFiles have the serial number of the board, the best first. Cloned
-// images share their machine-id: it comes last.
+// images share their machine-id: it comes last. Those of DMI are readable by root
+// alone: `check` by root would then name another client than the service is.
 var serialFiles = []string{
 	"sys/firmware/devicetree/base/serial-number",
-	"sys/class/dmi/id/product_serial",
-	"sys/class/dmi/id/board_serial",
 	"etc/machine-id",
 }
 
 // stock are serial numbers that manufacturers leave in.
-var stock = []string{"", "0", "none", "default string", "to be filled by o.e.m.", "system serial number", "not specified", "0123456789", "123456789"}
+var stock = []string{"none", "default string", "not specified", "0123456789", "123456789"}
 
 // Serial returns the serial number of the board whose root is at root, and the
 // file that has it. Of machine-id, which is a secret, it returns a hash.

@@ -169,7 +169,9 @@ func order(kind, value string) (string, error) {
 // deliver brings a message to the agent's rules.
 func (s *session) deliver(rest string, r received) error {
 	m := client.Message{Topic: rest, Payload: string(r.payload), Retained: r.retained}
-	if _, own := topic.Reserved(rest); own {
+	if _, own := topic.Reserved(rest); own && r.retained && !strings.HasSuffix(rest, "/set") {
+		return nil // what we publish, which the broker has kept: the filter of a rule covers it
+	} else if own {
 		return errors.New("the topic is one of the bridge's own, and nothing that can be set is exposed there")
 	}
 	switch whole, err := json.Marshal(m); {

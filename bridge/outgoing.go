@@ -105,8 +105,8 @@ func (d *Device) ha() string {
 	return d.HA.Prefix
 }
 
-// welcome tells a broker that has just been connected everything: the board's
-// announcement, all states, and at last that it is there.
+// welcome publishes everything: the board's announcement, all states, and at last that
+// it is there.
 func (s *session) welcome(ctx context.Context) error {
 	filters := s.subscriptions()
 	for _, filter := range slices.Sorted(maps.Keys(filters)) {
@@ -133,12 +133,29 @@ func (s *session) welcome(ctx context.Context) error {
 	s.mu.Lock()
 	s.reason = ""
 	s.mu.Unlock()
+	if !s.fresh.Swap(false) {
+		return nil
+	}
 	s.log.Info("broker connected", "broker", s.settings.Broker, "topic", s.device.Base, "id", s.device.ID)
 	s.tellAgent(true, "")
 	if s.opts.Connected != nil {
 		s.opts.Connected()
 	}
 	return nil
+}
+
+// unwelcome has the log say why not everything could be published, once for each cause.
+func (s *session) unwelcome(ctx context.Context, why error) {
+	if ctx.Err() != nil || !s.connected.Load() {
+		return // the end of the connection has a line of its own
+	}
+	s.mu.Lock()
+	news := s.reason != why.Error()
+	s.reason = why.Error()
+	s.mu.Unlock()
+	if news {
+		s.log.Warn("cannot publish the states", "broker", s.settings.Broker, "why", why)
+	}
 }
 
 // mostRefused is how many topics are remembered that the broker refuses.

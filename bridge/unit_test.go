@@ -187,11 +187,12 @@ func TestSerial(t *testing.T) {
 	if len(hashed) != 16 || strings.Contains("0123456789abcdef0123456789abcdef", hashed) {
 		t.Error(hashed)
 	}
-	put("sys/class/dmi/id/product_serial", "To Be Filled By O.E.M.\n")
+	put("sys/class/dmi/id/product_serial", "root's alone\n") // which the service cannot read
+	put("sys/firmware/devicetree/base/serial-number", "0000000000000000\x00")
 	if s, _ := Serial(dir); s != hashed {
 		t.Error(s)
 	}
-	put("sys/class/dmi/id/board_serial", "A/B c\n")
+	put("sys/firmware/devicetree/base/serial-number", "A/B c\x00")
 	if s, _ := Serial(dir); s != "A-2fB-20c" {
 		t.Error(s)
 	}

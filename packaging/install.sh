@@ -18,7 +18,7 @@ unit=/etc/systemd/system/reflexd.service
 script=/etc/init.d/reflexd
 service=/etc/sv/reflexd
 inittab=/etc/inittab
-line="::respawn:$program run"
+entry=":respawn:$program run" # in a line of inittab, with or without more arguments
 
 die() { echo "install.sh: $*" >&2; exit 1; }
 
@@ -55,6 +55,9 @@ supervised() {
 	die "runit has none of the folders /var/service, /etc/service, /service"
 }
 
+# enabled tells whether inittab has a line that starts the agent.
+enabled() { grep -v '^#' $inittab | grep -qF "$entry"; }
+
 # stop ends the running agent, whatever started it.
 stop() {
 	pid=$("$program" status --json 2>/dev/null | sed -n 's/^ *"pid": *\([0-9]*\).*/\1/p')
@@ -88,10 +91,11 @@ start() {
 		fi
 		;;
 	inittab)
-		if grep -qxF "$line" $inittab; then
+		if enabled; then
 			stop # init starts it again
 		else
-			echo "$line" >>$inittab
+			[ -z "$(tail -c 1 $inittab)" ] || echo >>$inittab # the last line may have no end
+			echo ":$entry" >>$inittab
 			kill -HUP 1
 		fi
 		;;
@@ -121,8 +125,8 @@ unstart() {
 		rm -rf $service
 		;;
 	inittab)
-		if grep -qxF "$line" $inittab; then
-			grep -vxF "$line" $inittab >$inittab.new || true
+		if enabled; then
+			grep -vF "$entry" $inittab >$inittab.new || true
 			cat $inittab.new >$inittab # it keeps its owner and permissions
 			rm $inittab.new
 			kill -HUP 1

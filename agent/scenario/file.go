@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,10 @@ func Parse(path string, text []byte, with []string, ps *config.Problems) *File {
 	f := &File{Path: path}
 	node, ok := config.Parse(path, text, ps)
 	if !ok {
+		return f
+	}
+	if !strings.HasSuffix(path, Suffix) && !slices.ContainsFunc(node.Entries, func(e config.Entry) bool { return e.Key == "tests" || e.Key == "config" }) {
+		ps.Errorf(node.Pos, "this file has no `tests`: those of NAME.yaml are in NAME%s", Suffix)
 		return f
 	}
 	f.read(node, ps)

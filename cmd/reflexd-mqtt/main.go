@@ -25,12 +25,27 @@ const usage = `usage: reflexd-mqtt VERB [--socket PATH] [--verbose]
   run         connect the agent to the broker, until SIGTERM
   check       connect once, and report why that fails
   status      print whether the running bridge is connected, and what the broker has of it
-  discovery   print what Home Assistant is told about this board
+  discovery   print the announcement of this board to Home Assistant
   version     print the version
 
 The broker, and what it can reach, are in the section mqtt of the
 configuration of reflexd: see reflexd.yaml(5).
 `
+
+// verbs are what the first argument can be.
+var verbs = map[string]func(context.Context, bridge.Options, io.Writer) error{
+	"run":       func(ctx context.Context, opts bridge.Options, _ io.Writer) error { return bridge.Run(ctx, opts) },
+	"check":     bridge.Check,
+	"status":    bridge.Status,
+	"discovery": func(_ context.Context, opts bridge.Options, out io.Writer) error { return bridge.Discovery(opts, out) },
+	"version":   func(_ context.Context, _ bridge.Options, out io.Writer) error { return printed(out, version+"\n") },
+	"help":      func(_ context.Context, _ bridge.Options, out io.Writer) error { return printed(out, usage) },
+}
+
+func printed(out io.Writer, text string) error {
+	_, err := io.WriteString(out, text)
+	return err
+}
 
 // The exit codes.
 const (
@@ -46,6 +61,18 @@ func run(args []string, out, errors io.Writer) int {
 		fmt.Fprint(errors, usage)
 		return misuse
 	}
+	name := args[0]
+	switch name {
+	case "--version":
+		name = "version"
+	case "--help", "-h":
+		name = "help"
+	}
+	verb := verbs[name]
+	if verb == nil {
+		fmt.Fprintf(errors, "reflexd-mqtt: the first argument must be a verb, found %q\n%s", args[0], usage)
+		return misuse
+	}
 	flags := flag.NewFlagSet("reflexd-mqtt", flag.ContinueOnError)
 	flags.SetOutput(errors)
 	flags.Usage = func() { fmt.Fprint(errors, usage) }
@@ -57,7 +84,7 @@ func run(args []string, out, errors io.Writer) int {
 	case err != nil:
 		return misuse
 	case flags.NArg() > 0:
-		fmt.Fprintf(errors, "unexpected argument %q\n%s", flags.Arg(0), usage)
+		fmt.Fprintf(errors, "reflexd-mqtt: unexpected argument %q\n%s", flags.Arg(0), usage)
 		return misuse
 	}
 	level := slog.LevelInfo
@@ -68,25 +95,7 @@ func run(args []string, out, errors io.Writer) int {
 		Log: slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: level, ReplaceAttr: plainTime}))}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	var err error
-	switch args[0] {
-	case "run":
-		err = bridge.Run(ctx, opts)
-	case "check":
-		err = bridge.Check(ctx, opts, out)
-	case "status":
-		err = bridge.Status(ctx, opts, out)
-	case "discovery":
-		err = bridge.Discovery(opts, out)
-	case "version", "--version":
-		_, err = fmt.Fprintln(out, version)
-	case "help", "--help", "-h":
-		_, err = fmt.Fprint(out, usage)
-	default:
-		fmt.Fprint(errors, usage)
-		return misuse
-	}
-	if err != nil {
+	if err := verb(ctx, opts, out); err != nil {
 		fmt.Fprintln(errors, "reflexd-mqtt:", err)
 		return failure
 	}

@@ -38,12 +38,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"help"}, success, "usage: reflexd-mqtt VERB"},
 		{[]string{"--help"}, success, "usage: reflexd-mqtt VERB"},
 		{[]string{"version"}, success, version},
-		{[]string{"serve"}, misuse, "usage: reflexd-mqtt VERB"},
+		{[]string{"serve"}, misuse, `the first argument must be a verb, found "serve"`},
+		{[]string{"--socket", "x", "run"}, misuse, `the first argument must be a verb, found "--socket"`},
 		{[]string{"check", "now"}, misuse, "unexpected argument"},
 		{[]string{"check", "--sokcet", "x"}, misuse, "sokcet"},
 		{[]string{"check", "--help"}, success, "usage: reflexd-mqtt VERB"},
 		{[]string{"check", "--socket", "/nonexistent"}, failure, "reflexd-mqtt: no agent is running (nothing listens on /nonexistent)"},
 		{[]string{"discovery", "--socket", "/nonexistent"}, failure, "no agent is running"},
+		{[]string{"status", "--socket", "/nonexistent"}, failure, "no agent is running"},
 	} {
 		var out, errors strings.Builder
 		if code := run(c.args, &out, &errors); code != c.code || !strings.Contains(out.String()+errors.String(), c.out) {

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -142,5 +143,43 @@ func TestUnitReloadsByTheVerb(t *testing.T) {
 	program, _, _ := strings.Cut(start, " run\n")
 	if !strings.Contains(string(unit), "\nExecReload="+program+" reload\n") {
 		t.Errorf("ExecReload is not `%s reload`", program)
+	}
+}
+
+var (
+	inCode      = regexp.MustCompile("`([^`\n]+)`|(?m:^ {4,}(?:\\$ )?(.*)$)")
+	reflexdVerb = regexp.MustCompile(`(?:^|[ ("])reflexd ([a-z]+)([^|;&#<>)"]*)`)
+	flagWord    = regexp.MustCompile(`\s(--?[a-z][a-z-]*)`)
+)
+
+// TestDocumentedCommandsExist holds that each verb, and each flag of it, exists that
+// a page has in a code span or in an indented line.
+func TestDocumentedCommandsExist(t *testing.T) {
+	flags := map[string]*flag.FlagSet{}
+	for _, v := range verbs() {
+		c := &command{flags: flag.NewFlagSet(v.name, flag.ContinueOnError)}
+		v.flags(c)
+		flags[v.name] = c.flags
+	}
+	seen := 0
+	for _, page := range documentation(t) {
+		for _, code := range inCode.FindAllStringSubmatch(readPage(t, page), -1) {
+			for _, m := range reflexdVerb.FindAllStringSubmatch(code[1]+code[2], -1) {
+				seen++
+				known := flags[m[1]]
+				if known == nil {
+					t.Errorf("%s: there is no verb %s: %s", page, m[1], m[0])
+					continue
+				}
+				for _, f := range flagWord.FindAllStringSubmatch(m[2], -1) {
+					if name := strings.TrimLeft(f[1], "-"); name != "help" && known.Lookup(name) == nil {
+						t.Errorf("%s: %s has no flag %s: %s", page, m[1], f[1], m[0])
+					}
+				}
+			}
+		}
+	}
+	if seen < 150 {
+		t.Errorf("found only %d commands", seen)
 	}
 }

@@ -44,6 +44,9 @@ func helpVerb(c *command) func([]string) int {
 			usage(c.stdout)
 			return done
 		}
+		if len(args) > 1 {
+			return c.usage("name one verb, or language or tests")
+		}
 		switch args[0] {
 		case "language":
 			writeLanguage(c.stdout, agent.Language())

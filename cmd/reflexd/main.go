@@ -133,7 +133,7 @@ func (v verb) run(args []string, screen, stdout, stderr io.Writer) int {
 		v.help(c, stdout)
 		return done
 	case err != nil:
-		fmt.Fprintf(stderr, "reflexd %s: %v\n", v.name, err)
+		fmt.Fprintf(stderr, "reflexd %s: %s\n", v.name, explained(c.flags, err))
 		fmt.Fprintf(stderr, "`reflexd help %s` explains it\n", v.name)
 		return wrong
 	case v.args == "" && len(rest) > 0:
@@ -156,6 +156,29 @@ func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 		}
 		rest, args = append(rest, args[0]), args[1:]
 	}
+}
+
+// explained returns the package flag's complaint with flags as they are typed, and
+// the one that is nearest to an unknown one.
+func explained(flags *flag.FlagSet, err error) string {
+	text := err.Error()
+	var all []string
+	flags.VisitAll(func(f *flag.Flag) {
+		all = append(all, f.Name)
+		for _, of := range []string{" for flag ", " for "} {
+			text = strings.Replace(text, of+"-"+f.Name+": ", of+dashed(f.Name)+": ", 1)
+		}
+	})
+	if name, unknown := strings.CutPrefix(text, "flag provided but not defined: -"); unknown {
+		text = "no flag is called " + dashed(name)
+		if near := config.Nearest(name, all); near != "" {
+			text += "; did you mean " + dashed(near) + "?"
+		}
+	}
+	if name, bare := strings.CutPrefix(text, "flag needs an argument: -"); bare {
+		text = dashed(name) + " needs a value"
+	}
+	return text
 }
 
 // fail prints err and returns the code of failure.

@@ -60,7 +60,7 @@ func (c *command) test(args []string, o *testOptions) int {
 	}
 	least, err := percentage(o.leastCoverage)
 	if err != nil {
-		fmt.Fprintf(c.stderr, "reflexd test: min-coverage: %v\n", err)
+		fmt.Fprintf(c.stderr, "reflexd test: --min-coverage: %v\n", err)
 		return wrong
 	}
 	r := &testRun{command: c, testOptions: o, shown: scenario.NewCoverage()}
@@ -82,7 +82,11 @@ func (c *command) test(args []string, o *testOptions) int {
 			return c.fail(err)
 		}
 	}
-	if r.failed > 0 || covered < least {
+	if covered < least {
+		fmt.Fprintf(c.stderr, "reflexd test: --min-coverage: %d%% of the rules fired, %v%% must\n", int(covered), least)
+		return failed
+	}
+	if r.failed > 0 {
 		return failed
 	}
 	return done
@@ -207,7 +211,7 @@ func (r *testRun) summary(took time.Duration, covered float64) {
 	if r.failed > 0 {
 		verdict = fmt.Sprintf("%d of %s failed", r.failed, counted(len(r.outcomes), "test"))
 	}
-	fmt.Fprintf(r.stdout, "%s in %v; %.0f%% of the rules fired\n", verdict, took.Round(time.Millisecond), covered)
+	fmt.Fprintf(r.stdout, "%s in %v; %d%% of the rules fired\n", verdict, took.Round(time.Millisecond), int(covered))
 	if r.more > 0 && r.failed == 0 && !r.trace {
 		fmt.Fprintf(r.stdout, "no `expect` mentions %s; --trace lists them\n", counted(r.more, "action"))
 	}
