@@ -12,7 +12,13 @@ import (
 )
 
 // Duration returns a Value for a time span with its unit: 10ms, 2s, 1h30m.
-func Duration(p *time.Duration) Value { return Parsed(p, "duration", ParseDuration) }
+func Duration(p *time.Duration) Value { return duration{p} }
+
+type duration struct{ p *time.Duration }
+
+func (duration) Shape() Shape { return Shape{Type: "duration"} }
+
+func (v duration) Read(n Node, ps *Problems) { Parsed(v.p, "duration", ParseDuration).Read(n, ps) }
 
 // LongestDuration is the longest time span of the language. The sum of two, and
 // of a machine's uptime, is still a time.Duration, which ends after 292 years.

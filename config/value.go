@@ -67,11 +67,9 @@ type wrapped struct {
 
 func (v wrapped) Read(n Node, ps *Problems) { v.read(n, ps) }
 
-// want complains unless n is of the kind, and present.
-func want(n Node, kind Kind, what string, ps *Problems) bool {
+// refuse complains of n, which is not of the kind, or absent.
+func refuse(n *Node, kind Kind, what string, ps *Problems) {
 	switch {
-	case n.Kind == kind && (kind != Scalar || !n.Absent()):
-		return true
 	case kind == List && n.Kind == Map:
 		ps.Errorf(n.Pos, "expected %s, whose entries begin with \"- \", found %s", what, n.Found())
 	case kind == List && n.Kind == Scalar && !n.Null:
@@ -79,7 +77,6 @@ func want(n Node, kind Kind, what string, ps *Problems) bool {
 	default:
 		ps.Errorf(n.Pos, "expected %s, found %s", what, n.Found())
 	}
-	return false
 }
 
 // article puts the article before the name of a type that has none.
@@ -95,45 +92,51 @@ func article(what string) string {
 // type for people. The error of parse is the complaint, after the text. YAML's
 // words for nothing, ~ and null, are taken only in quotes.
 func Parsed[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return scalar{what, store(p, parse), false}
+	return parsed[T]{scalar{what, false}, p, parse}
 }
 
 // Written is Parsed for free text: it is taken as it is written, and ~ and null
 // are words like others.
 func Written[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return scalar{what, store(p, parse), true}
+	return parsed[T]{scalar{what, true}, p, parse}
 }
 
-func store[T any](p *T, parse func(text string) (T, error)) func(text string) error {
-	return func(text string) error {
-		v, err := parse(text)
-		if err == nil {
-			*p = v
-		}
-		return err
+// parsed is a Value for a scalar that parse understands. Each rule declares dozens
+// of Values, and uses a few: this one and those below are one piece of memory
+// each, or none.
+type parsed[T any] struct {
+	scalar
+	p     *T
+	parse func(text string) (T, error)
+}
+
+func (v parsed[T]) Read(n Node, ps *Problems) {
+	if !v.takes(&n, ps) {
+		return
 	}
+	t, err := v.parse(n.Text)
+	if err != nil {
+		ps.Errorf(n.Pos, "%v", err)
+		return
+	}
+	*v.p = t
 }
 
-// scalar is a Value for a scalar that store understands and keeps.
+// scalar is what Values for scalars have in common.
 type scalar struct {
 	what    string
-	store   func(text string) error
 	written bool // ~ and null are words like others
 }
 
 func (v scalar) Shape() Shape { return Shape{Type: v.what} }
 
-func (v scalar) Read(n Node, ps *Problems) {
-	switch {
-	case !want(n, Scalar, article(v.what), ps):
-		return
-	case n.Null && !v.written:
-		ps.Errorf(n.Pos, "expected %s, found %s", article(v.what), n.Found())
-		return
+// takes complains unless n is a scalar that may be parsed.
+func (v scalar) takes(n *Node, ps *Problems) bool {
+	if n.Kind == Scalar && (!n.Null || v.written && n.Text != "") {
+		return true
 	}
-	if err := v.store(n.Text); err != nil {
-		ps.Errorf(n.Pos, "%v", err)
-	}
+	refuse(n, Scalar, article(v.what), ps)
+	return false
 }
 
 // Text returns a Value for any scalar, taken as it is written, ~ and null too.
@@ -143,17 +146,31 @@ func Text(p *string) Value {
 }
 
 // Word is Text that is not empty.
-func Word(p *string, what string) Value {
-	return Parsed(p, what, func(s string) (string, error) {
-		if s == "" {
-			return "", fmt.Errorf("expected %s, found empty quotes", what)
-		}
-		return s, nil
-	})
+func Word(p *string, what string) Value { return word{scalar{what, false}, p} }
+
+type word struct {
+	scalar
+	p *string
+}
+
+func (v word) Read(n Node, ps *Problems) {
+	switch {
+	case !v.takes(&n, ps):
+	case n.Text == "":
+		ps.Errorf(n.Pos, "expected %s, found empty quotes", v.what)
+	default:
+		*v.p = n.Text
+	}
 }
 
 // Bool returns a Value for on/off, also written true/false.
-func Bool(p *bool) Value { return Parsed(p, "on or off", ParseBool) }
+func Bool(p *bool) Value { return boolean{p} }
+
+type boolean struct{ p *bool }
+
+func (boolean) Shape() Shape { return Shape{Type: "on or off"} }
+
+func (v boolean) Read(n Node, ps *Problems) { Parsed(v.p, "on or off", ParseBool).Read(n, ps) }
 
 // ParseBool understands on, off, true and false.
 func ParseBool(s string) (bool, error) {
@@ -167,18 +184,29 @@ func ParseBool(s string) (bool, error) {
 }
 
 // Int returns a Value for an integer from low to high.
-func Int(p *int, low, high int) Value {
-	what := fmt.Sprintf("an integer from %d to %d", low, high)
-	if low == high {
-		what = fmt.Sprintf("the integer %d", low)
+func Int(p *int, low, high int) Value { return integer{p, low, high} }
+
+type integer struct {
+	p         *int
+	low, high int
+}
+
+func (v integer) Shape() Shape {
+	if v.low == v.high {
+		return Shape{Type: fmt.Sprintf("the integer %d", v.low)}
 	}
-	return Parsed(p, what, func(s string) (int, error) {
-		v, err := strconv.Atoi(s)
-		if err != nil || v < low || v > high {
+	return Shape{Type: fmt.Sprintf("an integer from %d to %d", v.low, v.high)}
+}
+
+func (v integer) Read(n Node, ps *Problems) {
+	what := v.Shape().Type
+	Parsed(v.p, what, func(s string) (int, error) {
+		number, err := strconv.Atoi(s)
+		if err != nil || number < v.low || number > v.high {
 			return 0, fmt.Errorf("expected %s, found %.60q", what, s)
 		}
-		return v, nil
-	})
+		return number, nil
+	}).Read(n, ps)
 }
 
 // OneOf returns a Value for one of the words.
@@ -193,7 +221,8 @@ func (v oneOf) Shape() Shape { return Shape{Type: "word", Words: v.words} }
 
 func (v oneOf) Read(n Node, ps *Problems) {
 	switch {
-	case !want(n, Scalar, article("one of "+either(v.words)), ps):
+	case n.Kind != Scalar || n.Absent():
+		refuse(&n, Scalar, article("one of "+either(v.words)), ps)
 	case slices.Contains(v.words, n.Text):
 		*v.p = n.Text
 	default:
@@ -238,11 +267,16 @@ func either(words []string) string {
 }
 
 // At returns v, and has the place of what v reads stored in p.
-func At(p *Pos, v Value) Value {
-	return Wrap(v, func(n Node, ps *Problems) {
-		*p = n.Pos
-		v.Read(n, ps)
-	})
+func At(p *Pos, v Value) Value { return located{v, p} }
+
+type located struct {
+	Value
+	p *Pos
+}
+
+func (v located) Read(n Node, ps *Problems) {
+	*v.p = n.Pos
+	v.Value.Read(n, ps)
 }
 
 // Whole returns v, and has stored in p whether it was read without complaint:
@@ -257,46 +291,44 @@ func Whole(p *bool, v Value) Value {
 
 // ListOf returns a Value for a list whose elements elem reads. The elements
 // are appended to what *p holds.
-func ListOf[T any](p *[]T, elem func(*T) Value) Value { return listOf[T]{p, elem} }
+func ListOf[T any](p *[]T, elem func(*T) Value) Value { return listOf[T]{p, elem, false} }
+
+// OneOrMore returns a Value for a list, or for a single element without the
+// brackets.
+func OneOrMore[T any](p *[]T, elem func(*T) Value) Value { return listOf[T]{p, elem, true} }
 
 type listOf[T any] struct {
-	p    *[]T
-	elem func(*T) Value
+	p     *[]T
+	elem  func(*T) Value
+	orOne bool
 }
 
 func (l listOf[T]) Shape() Shape {
 	elem := l.elem(new(T)).Shape()
+	if l.orOne {
+		return Shape{Type: "one or a list", Elem: &elem}
+	}
 	return Shape{Type: "list", Elem: &elem}
 }
 
 func (l listOf[T]) Read(n Node, ps *Problems) {
-	if n.Kind != List {
-		want(n, List, "a list", ps)
-		return
-	}
-	for _, item := range n.Items {
-		v := new(T)
-		l.elem(v).Read(item, ps)
-		*l.p = append(*l.p, *v)
-	}
-}
-
-// OneOrMore returns a Value for a list, or for a single element without the
-// brackets.
-func OneOrMore[T any](p *[]T, elem func(*T) Value) Value { return oneOrMore{listOf[T]{p, elem}} }
-
-type oneOrMore struct{ list Value }
-
-func (v oneOrMore) Shape() Shape { return Shape{Type: "one or a list", Elem: v.list.Shape().Elem} }
-
-func (v oneOrMore) Read(n Node, ps *Problems) {
+	items := n.Items
 	switch {
-	case n.Kind != List:
-		n = Node{Pos: n.Pos, Kind: List, Items: []Node{n}}
-	case len(n.Items) == 0:
+	case n.Kind == List && l.orOne && len(items) == 0:
 		ps.Errorf(n.Pos, "the list is empty")
+	case n.Kind == List:
+	case l.orOne:
+		items = []Node{n}
+	default:
+		refuse(&n, List, "a list", ps)
 	}
-	v.list.Read(n, ps)
+	all := slices.Grow(*l.p, len(items))
+	for i := range items {
+		var v T
+		all = append(all, v)
+		l.elem(&all[len(all)-1]).Read(items[i], ps)
+	}
+	*l.p = all
 }
 
 // MapOf returns a Value for a mapping from names that the user chooses. A
@@ -319,7 +351,7 @@ func (m mapOf[T]) Shape() Shape {
 
 func (m mapOf[T]) Read(n Node, ps *Problems) {
 	if n.Kind != Map {
-		want(n, Map, "a mapping from names, NAME: …", ps)
+		refuse(&n, Map, "a mapping from names, NAME: …", ps)
 		return
 	}
 	if *m.p == nil {
@@ -347,23 +379,32 @@ func (o object) Shape() Shape { return Shape{Type: "mapping", Fields: o} }
 
 func (o object) Read(n Node, ps *Problems) {
 	if n.Kind != Map {
-		want(n, Map, "a mapping with "+keysAmong(o), ps)
+		refuse(&n, Map, "a mapping with "+keysAmong(o), ps)
 		return
 	}
 	readFields(n, o, ps)
 }
 
 func readFields(n Node, fields []Field, ps *Problems) {
-	seen := map[string]Pos{}
-	var guessed []string // keys that stand there under another name
-	for _, e := range n.Entries {
-		if first, ok := seen[e.Key]; ok {
-			ps.Errorf(e.At, "duplicate key %q, first at line %d", e.Key, first.Line)
+	found := make([]int, len(fields)) // where each key was found, counted from 1
+	var unknown map[string]int        // likewise what is no key
+	var guessed []string              // keys that stand there under another name
+	for k := range n.Entries {
+		e := &n.Entries[k]
+		i := indexOf(fields, e.Key)
+		first := unknown[e.Key]
+		if i >= 0 {
+			first = found[i]
+		}
+		if first > 0 {
+			ps.Errorf(e.At, "duplicate key %q, first at line %d", e.Key, n.Entries[first-1].At.Line)
 			continue
 		}
-		seen[e.Key] = e.At
-		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == e.Key })
 		if i < 0 {
+			if unknown == nil {
+				unknown = map[string]int{}
+			}
+			unknown[e.Key] = k + 1
 			hint, meant := suggestField(e.Key, fields)
 			if before, _, ok := strings.Cut(e.Key, ":"); ok && before != "" {
 				hint, meant = fmt.Sprintf("; a space is missing after %q", before+":"), before
@@ -372,13 +413,24 @@ func readFields(n Node, fields []Field, ps *Problems) {
 			guessed = append(guessed, meant)
 			continue
 		}
+		found[i] = k + 1
 		fields[i].Value.Read(e.Value, ps)
 	}
-	for _, f := range fields {
-		if _, ok := seen[f.Name]; f.Required && !ok && !slices.Contains(guessed, f.Name) {
+	for i := range fields {
+		if f := &fields[i]; f.Required && found[i] == 0 && !slices.Contains(guessed, f.Name) {
 			ps.Errorf(n.Pos, "the key %q is missing: %s", f.Name, f.wanted())
 		}
 	}
+}
+
+// indexOf returns which of fields has the key, -1 for none.
+func indexOf(fields []Field, key string) int {
+	for i := range fields {
+		if fields[i].Name == key {
+			return i
+		}
+	}
+	return -1
 }
 
 // wanted says what belongs to the key.
@@ -481,31 +533,40 @@ func (c choice) Read(n Node, ps *Problems) {
 		ps.Errorf(n.Pos, "expected a mapping with one of %s, found %s", keysOf(c.variants), n.Found())
 		return
 	}
-	v, ok := pick(n, c.what, c.variants, c.common, ps)
-	if !ok {
-		return
+	if v := pick(n, c.what, c.variants, c.common, ps); v != nil {
+		readFields(n, append(c.begin(v.Key, n.Pos), c.common...), ps)
 	}
-	readFields(n, append(c.begin(v.Key, n.Pos), c.common...), ps)
 }
 
-// pick finds the one variant whose Key the mapping has.
-func pick(n Node, what string, variants []Variant, common []Field, ps *Problems) (Variant, bool) {
-	var found []Variant
-	for _, e := range n.Entries {
-		i := slices.IndexFunc(variants, func(v Variant) bool { return v.Key == e.Key })
-		if i >= 0 && !slices.ContainsFunc(found, func(v Variant) bool { return v.Key == e.Key }) {
-			found = append(found, variants[i])
+// pick finds the one variant whose Key the mapping has. It complains, and returns
+// nil, if there is none or more than one.
+func pick(n Node, what string, variants []Variant, common []Field, ps *Problems) *Variant {
+	var found *Variant
+	for i := range n.Entries {
+		v := variantOf(variants, n.Entries[i].Key)
+		switch {
+		case v == nil || v == found:
+		case found == nil:
+			found = v
+		default:
+			ps.Errorf(n.Pos, "both %q and %q: a mapping can be only one %s", found.Key, v.Key, what)
+			return nil
 		}
 	}
-	switch len(found) {
-	case 0:
+	if found == nil {
 		unknownVariant(n, what, variants, common, ps)
-		return Variant{}, false
-	case 1:
-		return found[0], true
 	}
-	ps.Errorf(n.Pos, "both %q and %q: a mapping can be only one %s", found[0].Key, found[1].Key, what)
-	return Variant{}, false
+	return found
+}
+
+// variantOf returns the variant with that key, nil for none.
+func variantOf(variants []Variant, key string) *Variant {
+	for i := range variants {
+		if variants[i].Key == key {
+			return &variants[i]
+		}
+	}
+	return nil
 }
 
 func unknownVariant(n Node, what string, variants []Variant, common []Field, ps *Problems) {

@@ -153,28 +153,30 @@ type Button struct {
 	lasting       LastingSpec
 }
 
-// Fields returns the YAML fields of b. states are the words that `is` takes.
-func (b *Button) Fields(states ...string) []config.Field {
+// Fields returns the YAML fields of b, after those before. states are the words that
+// `is` takes.
+func (b *Button) Fields(before []config.Field, states ...string) []config.Field {
 	word := func(s *string) config.Value { return config.OneOf(s, states...) }
 	holdDoc, repeatDoc := "with held: for how long; default: `hold`", "with held: repeat after this time, while it stays down"
 	if b.onOff = slices.Contains(states, On); b.onOff {
 		holdDoc = "with held, on and off: for how long; default of held: `hold`"
 		repeatDoc = "with held, on and off: repeat after this time, while it lasts"
 	}
-	fields := []config.Field{
-		{Name: "is", Doc: "what happened, one or a list", Required: true,
+	const more = 3 // that callers add
+	fields := append(slices.Grow(before, 6+more),
+		config.Field{Name: "is", Doc: "what happened, one or a list", Required: true,
 			Value: config.At(&b.is, config.OneOrMore(&b.Is, word))},
-		{Name: "for", Doc: holdDoc,
+		config.Field{Name: "for", Doc: holdDoc,
 			Value: config.Duration(&b.hold.For)},
-		{Name: "repeat", Doc: repeatDoc,
+		config.Field{Name: "repeat", Doc: repeatDoc,
 			Value: config.Duration(&b.hold.Repeat)},
-		{Name: "times", Doc: "with clicked: how many clicks",
+		config.Field{Name: "times", Doc: "with clicked: how many clicks",
 			Value: config.Int(&b.times, 1, MostClicks)},
-		{Name: "after", Doc: "with released: it was down for at least this long",
+		config.Field{Name: "after", Doc: "with released: it was down for at least this long",
 			Value: config.Duration(&b.After)},
-		{Name: "before", Doc: "with released: it was down for less than this",
+		config.Field{Name: "before", Doc: "with released: it was down for less than this",
 			Value: config.Duration(&b.Before)},
-	}
+	)
 	if b.onOff {
 		fields = append(fields, b.lasting.AtStartField())
 	}

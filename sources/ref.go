@@ -78,6 +78,9 @@ func (d *Declared[T]) Find(r Ref, ps *config.Problems) []string {
 
 // FindAll returns what Find finds for all refs, in their order and each once.
 func (d *Declared[T]) FindAll(refs []Ref, ps *config.Problems) []string {
+	if len(refs) == 1 {
+		return d.Find(refs[0], ps)
+	}
 	var names []string
 	seen := map[string]bool{}
 	for _, r := range refs {

@@ -139,23 +139,29 @@ func exactTexts(t test) []string {
 
 // WhereValue returns the Value that reads a Where. Conditions are added to
 // what *w holds.
-func WhereValue(w *Where) config.Value { return whereValue(w, false) }
+func WhereValue(w *Where) config.Value { return whereValue{w, false} }
 
 // ReferringWhere is WhereValue for a Where that may refer to other values, and on
 // which Bind is called.
-func ReferringWhere(w *Where) config.Value { return whereValue(w, true) }
+func ReferringWhere(w *Where) config.Value { return whereValue{w, true} }
 
-func whereValue(w *Where, refers bool) config.Value {
-	shape := config.Shape{Type: "mapping of event fields to conditions"}
-	return config.Func(shape, func(n config.Node, ps *config.Problems) {
-		if n.Kind != config.Map {
-			ps.Errorf(n.Pos, "expected a mapping such as {FIELD: value}, found %s", n.Found())
-			return
-		}
-		for _, e := range n.Entries {
-			w.read(e, refers, ps)
-		}
-	})
+type whereValue struct {
+	where  *Where
+	refers bool // ${…} is a reference
+}
+
+func (whereValue) Shape() config.Shape {
+	return config.Shape{Type: "mapping of event fields to conditions"}
+}
+
+func (v whereValue) Read(n config.Node, ps *config.Problems) {
+	if n.Kind != config.Map {
+		ps.Errorf(n.Pos, "expected a mapping such as {FIELD: value}, found %s", n.Found())
+		return
+	}
+	for _, e := range n.Entries {
+		v.where.read(e, v.refers, ps)
+	}
 }
 
 func (w *Where) read(e config.Entry, refers bool, ps *config.Problems) {

@@ -311,7 +311,7 @@ func (s *stepSpec) value(l *Language) config.Value {
 		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
 		value, build := kinds[i].begin(l.questions)
 		s.kind, s.pos, s.build, s.of = key, at, build, &kinds[i]
-		return []config.Field{{Name: key, Required: true, Value: value}}
+		return append(make([]config.Field, 0, 1+len(common)), config.Field{Name: key, Required: true, Value: value})
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
 		s.text = n

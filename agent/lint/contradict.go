@@ -135,22 +135,35 @@ func valueAt(n config.Node, key string) config.Node {
 // spelling; nil if it is something else, or holds something else, such as a
 // reference.
 func literals(n config.Node) []string {
-	items := []config.Node{n}
-	if n.Kind == config.List {
-		items = n.Items
+	if n.Kind != config.List {
+		if text, ok := literal(&n); ok {
+			return []string{text}
+		}
+		return nil
 	}
 	var texts []string
-	for _, item := range items {
-		text := item.Text
-		if item.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") || strings.Contains(text, "${") {
+	for i := range n.Items {
+		text, ok := literal(&n.Items[i])
+		if !ok {
 			return nil
-		}
-		if number, err := strconv.ParseInt(text, 0, 64); err == nil {
-			text = strconv.FormatInt(number, 10)
 		}
 		texts = append(texts, text)
 	}
 	return texts
+}
+
+// literal is literals for a single value.
+func literal(n *config.Node) (text string, ok bool) {
+	text = n.Text
+	if n.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") || strings.Contains(text, "${") {
+		return "", false
+	}
+	if c := text[0]; c >= '0' && c <= '9' || c == '-' || c == '+' { // to learn that a word is no number takes longer
+		if number, err := strconv.ParseInt(text, 0, 64); err == nil {
+			text = strconv.FormatInt(number, 10)
+		}
+	}
+	return text, true
 }
 
 // judge says whether a condition holds (Yes) or cannot (No) where c is known.

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"reflexd/config"
-	"reflexd/sources"
 )
 
 // instead is what to write instead of a key that goes with states only.
@@ -23,7 +22,7 @@ var instead = map[string]string{
 // none, and complains with what to write instead: a better complaint than that
 // the key is unknown.
 func (k *Kinds) withoutLasting(n config.Node, ps *config.Problems) config.Node {
-	if n.Kind != config.Map {
+	if n.Kind != config.Map || !slices.ContainsFunc(n.Entries, func(e config.Entry) bool { return instead[e.Key] != "" }) {
 		return n
 	}
 	kind := slices.IndexFunc(n.Entries, func(e config.Entry) bool { return k.trigger(e.Key) >= 0 })
@@ -48,5 +47,10 @@ func (k *Kinds) withoutLasting(n config.Node, ps *config.Problems) config.Node {
 
 // trigger returns the number of the kind of trigger with that key, -1 for none.
 func (k *Kinds) trigger(key string) int {
-	return slices.IndexFunc(k.triggers, func(t sources.TriggerKind) bool { return t.Key == key })
+	for i := range k.triggers {
+		if k.triggers[i].Key == key {
+			return i
+		}
+	}
+	return -1
 }

@@ -6,8 +6,8 @@
 package rule
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -44,6 +44,12 @@ type triggerSpec struct {
 	compile func(*sources.Trigger, *config.Problems)
 }
 
+// The words of the keys mode and log_level.
+var (
+	modes  = []string{string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce)}
+	levels = []string{"off", "debug", "info", "warn"}
+)
+
 // Value returns the Value that reads s.
 func (s *Spec) Value(kinds *Kinds) config.Value {
 	s.mode, s.enabled, s.logLevel = string(Queued), true, "info"
@@ -58,13 +64,13 @@ func (s *Spec) Value(kinds *Kinds) config.Value {
 		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.actions)},
 		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.actions)},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
-			Value: config.OneOf(&s.mode, string(Queued), string(Single), string(Restart), string(Parallel), string(Coalesce))},
-		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: fmt.Sprint(DefaultMax),
+			Value: config.OneOf(&s.mode, modes...)},
+		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: strconv.Itoa(DefaultMax),
 			Value: config.At(&s.maxPos, config.Int(&s.max, 1, 1000))},
 		config.Field{Name: "cooldown", Also: "debounce throttle", Doc: "after a firing, drop further ones for this time", Value: config.Duration(&s.cooldown)},
 		config.Field{Name: "limit", Doc: "maximum rate: `10/1m`", Value: config.Parsed(&s.limit, "number/duration", ParseLimit)},
 		config.Field{Name: "log_level", Also: "log level loglevel verbose quiet", Doc: "at which level its firings are logged; off: not at all. Many firings in a row are logged in bulk, with their count", Default: "info",
-			Value: config.OneOf(&s.logLevel, "off", "debug", "info", "warn")},
+			Value: config.OneOf(&s.logLevel, levels...)},
 		config.Field{Name: "enabled", Also: "disabled enable active", Doc: "off: the rule is checked but never fires", Default: "on", Value: config.Bool(&s.enabled)},
 	))
 }

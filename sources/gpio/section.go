@@ -65,13 +65,19 @@ func withoutMisplaced(n config.Node, ps *config.Problems) config.Node {
 	if kind == "" {
 		return n
 	}
-	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool {
+	misplaced := func(e config.Entry) bool {
 		kinds := goesWith[e.Key]
-		misplaced := kinds != nil && !slices.Contains(kinds, kind)
-		if misplaced {
-			ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, listed(kinds), kind)
+		return kinds != nil && !slices.Contains(kinds, kind)
+	}
+	if !slices.ContainsFunc(n.Entries, misplaced) {
+		return n
+	}
+	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool {
+		if !misplaced(e) {
+			return false
 		}
-		return misplaced
+		ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, listed(goesWith[e.Key]), kind)
+		return true
 	})
 	return n
 }
@@ -95,17 +101,27 @@ func kindOf(n config.Node) string {
 	return ""
 }
 
+// The words of keys of a line.
+var (
+	biases  = []string{"pull-up", "pull-down", "disabled", "as-is"}
+	actives = []string{"high", "low"}
+	edgesOf = []string{bothEdges, rising, falling}
+)
+
+// mostFields is how many keys a line can have.
+const mostFields = 8
+
 // kindFields returns the keys of a line of the kind, bound to l.
 func kindFields(kind string, l *Line) []config.Field {
 	d := NewLine(kind, "", "")
-	fields := []config.Field{
-		{Name: kind, Also: alsoKind(kind), Required: true, Value: specValue(&l.Spec),
+	fields := append(make([]config.Field, 0, mostFields),
+		config.Field{Name: kind, Also: alsoKind(kind), Required: true, Value: specValue(&l.Spec),
 			Doc: "which line: GPIO17, `pin 11`, P9_12 or another name on the board, or LABEL:OFFSET"},
-		{Name: "bias", Also: "pull pud", Default: d.Bias, Doc: "the pull resistor in the chip, if it has one",
-			Value: config.OneOf(&l.Bias, "pull-up", "pull-down", "disabled", "as-is")},
-		{Name: "active", Also: "active_low active_high invert inverted", Default: d.Active, Doc: "the physical level that means on or pressed",
-			Value: config.OneOf(&l.Active, "high", "low")},
-	}
+		config.Field{Name: "bias", Also: "pull pud", Default: d.Bias, Doc: "the pull resistor in the chip, if it has one",
+			Value: config.OneOf(&l.Bias, biases...)},
+		config.Field{Name: "active", Also: "active_low active_high invert inverted", Default: d.Active, Doc: "the physical level that means on or pressed",
+			Value: config.OneOf(&l.Active, actives...)},
+	)
 	if kind == Output {
 		return append(fields, outputFields(l)...)
 	}
@@ -129,7 +145,7 @@ func kindFields(kind string, l *Line) []config.Field {
 	fields = append(fields, l.Timing.ButtonFields()...)
 	if kind == Input {
 		fields = append(fields, config.Field{
-			Name: "edges", Default: bothEdges, Value: config.OneOf(&l.Edges, bothEdges, rising, falling),
+			Name: "edges", Default: bothEdges, Value: config.OneOf(&l.Edges, edgesOf...),
 			Doc: "the physical edges to watch; pressed and released need both",
 		})
 	}
@@ -160,15 +176,21 @@ func outputFields(l *Line) []config.Field {
 	}
 }
 
-func specValue(spec *string) config.Value {
-	line := config.Parsed(spec, "a GPIO line", parseSpec)
-	return config.Wrap(line, func(n config.Node, ps *config.Problems) {
-		if n.Kind == config.Scalar && n.Null {
-			ps.Errorf(n.Pos, "%v", notASpec(n.Found()))
-			return
-		}
-		line.Read(n, ps)
-	})
+func specValue(spec *string) config.Value { return lineSpec{spec} }
+
+// lineSpec reads a LINE.
+type lineSpec struct{ spec *string }
+
+func (v lineSpec) value() config.Value { return config.Parsed(v.spec, "a GPIO line", parseSpec) }
+
+func (v lineSpec) Shape() config.Shape { return v.value().Shape() }
+
+func (v lineSpec) Read(n config.Node, ps *config.Problems) {
+	if n.Kind == config.Scalar && n.Null {
+		ps.Errorf(n.Pos, "%v", notASpec(n.Found()))
+		return
+	}
+	v.value().Read(n, ps)
 }
 
 // edgesPerStep are the makes of encoders: how many edges of the two lines make
@@ -191,9 +213,9 @@ func encoderValue(name string, e *Encoder) config.Value {
 		config.Field{Name: "detent", Default: "1", Value: config.Int(&e.Make.Steps, 1, 1000),
 			Doc: "steps per event"},
 		config.Field{Name: "bias", Default: e.Bias, Doc: "the pull resistors in the chip, if it has them",
-			Value: config.OneOf(&e.Bias, "pull-up", "pull-down", "disabled", "as-is")},
+			Value: config.OneOf(&e.Bias, biases...)},
 		config.Field{Name: "active", Default: e.Active, Doc: "the physical level of a closed contact",
-			Value: config.OneOf(&e.Active, "high", "low")},
+			Value: config.OneOf(&e.Active, actives...)},
 	)
 	return config.Wrap(fields, func(n config.Node, ps *config.Problems) {
 		fields.Read(withoutDebounce(n, ps), ps)

@@ -70,13 +70,7 @@ func cutOffset(s string) (chip string, offset int, err error) {
 // "P9_22 [spi0_sclk]"), else the one that the board's table has under it, else
 // by a chip's label and an offset, else by a chip's device name and an offset.
 func (s *survey) resolve(spec string) (*openChip, int, error) {
-	named := s.named(func(name string) bool { return name == spec })
-	if len(named) == 0 {
-		named = s.named(func(name string) bool {
-			first, _, more := strings.Cut(name, " ")
-			return more && first == spec
-		})
-	}
+	named := s.named(spec)
 	if len(named) == 1 {
 		return named[0].chip, named[0].offset, nil
 	}
@@ -152,17 +146,24 @@ func (s *survey) places(places []place) string {
 	return strings.Join(words, " or ")
 }
 
-// named returns the lines whose name has the property is.
-func (s *survey) named(is func(name string) bool) []place {
-	var found []place
+// named returns the lines that have the name, or else those whose name's first word
+// it is.
+func (s *survey) named(name string) (found []place) {
+	var byFirst []place
 	for _, c := range s.chips {
-		for _, l := range c.Lines {
-			if is(l.Name) {
+		for i := range c.Lines {
+			l := &c.Lines[i]
+			if l.Name == name {
 				found = append(found, place{c, l.Offset})
+			} else if first, _, more := strings.Cut(l.Name, " "); more && first == name {
+				byFirst = append(byFirst, place{c, l.Offset})
 			}
 		}
 	}
-	return found
+	if len(found) > 0 {
+		return found
+	}
+	return byFirst
 }
 
 // names returns all names that lines have, by the kernel and by the board.

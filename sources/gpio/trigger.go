@@ -43,8 +43,9 @@ type edges struct {
 	isAt config.Pos
 }
 
-func (g *edges) fields() []config.Field {
-	fields := g.Button.Fields(states...)
+// fieldsAfter returns the YAML fields of g after the first one.
+func (g *edges) fieldsAfter(first config.Field) []config.Field {
+	fields := g.Button.Fields([]config.Field{first}, states...)
 	for i := range fields {
 		if fields[i].Name == "is" {
 			fields[i].Value = config.At(&g.isAt, fields[i].Value)
@@ -95,7 +96,7 @@ func (p *Plan) newOnLine() ([]config.Field, func(*sources.Trigger, *config.Probl
 		Name: "line", Also: "gpio pin", Required: true, Doc: "the name of a declared line, a pattern of names, or a list of them",
 		Value: config.OneOrMore(&o.refs, lineRef),
 	}
-	return append([]config.Field{line}, o.fields()...), o.compile
+	return o.fieldsAfter(line), o.compile
 }
 
 func (o *onLine) compile(t *sources.Trigger, ps *config.Problems) {
@@ -194,7 +195,7 @@ func (p *Plan) newInPlace() ([]config.Field, func(*sources.Trigger, *config.Prob
 			p.buttons = append(p.buttons, b)
 		}),
 	}
-	return append([]config.Field{button}, b.fields()...), b.compile
+	return b.fieldsAfter(button), b.compile
 }
 
 // declare finds the line that is declared for the same LINE already, under

@@ -158,10 +158,10 @@ func (in *Input) same(other *Input) bool {
 // notice emits inputs that came or went since it was last called. While
 // devices are being looked at nobody is found absent: it may be one of them.
 func (s *source) notice() {
-	busy := s.looking()
+	busy, bearers := s.looking(), s.bearers()
 	for _, name := range slices.Sorted(maps.Keys(s.presences)) {
 		p := s.presences[name]
-		path, device, here := s.bearer(name)
+		by, here := bearers[name]
 		if !here && busy || p.known && here == p.here {
 			continue
 		}
@@ -171,7 +171,7 @@ func (s *source) notice() {
 		}
 		p.known, p.here = true, here
 		if here {
-			p.path, p.device = path, device
+			p.path, p.device = by.path, by.device
 		}
 		s.emitPresence(name, p, standing)
 	}
@@ -189,20 +189,27 @@ func (s *source) emitPresence(name string, p *presence, standing sources.Standin
 	}
 }
 
-// bearer returns the path and the name of a device that is declared under the
-// name; ok is false without one.
-func (s *source) bearer(name string) (path, device string, ok bool) {
-	for _, path := range s.paths() {
-		if n := s.nodes[path]; n.id != nil && slices.Contains(n.names, name) {
-			return n.path, n.id.name, true
-		}
-	}
+// bearer is the path and the name of a device that is declared under some name.
+type bearer struct{ path, device string }
+
+// bearers returns the first device that is declared under each name.
+func (s *source) bearers() map[string]bearer {
+	all := map[string]bearer{}
 	for _, r := range s.receivers {
-		if r.fd >= 0 && slices.Contains(r.names, name) {
-			return r.path, r.model, true
+		if r.fd >= 0 {
+			for _, name := range r.names {
+				all[name] = bearer{r.path, r.model}
+			}
 		}
 	}
-	return "", "", false
+	for _, path := range slices.Backward(s.paths()) {
+		if n := s.nodes[path]; n.id != nil {
+			for _, name := range n.names {
+				all[name] = bearer{n.path, n.id.name}
+			}
+		}
+	}
+	return all
 }
 
 // emitInput emits that the input came to a state. silent is for how long

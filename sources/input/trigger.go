@@ -11,6 +11,9 @@ import (
 	"reflexd/sources"
 )
 
+// keyStates are the words that `is` takes for a key.
+var keyStates = append(slices.Clone(sources.ButtonStates), sources.Repeated)
+
 // keyFields are the fields of a key's events; of several keys', those of the
 // one pressed last.
 var keyFields = []string{"KEY", "CODE", "VALUE", "DEVICE", "NAME", "SYNTHETIC", sources.HeldMS, sources.Others}
@@ -58,11 +61,10 @@ func (p *Plan) newKey() ([]config.Field, func(*sources.Trigger, *config.Problems
 	var button sources.Button
 	var exact exact
 	var from sources.Ref
-	fields := []config.Field{{
+	fields := button.Fields([]config.Field{{
 		Name: "key", Doc: "its name, such as KEY_POWER or BTN_LEFT, or the scancode of a remote control, such as nec:0x4012; one or a list", Required: true,
 		Value: config.OneOrMore(&keys, anyKeyValue),
-	}}
-	fields = append(fields, button.Fields(append(slices.Clone(sources.ButtonStates), sources.Repeated)...)...)
+	}}, keyStates...)
 	fields = append(fields, exact.field(), sources.FromField(&from))
 	return fields, func(t *sources.Trigger, ps *config.Problems) {
 		var names []string
