@@ -405,7 +405,7 @@ rules:
 	up := *down
 	up.Press = sources.Up
 	r.do(func() {
-		r.agent.log = quiet()
+		r.agent.log, r.agent.debug = quiet(), false
 		allocs := testing.AllocsPerRun(1000, func() {
 			r.agent.emit(down)
 			r.agent.turn()
