@@ -9,9 +9,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"reflexd/agent/bridge"
 	"reflexd/agent/control"
@@ -132,7 +134,7 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 		reply(nil, fmt.Errorf("the configuration has no section mqtt"))
 		return
 	case r.Name == "settings":
-		reply(a.config.bridge.Settings(), nil)
+		reply(a.bridgeSettings(), nil)
 		return
 	case a.bridging != 0:
 		reply(nil, fmt.Errorf("%w: process %d is the bridge already", client.ErrBusy, a.bridging))
@@ -140,13 +142,33 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 	}
 	a.bridging = r.From.Pid
 	reply(&control.Stream{
-		Result: a.config.bridge.Settings(),
+		Result: a.bridgeSettings(),
 		Begun:  func() { a.bridge.Attach(a.control.Tell, a.exposedValue) },
 		Gone: func() {
 			a.bridging = 0
 			a.bridge.Detach()
 		},
 	}, nil)
+}
+
+// bridgeSettings returns what the bridge is to do, and what it cannot find out.
+func (a *Agent) bridgeSettings() *client.Bridge {
+	s := *a.config.bridge.Settings()
+	s.Serials = serials(a.opts.Sys)
+	return &s
+}
+
+// serials returns the serial numbers that DMI has, the best first. The kernel shows
+// them to root alone, and has them in memory: nothing waits.
+func serials(sys string) (all []string) {
+	const largest = 256
+	for _, name := range []string{"product_serial", "board_serial"} {
+		text, err := sources.ReadAttribute(filepath.Join(sys, "class/dmi/id", name), largest)
+		if text = strings.TrimSpace(text); err == nil && text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
 }
 
 // exposedValue returns what something is, "" if nobody knows.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -497,4 +498,23 @@ func TestBridgeBursts(t *testing.T) {
 			t.Errorf("of %d messages, %d fired and %d were dropped", delivered, now.Fired, now.Dropped)
 		}
 	})
+}
+
+// The bridge's user cannot read what DMI has; without DMI there is nothing.
+func TestSerialNumbersOfDMI(t *testing.T) {
+	sys := t.TempDir()
+	if all := serials(sys); all != nil {
+		t.Error(all)
+	}
+	dir := filepath.Join(sys, "class/dmi/id")
+	err := os.MkdirAll(dir, 0o755)
+	for name, text := range map[string]string{"product_serial": "\n", "board_serial": "B 1 \n"} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o400))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := serials(sys); !slices.Equal(all, []string{"B 1"}) {
+		t.Errorf("%q", all)
+	}
 }

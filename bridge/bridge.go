@@ -78,8 +78,8 @@ type session struct {
 	log      *slog.Logger
 	settings *client.Bridge
 	device   Device
-	// serialFile is where the serial number of the board is from; "" if there is none.
-	serialFile string
+	// serialFrom is where the serial number of the board is from; "" if there is none.
+	serialFrom string
 	queue      *queue
 	broker     *broker
 	incoming   chan received
@@ -109,8 +109,8 @@ func newSession(opts *Options, settings *client.Bridge) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	serial, file := Serial(root(opts))
-	s.serialFile = file
+	serial, from := Serial(root(opts), settings.Serials)
+	s.serialFrom = from
 	base := cmp.Or(settings.Topic, "reflexd/"+host)
 	s.device = Device{ID: "reflexd-" + cmp.Or(serial, plain(host)), Base: base, Model: Model(root(opts)), Expose: settings.Expose}
 	if settings.HomeAssistant != nil {
@@ -123,13 +123,13 @@ func root(opts *Options) string { return cmp.Or(opts.Root, "/") }
 
 // warnOfClones warns of names that other boards may have, too.
 func (s *session) warnOfClones() {
-	if s.serialFile == "" {
+	if s.serialFrom == "" {
 		s.log.Warn("no serial number is known: the client id is by the host name, which must differ from those of other boards", "id", s.device.ID)
 	}
 	if host, ok := strings.CutPrefix(s.device.Base, "reflexd/"); ok && s.settings.Topic == "" && isStockHost(host) {
 		s.log.Warn("other boards have the same host name: set `topic` in the configuration, or another host name", "topic", s.device.Base)
 	}
-	s.log.Debug("identity", "id", s.device.ID, "from", s.serialFile, "topic", s.device.Base)
+	s.log.Debug("identity", "id", s.device.ID, "from", s.serialFrom, "topic", s.device.Base)
 }
 
 // agent calls f with a connection to the agent.

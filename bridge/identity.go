@@ -13,31 +13,28 @@ import (
 	"strings"
 )
 
-// serialFiles have the serial number of the board, the best first. Cloned
-// images share their machine-id: it comes last. Those of DMI are readable by root
-// alone: `check` by root would then name another client than the service is.
-var serialFiles = []string{
-	"sys/firmware/devicetree/base/serial-number",
-	"etc/machine-id",
-}
-
 // stock are serial numbers that manufacturers leave in.
-var stock = []string{"none", "default string", "not specified", "0123456789", "123456789"}
+var stock = []string{"none", "default string", "to be filled by o.e.m.", "system serial number", "not specified", "0123456789", "123456789"}
 
-// Serial returns the serial number of the board whose root is at root, and the
-// file that has it. Of machine-id, which is a secret, it returns a hash.
-func Serial(root string) (serial, file string) {
-	for _, name := range serialFiles {
-		path := filepath.Join(root, name)
-		text, err := os.ReadFile(path)
-		s := strings.Trim(string(text), "\x00 \r\n\t")
-		if err != nil || isStock(s) {
-			continue
-		}
-		if strings.HasSuffix(name, "machine-id") {
-			s = fmt.Sprintf("%x", sha256.Sum256([]byte("reflexd-mqtt"+s)))[:16]
-		}
+// Serial returns the serial number of the board whose root is at root, and where that
+// is from: the device tree, DMI, of which the agent knows what root alone can read, or
+// machine-id. Cloned images share that; of it, which is a secret, a hash is returned.
+func Serial(root string, dmi []string) (serial, from string) {
+	read := func(name string) (text, path string) {
+		path = filepath.Join(root, name)
+		b, _ := os.ReadFile(path)
+		return strings.Trim(string(b), "\x00 \r\n\t"), path
+	}
+	if s, path := read("sys/firmware/devicetree/base/serial-number"); !isStock(s) {
 		return plain(s), path
+	}
+	for _, s := range dmi {
+		if !isStock(s) {
+			return plain(s), "DMI"
+		}
+	}
+	if s, path := read("etc/machine-id"); !isStock(s) {
+		return fmt.Sprintf("%x", sha256.Sum256([]byte("reflexd-mqtt"+s)))[:16], path
 	}
 	return "", ""
 }

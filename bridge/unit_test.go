@@ -179,25 +179,28 @@ func TestSerial(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s, _ := Serial(dir); s != "" {
+	dmi := []string{"To be filled by O.E.M.", "A 7"}
+	if s, _ := Serial(dir, nil); s != "" {
 		t.Error(s)
 	}
 	put("etc/machine-id", "0123456789abcdef0123456789abcdef\n")
-	hashed, _ := Serial(dir)
+	hashed, _ := Serial(dir, dmi[:1])
 	if len(hashed) != 16 || strings.Contains("0123456789abcdef0123456789abcdef", hashed) {
 		t.Error(hashed)
 	}
-	put("sys/class/dmi/id/product_serial", "root's alone\n") // which the service cannot read
 	put("sys/firmware/devicetree/base/serial-number", "0000000000000000\x00")
-	if s, _ := Serial(dir); s != hashed {
+	if s, _ := Serial(dir, nil); s != hashed {
 		t.Error(s)
 	}
+	if s, from := Serial(dir, dmi); s != "A-207" || from != "DMI" {
+		t.Error(s, from)
+	}
 	put("sys/firmware/devicetree/base/serial-number", "A/B c\x00")
-	if s, _ := Serial(dir); s != "A-2fB-20c" {
+	if s, _ := Serial(dir, dmi); s != "A-2fB-20c" {
 		t.Error(s)
 	}
 	put("sys/firmware/devicetree/base/serial-number", "00000000abcd\x00")
-	if s, _ := Serial(dir); s != "00000000abcd" {
+	if s, _ := Serial(dir, dmi); s != "00000000abcd" {
 		t.Error(s)
 	}
 }

@@ -29,6 +29,7 @@ type Bridge struct {
 	Expose        []Exposed      `json:"expose,omitempty"`
 	Subscribe     []Subscription `json:"subscribe,omitempty"`
 	Queue         int            `json:"queue"`
+	Serials       []string       `json:"serials,omitempty"` // of the board by DMI, which root alone can read; the best first
 }
 
 // HomeAssistant says how the board is announced there.
