@@ -279,8 +279,9 @@ func (c *Call) CanShorten() bool {
 	return kind == unix.S_IFREG || kind == unix.S_IFIFO
 }
 
-// CanFail reports whether the kernel may return that error. What is in a regular file, of /proc and /sys too, is there:
-// nobody is asked to come again, and the Go runtime would wait for ever for the word that there is something now.
+// CanFail reports whether the kernel may return that error. What is in a regular file, of /proc too, is there: nobody is
+// asked to come again. Some drivers do so for their attributes, which therefore are read without package os: it would
+// wait for ever for the word that there is something now (sources.TestAttributesDoNotWait).
 func (c *Call) CanFail(errno unix.Errno) bool {
 	moves := c.Kind.Short // the calls whose first argument is a descriptor that they read or write
 	return errno != unix.EAGAIN || !moves || c.fileType() != unix.S_IFREG
