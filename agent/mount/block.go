@@ -5,6 +5,7 @@
 package mount
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,7 +53,10 @@ func (b *blocks) list() ([]identity, error) {
 	}
 	var all []identity
 	for _, e := range entries {
-		if id, ok := b.identityOf(filepath.Join(class, e.Name())); ok {
+		switch id, ok, err := b.identify(filepath.Join(class, e.Name())); {
+		case sources.Passing(err): // a device that is not in the list is gone
+			return nil, fmt.Errorf("list block devices: %w", err)
+		case ok:
 			all = append(all, id)
 		}
 	}
@@ -61,20 +65,31 @@ func (b *blocks) list() ([]identity, error) {
 
 // identityOf reads what device a folder in sysfs is about.
 func (b *blocks) identityOf(folder string) (identity, bool) {
+	id, ok, _ := b.identify(folder)
+	return id, ok
+}
+
+// identify is identityOf that says why nothing is known.
+func (b *blocks) identify(folder string) (identity, bool, error) {
 	real, err := filepath.EvalSymlinks(folder)
 	sys, other := filepath.EvalSymlinks(b.sys)
 	if err != nil || other != nil {
-		return identity{}, false
+		return identity{}, false, cmp.Or(err, other)
+	}
+	text, err := sources.ReadAttribute(filepath.Join(real, "uevent"), largestAttribute)
+	if err != nil {
+		return identity{}, false, err
 	}
 	e := &sources.Event{Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text(strings.TrimPrefix(real, sys))}}}
-	for line := range strings.Lines(readText(real, "uevent")) {
+	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if key == "DEVNAME" {
 			value = filepath.Join(b.dev, value)
 		}
 		e.Fields = append(e.Fields, sources.Field{Name: key, Value: sources.Text(value)})
 	}
-	return identify(e)
+	id, ok := identify(e)
+	return id, ok, nil
 }
 
 // find returns the block device with that name, or that a link leads to.
@@ -90,11 +105,12 @@ func (b *blocks) find(name string) (identity, bool) {
 	return id, ok && id.name == name
 }
 
-// isThere reports whether the device is, and is no other one.
+// isThere reports whether the device is, and is no other one. If the kernel had not
+// the means to find that out, it is.
 func (b *blocks) isThere(id identity) bool {
-	now, ok := b.identityOf(b.sys + id.path)
+	now, ok, err := b.identify(b.sys + id.path)
 	d := device{identity: id}
-	return ok && d.same(now) && now.name == id.name
+	return sources.Passing(err) || ok && d.same(now) && now.name == id.name
 }
 
 // disk returns the folder in sysfs of the whole disk that the block device
@@ -145,12 +161,12 @@ func (b *blocks) hardware(id identity) *facts {
 
 // readText returns an attribute of sysfs without its newline, or nothing.
 func readText(folder, name string) string {
-	text, err := os.ReadFile(filepath.Join(folder, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(string(text), "\n")
+	text, _ := sources.ReadAttribute(filepath.Join(folder, name), largestAttribute)
+	return strings.TrimRight(text, "\n")
 }
+
+// largestAttribute is the size in bytes of the longest attribute that is read.
+const largestAttribute = 4096
 
 func readNumber(folder, name string) int64 {
 	n, _ := strconv.ParseInt(readText(folder, name), 10, 64)

@@ -33,6 +33,8 @@ type census struct {
 	*arrivals
 	listing   *listing      // nil unless devices are being listed
 	again     bool          // list once more
+	all       bool          // the next time, look at each device again
+	listError string        // why the last time failed; "" if it did not
 	uevents   uint64        // uevents of block devices so far
 	relisting sources.Timer // nil unless devices are to be listed after a loss
 }
@@ -126,10 +128,12 @@ func (c *census) relist() {
 // list compares what there is with what we know; with all, it looks at each
 // device again.
 func (c *census) list(all bool) {
+	c.all = c.all || all
 	if c.listing != nil {
 		c.again = true
 		return
 	}
+	all, c.all = c.all, false
 	l := &listing{since: c.uevents, removed: map[string]bool{}}
 	l.known = slices.Sorted(maps.Keys(c.devices))
 	c.listing = l
@@ -141,15 +145,29 @@ func (c *census) list(all bool) {
 		}
 		c.listing = nil
 		if err != nil {
-			c.host.Log.Error("cannot list block devices", "error", err)
+			c.notListed(err, all)
 		} else {
+			c.listError = ""
 			c.compare(l, found, all)
 		}
 		if c.again {
 			c.again = false
-			c.list(all)
+			c.list(false)
 		}
 	})
+}
+
+// notListed logs why the devices could not be listed, once, and has them listed again
+// if the kernel had not the means.
+func (c *census) notListed(err error, all bool) {
+	if c.listError != err.Error() {
+		c.listError = err.Error()
+		c.host.Log.Error("cannot list block devices", "error", err)
+	}
+	if sources.Passing(err) {
+		c.all = c.all || all
+		c.relist()
+	}
 }
 
 func (c *census) compare(l *listing, found []identity, all bool) {

@@ -6,6 +6,7 @@ package mount
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -81,7 +82,10 @@ func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
 	for _, h := range mounted {
 		folder := filepath.Join(b.sys, h.path)
 		start, size := readNumber(folder, "start")*sector, readNumber(folder, "size")*sector
-		if start+size > end {
+		switch {
+		case size == 0: // which the kernel does not have: it was not read
+			return false, fmt.Errorf("read the size of %s", h.path)
+		case start+size > end:
 			return true, nil
 		}
 		content, err := blkid.Probe(io.NewSectionReader(uncached(fd), start, size), size)
