@@ -34,5 +34,10 @@ func TestQuotesInUevents(t *testing.T) {
 		if got := w.Match(e); got != c.want || ps.Failed() {
 			t.Errorf("%+v: %v %v", c, got, ps)
 		}
+		w.Each(e, func(_, _ string, _, passes bool) { // what `why` shows
+			if passes != c.want {
+				t.Errorf("%+v: shown as %v", c, passes)
+			}
+		})
 	}
 }

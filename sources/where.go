@@ -33,21 +33,26 @@ type test interface {
 // Match reports whether all conditions hold for e.
 func (w Where) Match(e *Event) bool {
 	for i := range w {
-		v, ok := e.Lookup(w[i].field)
-		v.quoted = isQuoted(v.text) && (e.Topic.Kind == "uevent" || e.Topic.Kind == "udev")
-		if !w[i].test.holds(v, ok, e) {
+		if _, _, passes := w[i].ask(e); !passes {
 			return false
 		}
 	}
 	return true
 }
 
+// ask returns the value that e has, and whether it is what c asks for.
+func (c *condition) ask(e *Event) (v Value, present, passes bool) {
+	v, present = e.Lookup(c.field)
+	v.quoted = isQuoted(v.text) && (e.Topic.Kind == "uevent" || e.Topic.Kind == "udev")
+	return v, present, c.test.holds(v, present, e)
+}
+
 // Each calls found with each field that w asks for, the value that e has, and
 // whether it passes.
 func (w Where) Each(e *Event, found func(field, value string, present, passes bool)) {
 	for i := range w {
-		v, ok := e.Lookup(w[i].field)
-		found(w[i].field, v.Shown(), ok, w[i].test.holds(v, ok, e))
+		v, present, passes := w[i].ask(e)
+		found(w[i].field, v.Shown(), present, passes)
 	}
 }
 
