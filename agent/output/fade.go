@@ -47,6 +47,7 @@ const mostSteps = 1000
 func (p *Outputs) Fade(o Output, to int, over time.Duration, done func(error)) {
 	s := p.player(o, nil)
 	s.stop()
+	s.setBy = ""
 	face, ok := s.face.(fader)
 	if !ok {
 		done(fmt.Errorf("%s cannot fade: it is on or off", o))

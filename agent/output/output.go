@@ -116,6 +116,7 @@ func (p *Outputs) SetLED(name string, s Setting, done func(error)) {
 func (p *Outputs) SetPWM(name string, level int, done func(error)) {
 	s := p.player(Output{PWM: name}, nil)
 	s.stop()
+	s.setBy = ""
 	s.face.(*pwm).showing = false
 	p.pwms.Set(name, level, done)
 }

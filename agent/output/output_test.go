@@ -580,3 +580,31 @@ func FuzzTriggers(f *testing.F) {
 		}
 	})
 }
+
+// Whatever the next order is, it ends that somebody else than a rule gave the last
+// one.
+func TestCreditEndsWithTheNextOrder(t *testing.T) {
+	b := newBench(t)
+	line, fan, lamp := Output{Line: "a"}, Output{PWM: "fan"}, Output{LED: "lamp"}
+	b.pwms["fan"] = 0
+	done := func(error) {}
+	for name, c := range map[string]struct {
+		of    Output
+		order func()
+	}{
+		"set line":    {line, func() { b.ok(b.SetLine("a", true, nil)) }},
+		"toggle line": {line, func() { b.ok(b.ToggleLine("a", nil)) }},
+		"set pwm":     {fan, func() { b.SetPWM("fan", 1, done) }},
+		"toggle pwm":  {fan, func() { b.TogglePWM("fan", done) }},
+		"fade pwm":    {fan, func() { b.Fade(fan, sources.Full, time.Second, done) }},
+		"set led":     {lamp, func() { b.SetLED("lamp", Setting{To: "on"}, done) }},
+		"fade led":    {lamp, func() { b.Fade(lamp, sources.Full, time.Second, done) }},
+		"blink pwm":   {fan, func() { b.Blink(fan, Rhythm{Spans: []time.Duration{time.Second, time.Second}}, nil, done) }},
+	} {
+		b.Credit(c.of, "uid 1000")
+		c.order()
+		if _, by := b.Of(c.of); by != "" {
+			t.Errorf("%s: still set by %s", name, by)
+		}
+	}
+}
