@@ -39,6 +39,7 @@ type Loop struct {
 	slots   []*slot
 	free    []int32
 	timers  timerHeap
+	set     uint64        // how many timers were set so far
 	start   time.Time     // when the process's monotonic clock read …
 	base    time.Duration // … this on CLOCK_MONOTONIC
 	crew    crew
@@ -185,7 +186,8 @@ func (w *watch) Close() {
 // After implements sources.Loop.
 func (l *Loop) After(d time.Duration, fire func()) sources.Timer {
 	now := l.Now()
-	t := &timer{loop: l, due: now + min(max(0, d), math.MaxInt64-now), fire: fire}
+	l.set++
+	t := &timer{loop: l, due: now + min(max(0, d), math.MaxInt64-now), number: l.set, fire: fire}
 	heap.Push(&l.timers, t)
 	return t
 }

@@ -11,10 +11,11 @@ import (
 
 // timer implements sources.Timer.
 type timer struct {
-	loop  *Loop
-	due   time.Duration // CLOCK_MONOTONIC
-	index int           // in the heap; -1 when taken out
-	fire  func()        // nil once called or stopped
+	loop   *Loop
+	due    time.Duration // CLOCK_MONOTONIC
+	number uint64        // of several due at the same time, the one that was set first comes first
+	index  int           // in the heap; -1 when taken out
+	fire   func()        // nil once called or stopped
 }
 
 func (t *timer) Stop() bool {
@@ -71,8 +72,10 @@ func (l *Loop) runTimers() {
 // timerHeap implements heap.Interface.
 type timerHeap []*timer
 
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h timerHeap) Len() int { return len(h) }
+func (h timerHeap) Less(i, j int) bool {
+	return h[i].due < h[j].due || h[i].due == h[j].due && h[i].number < h[j].number
+}
 func (h timerHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j

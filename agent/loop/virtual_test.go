@@ -4,6 +4,7 @@ package loop
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +62,25 @@ func TestVirtualTimeThatGoesOn(t *testing.T) {
 		if err := l.Err(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What is due at the same time is done in the order in which it was asked for.
+func TestTimersOfOneTime(t *testing.T) {
+	l := NewVirtual(time.Hour)
+	var got []int
+	for i := range 20 {
+		d := time.Second
+		if i%3 == 0 {
+			d = time.Second / 2
+			l.After(d, func() { l.After(d, func() { got = append(got, 100+i) }) })
+			continue
+		}
+		l.After(d, func() { got = append(got, i) })
+	}
+	l.Advance(time.Hour+time.Second, func() {})
+	want := []int{1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 100, 103, 106, 109, 112, 115, 118}
+	if !slices.Equal(got, want) {
+		t.Errorf("done in the order %v, want %v", got, want)
 	}
 }
