@@ -6,6 +6,7 @@
 package rule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -36,19 +37,24 @@ type Record struct {
 	Event   sources.Event
 	Outcome Outcome
 	Why     string // for Dropped, Failed and Unmet, as in Runner.Observe
-	// Holds are the answers of the rule's conditions, Seen are the values that
-	// these asked for, "" for what is not known or has none.
-	Holds []sources.Truth
-	Seen  []string
+	answers
+	// Seen are the values that the rule's conditions asked for, "" for what is not
+	// known or has none.
+	Seen []string
 	// Trigger is set for Missed: the one that is about the event.
 	Trigger *sources.Trigger
 	Actions []Deed
 
 	fields []sources.Field
 	text   []byte
+	run    *action.Run
+}
+
+// answers are those of a rule's conditions, and what these looked at.
+type answers struct {
+	Holds  []sources.Truth
 	values []byte
 	ends   []int // of the values
-	run    *action.Run
 }
 
 // Deed is an action that is over.
@@ -78,9 +84,20 @@ func (r *ring) take() *Record {
 }
 
 // history is what is kept of one rule.
-type history struct{ firings, others ring }
+type history struct {
+	firings, others ring
+	asked           answers // for the next record
+}
 
-// keep begins a record of what rule makes of e.
+// ask takes down the answers of the rule's conditions for the record that follows:
+// those that count, before any rule acts.
+func (r *Runner) ask(p *progress, rule *Rule, e *sources.Event) {
+	if r.Remember {
+		p.history.asked.ask(r.world, rule, e)
+	}
+}
+
+// keep makes a record of what rule makes of e, after ask.
 func (r *Runner) keep(p *progress, rule *Rule, e *sources.Event, o Outcome, why string) *Record {
 	rec := r.begins(p, rule, e, o, why)
 	rec.copy(e)
@@ -100,7 +117,7 @@ func (r *Runner) begins(p *progress, rule *Rule, e *sources.Event, o Outcome, wh
 	rec := of.take()
 	rec.Rule, rec.At, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, o, why, nil, nil
 	rec.Actions = rec.Actions[:0]
-	rec.ask(r.world, rule, e)
+	rec.answers, p.history.asked = p.history.asked, rec.answers
 	return rec
 }
 
@@ -122,15 +139,14 @@ func (rec *Record) copy(e *sources.Event) {
 	rec.text = rec.Event.CopyStrings(rec.text[:0])
 }
 
-// ask takes down the answers of the rule's conditions.
-func (rec *Record) ask(w *World, rule *Rule, e *sources.Event) {
-	rec.Holds, rec.values, rec.ends = rec.Holds[:0], rec.values[:0], rec.ends[:0]
+func (a *answers) ask(w *World, rule *Rule, e *sources.Event) {
+	a.Holds, a.values, a.ends = a.Holds[:0], a.values[:0], a.ends[:0]
 	for _, c := range rule.If {
-		rec.Holds = append(rec.Holds, c.holds(w, e))
+		a.Holds = append(a.Holds, c.holds(w, e))
 		if p, ok := c.(placed); ok && w.Seen != nil && p.kind != "" {
-			rec.values = append(rec.values, w.Seen(p.kind, p.name)...)
+			a.values = append(a.values, w.Seen(p.kind, p.name)...)
 		}
-		rec.ends = append(rec.ends, len(rec.values))
+		a.ends = append(a.ends, len(a.values))
 	}
 }
 
@@ -146,7 +162,9 @@ func (rec *Record) seen() {
 
 // Miss takes down that a trigger of the rule is about e and does not take it.
 func (r *Runner) Miss(rule *Rule, t *sources.Trigger, e *sources.Event) {
-	if rec := r.keep(r.of(rule), rule, e, Missed, ""); rec != nil {
+	p := r.of(rule)
+	r.ask(p, rule, e)
+	if rec := r.keep(p, rule, e, Missed, ""); rec != nil {
 		rec.Trigger = t
 	}
 }
@@ -217,17 +235,15 @@ func (r *Runner) History(name string) ([]*Record, error) {
 		}
 	}
 	var all []*Record
-	for _, p := range r.perRule {
+	for _, p := range sources.InOrder(r.perRule) {
 		if p.rule != nil && (name == "" || p.rule.Name == name) {
 			all = append(all, p.history.firings.records...)
 			all = append(all, p.history.others.records...)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *Record) int {
-		if a.At != b.At {
-			return int(min(1, max(-1, a.At-b.At)))
-		}
-		return a.Rule.Pos.Line - b.Rule.Pos.Line
+		x, y := &a.Rule.Pos, &b.Rule.Pos
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(x.File, y.File), cmp.Compare(x.Line, y.Line))
 	})
 	for _, rec := range all {
 		rec.seen()

@@ -107,7 +107,7 @@ func (r *Runner) Adopt(rules []*Rule) {
 			p.forget()
 		}
 	}
-	for name, p := range r.perRule {
+	for name, p := range sources.InOrder(r.perRule) { // so that the log has one order
 		if p.rule != nil {
 			continue
 		}
@@ -158,6 +158,7 @@ func (r *Runner) Fire(rules []*Rule, e *sources.Event) {
 // may reports whether the rule is enabled and its conditions hold.
 func (r *Runner) may(rule *Rule, e *sources.Event) bool {
 	p := r.of(rule)
+	r.ask(p, rule, e)
 	switch {
 	case p.off:
 		r.keep(p, rule, e, Disabled, "")
