@@ -82,6 +82,7 @@ func open(h sources.Host, k *kernel) *Source {
 		Use:     s.openWaiting,
 		Discard: func(*survey) {}, // openWaiting has closed it
 		Pause:   s.pause,
+		Ended:   s.watchHeld, // which may find that there is something to be tried at once
 		Report:  func(error) {}, // each request logs its own
 	}
 	return s
@@ -191,7 +192,6 @@ func (s *Source) chips() (*survey, error) {
 // openWaiting tries to open all requests that are waited for. It returns why
 // one of them still waits: if any, one for which a timer is to be set.
 func (s *Source) openWaiting(chips *survey) (why error) {
-	defer s.watchHeld()
 	defer chips.close()
 	s.triedAt = s.host.Loop.Now()
 	for _, r := range s.requests {

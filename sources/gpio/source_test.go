@@ -349,7 +349,10 @@ func empty(fd int) bool {
 func TestHeldLineThatWasReleasedMeanwhile(t *testing.T) {
 	b := newBench(t)
 	c := b.plug("gpiochip0", "main", "a")
-	b.Do(func() { c.refusal, c.released = unix.EBUSY, true })
+	b.Do(func() {
+		c.refusal, c.released = unix.EBUSY, true
+		b.opener.Pause = func(error, int) (time.Duration, bool) { return time.Hour, true } // no timer brings it
+	})
 	b.apply(plan(t, `lines: {a: {input: a}}`))
 	b.Do(func() { c.refusal = nil })
 	b.Await("the line", func() bool { return b.Source.requests[0].fd >= 0 && len(b.held) == 0 })
