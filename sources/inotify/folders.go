@@ -31,13 +31,14 @@ const always = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN
 // is no folder, it watches the nearest that exists above it. Its methods are
 // for the loop's thread.
 type Folders struct {
-	host  *sources.Host
-	fd    int // -1 while the kernel has none for us
-	watch sources.Watch
-	spec  Spec
-	err   error         // why something is not watched
-	retry sources.Timer // tries that again; nil unless err is set
-	pause time.Duration // before the last try
+	host     *sources.Host
+	fd       int // -1 while the kernel has none for us
+	watch    sources.Watch
+	spec     Spec
+	err      error         // why something is not watched
+	reported string        // the error that was logged last; "" if all is watched since
+	retry    sources.Timer // tries that again; nil unless err is set
+	pause    time.Duration // before the last try
 
 	want   []string
 	mask   uint32
@@ -136,8 +137,11 @@ func (f *Folders) shut() {
 // again.
 func (f *Folders) fail(err error) {
 	if f.err == nil {
-		f.host.Log.Warn("cannot watch for "+f.spec.For, "error", err)
 		f.err = err
+		if text := err.Error(); text != f.reported {
+			f.reported = text
+			f.host.Log.Warn("cannot watch for "+f.spec.For, "error", err)
+		}
 	}
 	if f.retry == nil {
 		f.pause = min(max(firstPause, 2*f.pause), lastPause)
@@ -152,7 +156,7 @@ func (f *Folders) again() {
 	f.open()
 	f.arm()
 	if f.err == nil {
-		f.pause = 0
+		f.pause, f.reported = 0, ""
 		f.host.Log.Info("watching again for "+f.spec.For, "after", failed)
 		f.spec.Afresh(true)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/loop"
 	"reflexd/sources"
 )
 
@@ -116,4 +117,23 @@ func TestOnlyAFolderIsLookedAtAfresh(t *testing.T) {
 	changed, afresh = 0, 0
 	must(os.Mkdir(filepath.Join(path, "b"), 0o700))
 	expect("in a folder that came again", 1, 0)
+}
+
+// What cannot be watched is logged once, however often it is tried again.
+func TestFailureIsLoggedOnce(t *testing.T) {
+	var log strings.Builder
+	l := loop.NewVirtual(time.Hour)
+	f := Watch(&sources.Host{Loop: l, Log: slog.New(slog.NewTextHandler(&log, nil)), Proc: "/proc", Simulated: true}, Spec{For: "files", Afresh: func(bool) {}})
+	defer f.Close()
+	dir := t.TempDir()
+	f.Set([]string{filepath.Join(dir, strings.Repeat("x", 256))}, unix.IN_CREATE) // ENAMETOOLONG
+	l.Advance(l.Now()+time.Hour, func() {})
+	if n := strings.Count(log.String(), "cannot watch"); n != 1 || f.Err() == nil {
+		t.Errorf("logged %d times, error %v", n, f.Err())
+	}
+	f.Set([]string{dir}, unix.IN_CREATE)
+	l.Advance(l.Now()+time.Hour, func() {})
+	if n := strings.Count(log.String(), "watching again"); n != 1 || f.Err() != nil {
+		t.Errorf("%v\n%s", f.Err(), log.String())
+	}
 }
