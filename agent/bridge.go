@@ -121,7 +121,7 @@ func (a *Agent) tellBridge(e *sources.Event) {
 		return
 	}
 	if n := a.config.bridge.News(e); n != nil {
-		if err := a.control.Tell(n); err != nil {
+		if err := a.control.Tell(n, nil); err != nil {
 			a.log.Warn("the bridge misses an event", "event", e.Describe(), "error", err)
 		}
 	}
@@ -198,7 +198,7 @@ func (a *Agent) summaryChanged() {
 	if !a.bridge.Attached() {
 		return
 	}
-	if err := a.control.Tell(&client.Notice{Type: "summary", Time: client.Seconds(a.loop.Now())}); err != nil {
+	if err := a.control.Tell(&client.Notice{Type: "summary", Time: client.Seconds(a.loop.Now())}, nil); err != nil {
 		a.log.Warn("the bridge misses that the summary has changed", "error", err)
 	}
 }

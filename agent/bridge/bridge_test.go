@@ -61,6 +61,7 @@ type rig struct {
 	source *Source
 	states []string
 	sent   []*client.Notice
+	drops  []func()
 	values map[string]string // by KIND/NAME
 }
 
@@ -75,7 +76,10 @@ func newRig(queue int) *rig {
 }
 
 func (r *rig) attach() {
-	r.source.Attach(func(n *client.Notice) error { r.sent = append(r.sent, n); return nil }, func(kind, name string) string { return r.values[kind+"/"+name] })
+	r.source.Attach(func(n *client.Notice, dropped func()) error {
+		r.sent, r.drops = append(r.sent, n), append(r.drops, dropped)
+		return nil
+	}, func(kind, name string) string { return r.values[kind+"/"+name] })
 }
 
 func (r *rig) advance(d time.Duration) { r.loop.Advance(r.loop.Now()+d, func() {}) }
@@ -115,6 +119,25 @@ func TestWindow(t *testing.T) {
 	}
 	if len(r.sent) != 199 || r.sent[0].Name != "0" || r.sent[3].Name != "4" || r.sent[198].Name != "199" || done != 200 {
 		t.Error(len(r.sent), done)
+	}
+}
+
+// A message that the bridge did not read in time fails at once, and leaves its place
+// to the next.
+func TestMessageThatTheBridgeMisses(t *testing.T) {
+	r := newRig(200)
+	r.attach()
+	var failures []string
+	for i := range window + 1 {
+		if _, err := r.source.Publish(Message{Topic: fmt.Sprint(i), Expire: time.Minute}, func(err error) { failures = append(failures, err.Error()) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.drops[3]()
+	r.drops[3]() // when it has ended
+	r.advance(0)
+	if len(failures) != 1 || !strings.HasPrefix(failures[0], "publish 3: reflexd-mqtt does not read") || len(r.sent) != window+1 {
+		t.Errorf("%q, %d are sent", failures, len(r.sent))
 	}
 }
 

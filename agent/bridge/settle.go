@@ -39,7 +39,7 @@ func (s *Source) Changed(kind, name string) {
 			s.Changed(kind, name)
 		}
 	})
-	if err := s.send(stateNotice(kind, name, s.value(kind, name), s.host.Loop.Now())); err != nil {
+	if err := s.send(stateNotice(kind, name, s.value(kind, name), s.host.Loop.Now()), nil); err != nil {
 		s.host.Log.Warn("the bridge misses a state", "of", kind+"/"+name, "error", err)
 	}
 }

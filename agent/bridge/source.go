@@ -25,8 +25,8 @@ const window = 64
 type Source struct {
 	host   sources.Host
 	plan   *Plan
-	send   func(*client.Notice) error // to the bridge; nil while there is none
-	state  string                     // of the broker; "" without the section
+	send   Send   // to the bridge; nil while there is none
+	state  string // of the broker; "" without the section
 	reason string
 	queue  []*Sending
 	last   uint64 // number of the last message
@@ -86,9 +86,13 @@ func (s *Source) Broker() (state, reason string) { return s.state, s.reason }
 // Attached reports whether the bridge is there.
 func (s *Source) Attached() bool { return s.send != nil }
 
-// Attach gives the source the bridge; send sends it a notice, value returns what
-// something is now, "" if nobody knows.
-func (s *Source) Attach(send func(*client.Notice) error, value func(kind, name string) string) {
+// Send sends the bridge a notice. dropped is called, later, if the bridge has not read
+// it in time; nil for nobody.
+type Send func(n *client.Notice, dropped func()) error
+
+// Attach gives the source the bridge; value returns what something is now, "" if
+// nobody knows.
+func (s *Source) Attach(send Send, value func(kind, name string) string) {
 	s.send, s.value = send, value
 	s.pump()
 }
@@ -142,11 +146,15 @@ func (s *Source) pump() {
 	for s.send != nil && s.sent < min(window, len(s.queue)) {
 		p := s.queue[s.sent]
 		s.sent++
-		if err := s.send(p.notice(s.host.Loop.Now())); err != nil {
+		if err := s.send(p.notice(s.host.Loop.Now()), func() { p.later(errStream) }); err != nil {
 			p.later(err)
 		}
 	}
 }
+
+// errStream is why a message does not reach the bridge. It is not sent again: it would
+// come after those that followed it.
+var errStream = errors.New("reflexd-mqtt does not read fast enough what it is sent")
 
 // later fails p in the loop's next turn: whoever publishes does not know p yet.
 func (p *Sending) later(err error) {

@@ -309,7 +309,7 @@ func (c *conn) sent() {
 		sources.StopTimer(&c.idle)
 		c.limitBuffer(streamBuffer)
 		f := &c.server.feed
-		c.next = f.end()
+		c.begin(f)
 		f.watchers = append(f.watchers, c)
 		if c.bridge != nil {
 			c.bridge.Begun()

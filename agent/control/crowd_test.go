@@ -24,6 +24,10 @@ import (
 // obey makes a watcher of who asks for that, and answers others with as many
 // bytes as the request's name says.
 func obey(r Request, reply func(any, error)) {
+	if r.Verb == "bridge" {
+		reply(&Stream{Begun: func() {}, Gone: func() {}}, nil)
+		return
+	}
 	if r.Verb == "watch" {
 		filter := &client.Filter{}
 		_ = json.Unmarshal(r.Arguments, filter)
@@ -212,6 +216,49 @@ func TestASlowWatcherIsToldWhatItLost(t *testing.T) {
 	}
 	if lost == 0 || seen < mostEntries {
 		t.Errorf("%d seen, %d lost", seen, lost)
+	}
+}
+
+// What the bridge does not read in time is counted, and reported to whoever sent it;
+// what it and watchers miss is each one's own.
+func TestASlowBridge(t *testing.T) {
+	s := serveWith(t, obey, anyPlaces)
+	fd, other := dial(t, s.path), watcher(t, s.path, "")
+	ask(t, fd, client.Request{Verb: "bridge"})
+	hear(t, fd)
+	const count = 100
+	dropped := 0
+	s.do(func() {
+		for i := range count {
+			n := &client.Notice{Type: "publish", Count: uint64(i), Fields: map[string]any{"text": strings.Repeat("x", client.MaxPacket*3/4)}}
+			if err := s.Tell(n, func() { dropped++ }); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	s.publish(0, mostEntries)
+	counts := func(fd int, kind string, until func(seen, lost int) bool) (seen, lost int) {
+		for !until(seen, lost) {
+			n, err := notice(fd)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case n.Type == "lost":
+				lost += int(n.Count)
+			case n.Type == kind:
+				seen++
+			}
+		}
+		return seen, lost
+	}
+	_, lost := counts(fd, "publish", func(seen, lost int) bool { return seen+lost >= count })
+	s.do(func() {
+		if lost == 0 || lost != dropped {
+			t.Errorf("%d lost, %d reported as dropped", lost, dropped)
+		}
+	})
+	if seen, lost := counts(other, "event", func(seen, lost int) bool { return seen+lost >= mostEntries }); seen != mostEntries {
+		t.Errorf("the watcher saw %d and lost %d of %d", seen, lost, mostEntries)
 	}
 }
 

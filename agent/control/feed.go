@@ -42,9 +42,10 @@ type view struct {
 
 // entry is a notice for everybody.
 type entry struct {
-	open   *view // for Admin
-	masked *view // for the others
-	bridge *view // for the bridge, and it alone; nil for none
+	open    *view  // for Admin
+	masked  *view  // for the others
+	bridge  *view  // for the bridge, and it alone; nil for none
+	dropped func() // is called if the bridge misses it; nil for nobody
 }
 
 func (e *entry) size() int {
@@ -74,6 +75,7 @@ type feed struct {
 	loop     sources.Loop
 	entries  []entry
 	first    uint64 // number of entries[0]; each entry has the next one
+	bridges  uint64 // how many of those before entries[0] were the bridge's
 	bytes    int
 	watchers []*conn
 	turn     int           // whose turn it is
@@ -107,14 +109,15 @@ type Stream struct {
 	Gone   func() // is called when the client is gone, be it before Begun
 }
 
-// Tell sends the bridge a notice, if there is one. It does not keep n.
-func (s *Server) Tell(n *client.Notice) error {
+// Tell sends the bridge a notice, if there is one. It does not keep n. If the bridge
+// does not read it in time, dropped is called; it may be nil, and must not call Tell.
+func (s *Server) Tell(n *client.Notice, dropped func()) error {
 	packet, err := marshal(n)
 	if err == nil && len(packet) > client.MaxPacket {
 		err = errors.New("it is too long for the bridge")
 	}
 	if err == nil {
-		s.feed.add(entry{bridge: &view{packet: packet}})
+		s.feed.add(entry{bridge: &view{packet: packet}, dropped: dropped})
 	}
 	return err
 }
@@ -181,7 +184,15 @@ func cut(s string) string {
 
 // drop forgets the oldest entry.
 func (f *feed) drop() {
-	f.bytes -= f.entries[0].size()
+	e := f.entries[0]
+	f.bytes -= e.size()
+	if e.bridge != nil {
+		f.bridges++
+		missed := slices.ContainsFunc(f.watchers, func(c *conn) bool { return c.bridge != nil && c.next <= f.first })
+		if missed && e.dropped != nil {
+			e.dropped()
+		}
+	}
 	f.entries[0] = entry{}
 	f.entries = f.entries[1:]
 	f.first++
@@ -242,8 +253,32 @@ type watching struct {
 	filter *client.Filter // nil for a client that does not watch
 	bridge *Stream        // nil for a client that is not the bridge
 	next   uint64         // the entry that comes next
-	lost   uint64         // entries that it missed, and whose number was not sent yet
-	full   bool           // its socket is
+	// bridges is how many of those before it were the bridge's.
+	bridges uint64
+	lost    uint64 // entries for it that it missed, and whose number was not sent yet
+	full    bool   // its socket is
+}
+
+// begin has the client receive what is added from now on.
+func (w *watching) begin(f *feed) {
+	w.next, w.bridges = f.end(), f.bridges
+	for i := range f.entries {
+		if f.entries[i].bridge != nil {
+			w.bridges++
+		}
+	}
+}
+
+// skip passes over what was dropped before the client had it, and counts what of
+// that was for it.
+func (w *watching) skip(f *feed) {
+	missed, bridges := f.first-w.next, f.bridges-w.bridges
+	if w.bridge != nil {
+		w.lost += bridges
+	} else {
+		w.lost += missed - bridges
+	}
+	w.next, w.bridges = f.first, f.bridges
 }
 
 // streams reports whether the client receives notices.
@@ -255,8 +290,7 @@ func (w *watching) streams() bool { return w.filter != nil || w.bridge != nil }
 func (c *conn) catchUp(budget int) (work int) {
 	f := &c.server.feed
 	if c.next < f.first {
-		c.lost += f.first - c.next
-		c.next = f.first
+		c.skip(f)
 	}
 	for !c.full && !c.closed && work < budget && c.next < f.end() {
 		if c.lost > 0 {
@@ -276,6 +310,9 @@ func (c *conn) catchUp(budget int) (work int) {
 		}
 		if !c.closed {
 			c.next++
+			if e.bridge != nil {
+				c.bridges++
+			}
 		}
 	}
 	return work
