@@ -133,7 +133,7 @@ func (a *arrivals) choose(d *device, f *facts, policies []*policy, done func()) 
 		done()
 		return
 	}
-	d.handled, d.problem, d.crowded, d.fields = handled, nil, false, eventFieldsOf(f)
+	d.handled, d.ignored, d.problem, d.crowded, d.fields = handled, "", nil, false, eventFieldsOf(f)
 	w := q.wish(f)
 	switch kind := fstype.Find(f.content.Type); {
 	case f.err != nil:
@@ -167,8 +167,12 @@ func (a *arrivals) ignore(d *device, f *facts, policies []*policy) {
 		reason = f.content.Type + " is not a filesystem"
 	}
 	w := policies[i].wish(f)
-	a.host.Log.Info("ignored", "device", d.name, "type", f.content.Type, "why", reason)
-	a.emit(d, Ignored, filepath.Join(w.root, w.below), sources.Field{Name: "REASON", Value: sources.Text(reason)})
+	point := filepath.Join(w.root, w.below)
+	if what := fmt.Sprint(d.handled, point, reason); what != d.ignored {
+		d.ignored = what
+		a.host.Log.Info("ignored", "device", d.name, "type", f.content.Type, "why", reason)
+		a.emit(d, Ignored, point, sources.Field{Name: "REASON", Value: sources.Text(reason)})
+	}
 }
 
 // emptied is called for a drive that has no medium (any more), or another one:

@@ -91,7 +91,7 @@ func (c *census) appear(id identity, media bool, heard uint64) {
 	d.seen = max(d.seen, heard)
 	if media {
 		c.forgetLetGo(id.path)
-		d.released, d.handled, d.compares = false, "", 0
+		d.released, d.handled, d.ignored, d.compares = false, "", "", 0
 	}
 	c.consider(d, media)
 }

@@ -50,12 +50,12 @@ func (m *refusing) list() ([]identity, error) {
 }
 
 // stickOf is a source without a kernel, with a USB drive.
-func stickOf(t *testing.T) (s *Source, late *lateLoop, events *[]string) {
+func stickOf(t *testing.T, fstype string) (s *Source, late *lateLoop, events *[]string) {
 	late, events = &lateLoop{Loop: loop.NewVirtual(time.Hour)}, &[]string{}
 	s = newSource(sources.Host{Loop: late, Simulated: true, Log: slog.New(slog.DiscardHandler), Emit: func(e *sources.Event) {
 		*events = append(*events, e.Topic.State+" "+e.Topic.Name)
 	}})
-	if _, err := s.SimulatePlug(map[string]string{"DEVNAME": "/dev/sda1", "FSTYPE": "vfat", "LABEL": "A", "ID_BUS": "usb"}); err != nil {
+	if _, err := s.SimulatePlug(map[string]string{"DEVNAME": "/dev/sda1", "FSTYPE": fstype, "LABEL": "A", "ID_BUS": "usb"}); err != nil {
 		t.Fatal(err)
 	}
 	return s, late, events
@@ -66,7 +66,7 @@ const others, sticks = `[{match: {LABEL: B}, at: /media/b}]`, `[{match: {LABEL: 
 // A reload while the devices are listed has each looked at again, whatever they were
 // listed for.
 func TestReloadWhileListing(t *testing.T) {
-	s, late, events := stickOf(t)
+	s, late, events := stickOf(t, "vfat")
 	s.Apply(readPlan(t, others))
 	late.end()
 	s.list(false) // as after a loss
@@ -77,10 +77,29 @@ func TestReloadWhileListing(t *testing.T) {
 	}
 }
 
+// A reload emits nothing of what it makes as little of as the plan before; for another
+// reason, it does.
+func TestIgnoredOverReload(t *testing.T) {
+	s, late, events := stickOf(t, "ext4")
+	for _, c := range []struct{ yaml, want string }{
+		{`[{match: {LABEL: A}, types: [vfat], at: /media/a}]`, "ignored /media/a"},
+		{`[{match: {LABEL: A}, types: [vfat], at: /media/a}, {match: {LABEL: B}, at: /media/b}]`, ""},
+		{`[{match: {LABEL: A}, types: [vfat], at: /media/c}]`, "ignored /media/c"},
+		{`[{match: {LABEL: A}, at: /media/c}]`, "mounted /media/c"},
+	} {
+		s.Apply(readPlan(t, c.yaml))
+		late.end()
+		if got := strings.Join(*events, ", "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.yaml, got, c.want)
+		}
+		*events = nil
+	}
+}
+
 // Devices that could not be listed since the kernel had not the means are listed
 // again.
 func TestListedAgain(t *testing.T) {
-	s, late, events := stickOf(t)
+	s, late, events := stickOf(t, "vfat")
 	m := &refusing{s.machine.(*simulated), unix.EMFILE}
 	s.machine = m
 	s.Apply(readPlan(t, sticks))

@@ -24,6 +24,9 @@ type device struct {
 	// handled is the content that was mounted, or could not be. It is not
 	// tried again as long as it is the same.
 	handled string
+	// ignored is what was last emitted as ignored: a reload that makes the same of it
+	// emits nothing.
+	ignored string
 	// released is set when it was unmounted on request: it is left alone until
 	// the medium changes.
 	released bool
