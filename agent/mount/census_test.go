@@ -14,27 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/sources"
 )
-
-// lateLoop does work in the background at once, and calls done when it is told to.
-type lateLoop struct {
-	*loop.Loop
-	done []func()
-}
-
-func (l *lateLoop) Beside(work, done func()) {
-	work()
-	l.done = append(l.done, done)
-}
-
-func (l *lateLoop) end() {
-	for len(l.done) > 0 {
-		done := l.done[0]
-		l.done = l.done[1:]
-		done()
-	}
-}
 
 // refusing is a machine whose devices cannot be listed.
 type refusing struct {
@@ -50,8 +32,8 @@ func (m *refusing) list() ([]identity, error) {
 }
 
 // stickOf is a source without a kernel, with a USB drive.
-func stickOf(t *testing.T, fstype string) (s *Source, late *lateLoop, events *[]string) {
-	late, events = &lateLoop{Loop: loop.NewVirtual(time.Hour)}, &[]string{}
+func stickOf(t *testing.T, fstype string) (s *Source, late *looptest.Late, events *[]string) {
+	late, events = &looptest.Late{Loop: loop.NewVirtual(time.Hour)}, &[]string{}
 	s = newSource(sources.Host{Loop: late, Simulated: true, Log: slog.New(slog.DiscardHandler), Emit: func(e *sources.Event) {
 		*events = append(*events, e.Topic.State+" "+e.Topic.Name)
 	}})
@@ -68,10 +50,10 @@ const others, sticks = `[{match: {LABEL: B}, at: /media/b}]`, `[{match: {LABEL: 
 func TestReloadWhileListing(t *testing.T) {
 	s, late, events := stickOf(t, "vfat")
 	s.Apply(readPlan(t, others))
-	late.end()
+	late.End()
 	s.list(false) // as after a loss
 	s.Apply(readPlan(t, sticks))
-	late.end()
+	late.End()
 	if !slices.Contains(*events, "mounted /media/a") {
 		t.Errorf("%q", *events)
 	}
@@ -88,7 +70,7 @@ func TestIgnoredOverReload(t *testing.T) {
 		{`[{match: {LABEL: A}, at: /media/c}]`, "mounted /media/c"},
 	} {
 		s.Apply(readPlan(t, c.yaml))
-		late.end()
+		late.End()
 		if got := strings.Join(*events, ", "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.yaml, got, c.want)
 		}
@@ -103,9 +85,9 @@ func TestListedAgain(t *testing.T) {
 	m := &refusing{s.machine.(*simulated), unix.EMFILE}
 	s.machine = m
 	s.Apply(readPlan(t, sticks))
-	late.end()
+	late.End()
 	m.err = nil
-	late.Advance(late.Now()+time.Second, late.end)
+	late.Advance(late.Now()+time.Second, late.End)
 	if !slices.Contains(*events, "mounted /media/a") {
 		t.Errorf("%q", *events)
 	}

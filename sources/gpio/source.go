@@ -82,7 +82,7 @@ func open(h sources.Host, k *kernel) *Source {
 		Use:     s.openWaiting,
 		Discard: func(*survey) {}, // openWaiting has closed it
 		Pause:   s.pause,
-		Ended:   s.watchHeld, // which may find that there is something to be tried at once
+		Ended:   s.watchHeld,    // which may find that there is something to be tried at once
 		Report:  func(error) {}, // each request logs its own
 	}
 	return s

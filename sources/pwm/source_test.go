@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/board"
 	"reflexd/config"
 	"reflexd/sources"
@@ -132,44 +133,24 @@ func TestLeaving(t *testing.T) {
 	r.is("40000 40000 1 normal")
 }
 
-// lateLoop does work in the background at once, and calls done when it is told to:
-// what happens meanwhile happens while done waits for its turn.
-type lateLoop struct {
-	*loop.Loop
-	done []func()
-}
-
-func (l *lateLoop) Beside(work, done func()) {
-	work()
-	l.done = append(l.done, done)
-}
-
-func (l *lateLoop) end() {
-	for len(l.done) > 0 {
-		done := l.done[0]
-		l.done = l.done[1:]
-		done()
-	}
-}
-
 // A chip is found whose uevent came while it was looked for, or was lost, and one that
 // could not be looked for since there were no descriptors left, say.
 func TestChipsAreNotMissed(t *testing.T) {
 	uevent := sources.Topic{Kind: "uevent", Name: "pwm", State: "add"}
 	for name, about := range map[string]sources.Topic{"meanwhile": uevent, "lost": {Kind: "loss", Name: "uevent", State: "lost"}} {
 		r := newRig(t)
-		late := &lateLoop{Loop: r.loop}
+		late := &looptest.Late{Loop: r.loop}
 		r.source.host.Loop = late
 		p := r.apply("fan: {chip: fe20c000.pwm, initial: 50%}")
 		if !slices.Contains(p.Subscribes(), about.Kind) {
 			t.Errorf("%s: it does not subscribe to %s", name, about.Kind)
 		}
 		if about != uevent {
-			late.end()
+			late.End()
 		}
 		r.plug()
 		r.source.Notify(&sources.Event{Topic: about})
-		late.end()
+		late.End()
 		r.is("1000000 500000 1 normal")
 	}
 	r := newRig(t)
@@ -193,17 +174,17 @@ func TestChipsAreNotMissed(t *testing.T) {
 // the channel.
 func TestOrdersBeforeAReload(t *testing.T) {
 	r := newRig(t)
-	late := &lateLoop{Loop: r.loop}
+	late := &looptest.Late{Loop: r.loop}
 	r.source.host.Loop = late
 	r.plug()
 	r.apply("fan: {chip: fe20c000.pwm}")
-	late.end()
+	late.End()
 	var got []error
 	for level := range 2 {
 		r.source.Set("fan", level*sources.Full, func(err error) { got = append(got, err) })
 	}
 	r.apply("fan: {chip: fe20c000.pwm, frequency: 25kHz, initial: 50%}")
-	late.end()
+	late.End()
 	r.is("40000 20000 1 normal")
 	if len(got) != 2 || got[0] != nil || got[1] == nil {
 		t.Errorf("the orders ended with %v", got)

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"reflexd/agent/loop"
+	"reflexd/agent/loop/looptest"
 	"reflexd/config"
 	"reflexd/sources"
 	"reflexd/sources/plantest"
@@ -267,32 +267,12 @@ func TestWatchUevent(t *testing.T) {
 	r.expect("mains changed VALUE=0 PREVIOUS=1 RAW=0 CHANGE=-1")
 }
 
-// lateLoop does work in the background at once, and calls done when it is told to:
-// what happens meanwhile happens while done waits for its turn.
-type lateLoop struct {
-	*loop.Loop
-	done []func()
-}
-
-func (l *lateLoop) Beside(work, done func()) {
-	work()
-	l.done = append(l.done, done)
-}
-
-func (l *lateLoop) end() {
-	for len(l.done) > 0 {
-		done := l.done[0]
-		l.done = l.done[1:]
-		done()
-	}
-}
-
 // What is announced while a sensor is read for the first time is not missed: its
 // device, and a change of its value.
 func TestAnnouncedMeanwhile(t *testing.T) {
 	for action, before := range map[string]string{"add": "", "change": "0"} {
 		r := newRig(t)
-		late := &lateLoop{Loop: r.loop}
+		late := &looptest.Late{Loop: r.loop}
 		r.source.host.Loop = late
 		if before != "" {
 			r.file("class/power_supply/AC/online", before)
@@ -301,7 +281,7 @@ func TestAnnouncedMeanwhile(t *testing.T) {
 		r.file("class/power_supply/AC/online", "1")
 		r.source.Notify(&sources.Event{Topic: sources.Topic{Kind: "uevent", Name: "power_supply", State: action},
 			Fields: []sources.Field{{Name: "DEVPATH", Value: sources.Text("/class/power_supply/AC")}}})
-		late.end()
+		late.End()
 		if v, err := r.source.Value("mains"); v != "1" {
 			t.Errorf("%s: %q, %v", action, v, err)
 		}

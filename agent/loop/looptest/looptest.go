@@ -95,3 +95,26 @@ func (s *Stand) Await(what string, cond func() bool) {
 		s.t.Fatalf("waited in vain for: %s\n%s", what, text)
 	}
 }
+
+// Late is a loop that does work in the background at once, and calls what is to
+// follow when End is called: what happens before that happens while the work is
+// done, but nobody knows yet what it found.
+type Late struct {
+	*loop.Loop
+	done []func()
+}
+
+// Beside implements sources.Loop.
+func (l *Late) Beside(work, done func()) {
+	work()
+	l.done = append(l.done, done)
+}
+
+// End ends all work, also that which is begun meanwhile.
+func (l *Late) End() {
+	for len(l.done) > 0 {
+		done := l.done[0]
+		l.done = l.done[1:]
+		done()
+	}
+}
