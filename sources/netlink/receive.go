@@ -45,7 +45,9 @@ func (k *socket) ready(uint32) {
 
 // receive takes one datagram, and reports whether there may be another.
 func (k *socket) receive() bool {
-	b, from, err := k.source.receiver.Receive(k.FD)
+	r := &k.source.receiver
+	r.Listens = k.seq == 0
+	b, from, err := r.Receive(k.FD)
 	switch err {
 	case nil:
 		k.take(b, from)

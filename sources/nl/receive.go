@@ -26,6 +26,10 @@ type Sender struct {
 // Receiver receives datagrams into a buffer that it uses again for each. The
 // zero value takes up to Longest bytes.
 type Receiver struct {
+	// Listens is set for a socket on which nothing is sent, so that no dump can be under way: then
+	// recvmsg(2) never waits, and Go's runtime is not prepared for that, as with sources.Read.
+	Listens bool
+
 	buf     []byte
 	from    unix.RawSockaddrNetlink
 	iov     unix.Iovec
@@ -60,7 +64,13 @@ func (r *Receiver) Receive(fd int) ([]byte, Sender, error) {
 	r.hdr.SetControllen(int(unsafe.Sizeof(r.control)))
 	// The wrappers of x/sys allocate an address for each datagram. MSG_TRUNC
 	// has the kernel return the whole length.
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.hdr)), unix.MSG_TRUNC)
+	var n uintptr
+	var errno unix.Errno
+	if r.Listens {
+		n, _, errno = unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.hdr)), unix.MSG_TRUNC)
+	} else {
+		n, _, errno = unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.hdr)), unix.MSG_TRUNC)
+	}
 	if errno != 0 {
 		return nil, Sender{}, errno
 	}

@@ -133,6 +133,7 @@ func (s *Source) closeKernel() {
 // opened is called when the kernel's socket is open.
 func (s *Source) opened() {
 	s.receiver.Fit(maxMessage)
+	s.receiver.Listens = true
 	s.listening, s.drops = true, 0
 	s.listen()
 	s.proceed()
