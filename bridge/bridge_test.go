@@ -5,7 +5,6 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 
 	"reflexd/agent"
 	"reflexd/client"
+	"reflexd/journal/logtest"
 	"reflexd/lab/image"
 	"reflexd/lab/mqtt"
 )
@@ -37,31 +37,13 @@ func startBroker(t *testing.T, conf string) *mqtt.Broker {
 	return b
 }
 
-// buffer is a log that can be read meanwhile.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // rig is an agent, a bridge and somebody else at the broker.
 type rig struct {
 	t      *testing.T
 	dir    string
 	socket string
-	log    *buffer // of the bridge
-	agent  *buffer // the log of the agent
+	log    *logtest.Log // of the bridge
+	agent  *logtest.Log // the log of the agent
 	there  chan struct{}
 	stop   func()
 	other  *mqtt.Client
@@ -83,7 +65,7 @@ rules:
 func start(t *testing.T, mqtt string, more ...string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100)}
+	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: logtest.New(), agent: logtest.New(), there: make(chan struct{}, 100)}
 	file := filepath.Join(dir, "c.yaml")
 	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules+strings.ReplaceAll(strings.Join(more, "\n"), "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
@@ -154,12 +136,10 @@ func (r *rig) expect(want string) {
 	}
 }
 
-func (r *rig) waitFor(b *buffer, text string) {
+func (r *rig) waitFor(log *logtest.Log, text string) {
 	r.t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(b.String(), text); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			r.t.Fatalf("the log has no %q: %.5000s", text, b)
-		}
+	if _, ok := log.Await(patience, text); !ok {
+		r.t.Fatalf("the log has no %q: %.5000s", text, log)
 	}
 }
 
@@ -323,14 +303,14 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.Port, password))
 	r.waitFor(r.log, "broker refuses the connection: not authorized")
 	opts := Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}
-	if err := Check(context.Background(), opts, &buffer{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
+	if err := Check(context.Background(), opts, &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
 		t.Error(err)
 	}
 	if err := os.WriteFile(password, []byte("sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.connected()
-	out := &buffer{}
+	out := &strings.Builder{}
 	if err := Check(context.Background(), opts, out); err != nil || !strings.Contains(out.String(), "connected; topic p, client id reflexd-10000000abcdef01") {
 		t.Error(out, err)
 	}

@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"reflexd/cmd/...":             {"reflexd/agent", "reflexd/agent/recording", "reflexd/agent/rule", "reflexd/agent/scenario", "reflexd/client", "reflexd/config", "reflexd/journal", "reflexd/learn", "reflexd/machine", "reflexd/selftest", "reflexd/sources/...", "reflexd/board"},
 	"reflexd/selftest":            {"reflexd/client", "reflexd/machine", "reflexd/sources", "reflexd/sources/gpio"},
 	"reflexd/journal":             {},
+	"reflexd/journal/logtest":     {},
 	"reflexd/machine":             {"reflexd/board", "reflexd/sources", "reflexd/sources/gpio"},
 	"reflexd/learn":               {"reflexd/blkid", "reflexd/machine", "reflexd/sources", "reflexd/sources/gpio", "reflexd/sources/input"},
 	"reflexd/agent":               {"reflexd/agent/...", "reflexd/client", "reflexd/sources/...", "reflexd/config", "reflexd/board", "reflexd/regular"},
