@@ -187,7 +187,7 @@ gestures: {hold: LONG, click_gap: LONG}
 rules:
   - {name: timer, when: {timer: LONG}, do: {log: EARLY}}
   - {name: wait, when: {event: e}, do: [{wait: LONG}, {log: EARLY}]}
-  - {name: program, when: {event: e}, do: {run: {command: [sleep, "0.2"], timeout: LONG}}, on_failure: {log: EARLY}}
+  - {name: program, when: {event: e}, do: [{run: {command: [sleep, "0.2"], timeout: LONG}}, {log: ended}], on_failure: {log: EARLY}}
   - {name: lasting, when: {var: v, is: a, for: LONG, repeat: LONG}, do: {log: EARLY}}
   - {name: condition, when: {event: e}, if: {var: v, is: a, for: LONG}, do: {log: EARLY}}
   - {name: cooldown, when: {event: f}, cooldown: LONG, do: {log: once}}
@@ -199,7 +199,7 @@ vars: {v: {initial: a}}
 	r.send("f")
 	r.expect("msg=once ")
 	r.expect(`msg="once too"`)
-	time.Sleep(500 * time.Millisecond) // for what must not happen
+	r.expect("msg=ended ") // after what must not happen
 	if r.count("EARLY") > 0 || r.count("msg=once ") != 1 || r.count(`msg="once too"`) != 1 {
 		t.Error(r.log)
 	}
