@@ -69,6 +69,7 @@ var arrows = map[string][]string{
 	"reflexd/sources/nl":          {},
 	"reflexd/sources/file":        {"reflexd/sources", "reflexd/config", "reflexd/sources/inotify", "reflexd/sources/signal"},
 	"reflexd/config":              {"reflexd/regular"},
+	"reflexd/config/complaints":   {},
 	"reflexd/regular":             {},
 	"reflexd/board":               {},
 	"reflexd/agent/bridge":        {"reflexd/client", "reflexd/client/topic", "reflexd/config", "reflexd/sources"},
