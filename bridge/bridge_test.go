@@ -172,11 +172,19 @@ func plainMQTT(m *mqtt.Broker, more string) string {
 	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.Port, more)
 }
 
-func TestStatesCommandsAndMessages(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ", homeassistant: true"))
+// startPorch starts a broker, an agent and a bridge that is connected to it, with more
+// in the section mqtt, and somebody who observes.
+func startPorch(t *testing.T, more string) (*mqtt.Broker, *rig) {
+	t.Helper()
+	m := startBroker(t, mqtt.Anonymous)
+	r := start(t, plainMQTT(m, more))
 	r.connected()
 	r.observe(m.Port)
+	return m, r
+}
+
+func TestStatesCommandsAndMessages(t *testing.T) {
+	m, r := startPorch(t, ", homeassistant: true")
 	r.expect("reflexd/porch/availability online r")
 	r.observe(m.Port)
 	r.expect("reflexd/porch/var/mode day r")
@@ -247,10 +255,7 @@ func TestHostileMessages(t *testing.T) {
 }
 
 func TestBrokerAwayAndBack(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ""))
-	r.connected()
-	r.observe(m.Port)
+	m, r := startPorch(t, "")
 	m.Kill()
 	r.waitFor(r.agent, "away")
 	r.emit(1)
@@ -322,10 +327,7 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 // The last will is there when the program is killed; with the next start the
 // board is there again.
 func TestLastWill(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ", homeassistant: true"))
-	r.connected()
-	r.observe(m.Port)
+	_, r := startPorch(t, ", homeassistant: true")
 	r.expect("reflexd/porch/availability online r")
 	r.stop()
 	r.expect("reflexd/porch/availability offline")
@@ -354,10 +356,7 @@ func TestLastWill(t *testing.T) {
 // Home Assistant is told again when it starts; another board with the same topic
 // is reported.
 func TestHomeAssistantStarts(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ", homeassistant: true"))
-	r.connected()
-	r.observe(m.Port)
+	_, r := startPorch(t, ", homeassistant: true")
 	device := Device{ID: "reflexd-10000000abcdef01", Base: "reflexd/porch", Model: "Raspberry Pi 4 Model B Rev 1.4", Version: "test", HA: client.HomeAssistant{Prefix: "homeassistant"},
 		Expose: []client.Exposed{{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}}, {Kind: "var", Name: "note", As: "text", Settable: true}}}
 	payload, _ := device.Payload()
@@ -436,10 +435,7 @@ func TestValues(t *testing.T) {
 
 // The status is published at a change, too.
 func TestStatusAtAChange(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ""))
-	r.observe(m.Port)
-	r.connected()
+	_, r := startPorch(t, "")
 	status := func(want string) {
 		t.Helper()
 		if _, err := r.other.Await(patience, func(m mqtt.Message) bool {
