@@ -167,7 +167,8 @@ func TestReloadWhileTheFileIsWritten(t *testing.T) {
 }
 
 func TestNoRulesIsAWarning(t *testing.T) {
-	for text, want := range map[string]bool{"": true, "lines: {a: {output: GPIO4}}\n": true, "automount: true\n": false, "rules: [{when: {event: e}, do: {log: x}}]\n": false} {
+	for text, want := range map[string]bool{"": true, "lines: {a: {output: GPIO4}}\n": true, "automount: true\n": false,
+		"mqtt: {broker: 'mqtt://a', expose: [v]}\nvars: {v: {}}\n": false, "mqtt: {broker: 'mqtt://a'}\nvars: {v: {}}\n": true, "rules: [{when: {event: e}, do: {log: x}}]\n": false} {
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
