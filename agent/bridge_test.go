@@ -53,6 +53,17 @@ func dial(t *testing.T, r *rig) *client.Conn {
 	return c
 }
 
+// dialBridge returns a connection whose stream is that of the bridge, and its settings.
+func dialBridge(t *testing.T, r *rig) (*client.Conn, *client.Bridge) {
+	stream := dial(t, r)
+	b, err := stream.Bridge()
+	if err != nil {
+		t.Error(err)
+		runtime.Goexit()
+	}
+	return stream, b
+}
+
 func TestBridgeReachesWhatIsExposedAndNothingElse(t *testing.T) {
 	r := start(t, bridgeYAML(), withOutputs(t))
 	r.public()
@@ -178,12 +189,8 @@ func TestBridgeReceivesStatesEventsAndMessages(t *testing.T) {
 	r.public()
 	r.runRules()
 	asBridge(t, func() {
-		stream, c := dial(t, r), dial(t, r)
-		b, err := stream.Bridge()
-		if err != nil {
-			t.Error(err)
-			return
-		}
+		stream, b := dialBridge(t, r)
+		c := dial(t, r)
 		if got := fmt.Sprint(b.Expose); got != "[{line bell event   false [] [pressed released clicked double-clicked]} {line lamp light   true [] []} {var mode select   true [day night] []} {var shown sensor   false [] []}]" {
 			t.Error(got)
 		}
@@ -256,11 +263,8 @@ func TestMessagesWaitForTheBridge(t *testing.T) {
 		r.send("chime", fmt.Sprint("N=", i))
 	}
 	asBridge(t, func() {
-		stream, c := dial(t, r), dial(t, r)
-		if _, err := stream.Bridge(); err != nil {
-			t.Error(err)
-			return
-		}
+		stream, _ := dialBridge(t, r)
+		c := dial(t, r)
 		for i := range all {
 			n := nextOf(t, stream, "publish")
 			if n.Fields["text"] != fmt.Sprint(i) {
@@ -278,10 +282,7 @@ func TestMessagesWaitForTheBridge(t *testing.T) {
 func TestReloadAdvisesTheBridge(t *testing.T) {
 	r := start(t, bridgeYAML(), withOutputs(t))
 	r.public()
-	stream := dial(t, r)
-	if _, err := stream.Bridge(); err != nil {
-		t.Fatal(err)
-	}
+	stream, _ := dialBridge(t, r)
 	r.write(bridgeYAML() + "  - {when: {event: other}, do: {log: other}}\n")
 	if err := r.tryReload(); err != nil {
 		t.Fatal(err)
@@ -354,12 +355,8 @@ func TestBridgeReceivesValues(t *testing.T) {
 		asRoot(func() error { return os.WriteFile(file(name), []byte(text), 0o644) })
 	}
 	asBridge(t, func() {
-		stream, c := dial(t, r), dial(t, r)
-		b, err := stream.Bridge()
-		if err != nil {
-			t.Error(err)
-			return
-		}
+		stream, b := dialBridge(t, r)
+		c := dial(t, r)
 		if got := fmt.Sprint(b.Expose); got != "[{sensor heat sensor  °C false [] []} {counter gas sensor  m³ false [] []} {pwm fan fan   true [] []} {sensor alarm binary_sensor problem  false [] []}]" {
 			t.Error(got)
 		}
@@ -397,10 +394,8 @@ func TestBridgeReceivesValues(t *testing.T) {
 func TestBridgeIsToldThatTheSummaryHasChanged(t *testing.T) {
 	r := start(t, measured, withOutputs(t))
 	r.public()
-	stream, c := dial(t, r), dial(t, r)
-	if _, err := stream.Bridge(); err != nil {
-		t.Fatal(err)
-	}
+	stream, _ := dialBridge(t, r)
+	c := dial(t, r)
 	changed := func(want string) {
 		t.Helper()
 		nextOf(t, stream, "summary")
@@ -451,11 +446,8 @@ func TestBridgeBursts(t *testing.T) {
 		return c, running
 	}
 	asBridge(t, func() {
-		stream, c := dial(t, r), dial(t, r)
-		if _, err := stream.Bridge(); err != nil {
-			t.Error(err)
-			return
-		}
+		stream, _ := dialBridge(t, r)
+		c := dial(t, r)
 		acknowledged := make(chan uint64)
 		go func() {
 			n := uint64(0)

@@ -4,13 +4,10 @@ package agent
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
+	"reflexd/config/complaints"
 )
 
 var update = flag.Bool("update", false, "write what is complained of into testdata/complaints")
@@ -25,39 +22,14 @@ func TestComplaints(t *testing.T) {
 		t.Fatal("no complaints", err)
 	}
 	for _, path := range archives {
-		t.Run(filepath.Base(path), func(t *testing.T) { checkComplaints(t, path) })
+		t.Run(filepath.Base(path), func(t *testing.T) { complaints.Check(t, path, *update, complaintsOf) })
 	}
 }
 
-func checkComplaints(t *testing.T, path string) {
-	path, err := filepath.Abs(path)
+func complaintsOf(t *testing.T, file string) string {
+	_, ps, err := Load([]string{file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := txtar.ParseFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(t.TempDir()) // so that the complaints name the files shortly
-	last := len(archive.Files) - 1
-	var got strings.Builder
-	for _, f := range archive.Files[:last] {
-		if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, ps, err := Load([]string{f.Name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.WriteString(ps.Error() + "\n")
-	}
-	if *update {
-		archive.Files[last].Data = []byte(got.String())
-		if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(string(archive.Files[last].Data), got.String()); diff != "" {
-		t.Errorf("-want +got (`go test ./agent -run TestComplaints -update` writes them):\n%s", diff)
-	}
+	return ps.Error()
 }

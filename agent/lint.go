@@ -36,7 +36,7 @@ var logindKeys = map[string]string{
 
 // lint warns of what the rules will hardly do as they are meant.
 func (c *Configuration) lint(logind bool, ps *config.Problems) {
-	if len(c.Rules) == 0 && !c.mount.Automounts() {
+	if len(c.Rules) == 0 && !c.mount.Automounts() && !c.bridge.Exposes() {
 		ps.Warnf(config.Pos{File: c.Files[0]}, "no rules: reflexd will react to nothing")
 	}
 	lint.Circles(c.Rules, ps)

@@ -15,6 +15,7 @@ import (
 
 	"reflexd/agent/rule"
 	"reflexd/client"
+	"reflexd/journal/logtest"
 	"reflexd/lab/image"
 )
 
@@ -189,19 +190,19 @@ func TestPythonOfThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := image.Command(t.Context(), "python3", file, r.agent.opts.Socket)
-	out := newLogBuffer()
+	out := logtest.New()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	if _, ok := out.wait([]string{"{'type': 'watching', 'version': 1}"}, patience); !ok {
+	if _, ok := out.Await(patience, "{'type': 'watching', 'version': 1}"); !ok {
 		t.Fatal("python printed:", out)
 	}
 	r.send("bell")
 	for _, want := range []string{"'type': 'event'", "'outcome': 'fired'"} {
-		if _, ok := out.wait([]string{want, "'name': 'bell'"}, patience); !ok {
+		if _, ok := out.Await(patience, want, "'name': 'bell'"); !ok {
 			t.Fatal("python printed:", out)
 		}
 	}

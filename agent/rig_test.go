@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"reflexd/client"
+	"reflexd/journal/logtest"
 	"reflexd/sources"
 )
 
@@ -24,7 +24,7 @@ type rig struct {
 	agent *Agent
 	dir   string
 	file  string
-	log   *logBuffer
+	log   *logtest.Log
 	ended chan error
 }
 
@@ -36,7 +36,7 @@ const patience = 20 * time.Second
 // folder of the test's own.
 func start(t testing.TB, yaml string, more ...func(*Options)) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), log: newLogBuffer(), ended: make(chan error, 1)}
+	r := &rig{t: t, dir: t.TempDir(), log: logtest.New(), ended: make(chan error, 1)}
 	r.file = filepath.Join(r.dir, "reflexd.yaml")
 	r.write(yaml)
 	c, ps, err := Load([]string{r.file})
@@ -81,7 +81,7 @@ func (r *rig) stop() {
 		r.t.Error("the agent did not stop")
 	}
 	r.ended = nil
-	r.log.checkKeys(r.t)
+	checkKeys(r.t, r.log.String())
 }
 
 // tryReload has the agent read its configuration again, and returns how it
@@ -135,7 +135,7 @@ func lend(e *sources.Event, emit func(*sources.Event)) {
 // expect waits for a line of the log with all the words and returns it.
 func (r *rig) expect(words ...string) string {
 	r.t.Helper()
-	line, ok := r.log.wait(words, patience)
+	line, ok := r.log.Await(patience, words...)
 	if !ok {
 		r.t.Fatalf("the log has no line with %q:\n%s", words, r.log)
 	}
@@ -143,87 +143,16 @@ func (r *rig) expect(words ...string) string {
 }
 
 // count returns how many lines of the log have all the words.
-func (r *rig) count(words ...string) int { return r.log.count(words) }
-
-// logBuffer is a log that can be waited for.
-type logBuffer struct {
-	mu    sync.Mutex
-	more  *sync.Cond
-	lines []string
-}
-
-func newLogBuffer() *logBuffer {
-	b := &logBuffer{}
-	b.more = sync.NewCond(&b.mu)
-	return b
-}
-
-func (b *logBuffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lines = append(b.lines, string(line))
-	b.more.Broadcast()
-	return len(line), nil
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Join(b.lines, "")
-}
-
-func (b *logBuffer) wait(words []string, patience time.Duration) (string, bool) {
-	late := false
-	timer := time.AfterFunc(patience, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		late = true
-		b.more.Broadcast()
-	})
-	defer timer.Stop()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for from := 0; ; b.more.Wait() {
-		for ; from < len(b.lines); from++ {
-			if hasAll(b.lines[from], words) {
-				return b.lines[from], true
-			}
-		}
-		if late {
-			return "", false
-		}
-	}
-}
-
-func (b *logBuffer) count(words []string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for _, line := range b.lines {
-		if hasAll(line, words) {
-			n++
-		}
-	}
-	return n
-}
-
-func hasAll(line string, words []string) bool {
-	for _, w := range words {
-		if !strings.Contains(line, w) {
-			return false
-		}
-	}
-	return true
-}
+func (r *rig) count(words ...string) int { return r.log.Count(words...) }
 
 // quiet is a logger that wants nothing.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // checkKeys complains of lines that have a key twice.
-func (b *logBuffer) checkKeys(t testing.TB) {
+func checkKeys(t testing.TB, log string) {
 	t.Helper()
 	quoted, key := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), regexp.MustCompile(`(?:^| )([a-z_]+)=`)
-	for _, line := range strings.Split(b.String(), "\n") {
+	for _, line := range strings.Split(log, "\n") {
 		seen := map[string]bool{}
 		for _, m := range key.FindAllStringSubmatch(quoted.ReplaceAllString(line, ""), -1) {
 			if seen[m[1]] {

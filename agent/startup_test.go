@@ -167,7 +167,8 @@ func TestReloadWhileTheFileIsWritten(t *testing.T) {
 }
 
 func TestNoRulesIsAWarning(t *testing.T) {
-	for text, want := range map[string]bool{"": true, "lines: {a: {output: GPIO4}}\n": true, "automount: true\n": false, "rules: [{when: {event: e}, do: {log: x}}]\n": false} {
+	for text, want := range map[string]bool{"": true, "lines: {a: {output: GPIO4}}\n": true, "automount: true\n": false,
+		"mqtt: {broker: 'mqtt://a', expose: [v]}\nvars: {v: {}}\n": false, "mqtt: {broker: 'mqtt://a'}\nvars: {v: {}}\n": true, "rules: [{when: {event: e}, do: {log: x}}]\n": false} {
 		file := filepath.Join(t.TempDir(), "c.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -187,7 +188,7 @@ gestures: {hold: LONG, click_gap: LONG}
 rules:
   - {name: timer, when: {timer: LONG}, do: {log: EARLY}}
   - {name: wait, when: {event: e}, do: [{wait: LONG}, {log: EARLY}]}
-  - {name: program, when: {event: e}, do: {run: {command: [sleep, "0.2"], timeout: LONG}}, on_failure: {log: EARLY}}
+  - {name: program, when: {event: e}, do: [{run: {command: [sleep, "0.2"], timeout: LONG}}, {log: ended}], on_failure: {log: EARLY}}
   - {name: lasting, when: {var: v, is: a, for: LONG, repeat: LONG}, do: {log: EARLY}}
   - {name: condition, when: {event: e}, if: {var: v, is: a, for: LONG}, do: {log: EARLY}}
   - {name: cooldown, when: {event: f}, cooldown: LONG, do: {log: once}}
@@ -199,7 +200,7 @@ vars: {v: {initial: a}}
 	r.send("f")
 	r.expect("msg=once ")
 	r.expect(`msg="once too"`)
-	time.Sleep(500 * time.Millisecond) // for what must not happen
+	r.expect("msg=ended ") // after what must not happen
 	if r.count("EARLY") > 0 || r.count("msg=once ") != 1 || r.count(`msg="once too"`) != 1 {
 		t.Error(r.log)
 	}

@@ -5,7 +5,6 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 
 	"reflexd/agent"
 	"reflexd/client"
+	"reflexd/journal/logtest"
 	"reflexd/lab/image"
 	"reflexd/lab/mqtt"
 )
@@ -37,31 +37,13 @@ func startBroker(t *testing.T, conf string) *mqtt.Broker {
 	return b
 }
 
-// buffer is a log that can be read meanwhile.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // rig is an agent, a bridge and somebody else at the broker.
 type rig struct {
 	t      *testing.T
 	dir    string
 	socket string
-	log    *buffer // of the bridge
-	agent  *buffer // the log of the agent
+	log    *logtest.Log // of the bridge
+	agent  *logtest.Log // the log of the agent
 	there  chan struct{}
 	stop   func()
 	other  *mqtt.Client
@@ -83,7 +65,7 @@ rules:
 func start(t *testing.T, mqtt string, more ...string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: &buffer{}, agent: &buffer{}, there: make(chan struct{}, 100)}
+	r := &rig{t: t, dir: dir, socket: filepath.Join(dir, "socket"), log: logtest.New(), agent: logtest.New(), there: make(chan struct{}, 100)}
 	file := filepath.Join(dir, "c.yaml")
 	if err := os.WriteFile(file, []byte("mqtt: "+mqtt+rules+strings.ReplaceAll(strings.Join(more, "\n"), "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
@@ -154,12 +136,10 @@ func (r *rig) expect(want string) {
 	}
 }
 
-func (r *rig) waitFor(b *buffer, text string) {
+func (r *rig) waitFor(log *logtest.Log, text string) {
 	r.t.Helper()
-	for end := time.Now().Add(patience); !strings.Contains(b.String(), text); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			r.t.Fatalf("the log has no %q: %.5000s", text, b)
-		}
+	if _, ok := log.Await(patience, text); !ok {
+		r.t.Fatalf("the log has no %q: %.5000s", text, log)
 	}
 }
 
@@ -192,11 +172,19 @@ func plainMQTT(m *mqtt.Broker, more string) string {
 	return fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: reflexd/porch, expose: [mode, note]%s}", m.Port, more)
 }
 
-func TestStatesCommandsAndMessages(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ", homeassistant: true"))
+// startPorch starts a broker, an agent and a bridge that is connected to it, with more
+// in the section mqtt, and somebody who observes.
+func startPorch(t *testing.T, more string) (*mqtt.Broker, *rig) {
+	t.Helper()
+	m := startBroker(t, mqtt.Anonymous)
+	r := start(t, plainMQTT(m, more))
 	r.connected()
 	r.observe(m.Port)
+	return m, r
+}
+
+func TestStatesCommandsAndMessages(t *testing.T) {
+	m, r := startPorch(t, ", homeassistant: true")
 	r.expect("reflexd/porch/availability online r")
 	r.observe(m.Port)
 	r.expect("reflexd/porch/var/mode day r")
@@ -267,10 +255,7 @@ func TestHostileMessages(t *testing.T) {
 }
 
 func TestBrokerAwayAndBack(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ""))
-	r.connected()
-	r.observe(m.Port)
+	m, r := startPorch(t, "")
 	m.Kill()
 	r.waitFor(r.agent, "away")
 	r.emit(1)
@@ -323,14 +308,14 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 	r := start(t, fmt.Sprintf("{broker: 'mqtt://127.0.0.1:%d', topic: p, user: porch, password_file: %s}", m.Port, password))
 	r.waitFor(r.log, "broker refuses the connection: not authorized")
 	opts := Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}
-	if err := Check(context.Background(), opts, &buffer{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
+	if err := Check(context.Background(), opts, &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "not authorized") {
 		t.Error(err)
 	}
 	if err := os.WriteFile(password, []byte("sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.connected()
-	out := &buffer{}
+	out := &strings.Builder{}
 	if err := Check(context.Background(), opts, out); err != nil || !strings.Contains(out.String(), "connected; topic p, client id reflexd-10000000abcdef01") {
 		t.Error(out, err)
 	}
@@ -342,10 +327,7 @@ func TestPasswordAndItsRefusal(t *testing.T) {
 // The last will is there when the program is killed; with the next start the
 // board is there again.
 func TestLastWill(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ", homeassistant: true"))
-	r.connected()
-	r.observe(m.Port)
+	_, r := startPorch(t, ", homeassistant: true")
 	r.expect("reflexd/porch/availability online r")
 	r.stop()
 	r.expect("reflexd/porch/availability offline")
@@ -374,10 +356,7 @@ func TestLastWill(t *testing.T) {
 // Home Assistant is told again when it starts; another board with the same topic
 // is reported.
 func TestHomeAssistantStarts(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ", homeassistant: true"))
-	r.connected()
-	r.observe(m.Port)
+	_, r := startPorch(t, ", homeassistant: true")
 	device := Device{ID: "reflexd-10000000abcdef01", Base: "reflexd/porch", Model: "Raspberry Pi 4 Model B Rev 1.4", Version: "test", HA: client.HomeAssistant{Prefix: "homeassistant"},
 		Expose: []client.Exposed{{Kind: "var", Name: "mode", As: "select", Settable: true, Values: []string{"day", "night"}}, {Kind: "var", Name: "note", As: "text", Settable: true}}}
 	payload, _ := device.Payload()
@@ -456,10 +435,7 @@ func TestValues(t *testing.T) {
 
 // The status is published at a change, too.
 func TestStatusAtAChange(t *testing.T) {
-	m := startBroker(t, "allow_anonymous true")
-	r := start(t, plainMQTT(m, ""))
-	r.observe(m.Port)
-	r.connected()
+	_, r := startPorch(t, "")
 	status := func(want string) {
 		t.Helper()
 		if _, err := r.other.Await(patience, func(m mqtt.Message) bool {

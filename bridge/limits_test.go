@@ -3,6 +3,7 @@
 package bridge
 
 import (
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func TestBrokerThatLacksSomething(t *testing.T) {
 		m := startBroker(t, "allow_anonymous true\n"+limit)
 		r := start(t, plainMQTT(m, ""))
 		r.waitFor(r.log, want)
-		err := Check(t.Context(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, &buffer{})
+		err := Check(t.Context(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Error(limit, err)
 		}

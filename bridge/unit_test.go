@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/big"
@@ -349,7 +350,7 @@ func TestCertificateThatIsNotValidYet(t *testing.T) {
 		m := startBroker(t, fmt.Sprintf("allow_anonymous true\ncertfile %s\nkeyfile %s", cert, key))
 		r := start(t, fmt.Sprintf("{broker: 'mqtts://127.0.0.1:%d', topic: p, ca_file: %s}", m.Port, cert))
 		r.waitFor(r.log, c.want)
-		err := Check(context.Background(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, &buffer{})
+		err := Check(context.Background(), Options{Log: slog.New(slog.DiscardHandler), Socket: r.socket, Root: "testdata/board"}, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Error(err)
 		}

@@ -38,9 +38,15 @@ detect() {
 }
 
 # adapt copies a file of a service, with the program's place, and keeps its mode.
+# A file that is another one, perhaps since somebody has edited it, stays beside it.
 adapt() {
 	sed "s|/usr/local/bin/reflexd|$program|" "$1" >"$2.new"
 	[ ! -x "$1" ] || chmod 755 "$2.new"
+	if [ -e "$2" ] && ! cmp -s "$2" "$2.new"; then
+		cp "$2" "$2.old"
+		chmod 644 "$2.old"
+		echo "install.sh: $2 is replaced; what it was is in $2.old"
+	fi
 	mv "$2.new" "$2"
 }
 
@@ -108,13 +114,13 @@ unstart() {
 	case $init in
 	systemd)
 		systemctl disable --quiet --now reflexd || true
-		rm -f $unit
+		rm -f $unit $unit.old
 		systemctl daemon-reload
 		;;
 	openrc)
 		rc-service --ifexists reflexd stop || true
 		rc-update delete reflexd default >/dev/null 2>&1 || true
-		rm -f $script
+		rm -f $script $script.old
 		;;
 	runit)
 		folder=$(supervised)

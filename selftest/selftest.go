@@ -6,12 +6,14 @@
 package selftest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,8 +76,16 @@ func (s *Setup) Check() error {
 	if s.LED == "" {
 		return nil
 	}
-	if _, err := os.Stat(s.ledFolder()); err != nil {
-		return fmt.Errorf("LED %s: %w", s.LED, err)
+	leds, err := os.ReadDir(filepath.Dir(s.ledFolder()))
+	if err != nil {
+		return fmt.Errorf("find LED %s: %w", s.LED, err)
+	}
+	var names []string
+	for _, led := range leds {
+		names = append(names, led.Name())
+	}
+	if !slices.Contains(names, s.LED) {
+		return fmt.Errorf("no LED %s: %s has %s", s.LED, filepath.Dir(s.ledFolder()), cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	return nil
 }

@@ -47,7 +47,8 @@ func TestCheck(t *testing.T) {
 		{"chip:1", "chip:3", "", "", `chip:3 (gpiochip0:3) is in use: "button" holds it`},
 		{"chip:1", "chip:4", "", "", `chip:4 (gpiochip0:4) is in use: the kernel holds it`},
 		{"chip:1", "chip:99", "", "", "there is no 99"},
-		{"", "", "", "GREEN", "LED GREEN: "},
+		{"", "", "", "GREEN", "class/leds has ACT"},
+		{"", "", "", "../leds/ACT", "no LED ../leds/ACT: "},
 	} {
 		s := setup(t)
 		s.Output, s.Input, s.Button, s.LED = c.out, c.in, c.button, c.led

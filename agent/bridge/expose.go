@@ -64,6 +64,9 @@ type Thing struct {
 	Why        string   // it cannot be exposed; "" if it can
 }
 
+// Exposes reports whether anything is exposed.
+func (p *Plan) Exposes() bool { return len(p.settings.Expose) > 0 }
+
 // Expose resolves what is exposed among things, which are all that are
 // declared.
 func (p *Plan) Expose(things []Thing, ps *config.Problems) {

@@ -18,6 +18,7 @@ import (
 
 	"reflexd/agent/loop"
 	"reflexd/client"
+	"reflexd/journal/logtest"
 )
 
 func newLoop(t testing.TB) *loop.Loop {
@@ -194,7 +195,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 	for _, spare := range []bool{true, false} {
 		l := newLoop(t)
 		path := filepath.Join(t.TempDir(), "s")
-		log := newLines()
+		log := logtest.New()
 		s, err := Listen(l, path, slog.New(slog.NewTextHandler(log, nil)), echo)
 		if err != nil {
 			t.Fatal(err)
@@ -223,7 +224,9 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 				}
 			}
 		} else {
-			log.await(t, "rejected")
+			if _, ok := log.Await(patience, "rejected"); !ok {
+				t.Fatal("nothing is rejected")
+			}
 		}
 		if n := wakeups(l) - before; n > 20 {
 			t.Errorf("spare %t: woken %d times", spare, n)
@@ -232,7 +235,7 @@ func TestAnAgentOutOfDescriptors(t *testing.T) {
 		if err := client.Call(path, client.Request{Verb: "x"}, nil, patience); err != nil {
 			t.Errorf("spare %t: %v", spare, err)
 		}
-		if n := log.count("rejected"); n != 1 {
+		if n := log.Count("rejected"); n != 1 {
 			t.Errorf("spare %t: logged %d times", spare, n)
 		}
 		l.Post(func() { s.Close(); l.Stop() })
@@ -287,41 +290,4 @@ func wakeups(l *loop.Loop) uint64 {
 	n := make(chan uint64)
 	l.Post(func() { n <- l.Wakeups() })
 	return <-n
-}
-
-// lines is a log that can be waited for.
-type lines struct {
-	mu      sync.Mutex
-	text    strings.Builder
-	written chan struct{} // holds one, if there is more than await has seen
-}
-
-func newLines() *lines { return &lines{written: make(chan struct{}, 1)} }
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.written <- struct{}{}:
-	default:
-	}
-	return l.text.Write(b)
-}
-
-func (l *lines) count(words string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), words)
-}
-
-func (l *lines) await(t *testing.T, words string) {
-	t.Helper()
-	late := time.After(patience)
-	for l.count(words) == 0 {
-		select {
-		case <-l.written:
-		case <-late:
-			t.Fatalf("the log lacks %q", words)
-		}
-	}
 }

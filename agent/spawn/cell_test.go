@@ -65,8 +65,11 @@ func TestTimeoutEndsWhatLeftTheGroup(t *testing.T) {
 			r := newCellRig(t)
 			var pid string
 			for timeout := 200 * time.Millisecond; pid == ""; timeout *= 2 { // it may not have come so far
-				r.start(Spec{Argv: sh(script), Timeout: timeout, KillAfter: 50 * time.Millisecond,
+				_, result := r.start(Spec{Argv: sh(script), Timeout: timeout, KillAfter: 50 * time.Millisecond,
 					Output: func(line []byte) { pid = string(line) }})
+				if res := r.await(result); res.Err != nil {
+					t.Fatal(res.Err)
+				}
 				r.untilNothingIsLeft()
 			}
 			r.until("it is dead", func() bool { return !lives(pid) })

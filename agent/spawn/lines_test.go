@@ -6,7 +6,6 @@ package spawn
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,25 +81,34 @@ func TestMuchOutputIsCountedNotShown(t *testing.T) {
 // A program that writes without end neither holds up the loop nor runs away.
 func TestEndlessOutput(t *testing.T) {
 	r := newRig(t)
+	const from, to = lineBurst + 40, lineBurst + 50
+	type moment struct {
+		wakeups uint64
+		at      time.Duration
+	}
+	moments := make(chan moment, 2)
 	lines := 0
-	c, result := r.start(Spec{Argv: []string{"yes"}, Output: func([]byte) { lines++ }})
-	r.until("much was written", func() bool { return lines >= lineBurst+40 })
-	var before, after uint64
-	r.do(func() { before = r.loop.Wakeups() })
-	var waits []time.Duration
+	c, result := r.start(Spec{Argv: []string{"yes"}, Output: func([]byte) {
+		if lines++; lines == from || lines == to {
+			moments <- moment{r.loop.Wakeups(), r.loop.Now()}
+		}
+	}})
+	next := func() (m moment) {
+		t.Helper()
+		select {
+		case m = <-moments:
+		case <-time.After(patience):
+			t.Fatal("no more lines are logged")
+		}
+		return m
+	}
+	first := next()
 	for range 20 {
-		begin := time.Now()
-		r.do(func() {})
-		waits = append(waits, time.Since(begin))
-		time.Sleep(5 * time.Millisecond)
+		r.do(func() {}) // has no end if the output holds up the loop
 	}
-	slices.Sort(waits)
-	if median := waits[len(waits)/2]; median > 20*time.Millisecond {
-		t.Errorf("the loop was held up for %v", median)
-	}
-	r.do(func() { after = r.loop.Wakeups() })
-	if after-before > 100 {
-		t.Errorf("%d wake-ups in 0.1 s", after-before)
+	last := next()
+	if n, took := last.wakeups-first.wakeups, last.at-first.at; n > uint64(took/time.Millisecond) {
+		t.Errorf("%d wake-ups in %v", n, took)
 	}
 	r.do(c.Stop)
 	r.await(result)

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -325,17 +324,22 @@ func TestAThousandQuickOnes(t *testing.T) {
 	hits := make(chan os.Signal, 1)
 	signal.Notify(hits, unix.SIGUSR1)
 	defer signal.Stop(hits)
-	var done atomic.Bool
+	hail := time.NewTicker(500 * time.Microsecond) // with it the runtime opens its poller's descriptors
+	over := make(chan struct{})
 	go func() {
-		for !done.Load() {
-			_ = unix.Kill(unix.Getpid(), unix.SIGUSR1)
-			time.Sleep(500 * time.Microsecond)
+		for {
+			select {
+			case <-hail.C:
+				_ = unix.Kill(unix.Getpid(), unix.SIGUSR1)
+			case <-over:
+				return
+			}
 		}
 	}()
-	defer done.Store(true)
+	defer close(over)
+	defer hail.Stop()
 
 	r := newRig(t)
-	time.Sleep(time.Microsecond) // the runtime opens its poller's descriptors
 	before := openDescriptors(t)
 	ended, lines := 0, 0
 	output := func([]byte) { lines++ }

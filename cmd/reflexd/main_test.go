@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -53,14 +52,8 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && pattern.Match(text) {
-			return
-		}
-	}
-	text, _ := os.ReadFile(ts.MkAbs(args[0]))
-	ts.Fatalf("no match for %q in %s:\n%s", args[1], args[0], text)
+	_, err = awaitFile(ts.MkAbs(args[0]), pattern.Match)
+	ts.Check(err)
 }
 
 // send FILE SIGNAL... sends signals to the process whose pid the file has.

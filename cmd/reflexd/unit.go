@@ -72,7 +72,11 @@ func (u *unit) unless(reason, setting, why string) {
 
 func (u *unit) write(w io.Writer) {
 	fmt.Fprintf(w, "# The limits that %s works with, by `reflexd unit`. To use them:\n", oneLine(strings.Join(u.files, ", ")))
-	fmt.Fprintf(w, "#   mkdir -p %s\n#   reflexd unit > %s\n", filepath.Dir(unitFile), unitFile)
+	paths := ""
+	for _, path := range u.paths {
+		paths += " -c '" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	fmt.Fprintf(w, "#   mkdir -p %s\n#   reflexd unit%s > %s\n", filepath.Dir(unitFile), oneLine(paths), unitFile)
 	fmt.Fprintf(w, "#   systemctl daemon-reload && systemctl restart reflexd\n")
 	fmt.Fprintln(w, "# After a change of the configuration that needs more, do it again.\n[Service]")
 	if len(u.needs.Programs) > 0 {

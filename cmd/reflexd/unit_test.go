@@ -147,3 +147,21 @@ func TestUnitQuotesPaths(t *testing.T) {
 		}
 	}
 }
+
+// The command in the comment makes this drop-in again, in a shell.
+func TestUnitNamesItsConfiguration(t *testing.T) {
+	u := unit{root: t.TempDir(), files: []string{"/etc/a.yaml"}}
+	for _, c := range []struct {
+		paths []string
+		want  string
+	}{
+		{nil, "#   reflexd unit > /etc"},
+		{[]string{"/etc/a.yaml", "/srv/the kid's/b.yaml"}, `#   reflexd unit -c '/etc/a.yaml' -c '/srv/the kid'\''s/b.yaml' > /etc`},
+	} {
+		u.paths = c.paths
+		var out strings.Builder
+		if u.write(&out); !strings.Contains(out.String(), c.want) {
+			t.Errorf("%q: %s", c.paths, &out)
+		}
+	}
+}

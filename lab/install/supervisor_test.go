@@ -36,7 +36,13 @@ echo 'rules: [{when: {event: a}, do: {log: b}}]' >/etc/reflexd/reflexd.yaml`)
 	g.sh("INIT=runit /root/reflexd-v1.0.0-linux-arm64/install.sh")
 	first := running()
 	g.until("cat /var/log/reflexd/current", "msg=started")
-	g.sh("INIT=runit /root/reflexd-v1.1.0-linux-arm64/install.sh")
+	g.sh("echo '# mine' >>/etc/sv/reflexd/run")
+	if said := g.sh("INIT=runit /root/reflexd-v1.1.0-linux-arm64/install.sh"); !strings.Contains(said, "install.sh: /etc/sv/reflexd/run is replaced; what it was is in /etc/sv/reflexd/run.old") {
+		t.Errorf("over a service that was edited, install.sh prints\n%s", said)
+	}
+	if kept := g.sh("tail -n 1 /etc/sv/reflexd/run.old; ls /etc/sv/reflexd"); kept != "# mine\ncheck\nlog\nrun\nrun.old\nsupervise" {
+		t.Errorf("the edited service is now\n%s", kept)
+	}
 	second := running()
 	if second == first {
 		t.Errorf("before the upgrade %s ran, after it %s", first, second)

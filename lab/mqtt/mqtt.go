@@ -19,6 +19,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 	"golang.org/x/sys/unix"
 
+	"reflexd/journal/logtest"
 	"reflexd/lab/image"
 )
 
@@ -45,7 +46,7 @@ func Start(dir, conf string) (*Broker, error) {
 	}
 	b := &Broker{Port: l.Addr().(*net.TCPAddr).Port, conf: filepath.Join(dir, "mosquitto.conf")}
 	l.Close()
-	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nuser root\n%s\n", b.Port, conf)
+	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\nlog_dest stderr\nlog_type information\nuser root\n%s\n", b.Port, conf)
 	if err := os.WriteFile(b.conf, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -55,16 +56,16 @@ func Start(dir, conf string) (*Broker, error) {
 // Again starts a broker that was killed, on the same port.
 func (b *Broker) Again() error {
 	b.cmd = image.Command(context.Background(), "mosquitto", "-c", b.conf)
+	log := logtest.New()
+	b.cmd.Stderr = log
 	if err := b.cmd.Start(); err != nil {
 		return err
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", b.Port)); err == nil {
-			return c.Close()
-		}
+	if _, ok := log.Await(patience, "running"); !ok {
+		b.Kill()
+		return fmt.Errorf("mosquitto does not run within %v: %s", patience, log)
 	}
-	b.Kill()
-	return errors.New("mosquitto does not listen")
+	return nil
 }
 
 // Kill ends the broker at once.

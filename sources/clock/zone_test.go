@@ -8,43 +8,25 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"reflexd/agent/loop"
+	"reflexd/journal/logtest"
 	"reflexd/sources"
 )
 
 // patience bounds what must come; it measures nothing.
 const patience = 20 * time.Second
 
-// safeLog is a log that two threads may use.
-type safeLog struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *safeLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *safeLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // inLoop runs a real loop for the test. begin is called on its thread.
-func inLoop(t *testing.T, begin func(host *sources.Host) (end func())) (l *loop.Loop, log *safeLog) {
+func inLoop(t *testing.T, begin func(host *sources.Host) (end func())) (l *loop.Loop, log *logtest.Log) {
 	t.Helper()
 	l, err := loop.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	log = &safeLog{}
+	log = logtest.New()
 	host := &sources.Host{Loop: l, Log: slog.New(slog.NewTextHandler(log, nil))}
 	begun, over := make(chan struct{}), make(chan struct{})
 	var end func()
@@ -134,10 +116,8 @@ func TestZoneIsFollowed(t *testing.T) {
 	check(os.WriteFile(path, rules(t, newYork), 0o644))
 	expect("EDT")
 	check(os.WriteFile(path, []byte("no zone"), 0o644)) // it is kept
-	for end := time.Now().Add(patience); !strings.Contains(log.String(), "keeping the one before"); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("a damaged file is not complained of")
-		}
+	if _, ok := log.Await(patience, "keeping the one before"); !ok {
+		t.Fatal("a damaged file is not complained of")
 	}
 	check(os.Remove(path))
 	link(filepath.Join(dir, "zoneinfo", "x", "Paris"))
