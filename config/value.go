@@ -92,34 +92,40 @@ func article(what string) string {
 // type for people. The error of parse is the complaint, after the text. YAML's
 // words for nothing, ~ and null, are taken only in quotes.
 func Parsed[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return parsed[T]{scalar{what, false}, p, parse}
+	return parsed{scalar{what, false}, store(p, parse)}
 }
 
 // Written is Parsed for free text: it is taken as it is written, and ~ and null
 // are words like others.
 func Written[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return parsed[T]{scalar{what, true}, p, parse}
+	return parsed{scalar{what, true}, store(p, parse)}
 }
 
-// parsed is a Value for a scalar that parse understands. Each rule declares dozens
-// of Values, and uses a few: this one and those below are one piece of memory
-// each, or none.
-type parsed[T any] struct {
+func store[T any](p *T, parse func(text string) (T, error)) func(text string) error {
+	return func(text string) error {
+		v, err := parse(text)
+		if err == nil {
+			*p = v
+		}
+		return err
+	}
+}
+
+// parsed is a Value for a scalar that store understands and keeps. Each rule
+// declares dozens of Values, and uses a few: those that most of them have, below,
+// are one piece of memory at most.
+type parsed struct {
 	scalar
-	p     *T
-	parse func(text string) (T, error)
+	store func(text string) error
 }
 
-func (v parsed[T]) Read(n Node, ps *Problems) {
+func (v parsed) Read(n Node, ps *Problems) {
 	if !v.takes(&n, ps) {
 		return
 	}
-	t, err := v.parse(n.Text)
-	if err != nil {
+	if err := v.store(n.Text); err != nil {
 		ps.Errorf(n.Pos, "%v", err)
-		return
 	}
-	*v.p = t
 }
 
 // scalar is what Values for scalars have in common.
@@ -322,13 +328,12 @@ func (l listOf[T]) Read(n Node, ps *Problems) {
 	default:
 		refuse(&n, List, "a list", ps)
 	}
-	all := slices.Grow(*l.p, len(items))
 	for i := range items {
 		var v T
-		all = append(all, v)
+		*l.p = append(*l.p, v)
+		all := *l.p
 		l.elem(&all[len(all)-1]).Read(items[i], ps)
 	}
-	*l.p = all
 }
 
 // MapOf returns a Value for a mapping from names that the user chooses. A
