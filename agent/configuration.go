@@ -37,23 +37,23 @@ import (
 )
 
 // kinds is the list of all sources.
-var kinds = []sources.Kind{
-	gpio.Kind,
-	pwm.Kind,
-	input.Kind,
-	uevent.Kind,
-	link.Kind,
-	netlink.Kind,
-	signal.Kind,
-	file.Kind,
-	timer.Kind,
-	clock.Kind,
-	sensor.Kind,
-	vars.Kind,
-	bridge.Kind,
-	counter.Kind, // after vars, which keeps its totals
-	mount.Kind,   // after uevent, so that its socket is open before the devices are listed
-	builtinKind,
+var kinds = []*sources.Kind{
+	&gpio.Kind,
+	&pwm.Kind,
+	&input.Kind,
+	&uevent.Kind,
+	&link.Kind,
+	&netlink.Kind,
+	&signal.Kind,
+	&file.Kind,
+	&timer.Kind,
+	&clock.Kind,
+	&sensor.Kind,
+	&vars.Kind,
+	&bridge.Kind,
+	&counter.Kind, // after vars, which keeps its totals
+	&mount.Kind,   // after uevent, so that its socket is open before the devices are listed
+	&builtinKind,
 }
 
 // Configuration is what the agent is to do.

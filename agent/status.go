@@ -7,7 +7,6 @@ package agent
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -92,41 +91,48 @@ const mostComplaints = 200
 
 // verb is what the control socket understands.
 type verb struct {
+	name   string
 	needs  control.Role
 	answer func(*Agent, control.Request, func(any, error))
 }
 
-var verbs = map[string]verb{
-	"status":   {control.Read, (*Agent).answerStatus},
-	"get":      {control.Read, (*Agent).get},
-	"rules":    {control.Read, (*Agent).listRules},
-	"watch":    {control.Read, (*Agent).watch},
-	"why":      {control.Read, (*Agent).why},
-	"snapshot": {control.Read, (*Agent).answerSnapshot},
-	"set":      {control.Act, (*Agent).order},
-	"pulse":    {control.Act, (*Agent).order},
-	"blink":    {control.Act, (*Agent).order},
-	"emit":     {control.Act, (*Agent).emitOnRequest},
-	"enable":   {control.Act, (*Agent).switchRule},
-	"disable":  {control.Act, (*Agent).switchRule},
-	"trigger":  {control.Act, (*Agent).trigger},
-	"cancel":   {control.Act, (*Agent).cancel},
-	"reload":   {control.Admin, (*Agent).reloadOnRequest},
+var verbs = []verb{
+	{"status", control.Read, (*Agent).answerStatus},
+	{"get", control.Read, (*Agent).get},
+	{"rules", control.Read, (*Agent).listRules},
+	{"watch", control.Read, (*Agent).watch},
+	{"why", control.Read, (*Agent).why},
+	{"snapshot", control.Read, (*Agent).answerSnapshot},
+	{"set", control.Act, (*Agent).order},
+	{"pulse", control.Act, (*Agent).order},
+	{"blink", control.Act, (*Agent).order},
+	{"emit", control.Act, (*Agent).emitOnRequest},
+	{"enable", control.Act, (*Agent).switchRule},
+	{"disable", control.Act, (*Agent).switchRule},
+	{"trigger", control.Act, (*Agent).trigger},
+	{"cancel", control.Act, (*Agent).cancel},
+	{"reload", control.Admin, (*Agent).reloadOnRequest},
 
-	"bridge":    {control.Bridge, (*Agent).beginBridge},
-	"broker":    {control.Bridge, (*Agent).noteBroker},
-	"deliver":   {control.Bridge, (*Agent).deliver},
-	"summary":   {control.Bridge, (*Agent).summary},
-	"published": {control.Bridge, (*Agent).notePublished},
+	{"bridge", control.Bridge, (*Agent).beginBridge},
+	{"broker", control.Bridge, (*Agent).noteBroker},
+	{"deliver", control.Bridge, (*Agent).deliver},
+	{"summary", control.Bridge, (*Agent).summary},
+	{"published", control.Bridge, (*Agent).notePublished},
 }
 
 // answer implements control.Handler.
 func (a *Agent) answer(r control.Request, reply func(any, error)) {
-	v, ok := verbs[r.Verb]
-	if !ok {
-		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, slices.Sorted(maps.Keys(verbs)))))
+	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == r.Verb })
+	if i < 0 {
+		var names []string
+		for _, v := range verbs {
+			names = append(names, v.name)
+		}
+		slices.Sort(names)
+		reply(nil, fmt.Errorf("unknown verb %q%s", r.Verb, config.Suggest(r.Verb, names)))
 		return
 	}
+	v := &verbs[i]
 	if exposed, ok := exposedVerbs[r.Verb]; ok && r.Role < v.needs && a.control.Bridges(&r) {
 		exposed(a, r, reply)
 		return

@@ -92,34 +92,40 @@ func article(what string) string {
 // type for people. The error of parse is the complaint, after the text. YAML's
 // words for nothing, ~ and null, are taken only in quotes.
 func Parsed[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return parsed[T]{scalar{what, false}, p, parse}
+	return parsed{scalar{what, false}, store(p, parse)}
 }
 
 // Written is Parsed for free text: it is taken as it is written, and ~ and null
 // are words like others.
 func Written[T any](p *T, what string, parse func(text string) (T, error)) Value {
-	return parsed[T]{scalar{what, true}, p, parse}
+	return parsed{scalar{what, true}, store(p, parse)}
 }
 
-// parsed is a Value for a scalar that parse understands. Each rule declares dozens
-// of Values, and uses a few: this one and those below are one piece of memory
-// each, or none.
-type parsed[T any] struct {
+func store[T any](p *T, parse func(text string) (T, error)) func(text string) error {
+	return func(text string) error {
+		v, err := parse(text)
+		if err == nil {
+			*p = v
+		}
+		return err
+	}
+}
+
+// parsed is a Value for a scalar that store understands and keeps. Each rule
+// declares dozens of Values, and uses a few: those that most of them have, below,
+// are one piece of memory at most.
+type parsed struct {
 	scalar
-	p     *T
-	parse func(text string) (T, error)
+	store func(text string) error
 }
 
-func (v parsed[T]) Read(n Node, ps *Problems) {
+func (v parsed) Read(n Node, ps *Problems) {
 	if !v.takes(&n, ps) {
 		return
 	}
-	t, err := v.parse(n.Text)
-	if err != nil {
+	if err := v.store(n.Text); err != nil {
 		ps.Errorf(n.Pos, "%v", err)
-		return
 	}
-	*v.p = t
 }
 
 // scalar is what Values for scalars have in common.
@@ -232,9 +238,15 @@ func (v oneOf) Read(n Node, ps *Problems) {
 
 // suggest asks for the word that was meant, by its letters or by its meaning.
 func (v oneOf) suggest(word string) string {
-	for _, meant := range synonyms[strings.ReplaceAll(strings.ToLower(word), "_", "-")] {
-		if slices.Contains(v.words, meant) {
-			return didYouMean(meant)
+	written := strings.ReplaceAll(strings.ToLower(word), "_", "-")
+	for _, s := range synonyms {
+		if !slices.Contains(strings.Fields(s.words), written) {
+			continue
+		}
+		for _, meant := range strings.Fields(s.meant) {
+			if slices.Contains(v.words, meant) {
+				return didYouMean(meant)
+			}
 		}
 	}
 	return Suggest(word, v.words)
@@ -242,20 +254,33 @@ func (v oneOf) suggest(word string) string {
 
 // synonyms are words that people write for words of the language: the first of
 // these that is allowed in the place will be meant.
-var synonyms = map[string][]string{
-	"long-pressed": {"held"}, "long-press": {"held"}, "longpress": {"held"}, "long": {"held"}, "hold": {"held"}, "long-clicked": {"held"},
-	"press": {"pressed"}, "push": {"pressed"}, "pushed": {"pressed"}, "down": {"pressed"}, "on": {"pressed", "up", "present"},
-	"release": {"released"}, "up": {"released"}, "off": {"released", "down", "absent"}, "let-go": {"released"},
-	"tap": {"clicked"}, "tapped": {"clicked"}, "click": {"clicked"}, "single-clicked": {"clicked"}, "short-pressed": {"clicked"}, "short": {"clicked"},
-	"double-click": {"double-clicked"}, "double-tapped": {"double-clicked"}, "double": {"double-clicked"}, "dblclick": {"double-clicked"},
-	"autorepeat": {"repeated"}, "repeat": {"repeated"},
-	"high": {"on", "rising"}, "low": {"off", "falling"}, "true": {"on"}, "false": {"off"}, "yes": {"on"}, "no": {"off"},
-	"active": {"on"}, "inactive": {"off"},
-	"connected": {"present", "up", "added", "mounted"}, "plugged": {"present", "added", "mounted", "up"}, "plugged-in": {"present", "added", "mounted"},
-	"inserted": {"present", "added", "mounted"}, "attached": {"present", "added", "mounted"}, "online": {"up", "present"},
-	"disconnected": {"absent", "down", "removed", "unmounted"}, "unplugged": {"absent", "removed", "yanked", "down"},
-	"removed": {"absent", "deleted", "unmounted"}, "detached": {"absent", "removed", "unmounted"}, "offline": {"down", "absent"},
-	"ejected": {"unmounted"}, "error": {"failed"}, "modified": {"written", "changed"}, "change": {"changed"}, "new": {"created", "added"},
+var synonyms = []struct{ words, meant string }{ // with blanks between them
+	{"long-pressed long-press longpress long hold long-clicked", "held"},
+	{"press push pushed down", "pressed"},
+	{"on", "pressed up present"},
+	{"release up let-go", "released"},
+	{"off", "released down absent"},
+	{"tap tapped click single-clicked short-pressed short", "clicked"},
+	{"double-click double-tapped double dblclick", "double-clicked"},
+	{"autorepeat repeat", "repeated"},
+	{"high", "on rising"},
+	{"low", "off falling"},
+	{"true yes active", "on"},
+	{"false no inactive", "off"},
+	{"connected", "present up added mounted"},
+	{"plugged", "present added mounted up"},
+	{"plugged-in inserted attached", "present added mounted"},
+	{"online", "up present"},
+	{"disconnected", "absent down removed unmounted"},
+	{"unplugged", "absent removed yanked down"},
+	{"removed", "absent deleted unmounted"},
+	{"detached", "absent removed unmounted"},
+	{"offline", "down absent"},
+	{"ejected", "unmounted"},
+	{"error", "failed"},
+	{"modified", "written changed"},
+	{"change", "changed"},
+	{"new", "created added"},
 }
 
 // either joins words as a sentence does: "a, b or c".
@@ -303,32 +328,35 @@ type listOf[T any] struct {
 	orOne bool
 }
 
-func (l listOf[T]) Shape() Shape {
-	elem := l.elem(new(T)).Shape()
-	if l.orOne {
-		return Shape{Type: "one or a list", Elem: &elem}
-	}
-	return Shape{Type: "list", Elem: &elem}
-}
+func (l listOf[T]) Shape() Shape { return listShape(l.elem(new(T)), l.orOne) }
 
 func (l listOf[T]) Read(n Node, ps *Problems) {
-	items := n.Items
+	for _, item := range itemsOf(&n, l.orOne, ps) {
+		v := new(T)
+		l.elem(v).Read(item, ps)
+		*l.p = append(*l.p, *v)
+	}
+}
+
+func listShape(elem Value, orOne bool) Shape {
+	shape := elem.Shape()
+	if orOne {
+		return Shape{Type: "one or a list", Elem: &shape}
+	}
+	return Shape{Type: "list", Elem: &shape}
+}
+
+// itemsOf returns the elements of a list, or what stands for a list of one.
+func itemsOf(n *Node, orOne bool, ps *Problems) []Node {
 	switch {
-	case n.Kind == List && l.orOne && len(items) == 0:
+	case n.Kind != List && orOne:
+		return []Node{*n}
+	case n.Kind != List:
+		refuse(n, List, "a list", ps)
+	case orOne && len(n.Items) == 0:
 		ps.Errorf(n.Pos, "the list is empty")
-	case n.Kind == List:
-	case l.orOne:
-		items = []Node{n}
-	default:
-		refuse(&n, List, "a list", ps)
 	}
-	all := slices.Grow(*l.p, len(items))
-	for i := range items {
-		var v T
-		all = append(all, v)
-		l.elem(&all[len(all)-1]).Read(items[i], ps)
-	}
-	*l.p = all
+	return n.Items
 }
 
 // MapOf returns a Value for a mapping from names that the user chooses. A

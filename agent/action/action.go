@@ -23,29 +23,29 @@ import (
 )
 
 // kinds is the list of all actions.
-var kinds = []Kind{
-	runKind,
-	shellKind,
-	setKind,
-	fadeKind,
-	pulseKind,
-	blinkKind,
-	keyKind,
-	logKind,
-	writeKind,
-	emitKind,
-	waitKind,
-	signalKind,
-	varKind,
-	counterKind,
-	saveKind,
-	ruleKind,
-	sourceKind,
-	mountKind,
-	unmountKind,
-	ejectKind,
-	sendKind,
-	publishKind,
+var kinds = []*Kind{
+	&runKind,
+	&shellKind,
+	&setKind,
+	&fadeKind,
+	&pulseKind,
+	&blinkKind,
+	&keyKind,
+	&logKind,
+	&writeKind,
+	&emitKind,
+	&waitKind,
+	&signalKind,
+	&varKind,
+	&counterKind,
+	&saveKind,
+	&ruleKind,
+	&sourceKind,
+	&mountKind,
+	&unmountKind,
+	&ejectKind,
+	&sendKind,
+	&publishKind,
 }
 
 // Kind declares one kind of action.
@@ -308,9 +308,9 @@ func (s *stepSpec) value(l *Language) config.Value {
 	common := []config.Field{{Name: "ignore_failure", Doc: "go on with the list if it fails", Default: "off",
 		Value: config.Bool(&s.ignoreFailure)}}
 	choice := config.Choice("action", l.variants, common, func(key string, at config.Pos) []config.Field {
-		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Key == key })
+		i := slices.IndexFunc(kinds, func(k *Kind) bool { return k.Key == key })
 		value, build := kinds[i].begin(l.questions)
-		s.kind, s.pos, s.build, s.of = key, at, build, &kinds[i]
+		s.kind, s.pos, s.build, s.of = key, at, build, kinds[i]
 		return append(make([]config.Field, 0, 1+len(common)), config.Field{Name: key, Required: true, Value: value})
 	})
 	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {

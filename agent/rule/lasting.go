@@ -22,7 +22,7 @@ var instead = map[string]string{
 // none, and complains with what to write instead: a better complaint than that
 // the key is unknown.
 func (k *Kinds) withoutLasting(n config.Node, ps *config.Problems) config.Node {
-	if n.Kind != config.Map || !slices.ContainsFunc(n.Entries, func(e config.Entry) bool { return instead[e.Key] != "" }) {
+	if n.Kind != config.Map || !hasLasting(n.Entries) {
 		return n
 	}
 	kind := slices.IndexFunc(n.Entries, func(e config.Entry) bool { return k.trigger(e.Key) >= 0 })
@@ -43,6 +43,16 @@ func (k *Kinds) withoutLasting(n config.Node, ps *config.Problems) config.Node {
 		return true
 	})
 	return n
+}
+
+// hasLasting reports whether one of the keys goes with states only.
+func hasLasting(entries []config.Entry) bool {
+	for i := range entries {
+		if instead[entries[i].Key] != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // trigger returns the number of the kind of trigger with that key, -1 for none.

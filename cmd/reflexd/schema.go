@@ -6,6 +6,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -178,39 +179,44 @@ const (
 // anyWord are what an editor takes a word of a file for.
 var anyWord = []string{"string", "number", "boolean"}
 
+// patterns are the types that are words of some form: what an editor may take them
+// for, the form, and the least and the most where it takes one for a number.
+var patterns = []struct{ name, types, pattern, least, most string }{
+	{"duration such as -30m", "string", "^[+-]?(0|" + spansPattern + ")$", "", ""},
+	{"duration or none", "string", "^(none|" + spansPattern + ")$", "", ""},
+	{"number/duration", "string", "^ *[0-9]+ */ *" + spansPattern + " *$", "", ""},
+	{"HH:MM-HH:MM", "string", "^" + clockPattern + "-" + clockPattern + "$", "", ""},
+	{"a percentage such as 40%", "string", "^" + levelPattern + "$", "", ""},
+	{"a frequency", "string", `^[0-9.]+[kM]?Hz$`, "", ""},
+	{"median N or mean N", "string", `^(median|mean) +[0-9]+ *$`, "", ""},
+	{"a percentage", "string integer", "^[1-9][0-9]?%?$", "1", "99"},
+	{"a number or a percentage", "string integer", "^[0-9]+%?$", "0", ""},
+	{"size such as 64M", "string", "^[0-9]+[KMG]$", "", ""},
+	{"size such as 64K or 1M", "string integer", "^[0-9]+[KM]*$", "", ""},
+	{"an octal number such as 022", "string integer", "^[0-7]+$", "0", ""},
+	{"vendor:product", "string number", `^([0-9A-Fa-f]+|\*):([0-9A-Fa-f]+|\*)$`, "", ""},
+	{"a pattern", "string number boolean", globPattern, "", ""},
+	{"a pattern for a path", "string", globPattern, "", ""},
+	{"an absolute path", "string", "^/", "", ""},
+	{"a number", "string number", `^[+-]?[0-9]+(\.[0-9]+)?$`, "", ""},
+	{"an integer", "string integer", "^[+-]?[0-9]+$", "", ""},
+	{"an integer or ${FIELD}", "string integer", `^([+-]?[0-9]+|.*\$.*)$`, "", ""},
+	{"a user's number", "string integer", "^[0-9]+$", "0", ""},
+	{"auto or a number", "string integer", "^(auto|[0-9]+)$", "1", ""},
+	{"kernel, any or a port", "string integer", "^(kernel|any|[0-9]+)$", "0", ""},
+}
+
 // scalars has the schemas of types that say more than that they are scalars,
 // by the names that the language has for them.
 func scalars() map[string]schema {
-	number, text := []string{"string", "integer"}, append(slices.Clone(anyWord), "null") // ~ is a word like others
-	return map[string]schema{
+	text := append(slices.Clone(anyWord), "null") // ~ is a word like others
+	all := map[string]schema{
 		"duration":                              {"anyOf": []schema{{"type": "string", "pattern": "^(0|" + spansPattern + ")$", "patternErrorMessage": "Expected a duration such as 200ms, 3s or 1h30m"}, {"const": 0}}},
-		"duration such as -30m":                 {"type": "string", "pattern": "^[+-]?(0|" + spansPattern + ")$"},
-		"duration or none":                      {"type": "string", "pattern": "^(none|" + spansPattern + ")$"},
-		"number/duration":                       {"type": "string", "pattern": "^ *[0-9]+ */ *" + spansPattern + " *$"},
-		"HH:MM-HH:MM":                           {"type": "string", "pattern": "^" + clockPattern + "-" + clockPattern + "$"},
 		"on or off":                             onOff(),
 		"on, off, toggle or a percentage":       level("toggle"),
 		"on, off or a percentage":               level(),
 		"keep, off, on or a percentage":         level("keep"),
-		"a percentage such as 40%":              {"type": "string", "pattern": "^" + levelPattern + "$"},
-		"a frequency":                           {"type": "string", "pattern": `^[0-9.]+[kM]?Hz$`},
-		"median N or mean N":                    {"type": "string", "pattern": `^(median|mean) +[0-9]+ *$`},
 		"log or none":                           {"enum": []string{"log", "none"}},
-		"a percentage":                          {"type": number, "pattern": "^[1-9][0-9]?%?$", "minimum": 1, "maximum": 99},
-		"a number or a percentage":              {"type": number, "pattern": "^[0-9]+%?$", "minimum": 0},
-		"size such as 64M":                      {"type": "string", "pattern": "^[0-9]+[KMG]$"},
-		"size such as 64K or 1M":                {"type": number, "pattern": "^[0-9]+[KM]*$"},
-		"an octal number such as 022":           {"type": number, "pattern": "^[0-7]+$", "minimum": 0},
-		"vendor:product":                        {"type": []string{"string", "number"}, "pattern": `^([0-9A-Fa-f]+|\*):([0-9A-Fa-f]+|\*)$`},
-		"a pattern":                             {"type": anyWord, "pattern": globPattern},
-		"a pattern for a path":                  {"type": "string", "pattern": globPattern},
-		"an absolute path":                      {"type": "string", "pattern": "^/"},
-		"a number":                              {"type": []string{"string", "number"}, "pattern": `^[+-]?[0-9]+(\.[0-9]+)?$`},
-		"an integer":                            {"type": number, "pattern": "^[+-]?[0-9]+$"},
-		"an integer or ${FIELD}":                {"type": number, "pattern": `^([+-]?[0-9]+|.*\$.*)$`},
-		"a user's number":                       {"type": number, "pattern": "^[0-9]+$", "minimum": 0},
-		"auto or a number":                      {"type": number, "pattern": "^(auto|[0-9]+)$", "minimum": 1},
-		"kernel, any or a port":                 {"type": number, "pattern": "^(kernel|any|[0-9]+)$", "minimum": 0},
 		"string":                                {"type": text},
 		"anything":                              {},
 		"some of it":                            {"type": append(slices.Clone(anyWord), "array")},
@@ -220,6 +226,20 @@ func scalars() map[string]schema {
 		"value, pattern, list or comparison":    reference("value"),
 		"mapping of event fields to conditions": {"type": "object", "propertyNames": schema{"pattern": "^[A-Z_][A-Z0-9_]*$"}, "additionalProperties": reference("value")},
 	}
+	for _, p := range patterns {
+		s := schema{"type": p.types, "pattern": p.pattern}
+		if types := strings.Fields(p.types); len(types) > 1 {
+			s["type"] = types
+		}
+		if p.least != "" {
+			s["minimum"] = json.Number(p.least)
+		}
+		if p.most != "" {
+			s["maximum"] = json.Number(p.most)
+		}
+		all[p.name] = s
+	}
+	return all
 }
 
 // scalar returns the schema of a type by its name.

@@ -97,14 +97,14 @@ const (
 // level that an output begins with.
 func lineRequest(offsets []int, s settings, on bool) *uapi.LineRequest {
 	r := bareRequest(offsets...)
-	r.Config.Flags = biasFlags[s.bias]
+	r.Config.Flags = biasFlags.of(s.bias)
 	if s.output {
-		r.Config.Flags |= uapi.LineFlagV2Output | driveFlags[s.drive]
+		r.Config.Flags |= uapi.LineFlagV2Output | driveFlags.of(s.drive)
 		initial := uapi.OutputValues(bit(on != s.activeLow()))
 		r.Config.AddAttribute(uapi.LineConfigAttribute{Attr: initial.Encode(), Mask: 1})
 		return r
 	}
-	r.Config.Flags |= uapi.LineFlagV2Input | edgeFlags[s.edges]
+	r.Config.Flags |= uapi.LineFlagV2Input | edgeFlags.of(s.edges)
 	r.EventBufferSize = queueSize
 	if s.debounce > 0 {
 		r.EventBufferSize = debouncedQueueSize
@@ -127,24 +127,40 @@ func bareRequest(offsets ...int) *uapi.LineRequest {
 // consumerName is the name under which the kernel shows our lines to others.
 const consumerName = "reflexd"
 
-// The words of the configuration in the kernel's flags. What is not in a table
-// is the absence of a flag.
+// flagWords are the kernel's flags for words of the configuration. What is not
+// among them is the absence of a flag.
+type flagWords []struct {
+	word string
+	flag uapi.LineFlagV2
+}
+
 var (
-	biasFlags = map[string]uapi.LineFlagV2{
-		"pull-up":   uapi.LineFlagV2BiasPullUp,
-		"pull-down": uapi.LineFlagV2BiasPullDown,
-		"disabled":  uapi.LineFlagV2BiasDisabled,
+	biasFlags = flagWords{
+		{"pull-up", uapi.LineFlagV2BiasPullUp}, {"pull-down", uapi.LineFlagV2BiasPullDown}, {"disabled", uapi.LineFlagV2BiasDisabled},
 	}
-	driveFlags = map[string]uapi.LineFlagV2{
-		"open-drain":  uapi.LineFlagV2OpenDrain,
-		"open-source": uapi.LineFlagV2OpenSource,
-	}
-	edgeFlags = map[string]uapi.LineFlagV2{
-		bothEdges: uapi.LineFlagV2EdgeBoth,
-		rising:    uapi.LineFlagV2EdgeRising,
-		falling:   uapi.LineFlagV2EdgeFalling,
-	}
+	driveFlags = flagWords{{"open-drain", uapi.LineFlagV2OpenDrain}, {"open-source", uapi.LineFlagV2OpenSource}}
+	edgeFlags  = flagWords{{bothEdges, uapi.LineFlagV2EdgeBoth}, {rising, uapi.LineFlagV2EdgeRising}, {falling, uapi.LineFlagV2EdgeFalling}}
 )
+
+// of returns the flag for a word.
+func (f flagWords) of(word string) uapi.LineFlagV2 {
+	for i := range f {
+		if f[i].word == word {
+			return f[i].flag
+		}
+	}
+	return 0
+}
+
+// word returns the word for what is in flags, none for nothing.
+func (f flagWords) word(flags uapi.LineFlagV2, none string) string {
+	for i := range f {
+		if f[i].flag&flags != 0 {
+			return f[i].word
+		}
+	}
+	return none
+}
 
 // describe returns what info tells, in the words of the configuration.
 func describe(info *uapi.LineInfoV2) LineInfo {
@@ -166,9 +182,9 @@ func describe(info *uapi.LineInfoV2) LineInfo {
 		l.Edges = falling
 	}
 	if f.IsOutput() {
-		l.Direction, l.Drive = Output, wordFor(driveFlags, f, "push-pull")
+		l.Direction, l.Drive = Output, driveFlags.word(f, "push-pull")
 	}
-	l.Bias = wordFor(biasFlags, f, "")
+	l.Bias = biasFlags.word(f, "")
 	for _, a := range info.Attrs[:min(int(info.NumAttrs), len(info.Attrs))] {
 		if a.ID == uapi.LineAttributeIDDebounce {
 			l.Debounce = time.Duration(a.Value32()) * time.Microsecond
@@ -183,15 +199,6 @@ func level(high bool) string {
 		return "high"
 	}
 	return "low"
-}
-
-func wordFor(words map[string]uapi.LineFlagV2, flags uapi.LineFlagV2, none string) string {
-	for word, flag := range words {
-		if flags&flag != 0 {
-			return word
-		}
-	}
-	return none
 }
 
 // text returns a name of the kernel, which pads it with zeros. Device trees

@@ -91,7 +91,7 @@ func (r *request) leave() error {
 	case "keep":
 		return nil
 	case "input":
-		return r.source.kernel.toInput(r.fd, biasFlags[r.bias])
+		return r.source.kernel.toInput(r.fd, biasFlags.of(r.bias))
 	}
 	on := r.onExit == "on"
 	return r.source.kernel.set(r.fd, on != r.activeLow())

@@ -46,16 +46,21 @@ func lineValue(name string, l *Line) config.Value {
 	})
 }
 
-// goesWith says which keys go with some kinds of line only.
-var goesWith = map[string][]string{
-	"debounce":  {Input, Button, Contact},
-	"click_gap": {Input, Button},
-	"hold":      {Input, Button},
-	"edges":     {Input},
-	"class":     {Input, Contact},
-	"drive":     {Output},
-	"initial":   {Output},
-	"on_exit":   {Output},
+// goesWith returns the kinds of line that the key goes with, if not with all.
+func goesWith(key string) []string {
+	switch key {
+	case "debounce":
+		return []string{Input, Button, Contact}
+	case "click_gap", "hold":
+		return []string{Input, Button}
+	case "edges":
+		return []string{Input}
+	case "class":
+		return []string{Input, Contact}
+	case "drive", "initial", "on_exit":
+		return []string{Output}
+	}
+	return nil
 }
 
 // withoutMisplaced takes the keys out of n that go with another kind of line,
@@ -65,20 +70,21 @@ func withoutMisplaced(n config.Node, ps *config.Problems) config.Node {
 	if kind == "" {
 		return n
 	}
-	misplaced := func(e config.Entry) bool {
-		kinds := goesWith[e.Key]
-		return kinds != nil && !slices.Contains(kinds, kind)
-	}
-	if !slices.ContainsFunc(n.Entries, misplaced) {
-		return n
-	}
-	n.Entries = slices.DeleteFunc(slices.Clone(n.Entries), func(e config.Entry) bool {
-		if !misplaced(e) {
-			return false
+	var rest []config.Entry // nil as long as nothing was taken out
+	for i := range n.Entries {
+		e := &n.Entries[i]
+		if kinds := goesWith(e.Key); kinds != nil && !slices.Contains(kinds, kind) {
+			ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, listed(kinds), kind)
+			if rest == nil {
+				rest = append([]config.Entry{}, n.Entries[:i]...)
+			}
+		} else if rest != nil {
+			rest = append(rest, *e)
 		}
-		ps.Errorf(e.At, "%s goes with %s, not with %s", e.Key, listed(goesWith[e.Key]), kind)
-		return true
-	})
+	}
+	if rest != nil {
+		n.Entries = rest
+	}
 	return n
 }
 

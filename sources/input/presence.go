@@ -120,6 +120,8 @@ type presence struct {
 	here  bool
 	// Of the device that was there last; "" before the first.
 	path, device string
+	// Of the first one that is there now; "" for none.
+	bearer, bearerName string
 }
 
 // expect makes s emit the inputs of the plan. What is known of those that
@@ -158,10 +160,11 @@ func (in *Input) same(other *Input) bool {
 // notice emits inputs that came or went since it was last called. While
 // devices are being looked at nobody is found absent: it may be one of them.
 func (s *source) notice() {
-	busy, bearers := s.looking(), s.bearers()
+	busy := s.looking()
+	s.findBearers()
 	for _, name := range slices.Sorted(maps.Keys(s.presences)) {
 		p := s.presences[name]
-		by, here := bearers[name]
+		here := p.bearer != ""
 		if !here && busy || p.known && here == p.here {
 			continue
 		}
@@ -171,7 +174,7 @@ func (s *source) notice() {
 		}
 		p.known, p.here = true, here
 		if here {
-			p.path, p.device = by.path, by.device
+			p.path, p.device = p.bearer, p.bearerName
 		}
 		s.emitPresence(name, p, standing)
 	}
@@ -189,27 +192,30 @@ func (s *source) emitPresence(name string, p *presence, standing sources.Standin
 	}
 }
 
-// bearer is the path and the name of a device that is declared under some name.
-type bearer struct{ path, device string }
-
-// bearers returns the first device that is declared under each name.
-func (s *source) bearers() map[string]bearer {
-	all := map[string]bearer{}
+// findBearers notes the first device that is there under each name.
+func (s *source) findBearers() {
+	for _, p := range s.presences {
+		p.bearer, p.bearerName = "", ""
+	}
+	for _, path := range s.paths() {
+		if n := s.nodes[path]; n.id != nil {
+			s.bears(n.names, n.path, n.id.name)
+		}
+	}
 	for _, r := range s.receivers {
 		if r.fd >= 0 {
-			for _, name := range r.names {
-				all[name] = bearer{r.path, r.model}
-			}
+			s.bears(r.names, r.path, r.model)
 		}
 	}
-	for _, path := range slices.Backward(s.paths()) {
-		if n := s.nodes[path]; n.id != nil {
-			for _, name := range n.names {
-				all[name] = bearer{n.path, n.id.name}
-			}
+}
+
+// bears notes that the device at path is there under those names.
+func (s *source) bears(names []string, path, device string) {
+	for _, name := range names {
+		if p := s.presences[name]; p != nil && p.bearer == "" {
+			p.bearer, p.bearerName = path, device
 		}
 	}
-	return all
 }
 
 // emitInput emits that the input came to a state. silent is for how long

@@ -38,12 +38,19 @@ type class struct {
 	name   string // the attribute that names a device; "" for that of its folder
 }
 
-var classes = map[string]class{
-	thermal:     {"class/thermal", "thermal_zone", "type"},
-	hwmon:       {"class/hwmon", "hwmon", "name"},
-	iio:         {"bus/iio/devices", "iio:device", "name"},
-	w1:          {"bus/w1/devices", "", ""},
-	powerSupply: {"class/power_supply", "", ""},
+// classOf returns the folder of the sensors of a kind.
+func classOf(kind string) class {
+	switch kind {
+	case thermal:
+		return class{"class/thermal", "thermal_zone", "type"}
+	case hwmon:
+		return class{"class/hwmon", "hwmon", "name"}
+	case iio:
+		return class{"bus/iio/devices", "iio:device", "name"}
+	case w1:
+		return class{"bus/w1/devices", "", ""}
+	}
+	return class{"class/power_supply", "", ""}
 }
 
 // device is one device of a class.
@@ -72,7 +79,7 @@ func (c class) devices(sys string) ([]device, error) {
 		}
 		if parent, err := os.Readlink(filepath.Join(folder, "device")); err == nil {
 			d.parent = filepath.Base(parent)
-		} else if c == classes[iio] {
+		} else if c == classOf(iio) {
 			d.parent = filepath.Base(filepath.Dir(d.folder))
 		}
 		all = append(all, d)
@@ -91,7 +98,7 @@ func (st *settings) find(sys string) (*place, error) {
 	if st.kind == path {
 		return &place{path: st.name}, nil
 	}
-	all, err := classes[st.kind].devices(sys)
+	all, err := classOf(st.kind).devices(sys)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ type Listed struct {
 func List(sys string) []Listed {
 	var all []Listed
 	for _, kind := range []string{thermal, hwmon, iio, w1, powerSupply} {
-		devices, _ := classes[kind].devices(sys)
+		devices, _ := classOf(kind).devices(sys)
 		if kind == hwmon {
 			devices = slices.DeleteFunc(devices, device.isOther)
 		}

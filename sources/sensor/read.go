@@ -142,7 +142,7 @@ func (p *place) calibrate(n sources.Number) (sources.Number, error) {
 	if err != nil {
 		return n, err
 	}
-	scale, err := firstNumber(p.scale, one)
+	scale, err := firstNumber(p.scale, sources.Integer(1))
 	if err != nil {
 		return n, err
 	}

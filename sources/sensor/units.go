@@ -18,52 +18,40 @@ type unit struct {
 	name  string
 }
 
-func number(text string) sources.Number {
-	n, _ := sources.ParseNumber(text)
-	return n
-}
-
-var (
-	one   = number("1")
-	tenth = number("0.1")
-	milli = number("0.001")
-	micro = number("0.000001")
-)
-
 // documented are the units of attributes, by how their names begin: the first that
-// fits counts. The documents are those of the kernel below Documentation/.
-var documented = map[string][]struct {
-	prefix string
-	unit
+// fits counts. The number is one of so many decimal places. The documents are those
+// of the kernel below Documentation/.
+var documented = []struct {
+	kind, prefix string
+	places       uint8
+	unit         string
 }{
 	// ABI/testing/sysfs-class-thermal
-	thermal: {{"temp", unit{milli, "°C"}}},
+	{thermal, "temp", 3, "°C"},
 	// ABI/testing/sysfs-driver-w1_therm; w1/slaves/w1_therm.rst
-	w1: {{"", unit{milli, "°C"}}},
+	{w1, "", 3, "°C"},
 	// ABI/testing/sysfs-class-hwmon; hwmon/sysfs-interface.rst
-	hwmon: {
-		{"temp", unit{milli, "°C"}}, {"in", unit{milli, "V"}}, {"curr", unit{milli, "A"}}, {"power", unit{micro, "W"}},
-		{"energy", unit{micro, "J"}}, {"humidity", unit{milli, "%"}}, {"fan", unit{one, "RPM"}}, {"freq", unit{one, "Hz"}},
-	},
+	{hwmon, "temp", 3, "°C"}, {hwmon, "in", 3, "V"}, {hwmon, "curr", 3, "A"}, {hwmon, "power", 6, "W"},
+	{hwmon, "energy", 6, "J"}, {hwmon, "humidity", 3, "%"}, {hwmon, "fan", 0, "RPM"}, {hwmon, "freq", 0, "Hz"},
 	// ABI/testing/sysfs-bus-iio: the units after scale and offset.
-	iio: {
-		{"voltage", unit{milli, "V"}}, {"altvoltage", unit{milli, "V"}}, {"current", unit{milli, "A"}}, {"power", unit{milli, "W"}},
-		{"energy", unit{one, "J"}}, {"temp", unit{milli, "°C"}}, {"humidityrelative", unit{milli, "%"}}, {"pressure", unit{one, "kPa"}},
-		{"illuminance", unit{one, "lx"}}, {"resistance", unit{one, "Ω"}}, {"capacitance", unit{one, "nF"}}, {"distance", unit{one, "m"}},
-		{"proximity", unit{one, ""}}, {"concentration", unit{one, "%"}}, {"massconcentration", unit{one, "µg/m³"}}, {"activity", unit{one, "%"}},
-		{"accel", unit{one, "m/s²"}}, {"gravity", unit{one, "m/s²"}}, {"velocity", unit{one, "m/s"}}, {"anglvel", unit{one, "rad/s"}},
-		{"angl", unit{one, "rad"}}, {"phase", unit{one, "rad"}}, {"incli", unit{one, "°"}}, {"magn", unit{one, "G"}},
-		{"positionrelative", unit{milli, "%"}}, {"electricalconductivity", unit{one, "S/m"}}, {"ph", unit{one, "pH"}},
-	},
+	{iio, "voltage", 3, "V"}, {iio, "altvoltage", 3, "V"}, {iio, "current", 3, "A"}, {iio, "power", 3, "W"},
+	{iio, "energy", 0, "J"}, {iio, "temp", 3, "°C"}, {iio, "humidityrelative", 3, "%"}, {iio, "pressure", 0, "kPa"},
+	{iio, "illuminance", 0, "lx"}, {iio, "resistance", 0, "Ω"}, {iio, "capacitance", 0, "nF"},
+	{iio, "distance", 0, "m"}, {iio, "proximity", 0, ""}, {iio, "concentration", 0, "%"},
+	{iio, "massconcentration", 0, "µg/m³"}, {iio, "activity", 0, "%"}, {iio, "accel", 0, "m/s²"},
+	{iio, "gravity", 0, "m/s²"}, {iio, "velocity", 0, "m/s"}, {iio, "anglvel", 0, "rad/s"}, {iio, "angl", 0, "rad"},
+	{iio, "phase", 0, "rad"}, {iio, "incli", 0, "°"}, {iio, "magn", 0, "G"}, {iio, "positionrelative", 3, "%"},
+	{iio, "electricalconductivity", 0, "S/m"}, {iio, "ph", 0, "pH"},
 	// ABI/testing/sysfs-class-power; power/power_supply_class.rst
-	powerSupply: {
-		{"capacity_level", unit{one, ""}}, {"capacity", unit{one, "%"}}, {"voltage_", unit{micro, "V"}}, {"current_", unit{micro, "A"}},
-		{"charge_control_limit", unit{micro, "A"}}, {"charge_control_", unit{one, "%"}}, {"charge_term_current", unit{micro, "A"}},
-		{"charge_type", unit{one, ""}}, {"charge_behaviour", unit{one, ""}}, {"charge_", unit{micro, "Ah"}},
-		{"constant_charge_current", unit{micro, "A"}}, {"constant_charge_voltage", unit{micro, "V"}}, {"precharge_current", unit{micro, "A"}},
-		{"input_current_limit", unit{micro, "A"}}, {"input_voltage_limit", unit{micro, "V"}}, {"input_power_limit", unit{micro, "W"}},
-		{"energy_", unit{micro, "Wh"}}, {"power_", unit{micro, "W"}}, {"temp", unit{tenth, "°C"}}, {"time_to_", unit{one, "s"}},
-	},
+	{powerSupply, "capacity_level", 0, ""}, {powerSupply, "capacity", 0, "%"}, {powerSupply, "voltage_", 6, "V"},
+	{powerSupply, "current_", 6, "A"}, {powerSupply, "charge_control_limit", 6, "A"},
+	{powerSupply, "charge_control_", 0, "%"}, {powerSupply, "charge_term_current", 6, "A"},
+	{powerSupply, "charge_type", 0, ""}, {powerSupply, "charge_behaviour", 0, ""}, {powerSupply, "charge_", 6, "Ah"},
+	{powerSupply, "constant_charge_current", 6, "A"}, {powerSupply, "constant_charge_voltage", 6, "V"},
+	{powerSupply, "precharge_current", 6, "A"}, {powerSupply, "input_current_limit", 6, "A"},
+	{powerSupply, "input_voltage_limit", 6, "V"}, {powerSupply, "input_power_limit", 6, "W"},
+	{powerSupply, "energy_", 6, "Wh"}, {powerSupply, "power_", 6, "W"}, {powerSupply, "temp", 1, "°C"},
+	{powerSupply, "time_to_", 0, "s"},
 }
 
 // measured are the suffixes of hwmon's attributes that have the unit of what is
@@ -72,7 +60,7 @@ var measured = []string{"_input", "_average", "_highest", "_lowest", "_min", "_m
 
 // unitOf returns what the number in an attribute means.
 func unitOf(kind, attribute string) unit {
-	plain := unit{scale: one}
+	plain := unit{scale: sources.Integer(1)}
 	switch kind {
 	case hwmon:
 		i := strings.LastIndexByte(attribute, '_')
@@ -82,10 +70,10 @@ func unitOf(kind, attribute string) unit {
 	case iio:
 		attribute = strings.TrimPrefix(attribute, "in_")
 	}
-	for _, d := range documented[kind] {
+	for _, d := range documented {
 		rest, ok := strings.CutPrefix(attribute, d.prefix)
-		if ok && (kind == powerSupply || kind == w1 || rest == "" || rest[0] == '_' || '0' <= rest[0] && rest[0] <= '9') {
-			return d.unit
+		if d.kind == kind && ok && (kind == powerSupply || kind == w1 || rest == "" || rest[0] == '_' || '0' <= rest[0] && rest[0] <= '9') {
+			return unit{sources.FromFixed(1, d.places), d.unit}
 		}
 	}
 	return plain
