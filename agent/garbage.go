@@ -5,6 +5,8 @@
 package agent
 
 import (
+	"encoding/binary"
+	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -65,11 +67,12 @@ func anonymous() (bytes int) {
 
 // unmap takes the program's code and constants, nearly all of which a start
 // looks at, out of the process. They stay in the page cache as long as the kernel sees fit,
-// and what is used comes back, 64 KiB at a time.
+// and what is used comes back, 64 KiB at a time: as it is in the file. Of a program that
+// can be loaded anywhere the loader has changed some, and all stay.
 func unmap() {
 	text, err := os.ReadFile("/proc/self/maps")
 	program, err2 := os.Readlink("/proc/self/exe")
-	if err != nil || err2 != nil {
+	if err != nil || err2 != nil || !isFixed("/proc/self/exe") {
 		return // without /proc nobody counts
 	}
 	for line := range strings.Lines(string(text)) {
@@ -84,4 +87,18 @@ func unmap() {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
 		}
 	}
+}
+
+// isFixed reports whether a program is loaded at the addresses that it was linked for
+// (ET_EXEC in e_type of its ELF header).
+func isFixed(program string) bool {
+	const at, exec = 16, 2
+	var header [at + 2]byte
+	f, err := os.Open(program)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = io.ReadFull(f, header[:])
+	return err == nil && binary.NativeEndian.Uint16(header[at:]) == exec
 }
