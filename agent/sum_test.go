@@ -64,6 +64,7 @@ func TestVariablesThatPassALimit(t *testing.T) {
 vars: {t: {initial: 20}}
 rules:
   - {name: set, when: {event: set}, do: {var: {t: "${T}"}}}
+  - {name: long, when: {var: t, above: 75, hysteresis: 5, for: 1h}, do: {log: "long"}}
   - {name: hot, when: {var: t, above: 75, hysteresis: 5}, do: {log: "hot ${VALUE}."}}
   - {name: hot too, when: {var: t, above: 75, hysteresis: 5}, do: {log: "hot too ${VALUE}."}}
   - {name: high, when: {var: t, above: 75}, do: {log: "high ${VALUE}."}}

@@ -14,11 +14,12 @@ import (
 // crossing is what a trigger asks for of a variable that passes a limit. Its latch
 // goes on over a reload that asks for the same.
 type crossing struct {
-	name  string
-	at    config.Pos
-	limit sources.Crossing
-	latch sources.Latch
-	stays sources.Latch // likewise, for a trigger that waits for the state to last
+	name    string
+	at      config.Pos
+	limit   sources.Crossing
+	lasting sources.Lasting
+	latch   sources.Latch
+	stays   sources.Latch // likewise, for a trigger that waits for the state to last
 }
 
 // restrict has t match only when the variable passes the limit.
@@ -26,7 +27,7 @@ func (c *crossing) restrict(p *Plan, name string, t *sources.Trigger, ps *config
 	if c.at.Line == 0 || p.vars[name] == nil {
 		return
 	}
-	c.name = name
+	c.name, c.lasting = name, t.Lasting
 	c.limit.Check(c.at, ps)
 	inRange := func(value string) bool {
 		n, ok := sources.ParseNumber(value)
@@ -51,7 +52,7 @@ func (c *crossing) restrict(p *Plan, name string, t *sources.Trigger, ps *config
 // adoptLatches has p's crossings go on where before's were.
 func (p *Plan) adoptLatches(before *Plan) {
 	for _, c := range p.crossings {
-		i := slices.IndexFunc(before.crossings, func(b *crossing) bool { return b.name == c.name && b.limit.Equal(&c.limit) })
+		i := slices.IndexFunc(before.crossings, func(b *crossing) bool { return b.name == c.name && b.limit.Equal(&c.limit) && b.lasting == c.lasting })
 		if i >= 0 {
 			c.latch, c.stays = before.crossings[i].latch, before.crossings[i].stays
 		}

@@ -232,6 +232,25 @@ func TestKeptOverReload(t *testing.T) {
 	}
 }
 
+// A trigger that waits for the state to last has a memory of its own.
+func TestMemoryOfOneThatLasts(t *testing.T) {
+	triggers := []string{"{counter: gas, above: 10, hysteresis: 5, for: 1m}", "{counter: gas, above: 10, hysteresis: 5}"}
+	r := newRig(t)
+	r.apply("gas: {line: m}", triggers...)
+	set := func(to int64) {
+		if err := r.source.Set("gas", sources.Integer(to)); err != nil {
+			t.Fatal(err)
+		}
+		r.pulses(1, time.Second)
+	}
+	set(10)
+	r.expect("b 11")
+	set(6) // not back by 5
+	r.apply("gas: {line: m}", triggers...)
+	r.pulses(5, time.Second)
+	r.expect()
+}
+
 func BenchmarkPulse(b *testing.B) {
 	r := newRig(b)
 	r.apply("flow: {line: m, scale: 0.001, rate: 1m}", "{counter: flow, every: 1}", "{counter: flow, rate: {above: 3}}")

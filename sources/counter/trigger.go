@@ -131,7 +131,7 @@ func floor(n, step int64) int64 {
 func (p *Plan) adopt(before *Plan) {
 	for _, c := range p.crossings {
 		i := slices.IndexFunc(before.crossings, func(b *crossing) bool {
-			return b.name.Name == c.name.Name && b.total.Equal(&c.total) && b.rate.Equal(&c.rate)
+			return b.name.Name == c.name.Name && b.total.Equal(&c.total) && b.rate.Equal(&c.rate) && b.lasting.Lasting == c.lasting.Lasting
 		})
 		if i >= 0 {
 			c.latch, c.stays = before.crossings[i].latch, before.crossings[i].stays

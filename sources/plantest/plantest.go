@@ -38,10 +38,11 @@ func Triggers(t testing.TB, kind sources.TriggerKind, texts []string) []sources.
 }
 
 // Fired calls fired with the place of each trigger that e fires. An event that is only
-// about what was there before fires none.
+// about what was there before fires none, and a trigger that waits for a state to last
+// is fired by no event.
 func Fired(triggers []sources.Trigger, e *sources.Event, fired func(i int)) {
 	for i := range triggers {
-		if t := &triggers[i]; e.Standing == sources.Begins && slices.Contains(t.Topics, e.Topic) && t.Accepts(e) {
+		if t := &triggers[i]; t.Lasting.For == 0 && e.Standing == sources.Begins && slices.Contains(t.Topics, e.Topic) && t.Accepts(e) {
 			fired(i)
 		}
 	}

@@ -382,6 +382,22 @@ func TestMemoryOverReload(t *testing.T) {
 	r.expectFired("1 86")
 }
 
+// One that waits for the state to last has a memory of its own, wherever it stands.
+func TestMemoryOfOneThatLasts(t *testing.T) {
+	at, lasts := "{sensor: v, above: 75, hysteresis: 5}", "{sensor: v, above: 75, hysteresis: 5, for: 10m}"
+	for _, triggers := range [][]string{{at, lasts}, {lasts, at}} {
+		r := newRig(t)
+		r.file("v", "76")
+		declared := "v: {path: " + r.sys + "/v, every: 1s}"
+		r.apply(declared, triggers...)
+		r.file("v", "77").pass(time.Second)
+		r.file("v", "72").pass(time.Second)
+		r.apply(declared, triggers...)
+		r.file("v", "78").pass(time.Second)
+		r.expectFired()
+	}
+}
+
 // Two triggers that ask for the same of different sensors each remember their own.
 func TestMemoryOfTwoOverReload(t *testing.T) {
 	r := newRig(t)

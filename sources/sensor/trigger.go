@@ -200,7 +200,7 @@ func (p *Plan) adopt(before *Plan) {
 // asksLike reports whether c and b ask for the same, of whatever sensors.
 func (c *crossing) asksLike(b *crossing) bool {
 	same := b.by == c.by || b.by != nil && c.by != nil && *b.by == *c.by
-	return b.is == c.is && same && b.limit.Equal(&c.limit)
+	return b.is == c.is && same && b.limit.Equal(&c.limit) && b.lasting.Lasting == c.lasting.Lasting
 }
 
 // Conditions implements sources.Conditional.
