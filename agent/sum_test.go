@@ -90,3 +90,20 @@ rules:
 		t.Log(r.log)
 	}
 }
+
+// If one of the readings is no number, no counter is set.
+func TestCountersAreSetTogether(t *testing.T) {
+	r := start(t, `
+lines: {m: {input: nowhere}}
+counters: {a: {line: m}, b: {line: m}}
+rules:
+  - {name: set, when: {event: set}, do: {counter: {a: 7, b: "${N}"}}, on_failure: {log: "not set"}}
+  - {name: show, when: {event: show}, do: {log: "a is ${counter.a}, b is ${counter.b}"}}`)
+	r.send("set", "N=x")
+	r.expect(`msg="not set"`)
+	r.send("show")
+	r.expect(`msg="a is 0, b is 0"`)
+	r.send("set", "N=8")
+	r.send("show")
+	r.expect(`msg="a is 7, b is 8"`)
+}

@@ -64,15 +64,18 @@ func (a *setCounters) Describe(e *sources.Event) string {
 	return "set counter " + strings.Join(words, ", ")
 }
 
-// Start implements Action.
+// Start implements Action. If one of the readings is no number, no counter is set.
 func (a *setCounters) Start(r *Run) (Pending, error) {
 	r.own()
-	for _, name := range a.names {
-		to, err := reading(a.values[name].value.Expand(r.Event))
-		if err == nil {
-			err = r.Env.Counters.Set(name, to)
+	readings := make([]sources.Number, len(a.names))
+	for i, name := range a.names {
+		var err error
+		if readings[i], err = reading(a.values[name].value.Expand(r.Event)); err != nil {
+			return nil, fmt.Errorf("set counter %s: %w", name, err)
 		}
-		if err != nil {
+	}
+	for i, name := range a.names {
+		if err := r.Env.Counters.Set(name, readings[i]); err != nil {
 			return nil, fmt.Errorf("set counter %s: %w", name, err)
 		}
 	}
