@@ -101,7 +101,7 @@ type Agent struct {
 	control *control.Server
 	env     *action.Env
 
-	bridging int32                         // process that is the bridge; 0 for none
+	bridging *control.Peer                 // who is the bridge; nil for nobody
 	notices  notices                       // for those who watch
 	encoding map[string][]func(any, error) // who waits for the next answer of a kind, while one is encoded
 

@@ -136,16 +136,20 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 	case r.Name == "settings":
 		reply(a.bridgeSettings(), nil)
 		return
-	case a.bridging != 0:
-		reply(nil, fmt.Errorf("%w: process %d is the bridge already", client.ErrBusy, a.bridging))
+	case a.bridging != nil:
+		who := fmt.Sprintf("process %d", a.bridging.Pid)
+		if a.bridging.Pid == 0 {
+			who = "a process of another PID namespace"
+		}
+		reply(nil, fmt.Errorf("%w: %s is the bridge already", client.ErrBusy, who))
 		return
 	}
-	a.bridging = r.From.Pid
+	a.bridging = &r.From
 	reply(&control.Stream{
 		Result: a.bridgeSettings(),
 		Begun:  func() { a.bridge.Attach(a.control.Tell, a.exposedValue) },
 		Gone: func() {
-			a.bridging = 0
+			a.bridging = nil
 			a.bridge.Detach()
 		},
 	}, nil)

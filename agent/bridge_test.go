@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"reflexd/agent/control"
 	"reflexd/agent/rule"
 	"reflexd/client"
 	"reflexd/sources"
@@ -508,5 +509,20 @@ func TestSerialNumbersOfDMI(t *testing.T) {
 	}
 	if all := serials(sys); !slices.Equal(all, []string{"B 1"}) {
 		t.Errorf("%q", all)
+	}
+}
+
+// There is one bridge at a time, also if the kernel has no number for its process: that
+// is in another PID namespace.
+func TestOneBridgeOfAnotherNamespace(t *testing.T) {
+	r := start(t, bridgeYAML())
+	var replies []string
+	r.do(func() {
+		for range 2 {
+			r.agent.beginBridge(control.Request{}, func(_ any, err error) { replies = append(replies, fmt.Sprint(err)) })
+		}
+	})
+	if want := []string{"<nil>", "the agent cannot answer now: a process of another PID namespace is the bridge already"}; !slices.Equal(replies, want) {
+		t.Errorf("%q", replies)
 	}
 }
