@@ -103,3 +103,20 @@ func TestWhyMasksKeys(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// What an action said of a variable is shown as it was then.
+func TestWhyOfWhatChangedSince(t *testing.T) {
+	r := start(t, `
+vars: {mode: {initial: home}}
+rules:
+  - {name: say, when: {event: go}, do: [{log: "mode ${var.mode}"}, {emit: {name: mode, fields: {MODE: "${var.mode}"}}}]}
+`)
+	r.send("go")
+	r.expect(`msg="mode home"`)
+	if _, err := r.dial().Set("mode", "away"); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(r.whys("say"), "\n"); !strings.Contains(got, "log mode home") || strings.Contains(got, "away") {
+		t.Error(got)
+	}
+}

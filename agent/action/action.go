@@ -149,6 +149,8 @@ type Check struct {
 	// Passed are the fields that programs find in their environment; each that
 	// a text names is added. nil for none.
 	Passed *Passed
+
+	refers bool // a text of the action that is being built refers to values
 }
 
 // Known is what a configuration declares, by the names that actions use.
@@ -196,7 +198,10 @@ var failureFields = []string{"ERROR"}
 // Text complains of fields that no event of the rule has, and of values that
 // nothing declares. The others t reads from then on.
 func (c *Check) Text(t expand.Text) {
-	c.bind(t, c.Problems, func(r reference, read expand.Reader) { c.Passed.refer(r, read, t.Pos) })
+	c.bind(t, c.Problems, func(r reference, read expand.Reader) {
+		c.refers = true
+		c.Passed.refer(r, read, t.Pos)
+	})
 	t.Each(func(name string, hasDefault bool) {
 		c.name(name)
 		if c.Fields != nil && !hasDefault && !slices.Contains(c.Fields, name) && !slices.Contains(everyEvent, name) {
@@ -246,6 +251,9 @@ type Step struct {
 	IgnoreFailure bool
 	Plain, Brief  bool // as in Kind
 	Late          bool // likewise
+	// Refers says that its words depend on values that change, ${var.mode}, and not
+	// on the event alone.
+	Refers bool
 	// Text is the action as it was written, where Known.KeepsText.
 	Text config.Node
 }
@@ -326,7 +334,9 @@ func (s *Spec) Build(c *Check) List {
 		if step.build == nil {
 			continue // complained of while reading
 		}
+		c.refers = false
 		s := Step{Action: step.build(c), Kind: step.kind, Pos: step.pos, IgnoreFailure: step.ignoreFailure, Plain: step.of.Plain, Brief: step.of.Brief, Late: step.of.Late}
+		s.Refers = c.refers
 		if c.KeepsText {
 			s.Text = step.text
 		}

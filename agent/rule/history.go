@@ -60,7 +60,8 @@ type answers struct {
 // Deed is an action that is over.
 type Deed struct {
 	Step *action.Step
-	// What it did, for one that took its time; of others, Step says it.
+	// What it did, for one that took its time or depends on more than the event; of
+	// others, Step says it.
 	What string
 	Took time.Duration
 	Err  error
@@ -220,7 +221,7 @@ func (r *Runner) Acted(run *action.Run, step *action.Step, took time.Duration, e
 	if err != nil {
 		d.Err = run.Shown(err)
 	}
-	if took > 0 {
+	if took > 0 || step.Refers {
 		d.What = run.Event.Conceal(step.Describe(run.Event))
 	}
 	rec.Actions = append(rec.Actions, d)
