@@ -263,14 +263,10 @@ func TestBrokerAwayAndBack(t *testing.T) {
 	for _, v := range []string{"a", "b", "c"} {
 		r.call(func(c *client.Conn) error { _, err := c.Set("note", v); return err })
 	}
-	begun := time.Now()
 	if err := m.Again(); err != nil {
 		t.Fatal(err)
 	}
 	r.connected()
-	if took := time.Since(begun); took > 15*time.Second {
-		t.Error("it took", took)
-	}
 	r.waitFor(r.agent, "published 1")
 	r.waitFor(r.agent, "published 2")
 	r.expect("reflexd/porch/var/note c")
