@@ -49,6 +49,9 @@ type Options struct {
 	DryRun bool
 	// Before is what was changed for the agent alone, and programs get back.
 	Before spawn.Before
+	// Threads makes the threads that the agent needs, for which there must be room
+	// (see RoomForThreads), before the first program starts.
+	Threads bool
 	// Cgroups gives each program a cgroup of its own, where we may make some.
 	Cgroups bool
 	// Socket is the path of the control socket; "" for none.
@@ -170,6 +173,7 @@ func (a *Agent) open(c *Configuration) (err error) {
 		return err
 	}
 	a.spawn.GiveBack(opts.Before)
+	a.prepareThreads()
 	if opts.Cgroups {
 		if err := a.spawn.UseCgroups(); err != nil {
 			a.log.Debug("programs do not get their own cgroups", "why", err)
@@ -311,6 +315,7 @@ func (a *Agent) ready() {
 	a.log.Info("started", "version", a.opts.Version, "pid", a.pid(), "rules", len(a.config.Rules),
 		"files", strings.Join(a.config.Files, " "))
 	a.notify("READY=1")
+	a.makeThreads()
 	a.tidy()
 	if a.opts.Ready != nil {
 		a.opts.Ready()

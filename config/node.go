@@ -239,9 +239,13 @@ func (c *converter) node(y *yaml.Node, depth int) Node {
 }
 
 func (c *converter) inside(parent, y *yaml.Node, depth int) Node {
+	if parent.Anchor == "" { // as most
+		return c.node(y, depth+1)
+	}
 	c.open[parent] = true
-	defer delete(c.open, parent)
-	return c.node(y, depth+1)
+	n := c.node(y, depth+1)
+	delete(c.open, parent)
+	return n
 }
 
 func (c *converter) alias(y *yaml.Node, depth int) Node {

@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,23 @@ func TestProgramsGetWhatWasBefore(t *testing.T) {
 		r.GiveBack(Before{Pending: &unix.Rlimit{Cur: 77, Max: 78}, Priority: before})
 	})
 	if out, res := r.run(Spec{Argv: sh(script)}); out != "77\n0 0\n" {
+		t.Errorf("got %q, %v", out, res.Failure())
+	}
+}
+
+// What must be done while nothing can be in the way of it is done before a program
+// runs.
+func TestPrepareComesBeforeThePrograms(t *testing.T) {
+	r := newRig(t)
+	file := filepath.Join(t.TempDir(), "prepared")
+	r.do(func() {
+		r.Prepare = func() {
+			if err := os.WriteFile(file, []byte("prepared\n"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if out, res := r.run(Spec{Argv: []string{"cat", file}}); out != "prepared\n" {
 		t.Errorf("got %q, %v", out, res.Failure())
 	}
 }

@@ -76,6 +76,10 @@ type Spec struct {
 // those of its children are for the loop's thread only, and none of them
 // blocks.
 type Starter struct {
+	// Prepare, if not nil, is called before each program starts, on the loop's
+	// thread, and may take its time at the first.
+	Prepare func()
+
 	loop     sources.Loop
 	log      *slog.Logger
 	null     int // /dev/null
@@ -124,6 +128,9 @@ func New(loop sources.Loop, log *slog.Logger) (*Starter, error) {
 // With a User or Group the process is made a little later, since looking them
 // up reads files.
 func (s *Starter) Start(spec Spec, ended func(Result)) *Child {
+	if s.Prepare != nil {
+		s.Prepare()
+	}
 	c := &Child{starter: s, spec: spec, ended: ended}
 	c.result.Timeout = spec.Timeout
 	if c.spec.KillAfter <= 0 {

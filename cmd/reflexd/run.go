@@ -55,7 +55,7 @@ func runVerb(c *command) func([]string) int {
 			fmt.Fprintln(c.stderr, "reflexd run:", err)
 			return wrong
 		}
-		if err := agent.MakeThreads(); err != nil {
+		if err := agent.RoomForThreads(); err != nil {
 			return c.fail(err)
 		}
 		percent := agent.PutOffGarbage()
@@ -67,7 +67,7 @@ func runVerb(c *command) func([]string) int {
 			return code
 		}
 		a, err := agent.New(configuration, agent.Options{
-			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Cgroups: !*dryRun, GCPercent: percent,
+			Log: log, Version: versionString(), DryRun: *dryRun, Before: before, Threads: true, Cgroups: !*dryRun, GCPercent: percent,
 			Socket: socketUnless(*dryRun, *socket), RefuseWriters: !*insecure,
 			Ready: func() {
 				if err := announceReady(*readyFD); err != nil {

@@ -153,9 +153,12 @@ func (s *survey) named(name string) (found []place) {
 	for _, c := range s.chips {
 		for i := range c.Lines {
 			l := &c.Lines[i]
+			if l.Name == "" || !strings.HasPrefix(l.Name, name) {
+				continue
+			}
 			if l.Name == name {
 				found = append(found, place{c, l.Offset})
-			} else if first, _, more := strings.Cut(l.Name, " "); more && first == name {
+			} else if first, _, _ := strings.Cut(l.Name, " "); first == name {
 				byFirst = append(byFirst, place{c, l.Offset})
 			}
 		}

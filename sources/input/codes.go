@@ -82,22 +82,26 @@ func (c *codes) add(typ, code uint16) { setBit(c.of(typ), code, true) }
 
 // union adds all codes of other.
 func (c *codes) union(other *codes) {
-	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
-		more := other.of(typ)
-		for i, b := range c.of(typ) {
-			c.of(typ)[i] = b | more[i]
-		}
+	for i, b := range other.keys {
+		c.keys[i] |= b
+	}
+	for i := range smallBytes {
+		c.rels[i] |= other.rels[i]
+		c.axes[i] |= other.axes[i]
+		c.switches[i] |= other.switches[i]
 	}
 	c.scans = c.scans || other.scans
 }
 
 // without returns the codes of c that other lacks.
 func (c codes) without(other *codes) codes {
-	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
-		less := other.of(typ)
-		for i, b := range c.of(typ) {
-			c.of(typ)[i] = b &^ less[i]
-		}
+	for i, b := range other.keys {
+		c.keys[i] &^= b
+	}
+	for i := range smallBytes {
+		c.rels[i] &^= other.rels[i]
+		c.axes[i] &^= other.axes[i]
+		c.switches[i] &^= other.switches[i]
 	}
 	c.scans = c.scans && !other.scans
 	return c

@@ -63,12 +63,19 @@ func ioctl(fd int, request, arg uintptr) (int, error) {
 	}
 }
 
-// ioctlAt is ioctl with a pointer.
+// ioctlAt is ioctl with a pointer, which becomes a number only in the call that the
+// compiler knows: rule 4 of package unsafe.
 func ioctlAt(fd int, request uintptr, arg unsafe.Pointer) (int, error) {
-	var pin runtime.Pinner
-	pin.Pin(arg)
-	defer pin.Unpin()
-	return ioctl(fd, request, uintptr(arg))
+	for {
+		n, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+			continue
+		}
+		return 0, errno
+	}
 }
 
 // textOf reads a name. A device that has none answers ENOENT.

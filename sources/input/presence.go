@@ -6,7 +6,6 @@
 package input
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -162,18 +161,21 @@ func (in *Input) same(other *Input) bool {
 func (s *source) notice() {
 	busy := s.looking()
 	s.findBearers()
-	for _, name := range slices.Sorted(maps.Keys(s.presences)) {
-		p := s.presences[name]
-		here := p.bearer != ""
-		if !here && busy || p.known && here == p.here {
-			continue
+	var news []string
+	for name, p := range s.presences {
+		if here := p.bearer != ""; (here || !busy) && (!p.known || here != p.here) {
+			news = append(news, name)
 		}
+	}
+	slices.Sort(news)
+	for _, name := range news {
+		p := s.presences[name]
 		standing := sources.Begins
 		if !p.known {
 			standing = sources.Found
 		}
-		p.known, p.here = true, here
-		if here {
+		p.known, p.here = true, p.bearer != ""
+		if p.here {
 			p.path, p.device = p.bearer, p.bearerName
 		}
 		s.emitPresence(name, p, standing)
@@ -197,23 +199,18 @@ func (s *source) findBearers() {
 	for _, p := range s.presences {
 		p.bearer, p.bearerName = "", ""
 	}
-	for _, path := range s.paths() {
-		if n := s.nodes[path]; n.id != nil {
-			s.bears(n.names, n.path, n.id.name)
+	for _, n := range s.nodes {
+		for _, name := range n.names {
+			if p := s.presences[name]; n.id != nil && p != nil && (p.bearer == "" || byNumber(n.path, p.bearer) < 0) {
+				p.bearer, p.bearerName = n.path, n.id.name
+			}
 		}
 	}
 	for _, r := range s.receivers {
-		if r.fd >= 0 {
-			s.bears(r.names, r.path, r.model)
-		}
-	}
-}
-
-// bears notes that the device at path is there under those names.
-func (s *source) bears(names []string, path, device string) {
-	for _, name := range names {
-		if p := s.presences[name]; p != nil && p.bearer == "" {
-			p.bearer, p.bearerName = path, device
+		for _, name := range r.names {
+			if p := s.presences[name]; r.fd >= 0 && p != nil && p.bearer == "" {
+				p.bearer, p.bearerName = r.path, r.model
+			}
 		}
 	}
 }
