@@ -26,6 +26,7 @@ type Config struct {
 	Icount      bool            // guest time follows executed instructions: for measuring, on Virt alone
 	HeaderNames bool            // Pi3: the SoC's own lines keep their names, GPIO2 and so on
 	Udev        bool            // Debian's udevd is there, with its rules, for whoever starts it
+	Peers       bool            // and gpiomon, gpioset and triggerhappy
 	Root        string          // Virt: the image of an ext4 with a system, to be process 1 and to run GuestService; not changed
 	Cmdline     string          // added to the kernel's command line
 	QEMU        []string        // added to QEMU's arguments

@@ -74,12 +74,18 @@ func writeBase(ctx context.Context, to io.Writer, c Config, i *image.Image) erro
 
 // writeAdditions writes what this board has of its own, one archive behind the other, and returns their sizes.
 func writeAdditions(ctx context.Context, to io.Writer, c Config) (sizes []int, err error) {
-	if c.Udev {
-		udev, err := image.PrepareUdev(ctx, image.Options{Log: c.Log})
+	for _, bundle := range []struct {
+		wanted bool
+		image.Bundle
+	}{{c.Udev, image.Udev}, {c.Peers, image.Peers}} {
+		if !bundle.wanted {
+			continue
+		}
+		archive, err := bundle.Prepare(ctx, image.Options{Log: c.Log})
 		if err != nil {
 			return nil, err
 		}
-		size, err := copyFile(to, udev)
+		size, err := copyFile(to, archive)
 		if err != nil {
 			return nil, err
 		}

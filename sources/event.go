@@ -155,7 +155,8 @@ func (e *Event) Lookup(name string) (Value, bool) {
 func (e *Event) Clone() *Event {
 	c := *e
 	c.Names = slices.Clone(e.Names)
-	c.Fields = slices.Clone(e.Fields)
+	const more = 6 // fields that a rule may add
+	c.Fields = append(make([]Field, 0, len(e.Fields)+more), e.Fields...)
 	if c.Borrowed {
 		c.CopyStrings(nil)
 		c.Borrowed = false
@@ -218,6 +219,14 @@ func (v Value) String() string {
 		return v.text
 	}
 	return strconv.FormatInt(v.number, 10)
+}
+
+// Append appends to b what String returns.
+func (v Value) Append(b []byte) []byte {
+	if v.isText {
+		return append(b, v.text...)
+	}
+	return strconv.AppendInt(b, v.number, 10)
 }
 
 // Int returns the value as a number; a text counts if it is one in decimal.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"reflexd/agent/bridge"
@@ -462,7 +463,12 @@ func (r *Run) Chain() *sources.Chain {
 
 // seconds writes a CLOCK_MONOTONIC time as dmesg does, in full.
 func seconds(t time.Duration) string {
-	return fmt.Sprintf("%d.%09d", t/time.Second, t%time.Second)
+	const point = "."
+	b := strconv.AppendInt(make([]byte, 0, 32), int64(t/time.Second), 10)
+	from := len(b)
+	b = strconv.AppendInt(b, int64(time.Second+t%time.Second), 10) // a 1 and nine digits
+	copy(b[from:], point)
+	return string(b)
 }
 
 // Stop ends the run: what is under way is told to stop, what is left is not

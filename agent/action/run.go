@@ -5,6 +5,7 @@
 package action
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -313,10 +314,16 @@ func (p *running) Stop() (gone bool) {
 // everybody has: the event's fields, values of sources, and what the rule asks
 // for.
 func (a *program) variables(e *sources.Event) []string {
-	var env []string
+	const usual = 1 << 10
+	env := make([]string, 0, len(e.Fields)+len(a.env))
+	text := make([]byte, 0, usual) // of them all, rather than one piece of memory for each
 	add := func(name string, v sources.Value) {
-		if value := v.String(); a.env[name] == nil && !strings.Contains(value, "\x00") {
-			env = append(env, name+"="+value)
+		if a.env[name] != nil {
+			return
+		}
+		from := len(text)
+		if text = v.Append(append(append(text, name...), '=')); bytes.IndexByte(text[from:], 0) < 0 {
+			env = append(env, sources.Borrow(text[from:]))
 		}
 	}
 	passes := a.passed.filter()

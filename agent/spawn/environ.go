@@ -22,6 +22,9 @@ func environment(layers ...[]string) []string {
 	}
 	env := make([]string, 0, most)
 	for i, layer := range layers {
+		if i == len(layers)-1 {
+			return append(env, layer...)
+		}
 		for _, entry := range layer {
 			key, _, ok := strings.Cut(entry, "=")
 			if ok && !sets(layers[i+1:], key) {

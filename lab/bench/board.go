@@ -22,7 +22,7 @@ var noSleep = []string{"-icount", "shift=1,sleep=off"}
 
 // onBoard measures on the emulated board, where there are lines and inputs.
 func onBoard(ctx context.Context, build, dir string, progress io.Writer) (p printer, err error) {
-	b, err := bootBench(ctx, build, dir, nil, progress)
+	b, err := bootBench(ctx, build, dir, lab.Config{Udev: true, Peers: true}, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -30,20 +30,21 @@ func onBoard(ctx context.Context, build, dir string, progress io.Writer) (p prin
 	return b.measure(ctx)
 }
 
-// bootBench boots a board with the programs, reflexd and more on it.
-func bootBench(ctx context.Context, build, dir string, more map[string]lab.File, progress io.Writer) (*boardBench, error) {
+// bootBench boots a board with the programs, reflexd, and what c has besides.
+func bootBench(ctx context.Context, build, dir string, c lab.Config, progress io.Writer) (*boardBench, error) {
 	dir = filepath.Join(dir, "board")
 	if err := boardCompiler.compile(ctx, dir); err != nil {
 		return nil, err
 	}
 	p := place{what: "board", dir: "/bench", reflexd: "/bench/reflexd"}
 	files := map[string]lab.File{p.reflexd: lab.Executable(filepath.Join(build, "arm64", "reflexd"))}
-	maps.Copy(files, more)
+	maps.Copy(files, c.Files)
 	for name := range programFlags {
 		files[p.file(name)] = lab.Executable(filepath.Join(dir, name))
 	}
 	fmt.Fprintln(progress, "bench: booting the board")
-	board, err := lab.Boot(ctx, lab.Config{Machine: lab.Virt, Icount: true, QEMU: noSleep, Files: files, Log: progress})
+	c.Machine, c.Icount, c.QEMU, c.Files, c.Log = lab.Virt, true, noSleep, files, progress
+	board, err := lab.Boot(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,11 @@ func (b *boardBench) measure(ctx context.Context) (printer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &report{b.title(), all, idle}, nil
+	races, err := b.comparePeers(ctx, pull)
+	if err != nil {
+		return nil, err
+	}
+	return &report{b.title(), all, idle, races}, nil
 }
 
 func (b *boardBench) title() string {

@@ -48,7 +48,7 @@ type pulseCount struct {
 
 // onCounters measures counters on an emulated board.
 func onCounters(ctx context.Context, build, dir string, progress io.Writer) (p printer, err error) {
-	b, err := bootBench(ctx, build, dir, nil, progress)
+	b, err := bootBench(ctx, build, dir, lab.Config{}, progress)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func onInterfaces(ctx context.Context, build, dir string, progress io.Writer) (p
 			return nil, err
 		}
 	}
-	b, err := bootBench(ctx, build, dir, modules, progress)
+	b, err := bootBench(ctx, build, dir, lab.Config{Files: modules}, progress)
 	if err != nil {
 		return nil, err
 	}

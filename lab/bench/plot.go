@@ -16,11 +16,11 @@ const (
 	plotWidth, plotHeight   = panelWidth - marginLeft - 16, panelHeight - marginTop - 34
 )
 
-var lineColours = []string{"#1b6ca8", "#c0392b", "#2e8b57"}
+var lineColours = []string{"#1b6ca8", "#c0392b", "#2e8b57", "#d4881c", "#7d3c98", "#555555"}
 
 func (r *scaleReport) svg() string {
 	var b strings.Builder
-	width, height := 2*panelWidth, 2*panelHeight+24.0
+	width, height := 2*panelWidth, 2*panelHeight+42.0
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" font-family="sans-serif" font-size="11">`+"\n", width, height)
 	fmt.Fprintf(&b, `<rect width="%g" height="%g" fill="#fff"/>`+"\n", width, height)
 	for i := range scaledCosts {
@@ -29,7 +29,7 @@ func (r *scaleReport) svg() string {
 		b.WriteString("</g>\n")
 	}
 	for i, k := range scaledKinds {
-		fmt.Fprintf(&b, `<text x="%g" y="%g" fill="%s">● %s</text>`+"\n", 20+float64(i)*200, height-8, lineColours[i], k.name)
+		fmt.Fprintf(&b, `<text x="%g" y="%g" fill="%s">● %s</text>`+"\n", 20+float64(i%3)*200, height-26+18*float64(i/3), lineColours[i], k.name)
 	}
 	return b.String() + "</svg>\n"
 }
@@ -55,8 +55,8 @@ func (r *scaleReport) panel(b *strings.Builder, cost int) {
 	}
 	for i := range r.costs {
 		var points []string
-		for j, n := range scaledSizes {
-			points = append(points, fmt.Sprintf("%.1f,%.1f", x(n), y(math.Log10(max(r.costs[i][j][cost], 0.01)))))
+		for j := range r.costs[i] {
+			points = append(points, fmt.Sprintf("%.1f,%.1f", x(scaledSizes[j]), y(math.Log10(max(r.costs[i][j][cost], 0.01)))))
 		}
 		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(points, " "), lineColours[i])
 	}

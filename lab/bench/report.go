@@ -16,6 +16,7 @@ import (
 type report struct {
 	title     string
 	all, idle figures
+	races     []raceResult
 }
 
 // A row is something whose time is measured.
@@ -32,6 +33,12 @@ var rows = []row{
 	{"output", "edge → output", goal{1.4, 1.4}},
 	{"close", "edge → output, edges 2 ms apart", goal{1.4, 1.5}},
 	{"busy", "edge → output, edges by a program of ordinary priority on the same processor", goal{1.4, 1.5}},
+	{"neighbour", "the same, beside an endless loop of ordinary priority", goal{}},
+	{"collecting", "the same, `reflexd status` ten times a second, GOGC=1", goal{}},
+	{"journal", "edge → output, the log goes to the journal's socket", goal{}},
+	{"console", "edge → output, the log goes to the serial console", goal{}},
+	{"stamped", "edge → output, while the interrupt is traced too", goal{}},
+	{"traced", "the same by trace points alone: interrupt of the line → output", goal{}},
 	{"uevent", "uevent → first instruction", goal{1.10, 1.15}},
 	{"signal", "signal → first instruction", goal{1.05, 1.05}},
 	{"start", "start → ready", goal{}},
@@ -47,6 +54,9 @@ const (
 
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "\n## %s\n\n", r.title)
+	if r.races != nil {
+		printPeers(out, r.races)
+	}
 	fmt.Fprintf(out, "%d rounds in turns; in each, %d events of a kind that count, after %d that do not.\n\n", rounds, events, warmup)
 	fmt.Fprintln(out, "| | | median µs | p99 µs | median ÷ C | p99 ÷ C | runs | goal |")
 	fmt.Fprintln(out, "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")

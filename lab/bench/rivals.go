@@ -48,8 +48,11 @@ var rivals = []rival{
 
 // run is the command line of reflexd.
 func (p place) run(configuration string, more ...string) []string {
-	return append([]string{p.reflexd, "run", "-c", p.file(configuration), "--socket", p.file(configuration + ".sock")}, more...)
+	return append([]string{p.reflexd, "run", "-c", p.file(configuration), "--socket", p.socket(configuration)}, more...)
 }
+
+// socket is the control socket of reflexd with that configuration.
+func (p place) socket(configuration string) string { return p.file(configuration + ".sock") }
 
 // rules is reflexd's configuration for what the C loop does.
 func (p place) rules() string {

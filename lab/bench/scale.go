@@ -23,15 +23,38 @@ import (
 
 // A scaledKind is a kind of rule, with an event that none of the rules but the first fires on.
 type scaledKind struct {
-	name  string
-	rule  string // %d is its number
-	cause func(pid int) error
+	name     string
+	rule     string // %d is its number
+	declared string // what the rule is about: a section, and its entry for each rule; "" for nothing
+	most     int    // rules; 0 for no limit
+	cause    func(pid int) error
 }
 
 var scaledKinds = []scaledKind{
-	{"uevent, by its device", "{when: {uevent: {DEVNAME: /dev/none%d}}, do: {log: x}}", announceNull},
-	{"signal, by its value", "{when: {signal: SIGRTMIN+2, where: {VALUE: %d}}, do: {log: x}}", sendSignal},
-	{"timer, beside a signal", "{when: {timer: %dm}, do: {log: x}}", sendSignal},
+	{"uevent, by its device", "{when: {uevent: {DEVNAME: /dev/none%d}}, do: {log: x}}", "", 0, announceNull},
+	{"signal, by its value", "{when: {signal: SIGRTMIN+2, where: {VALUE: %d}}, do: {log: x}}", "", 0, sendSignal},
+	{"timer, beside a signal", "{when: {timer: %dm}, do: {log: x}}", "", 0, sendSignal},
+	{"variable, likewise", "{when: {var: v%d, is: b}, do: {log: x}}", "vars: v%d: {values: [a, b]}", 0, sendSignal},
+	{"file, likewise", "{when: {file: f%d, is: changed}, do: {log: x}}", "files: f%d: {path: /run/none/%[1]d, watch: changes}", 1000, sendSignal},
+	{"socket, likewise", "{when: {netlink: s%d}, do: {log: x}}", "netlink: s%d: {protocol: usersock, groups: [21]}", 1000, sendSignal},
+}
+
+// configuration returns one with n rules.
+func (k *scaledKind) configuration(n int) string {
+	var rules, section strings.Builder
+	name, entry, _ := strings.Cut(k.declared, " ")
+	section.WriteString(name + "\n")
+	rules.WriteString("rules:\n  - {name: first, when: {signal: SIGRTMIN+2, where: {VALUE: 0}}, do: {log: x}}\n")
+	for i := 1; i < n; i++ {
+		fmt.Fprintf(&rules, "  - "+k.rule+"\n", i)
+		if entry != "" {
+			fmt.Fprintf(&section, "  "+entry+"\n", i)
+		}
+	}
+	if n == 1 || entry == "" {
+		section.Reset()
+	}
+	return "version: 1\n" + section.String() + rules.String()
 }
 
 func announceNull(int) error { return os.WriteFile(nullUevent, []byte("change"), 0) }
@@ -60,6 +83,9 @@ func onScale(ctx context.Context, build, dir string, progress io.Writer) (printe
 	for _, k := range scaledKinds {
 		var costs [][]float64
 		for _, n := range scaledSizes {
+			if k.most > 0 && n > k.most {
+				break
+			}
 			fmt.Fprintf(progress, "bench: scale, %s, %d rules\n", k.name, n)
 			c, err := k.measure(ctx, filepath.Join(build, "amd64", "reflexd"), dir, n)
 			if err != nil {
@@ -75,12 +101,7 @@ func onScale(ctx context.Context, build, dir string, progress io.Writer) (printe
 // measure returns the costs with n rules.
 func (k *scaledKind) measure(ctx context.Context, program, dir string, n int) ([]float64, error) {
 	path := filepath.Join(dir, "scale.yaml")
-	var text strings.Builder
-	text.WriteString("version: 1\nrules:\n  - {name: first, when: {signal: SIGRTMIN+2, where: {VALUE: 0}}, do: {log: x}}\n")
-	for i := 1; i < n; i++ {
-		fmt.Fprintf(&text, "  - "+k.rule+"\n", i)
-	}
-	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(k.configuration(n)), 0o644); err != nil {
 		return nil, err
 	}
 	check := exec.CommandContext(ctx, program, "check", path)
@@ -188,9 +209,9 @@ func (r *scaleReport) print(out io.Writer) {
 	}
 	fmt.Fprintf(out, "\n| ---: | --- |%s\n", strings.Repeat(" ---: |", len(scaledCosts)))
 	for i, k := range scaledKinds {
-		for j, n := range scaledSizes {
-			fmt.Fprintf(out, "| %d | %s |", n, k.name)
-			for _, v := range r.costs[i][j] {
+		for j, costs := range r.costs[i] {
+			fmt.Fprintf(out, "| %d | %s |", scaledSizes[j], k.name)
+			for _, v := range costs {
 				fmt.Fprintf(out, " %.1f |", v)
 			}
 			fmt.Fprintln(out)

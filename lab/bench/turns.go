@@ -6,11 +6,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
+
+	"reflexd/lab"
 )
 
 // In each of the rounds, each rival is measured with as many events of a kind, after a warm-up that does not count.
@@ -21,8 +25,8 @@ const (
 	idleFor = 60 * time.Second
 )
 
-// turnPatience is how long a turn may take; measure.c bounds each of its own waits.
-const turnPatience = 2 * time.Minute
+// turnPatience is how long a turn may take on a busy host; measure.c bounds each of its own waits.
+const turnPatience = 5 * time.Minute
 
 // triggers are measure's options for what is made to happen, in all of its turns.
 type triggers []string
@@ -53,24 +57,65 @@ func takeTurns(ctx context.Context, p place, run runner, t triggers, progress io
 type condition struct {
 	name    string   // of what is measured, in the figures
 	options []string // of measure
+	env     string   // of the agent: one variable
+	args    []string // of reflexd, added to its own
+	beside  string   // a shell's script that runs meanwhile
 }
 
-var conditions = []condition{{"close", []string{"-t", "2000"}}, {"busy", []string{"-B"}}}
+// conditions returns them. What runs beside the agent has ordinary priority, and so must measure, or it would never run.
+func (p place) conditions() []condition {
+	return []condition{
+		{name: "close", options: []string{"-t", "2000"}},
+		{name: "busy", options: []string{"-B"}},
+		{name: "neighbour", options: []string{"-B"}, beside: "while :; do :; done"},
+		{name: "collecting", options: []string{"-B"}, env: "GOGC=1",
+			beside: fmt.Sprintf("while :; do %s status --socket %s; sleep 0.1; done", p.reflexd, p.socket("rules.yaml"))},
+		{name: "journal", options: []string{"-j"}, args: []string{"--log-target", "journal"}},
+		{name: "console", options: []string{"-l", "/dev/ttyAMA0"}},
+		// The interrupt has the name of who asked for the line.
+		{name: "stamped", options: []string{"-x", `name == "loop" || name == "reflexd"`}},
+	}
+}
 
 // underConditions measures edges under each of the conditions; pull is the attribute by which the line is pulled.
 func (b *boardBench) underConditions(ctx context.Context, pull string, all figures) error {
-	const rounds = 3
-	for _, c := range conditions {
+	for _, c := range b.conditions() {
 		fmt.Fprintf(b.progress, "bench: board, edges, %s\n", c.name)
-		for range rounds {
-			for _, r := range rivals[:2] {
-				args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", b.file("condition.log"), "-o", pull}, c.options...)
-				f := figures{}
-				if err := f.measure(ctx, b.place, b.Output, r.name, append(args, r.args(b.place)...)); err != nil {
-					return err
-				}
-				all.merge(figures{c.name: f["output"]})
+		if err := b.underCondition(ctx, c, pull, all); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *boardBench) underCondition(ctx context.Context, c condition, pull string, all figures) (err error) {
+	rounds, events := 3, events
+	if c.beside != "" {
+		rounds, events = 2, 75 // the board's time passes slowly while it has something to do
+		process, err := b.Start(ctx, lab.Command{Args: []string{"/bin/sh", "-c", c.beside}}, "/dev/null")
+		if err != nil {
+			return err
+		}
+		defer func() {
+			err = errors.Join(err, process.Signal(ctx, syscall.SIGKILL))
+			_, waitErr := process.Wait(ctx)
+			err = errors.Join(err, waitErr)
+		}()
+	}
+	for range rounds {
+		for i, r := range rivals[:2] {
+			args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", b.file("condition.log"), "-o", pull}, c.options...)
+			if c.env != "" {
+				args = append(args, "/usr/bin/env", c.env)
 			}
+			if args = append(args, r.args(b.place)...); i > 0 {
+				args = append(args, c.args...)
+			}
+			f := figures{}
+			if err := f.measure(ctx, b.place, b.Output, r.name, args); err != nil {
+				return err
+			}
+			all.merge(figures{c.name: f["output"], "traced": f["traced"]})
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func warm(ctx context.Context, stdout io.Writer, refresh bool) error {
 	if _, err := image.PrepareTrees(ctx, options); err != nil {
 		return err
 	}
-	if _, err := image.PrepareUdev(ctx, options); err != nil {
+	if _, err := image.Udev.Prepare(ctx, options); err != nil {
 		return err
 	}
 	if os.Geteuid() == 0 { // else the tests that need them are skipped

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Loop is the yardstick: the least that a C program must do to react to an edge, a uevent and a real-time signal, with
-// epoll, straight on the kernel's interfaces, and posix_spawn.
+// Loop is the yardstick: the least that a C program must do to react to an edge, a uevent, a key and a real-time signal,
+// with epoll, straight on the kernel's interfaces, and posix_spawn.
 //
-//	loop STAMP FIFO [CHIP INPUT OUTPUT]
+//	loop STAMP FIFO [CHIP INPUT OUTPUT [KEYBOARD]]
 //
-// An edge of INPUT toggles OUTPUT (offsets on CHIP); a change of /dev/null's device and SIGRTMIN+2 each start STAMP
+// An edge of INPUT toggles OUTPUT (offsets on CHIP); a change of /dev/null's device, a key that is pressed on KEYBOARD
+// (/dev/input/eventN) and SIGRTMIN+2 each start STAMP
 // with the argument FIFO. The programs get what those of any decent agent get: no blocked signal, /dev/null as
 // their input, a process group of their own; and they are waited for. It tells $NOTIFY_SOCKET when it is ready.
 
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/gpio.h>
+#include <linux/input.h>
 #include <linux/netlink.h>
 #include <signal.h>
 #include <spawn.h>
@@ -32,7 +34,7 @@ extern char **environ;
 static posix_spawnattr_t attributes;
 static posix_spawn_file_actions_t actions;
 static char **program;
-static int epoll, input = -1, output = -1, uevents, signals;
+static int epoll, input = -1, output = -1, uevents, keyboard = -1, signals;
 
 static void watch(int fd)
 {
@@ -82,6 +84,13 @@ static void open_signals(void)
 	watch(signals);
 }
 
+static void open_keyboard(const char *path)
+{
+	if ((keyboard = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+		err(1, "open %s", path);
+	watch(keyboard);
+}
+
 static void prepare_start(void)
 {
 	sigset_t none;
@@ -126,6 +135,15 @@ static void read_uevents(void)
 		start();
 }
 
+static void read_keys(void)
+{
+	struct input_event events[16];
+	ssize_t n = read(keyboard, events, sizeof events);
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof *events; i++)
+		if (events[i].type == EV_KEY && events[i].value == 1)
+			start();
+}
+
 static void read_signals(void)
 {
 	struct signalfd_siginfo infos[8];
@@ -154,13 +172,15 @@ static void tell_ready(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 && argc != 6)
-		errx(2, "usage: loop STAMP FIFO [CHIP INPUT OUTPUT]");
+	if (argc != 3 && argc != 6 && argc != 7)
+		errx(2, "usage: loop STAMP FIFO [CHIP INPUT OUTPUT [KEYBOARD]]");
 	program = (char *[]){argv[1], argv[2], NULL};
 	if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
 		err(1, "epoll_create1");
-	if (argc == 6)
+	if (argc >= 6)
 		open_lines(argv + 3);
+	if (argc == 7)
+		open_keyboard(argv[6]);
 	open_uevents();
 	open_signals();
 	prepare_start();
@@ -176,6 +196,8 @@ int main(int argc, char **argv)
 				read_edges();
 			else if (fd == uevents)
 				read_uevents();
+			else if (fd == keyboard)
+				read_keys();
 			else
 				read_signals();
 		}

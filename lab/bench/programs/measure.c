@@ -3,8 +3,9 @@
 // Measure starts an agent, makes things happen, and writes down how long the agent takes to react: lines of
 // "NAME VALUE" on standard output.
 //
-//	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS]
-//	        [-t MICROSECONDS] [-B] [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
+//	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS] [-j] [-x FILTER]
+//	        [-t MICROSECONDS] [-B] [-r MILLISECONDS] [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-y]
+//	        [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
 //
 //	start    nanoseconds from before the fork of AGENT until its READY=1 comes to $NOTIFY_SOCKET
 //	process  -b: from before the fork of PROGRAM to its first instruction; PROGRAM is stamp
@@ -13,7 +14,9 @@
 //	         before a key of a keyboard changes that is made before AGENT starts. FILE of -d is told AGENT's PID
 //	         -g: from before such a key changes to the kernel's stamp of that key at the virtual keyboard of the same name
 //	         by which AGENT sends it on
+//	traced   -x: with -o, from the interrupt of the line, whose tracepoint irq_handler_entry FILTER selects, to the same change
 //	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
+//	key      -y: from before a key of such a keyboard is pressed to the same
 //	signal   -s: from before SIGNAL is queued for AGENT to the same
 //	resident memory of AGENT in KiB, at the end; anonymous is the part of it that no file backs
 //	switches of context of all its threads in SECONDS
@@ -25,6 +28,10 @@
 // We run under SCHED_IDLE, so that AGENT runs as soon as it is woken, as if the processor had had nothing to do; with -B
 // we keep our ordinary priority. Events come 10 to 14 ms apart, by chance, so that they fall on all phases of the kernel's
 // tick and AGENT is idle again; -t sets another least distance.
+//
+// -j has us be the journal, which reads what AGENT sends to it before each event.
+//
+// -r is for an AGENT that notifies nobody: it is given that time. It may be several processes, in a group of their own.
 //
 // Every wait is bounded; what fails ends it all, with the end of LOG, where AGENT's output goes, on standard error.
 
@@ -62,6 +69,7 @@ static struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 static const char *log_path = "/dev/null";
 static pid_t agent;
+static unsigned silent_us; // what AGENT takes to be ready, if it does not say so
 
 static void show_log(void)
 {
@@ -128,6 +136,8 @@ static pid_t start(char **argv)
 	if (pid > 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (silent_us)
+		setpgid(0, 0);
 	int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	dup2(fd, 1);
 	dup2(fd, 2);
@@ -146,6 +156,11 @@ static uint64_t launch(char **argv)
 	setenv("NOTIFY_SOCKET", address.sun_path, 1);
 	uint64_t begin = now(), end;
 	char message[256] = "";
+	if (silent_us) {
+		agent = start(argv);
+		pause_us(silent_us);
+		return 0;
+	}
 	agent = start(argv);
 	do {
 		await(fd, "READY=1");
@@ -159,7 +174,7 @@ static uint64_t launch(char **argv)
 // stop ends the agent as a user would.
 static void stop(void)
 {
-	kill(agent, SIGTERM);
+	kill(silent_us ? -agent : agent, SIGTERM);
 	for (int i = 0; i < PATIENCE_MS / 10; i++) {
 		if (waitpid(agent, NULL, WNOHANG) != 0) {
 			unlink(address.sun_path);
@@ -192,10 +207,12 @@ static void open_fifo(const char *path)
 	fifo = must_open(path, O_RDWR | O_NONBLOCK);
 }
 
-// The tracepoint's ring: one page that tells how far it was written, and pages of records. See perf_event_open(2).
+// A tracepoint's ring: one page that tells how far it was written, and pages of records. See perf_event_open(2).
 enum { RING_PAGES = 16 };
-static int trace = -1;
-static struct perf_event_mmap_page *ring;
+static struct trace {
+	int fd;
+	struct perf_event_mmap_page *ring;
+} output_set, interrupt = {.fd = -1};
 
 static uint64_t tracepoint(const char *name)
 {
@@ -209,29 +226,30 @@ static uint64_t tracepoint(const char *name)
 	return id;
 }
 
-static void open_trace(void)
+static void open_trace(struct trace *t, const char *name, const char *filter)
 {
 	struct perf_event_attr attr = {
-		.type = PERF_TYPE_TRACEPOINT, .size = sizeof attr, .config = tracepoint("gpio/gpio_value"),
+		.type = PERF_TYPE_TRACEPOINT, .size = sizeof attr, .config = tracepoint(name),
 		.sample_period = 1, .sample_type = PERF_SAMPLE_TIME, .wakeup_events = 1,
 		.use_clockid = 1, .clockid = CLOCK_MONOTONIC, .disabled = 1,
 	};
 	size_t page = sysconf(_SC_PAGESIZE);
 	if (sysconf(_SC_NPROCESSORS_ONLN) != 1)
 		errno = 0, fail("more than one processor: only the first is watched");
-	trace = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (trace < 0)
-		fail("open the tracepoint");
-	ring = mmap(NULL, (RING_PAGES + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, trace, 0);
-	if (ring == MAP_FAILED || ioctl(trace, PERF_EVENT_IOC_SET_FILTER, "get == 0") < 0 || ioctl(trace, PERF_EVENT_IOC_ENABLE) < 0)
-		fail("enable the tracepoint");
+	t->fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (t->fd < 0)
+		fail("open the tracepoint %s", name);
+	t->ring = mmap(NULL, (RING_PAGES + 1) * page, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
+	if (t->ring == MAP_FAILED || ioctl(t->fd, PERF_EVENT_IOC_SET_FILTER, filter) < 0 || ioctl(t->fd, PERF_EVENT_IOC_ENABLE) < 0)
+		fail("enable the tracepoint %s", name);
 }
 
-// changed returns when an output line was next set, which must be after begin.
-static uint64_t changed(uint64_t begin)
+// passed_at returns when a tracepoint was passed, once since it was last asked and after begin.
+static uint64_t passed_at(struct trace *t, uint64_t begin)
 {
 	struct { struct perf_event_header header; uint64_t time; } record;
-	await(trace, "the output's change");
+	struct perf_event_mmap_page *ring = t->ring;
+	await(t->fd, "what is traced");
 	char *data = (char *)ring + ring->data_offset;
 	for (size_t i = 0; i < sizeof record; i++)
 		((char *)&record)[i] = data[(ring->data_tail + i) % ring->data_size];
@@ -240,11 +258,25 @@ static uint64_t changed(uint64_t begin)
 	uint64_t head = ring->data_head;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (head != ring->data_tail + sizeof record)
-		fail("the output changed more than once");
+		fail("what is traced happened more than once");
 	if (record.time < begin)
-		fail("the output changed before its time");
+		fail("what is traced happened before its time");
 	__atomic_store_n(&ring->data_tail, head, __ATOMIC_RELEASE);
 	return record.time;
+}
+
+static int warming; // what is measured does not count
+
+// changed returns when an output line was next set.
+static uint64_t changed(uint64_t begin)
+{
+	uint64_t at = passed_at(&output_set, begin);
+	if (interrupt.fd >= 0) {
+		uint64_t interrupted = passed_at(&interrupt, begin);
+		if (!warming)
+			printf("traced %lu\n", at - interrupted);
+	}
+	return at;
 }
 
 static void pull(int fd, const char *text)
@@ -290,13 +322,24 @@ static void change(int unused)
 	close(fd);
 }
 
-static void strike(int keyboard)
+static void strike(int device)
 {
 	static int down;
 	struct input_event report[2] = {{.type = EV_KEY, .code = KEY_A}, {.type = EV_SYN, .code = SYN_REPORT}};
 	report->value = down = !down;
-	if (write(keyboard, report, sizeof report) < 0)
+	if (write(device, report, sizeof report) < 0)
 		fail("strike a key");
+}
+
+static int keyboard = -1; // -y
+
+// started_by_key is started, and releases the key when the program has ended.
+static uint64_t started_by_key(uint64_t begin)
+{
+	uint64_t at = started(begin);
+	pause_us(gap_us / 5);
+	strike(keyboard);
+	return at;
 }
 
 static int twin = -1;
@@ -328,6 +371,27 @@ static uint64_t passed(uint64_t begin)
 	return at < begin ? begin : at; // the stamp is in microseconds
 }
 
+static int journal = -1;
+
+// open_journal makes the socket of the journal.
+static void open_journal(void)
+{
+	static struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+	mkdir("/run/systemd", 0755);
+	mkdir("/run/systemd/journal", 0755);
+	unlink(at.sun_path);
+	journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (journal < 0 || bind(journal, (struct sockaddr *)&at, sizeof at) < 0)
+		fail("be the journal");
+}
+
+static void read_journal(void)
+{
+	char entry[4096];
+	while (journal >= 0 && recv(journal, entry, sizeof entry, 0) > 0)
+		;
+}
+
 static int warmup = 20, events = 100;
 
 // series makes something happen again and again, and prints how long its effect took.
@@ -335,6 +399,8 @@ static void series(const char *name, void (*cause)(int), int argument, uint64_t 
 {
 	for (int i = -warmup; i < events; i++) {
 		pause_us(gap_us + random() % (gap_us * 2 / 5));
+		read_journal();
+		warming = i < 0;
 		uint64_t begin = now();
 		cause(argument);
 		uint64_t end = effect(begin);
@@ -438,7 +504,8 @@ int main(int argc, char **argv)
 	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL, *owner = NULL;
 	void (*cause)(int) = NULL;
 	int line = -1, number = 0, seconds = 0, argument = -1, passes = 0, ordinary = 0;
-	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgd:u:s:b:t:B")) != -1;) {
+	const char *interrupted = NULL;
+	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgyjd:u:s:b:t:Br:x:")) != -1;) {
 		switch (option) {
 		case 'w': warmup = atoi(optarg); break;
 		case 't': gap_us = atoi(optarg); break;
@@ -458,6 +525,10 @@ int main(int argc, char **argv)
 		case 'c': told = optarg, cause = change; break;
 		case 'p': argument = keyboards(1), cause = strike; break;
 		case 'g': argument = keyboards(1), cause = strike, passes = 1; break;
+		case 'y': keyboard = keyboards(1); break;
+		case 'r': silent_us = atoi(optarg) * 1000u; break;
+		case 'j': open_journal(); break;
+		case 'x': interrupted = optarg; break;
 		case 'd': owner = optarg; break;
 		case 'u': uevent = optarg; break;
 		case 's': number = atoi(optarg); break;
@@ -483,23 +554,26 @@ int main(int argc, char **argv)
 		idle(seconds);
 	if (owner)
 		introduce(owner);
-	if (cause)
+	if (cause || keyboard >= 0)
 		pause_us(500000); // until the agent has opened all that it waits for
 	if (!ordinary)
 		give_way();
-	if (output) {
-		open_trace();
+	if (output || (cause && !passes))
+		open_trace(&output_set, "gpio/gpio_value", "get == 0");
+	if (interrupted)
+		open_trace(&interrupt, "irq/irq_handler_entry", interrupted);
+	if (output)
 		series("output", press, line, changed);
-	}
 	if (passes) {
 		open_twin();
 		series("output", strike, argument, passed);
 	} else if (cause) {
-		open_trace();
 		series("output", cause, argument, changed);
 	}
 	if (uevent)
 		series("uevent", announce, must_open(uevent, O_WRONLY), started);
+	if (keyboard >= 0)
+		series("key", strike, keyboard, started_by_key);
 	if (number)
 		series("signal", queue, number, started);
 	printf("resident %ld\n", resident("Rss:"));
