@@ -88,6 +88,7 @@ type session struct {
 	fresh     atomic.Bool   // the connection is new: nothing was published over it
 	greet     atomic.Bool   // everything is to be published
 	report    atomic.Bool   // the status is to be published
+	stale     atomic.Bool   // everything is, when the status is
 	changed   chan struct{} // has a token if the status may be another one than before
 
 	refused map[string]bool // topics of which the log has that; of the goroutine that sends
@@ -324,7 +325,7 @@ func (s *session) statusChanged() {
 	}
 }
 
-// tick has the status published.
+// tick has the status published, and everything if that is stale.
 func (s *session) tick(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
@@ -332,8 +333,12 @@ func (s *session) tick(ctx context.Context) {
 		case <-s.changed:
 		case <-time.After(statusPeriod):
 		}
-		s.report.Store(true)
-		s.queue.wake()
+		if s.stale.Swap(false) {
+			s.again() // the status is part of it
+		} else {
+			s.report.Store(true)
+			s.queue.wake()
+		}
 		s.rest(ctx, statusPause)
 	}
 }

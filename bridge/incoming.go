@@ -70,7 +70,7 @@ func (s *session) take(r received) error {
 		return nil
 	case s.settings.HomeAssistant != nil && r.topic == s.device.HA.Prefix+"/status":
 		if string(r.payload) == "online" {
-			s.again()
+			s.outdated()
 		}
 		return nil
 	case !below:
@@ -91,6 +91,13 @@ func (s *session) again() {
 	s.queue.wake()
 }
 
+// outdated has everything published again soon: whoever may write to the broker can
+// ask for it as often as they like.
+func (s *session) outdated() {
+	s.stale.Store(true)
+	s.statusChanged()
+}
+
 // seen notes the announcement that the broker has kept from before. If it is of
 // another configuration, it is replaced, and what it had too many is removed.
 func (s *session) seen(payload []byte) {
@@ -99,7 +106,7 @@ func (s *session) seen(payload []byte) {
 	s.before = slices.Clone(payload)
 	s.mu.Unlock()
 	if news && (len(payload) > 0 || s.settings.HomeAssistant != nil) {
-		s.again()
+		s.outdated()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"reflexd/client"
+	"reflexd/lab/mqtt"
 )
 
 // A message that the broker's limits rule out is refused, in the log and to its rule,
@@ -40,5 +41,29 @@ func TestBrokerThatLacksSomething(t *testing.T) {
 			t.Error(limit, err)
 		}
 		r.stop()
+	}
+}
+
+// Whoever may write to the broker has everything published again now and then, and not
+// as often as they like.
+func TestFloodOfBirths(t *testing.T) {
+	_, r := startPorch(t, ", homeassistant: true")
+	r.expect("reflexd/porch/availability online r")
+	const flood, few = 200, 2
+	for range flood {
+		r.publish("homeassistant/status", "online", false)
+	}
+	r.emit(1)
+	again := 0
+	if _, err := r.other.Await(patience, func(m mqtt.Message) bool {
+		if m.Topic == "reflexd/porch/availability" {
+			again++
+		}
+		return m.Topic == "reflexd/porch/chime"
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if again > few {
+		t.Errorf("everything was published %d times", again)
 	}
 }
