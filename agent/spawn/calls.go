@@ -72,6 +72,17 @@ func newTable(n int) *table {
 	}
 }
 
+// again returns a table with room for n calls: t, that of a process which has ended, if it has
+// the room. t may be nil.
+func (t *table) again(n int) *table {
+	if t == nil || cap(t.calls) < n {
+		return newTable(n)
+	}
+	clear(t.keep)
+	*t = table{calls: t.calls[:0], errors: t.errors[:0], jumps: t.jumps[:0], keep: t.keep[:0]}
+	return t
+}
+
 // at returns the address of what p points to, which is thereby on the heap,
 // and kept there.
 func (t *table) at(p unsafe.Pointer) uintptr {

@@ -163,6 +163,7 @@ func (c *Child) explainFailure(done func()) {
 	c.program = nil
 	failure, missing := p.failure()
 	if failure == nil {
+		p.setting.over = p.table
 		done()
 		return
 	}

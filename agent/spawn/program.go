@@ -43,6 +43,7 @@ type setting struct {
 	clone3  bool      // until it is refused
 	before  Before
 	cells   *cells // nil without cgroups of their own
+	over    *table // of a start whose process has ended; may be nil
 }
 
 // newProgram prepares a start. in and out are the descriptors that become the
@@ -129,7 +130,8 @@ func (p *program) newTable(others int) *table {
 	if !p.setting.clone3 {
 		reset = slices.Collect(resettable)
 	}
-	t := newTable(len(reset) + others)
+	t := p.setting.over.again(len(reset) + others)
+	p.setting.over = nil
 	if p.setting.clone3 {
 		t.addClone3(p.cell)
 	} else {

@@ -61,7 +61,14 @@ func (s *settings) generic() bool { return s.protocol == unix.NETLINK_GENERIC }
 // Family returns the family of generic netlink that the socket is for, or "".
 func (s *Socket) Family() string { return s.family }
 
-func (s *Socket) decodes(how string) bool { return slices.Contains(s.decode, how) }
+func (s *Socket) decodes(how string) bool {
+	for _, d := range s.decode {
+		if d == how {
+			return true
+		}
+	}
+	return false
+}
 
 // Socket returns the declared socket of that name, or nil.
 func (p *Plan) Socket(name string) *Socket { return p.declared[name] }

@@ -30,8 +30,13 @@ const mostAttrs = 128
 const lossPatience = 64
 
 func (k *socket) ready(uint32) {
-	until, reads := k.received+mostMessages, k.pace.Reads(k.source.host.Loop.Now(), batch)
+	loop := k.source.host.Loop
+	k.readAt = loop.Now()
+	until, reads := k.received+mostMessages, k.pace.Reads(k.readAt, batch)
 	for i := 0; i < reads || k.lossy && i < batch; i++ { // a loss is reported when there is no more
+		if i > 0 {
+			k.readAt = loop.Now()
+		}
 		if k.watch == nil || k.received >= until || !k.receive() {
 			break
 		}
@@ -209,7 +214,7 @@ func (k *socket) emit(state string) {
 	const mostText = 64 << 10 // that is kept for the next
 	s := k.source
 	s.event = sources.Event{
-		Time:     s.host.Loop.Now(), // netlink stamps nothing
+		Time:     k.readAt, // netlink stamps nothing
 		Topic:    sources.Topic{Kind: "netlink", Name: k.decl.Name, State: state},
 		Source:   k.decl.origin,
 		Fields:   s.fields,

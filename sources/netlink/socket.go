@@ -57,6 +57,7 @@ type socket struct {
 
 	counts
 	pace    sources.Pace
+	readAt  time.Duration
 	lossy   bool   // the buffer overflowed
 	drops   uint32 // the kernel's count when a loss was last reported
 	batches int    // since it overflowed
