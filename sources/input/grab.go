@@ -131,7 +131,7 @@ func (d *device) failGrab(err error) (failures int) {
 func (d *device) grabAgain() {
 	d.grab.retry = nil
 	switch {
-	case d.closed || d.grab.err == nil:
+	case d.closed || d.grab.held || d.grab.mode == GrabOff:
 	case !d.canPass():
 		d.pass.make()
 	default:

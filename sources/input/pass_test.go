@@ -215,6 +215,7 @@ func TestNoTwinNoGrab(t *testing.T) {
 	r.send(f, ev(t, 1, "KEY_B", 1), report, ev(t, 2, "KEY_B", 0), report) // rules see it all the same
 	r.expect("key KEY_B down", "key KEY_B up")
 
+	r.apply(kioskRules("")) // a reload changes nothing about that
 	loaded.Store(true)
 	active := func() bool { return r.source.nodes[f.path].device.pass.active() }
 	r.Await("it is tried again", active)
