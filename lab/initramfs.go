@@ -162,7 +162,7 @@ func Build(ctx context.Context, arch, pkg, output string) error {
 // BuildTests is Build for the tests of a package: those that this machine has
 // no devices for, the guest can run.
 func BuildTests(ctx context.Context, arch, pkg, output string) error {
-	return compile(ctx, arch, pkg, "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
+	return compile(ctx, arch, pkg, "test", "-c", "-tags=lab", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
 }
 
 // compile runs the Go command for the guest.

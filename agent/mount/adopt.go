@@ -5,11 +5,7 @@
 
 package mount
 
-import (
-	"fmt"
-
-	"reflexd/sources"
-)
+import "reflexd/sources"
 
 // adopt reads the records, in the background, and then has the devices listed.
 func (s *Source) adopt() {
@@ -18,18 +14,27 @@ func (s *Source) adopt() {
 		root, _ := split(q.at.text)
 		roots = append(roots, root)
 	}
+	s.takeStock(roots, 1)
+}
+
+// takeStock tries until it is known what is mounted: nothing can be mounted before.
+func (s *Source) takeStock(roots []string, try int) {
 	var kept, stale []remembered
 	var err error
 	s.host.Loop.Beside(func() { kept, stale, err = s.machine.takeStock(roots) }, func() {
 		if err != nil {
-			s.host.Log.Error("cannot read what was mounted before", "error", err)
+			if try == 1 {
+				s.host.Log.Error("cannot read what was mounted before; it is tried again", "error", err)
+			}
+			pause, _ := sources.EndlessPause(err, try)
+			s.restocking = s.host.Loop.After(pause, func() { s.takeStock(roots, try+1) })
+			return
 		}
 		for _, r := range kept {
 			s.takeOver(r)
 		}
 		for _, r := range stale {
-			d := &device{identity: r.identity, gone: true}
-			d.fields = []sources.Field{{Name: "DEVNAME", Value: sources.Text(r.name)}}
+			d := &device{identity: r.identity, gone: true, fields: r.fields}
 			s.host.Log.Warn("removed while mounted, while reflexd was not running", "device", r.name, "at", r.point)
 			s.emit(d, Yanked, r.point)
 		}
@@ -62,7 +67,11 @@ func (m *mounter) takeStock(b *blocks, roots []string) (kept, stale []remembered
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, r := range m.records.recall() {
+	records, err := m.records.recall()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range records {
 		e := at(mounts, r.point, r.name, r.number)
 		switch {
 		case e == nil:
@@ -72,8 +81,10 @@ func (m *mounter) takeStock(b *blocks, roots []string) (kept, stale []remembered
 			r.fields = b.describe(&r)
 			kept = append(kept, r)
 		default:
-			if err := m.cut(r.identity, &r.mounted); err != nil {
-				return kept, stale, fmt.Errorf("clean up: %w", err)
+			r.fields = []sources.Field{{Name: "DEVNAME", Value: sources.Text(r.name)}}
+			if m.cut(r.identity, &r.mounted) != nil { // it is tried again when the device is found to be gone
+				kept = append(kept, r)
+				continue
 			}
 			stale = append(stale, r)
 		}

@@ -79,12 +79,35 @@ func (a *arrivals) consider(d *device, media bool) {
 				a.machine.watchMedium(f, interesting)
 			}
 		}, func() {
+			if f.unsure != nil && !d.gone {
+				a.considerLater(d, media, f.unsure)
+				a.ending(d, done)()
+				return
+			}
+			if d.looks > 0 {
+				d.looks, d.problem = 0, nil
+			}
 			if err != nil {
 				a.compareLater(d, err)
 			}
 			a.looked(d, f, policies, a.ending(d, done))
 		})
 	}})
+}
+
+// considerLater looks at a device again of which the kernel had not the means to tell everything: what is missing may be
+// why to leave it alone, or that it has not lost its medium.
+func (a *arrivals) considerLater(d *device, media bool, err error) {
+	d.problem = fmt.Errorf("look at it: %w", err)
+	if d.looks++; d.looks == 1 {
+		a.host.Log.Warn("cannot look at a device; it is tried again", "device", d.name, "error", err)
+	}
+	pause, _ := sources.EndlessPause(err, d.looks)
+	a.host.Loop.After(pause, func() {
+		if a.devices[d.name] == d && !d.gone {
+			a.consider(d, media)
+		}
+	})
 }
 
 // compareLater compares the medium of a drive with what is mounted of it again,

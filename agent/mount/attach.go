@@ -63,7 +63,11 @@ func (m *mounter) attach(w *wish) (*mounted, error) {
 		err = w.mountOn(f, result)
 	}
 	if err == nil {
-		err = m.verify(w, result)
+		if err = m.verify(w, result); err != nil {
+			if left := m.umount(result.point, unix.MNT_DETACH); left != nil { // with its record: the next run cleans up
+				return nil, errors.Join(err, left)
+			}
+		}
 	}
 	if err != nil {
 		m.records.forget(w.facts.identity)

@@ -134,26 +134,28 @@ func (b *blocks) hardware(id identity) *facts {
 	f := &facts{identity: id, folder: filepath.Join(b.sys, id.path)}
 	f.set("DEVNAME", sources.Text(id.name))
 	f.set("DEVPATH", sources.Text(id.path))
-	for line := range strings.Lines(readText(f.folder, "uevent")) {
+	for line := range strings.Lines(f.attribute(f.folder, "uevent")) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if key != "DEVNAME" && sources.ValidField(key) {
 			f.set(key, sources.Text(value))
 		}
 	}
 	f.whole = f.folder
-	if f.part = int(readNumber(f.folder, "partition")); f.part != 0 {
+	if f.part = int(f.integer(f.folder, "partition")); f.part != 0 {
 		f.whole = filepath.Dir(f.folder)
 	}
-	f.size = readNumber(f.folder, "size") * sector
+	f.size = f.integer(f.folder, "size") * sector
 	f.set("SIZE", sources.Int(f.size))
-	f.protected = readNumber(f.folder, "ro") != 0
-	for _, field := range uevent.Identify(b.sys, id.path) {
+	f.protected = f.integer(f.folder, "ro") != 0
+	fields, err := uevent.IdentifyWell(b.sys, id.path)
+	f.doubt(err)
+	for _, field := range fields {
 		f.set(field.Name, field.Value)
 	}
-	card := readText(f.whole, "device/type") == "SD" // mmc's word for what is no soldered chip
+	card := f.attribute(f.whole, "device/type") == "SD" // mmc's word for what is no soldered chip
 	bus := f.text("ID_BUS")
 	f.removable = bus == "usb" || bus == "memstick" || bus == "mmc" && card
-	if f.removable || readNumber(f.whole, "removable") != 0 {
+	if f.removable || f.integer(f.whole, "removable") != 0 {
 		f.set("REMOVABLE", sources.Int(1))
 	}
 	return f

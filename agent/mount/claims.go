@@ -31,11 +31,12 @@ func (c *claims) inUse(f *facts) (claim, reserved string) {
 	if held, _ := os.ReadDir(filepath.Join(f.folder, "holders")); len(held) > 0 {
 		return "it is part of " + held[0].Name(), ""
 	}
-	if c.isSwap(f.name) {
+	if c.isSwap(f) {
 		return "it is used as swap", ""
 	}
 	mounts, err := c.mounts.read()
 	if err != nil {
+		f.doubt(err)
 		return err.Error(), ""
 	}
 	reserved = c.isRoot(f)
@@ -51,11 +52,10 @@ func (c *claims) inUse(f *facts) (claim, reserved string) {
 	return "", reserved
 }
 
-func (c *claims) isSwap(name string) bool {
-	text, _ := os.ReadFile(filepath.Join(c.proc, "swaps"))
-	for line := range strings.Lines(string(text)) {
+func (c *claims) isSwap(f *facts) bool {
+	for line := range strings.Lines(f.read(filepath.Join(c.proc, "swaps"))) {
 		path, _, _ := strings.Cut(line, " ")
-		if unescape(path) == name {
+		if unescape(path) == f.name {
 			return true
 		}
 	}
@@ -65,8 +65,7 @@ func (c *claims) isSwap(name string) bool {
 // isRoot finds the disk of the kernel's root=, which is not in sight where the
 // root is an overlay.
 func (c *claims) isRoot(f *facts) string {
-	text, _ := os.ReadFile(filepath.Join(c.proc, "cmdline"))
-	for _, word := range strings.Fields(string(text)) {
+	for _, word := range strings.Fields(f.read(filepath.Join(c.proc, "cmdline"))) {
 		if spec, ok := strings.CutPrefix(word, "root="); ok && c.onSameDisk(spec, f) {
 			return "the system runs from this disk: root=" + spec
 		}
@@ -92,11 +91,7 @@ func (c *claims) onSameDisk(spec string, f *facts) bool {
 
 // inFstab says which line of fstab names the device.
 func (c *claims) inFstab(f *facts) string {
-	text, err := os.ReadFile(c.fstab)
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(f.read(c.fstab)) {
 		words := strings.Fields(line)
 		if len(words) < 2 || words[0][0] == '#' || !c.names(unescape(words[0]), f) {
 			continue
@@ -149,6 +144,7 @@ func (c *claims) partUUID(f *facts) string {
 // table reads the partition table of the device's disk.
 func (c *claims) table(f *facts) blkid.Content {
 	name := filepath.Join(c.dev, strings.ReplaceAll(filepath.Base(f.whole), "!", "/"))
-	content, _ := probe(name, readNumber(f.whole, "size")*512)
+	content, err := probe(name, f.integer(f.whole, "size")*sector)
+	f.doubt(err)
 	return content
 }

@@ -31,6 +31,7 @@ type device struct {
 	// the medium changes.
 	released bool
 	compares int   // how often its medium could not be compared
+	looks    int   // how often, one after the other, the kernel had not the means to tell what it is
 	quiet    bool  // rules do not know that it was mounted
 	crowded  bool  // it waits for another one to go, because of max
 	problem  error // why it is not mounted

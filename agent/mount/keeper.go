@@ -134,14 +134,29 @@ func (k *keeper) yank(d *device) {
 		}
 	}
 	slow := k.host.Loop.After(hangs, emit)
+	k.cut(d, mt, 1, func() {
+		slow.Stop()
+		emit()
+	})
+}
+
+// cut takes a mount away, and tries until that is done: the mount point has no other use before. tried is called after the
+// first try.
+func (k *keeper) cut(d *device, mt *mounted, try int, tried func()) {
 	var err error
 	k.host.Loop.Beside(func() { err = k.machine.cut(d.identity, mt) }, func() {
-		slow.Stop()
-		if err != nil {
-			k.host.Log.Error("the mount of a removed device is left over", "device", d.name, "error", err)
+		if try == 1 {
+			tried()
 		}
-		emit()
-		k.vacate(d, mt)
+		if err == nil {
+			k.vacate(d, mt)
+			return
+		}
+		if try == 1 {
+			k.host.Log.Error("the mount of a removed device is left over; unmounting it is tried again", "device", d.name, "error", err)
+		}
+		pause, _ := sources.EndlessPause(err, try)
+		k.host.Loop.After(pause, func() { k.cut(d, mt, try+1, tried) })
 	})
 }
 
@@ -190,7 +205,12 @@ func (k *keeper) checkTable() {
 	var mounts []entry
 	var err error
 	k.host.Loop.Beside(func() { mounts, err = k.machine.mountTable() }, func() {
-		if err != nil {
+		switch {
+		case k.table == nil: // nothing is mounted any more
+			return
+		case err != nil:
+			const pause = time.Second
+			k.host.Loop.After(pause, k.checkTable)
 			return
 		}
 		for _, d := range k.inOrder() {

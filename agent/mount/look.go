@@ -6,6 +6,11 @@
 package mount
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
 	"reflexd/blkid"
 	"reflexd/sources"
 )
@@ -26,6 +31,36 @@ type facts struct {
 	claim     string // why it cannot be mounted now: who has it, in words, or ""
 	reserved  string // why it is not mounted unless a rule says so, or ""
 	err       error  // it could not be read
+	unsure    error  // the kernel had not the means, just now, to tell what is above
+}
+
+// doubt takes note that the kernel had not the means to tell something.
+func (f *facts) doubt(err error) {
+	if f.unsure == nil && sources.Passing(err) {
+		f.unsure = err
+	}
+}
+
+// read returns what is in a file, nothing if it cannot be read.
+func (f *facts) read(path string) string {
+	text, err := os.ReadFile(path)
+	f.doubt(err)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// attribute returns an attribute of sysfs without its newline, or nothing.
+func (f *facts) attribute(folder, name string) string {
+	text, err := sources.ReadAttribute(filepath.Join(folder, name), largestAttribute)
+	f.doubt(err)
+	return strings.TrimRight(text, "\n")
+}
+
+func (f *facts) integer(folder, name string) int64 {
+	n, _ := strconv.ParseInt(f.attribute(folder, name), 10, 64)
+	return n
 }
 
 // set adds a field, or changes it.
@@ -56,6 +91,14 @@ func textOf(fields []sources.Field, name string) string {
 // which no rule of thumb binds: a disk may hold a filesystem beside partitions.
 func (c *claims) look(id identity, interesting func(*facts) bool) *facts {
 	f := c.hardware(id)
+	defer func() {
+		if interesting == nil && f.err == nil {
+			f.err = f.unsure // whoever ordered it decides whether to try again
+		}
+	}()
+	if f.unsure != nil && interesting != nil {
+		return f
+	}
 	if interesting != nil && !interesting(f) {
 		f.claim = "no policy matches"
 		return f
@@ -75,6 +118,7 @@ func (c *claims) look(id identity, interesting func(*facts) bool) *facts {
 		return f
 	}
 	if f.content, f.err = probe(id.name, f.size); f.err != nil {
+		f.doubt(f.err)
 		return f
 	}
 	f.describeContent()

@@ -49,19 +49,19 @@ const pollPeriod = "2000"
 // watchMedium has the kernel ask a drive that does not announce a change of
 // its medium by itself, where nobody (udev, mostly) has said that it should.
 func watchMedium(f *facts, interesting func(*facts) bool) {
-	if f.part != 0 || !f.removable || !interesting(f) || !strings.Contains(readText(f.folder, "events"), "media_change") {
+	if f.part != 0 || !f.removable || !interesting(f) || !strings.Contains(f.attribute(f.folder, "events"), "media_change") {
 		return
 	}
-	announced := strings.Contains(readText(f.folder, "events_async"), "media_change")
-	if !announced && readNumber(f.folder, "events_poll_msecs") == -1 && defaultPoll(f.folder) == 0 {
+	announced := strings.Contains(f.attribute(f.folder, "events_async"), "media_change")
+	if !announced && f.integer(f.folder, "events_poll_msecs") == -1 && f.defaultPoll() == 0 {
 		_ = os.WriteFile(filepath.Join(f.folder, "events_poll_msecs"), []byte(pollPeriod), 0)
 	}
 }
 
 // defaultPoll is the period for all drives, 0 for never.
-func defaultPoll(folder string) int64 {
-	sys, _, _ := strings.Cut(folder, "/devices/")
-	return readNumber(filepath.Join(sys, "module/block/parameters"), "events_dfl_poll_msecs")
+func (f *facts) defaultPoll() int64 {
+	sys, _, _ := strings.Cut(f.folder, "/devices/")
+	return f.integer(filepath.Join(sys, "module/block/parameters"), "events_dfl_poll_msecs")
 }
 
 // swapped reports whether something is mounted that the medium in a drive does
@@ -69,10 +69,11 @@ func defaultPoll(folder string) int64 {
 // the kernel asks for it, and as long as a partition is mounted, the kernel
 // keeps to those that it knows. An error says that the medium cannot be read.
 func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
-	disk, ok := b.identityOf(f.whole)
-	end := readNumber(f.whole, "size") * sector
+	disk, ok, err := b.identify(f.whole)
+	f.doubt(err)
+	end := f.integer(f.whole, "size") * sector
 	if len(mounted) == 0 || !ok || end == 0 {
-		return false, nil
+		return false, f.unsure
 	}
 	fd, err := unix.Open(disk.name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_DIRECT, 0)
 	if err != nil {
@@ -81,8 +82,10 @@ func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
 	defer unix.Close(fd)
 	for _, h := range mounted {
 		folder := filepath.Join(b.sys, h.path)
-		start, size := readNumber(folder, "start")*sector, readNumber(folder, "size")*sector
+		start, size := f.integer(folder, "start")*sector, f.integer(folder, "size")*sector
 		switch {
+		case f.unsure != nil:
+			return false, f.unsure
 		case size == 0: // which the kernel does not have: it was not read
 			return false, fmt.Errorf("read the size of %s", h.path)
 		case start+size > end:

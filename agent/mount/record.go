@@ -68,13 +68,18 @@ func (dir records) remember(id identity, mt *mounted) error {
 func (dir records) forget(id identity) { _ = os.Remove(dir.file(id)) }
 
 // recall reads all records. One that cannot be understood is removed.
-func (dir records) recall() []remembered {
-	entries, _ := os.ReadDir(string(dir))
-	var all []remembered
+func (dir records) recall() (all []remembered, err error) {
+	entries, err := os.ReadDir(string(dir))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("read the records of mounts: %w", err)
+	}
 	for _, e := range entries {
 		path := filepath.Join(string(dir), e.Name())
 		text, err := regular.Read(path, longestRecord)
-		if err != nil {
+		switch {
+		case sources.Passing(err):
+			return nil, fmt.Errorf("read the record of a mount: %w", err)
+		case err != nil:
 			continue
 		}
 		r, ok := parseRecord(string(text))
@@ -84,7 +89,7 @@ func (dir records) recall() []remembered {
 		}
 		all = append(all, r)
 	}
-	return all
+	return all, nil
 }
 
 func parseRecord(text string) (r remembered, ok bool) {

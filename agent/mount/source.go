@@ -21,8 +21,9 @@ type Source struct {
 	*census
 	*requests
 	real             *real
-	started          bool   // by a plan that wanted something
-	privateNamespace string // our mount namespace is not everybody's, in words
+	started          bool          // by a plan that wanted something
+	restocking       sources.Timer // nil unless taking stock is to be tried again
+	privateNamespace string        // our mount namespace is not everybody's, in words
 }
 
 func newSource(h sources.Host) *Source {
@@ -139,4 +140,5 @@ func (s *Source) Close() {
 	s.leaveTable()
 	s.lock.release()
 	sources.StopTimer(&s.relisting)
+	sources.StopTimer(&s.restocking)
 }

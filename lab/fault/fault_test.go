@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build lab && amd64
+//go:build lab && (amd64 || arm64)
 
 package fault
 
@@ -26,9 +26,9 @@ type phase struct {
 }
 
 // learn has an agent live undisturbed, and returns its phases: the start, its work, the end.
-func learn(t *testing.T) (phases [3]phase) {
+func (h *host) learn(t *testing.T) (phases [3]phase) {
 	t.Helper()
-	a := newHost(t).launch(t, nil)
+	a := h.launch(t, nil)
 	if !a.started(patience) {
 		t.Fatal(a.log(0))
 	}
@@ -46,12 +46,14 @@ func learn(t *testing.T) (phases [3]phase) {
 					return strings.HasPrefix(site, "fsync") && strings.Contains(site, ".flushFolder")
 				})
 			}
-			if !a.await(0, patience, saved) {
+			if h.saves && !a.await(0, patience, saved) {
 				t.Fatal("it saves no variable:\n", a.log(0))
 			}
 		case 2:
-			if err := a.ask("emit", "keep", 1<<20); err != nil {
-				t.Fatal(err)
+			if h.saves {
+				if err := a.ask("emit", "keep", 1<<20); err != nil {
+					t.Fatal(err)
+				}
 			}
 			a.take()
 			if err := a.stop(); err != nil {
@@ -163,10 +165,21 @@ func (a *agent) suffer(f *fault, late bool) error {
 			return fmt.Errorf("silence: it does not handle %v:\n%s", a.missing(r), a.log(from))
 		}
 	}
-	return nil
+	return a.isSound(from)
 }
 
 var errNoStrike = errors.New("the call was not made")
+
+// isSound returns what is wrong with an agent that handles everything again.
+func (a *agent) isSound(from int) error {
+	if a.sound == nil {
+		return nil
+	}
+	if err := a.sound(a, from); err != nil {
+		return fmt.Errorf("%w:\n%s", err, a.log(from))
+	}
+	return nil
+}
 
 // recover waits until the agent does again what it should.
 func (a *agent) recover(from int) error {
@@ -188,39 +201,47 @@ var everyFault = os.Getenv("REFLEXD_FAULTS") == "all" || os.Getenv("FAULT") != "
 
 func TestCallsFail(t *testing.T) {
 	var phases [3]phase
-	t.Run("Learn", func(t *testing.T) { phases = learn(t) })
+	t.Run("Learn", func(t *testing.T) { phases = newHost(t).learn(t) })
 	t.Run("AtStart", func(t *testing.T) {
-		each(t, phases[0].faults(false), func(t *testing.T, h *host) attempt {
-			return func(f *fault) error { return h.startWith(t, f) }
-		})
+		inParallel(t, phases[0].faults(false), starting)
 	})
 	t.Run("AtWork", func(t *testing.T) {
-		each(t, phases[1].faults(true), func(t *testing.T, h *host) attempt { return (&worker{host: h, t: t}).suffer })
+		inParallel(t, phases[1].faults(true), working)
 	})
 	t.Run("AtTheEnd", func(t *testing.T) {
-		each(t, phases[2].faults(false), func(t *testing.T, h *host) attempt {
-			return func(f *fault) error { return h.stopWith(t, f) }
-		})
+		inParallel(t, phases[2].faults(false), ending)
 	})
 }
+
+// Calls fail while an agent starts, works and ends.
+func starting(t *testing.T, h *host) attempt {
+	return func(f *fault) error { return h.startWith(t, f) }
+}
+func working(t *testing.T, h *host) attempt { return (&worker{host: h, t: t}).suffer }
+func ending(t *testing.T, h *host) attempt  { return func(f *fault) error { return h.stopWith(t, f) } }
 
 // worker has an agent that suffers fault after fault.
 type worker struct {
 	*host
-	t *testing.T
-	a *agent
+	t     *testing.T
+	a     *agent
+	names []string // of its calls that are trapped; nil for all
 }
 
 func (w *worker) suffer(f *fault) error {
+	if w.a != nil && !w.traps(f) {
+		w.a.kill()
+		w.a = nil
+	}
 	used := w.a != nil
 	if !used {
-		w.begin()
+		w.begin(f)
 	}
-	err := w.a.suffer(f, !used)
+	err := w.a.suffer(f, !used && w.saves)
 	if err == errNoStrike && used { // it makes some calls only when it is young
 		w.a.kill()
-		w.begin()
-		err = w.a.suffer(f, true)
+		w.begin(f)
+		err = w.a.suffer(f, w.saves)
 	}
 	if err != nil && err != errNoStrike {
 		w.a.kill()
@@ -229,17 +250,29 @@ func (w *worker) suffer(f *fault) error {
 	return err
 }
 
-func (w *worker) begin() {
-	if w.a = w.launch(w.t, nil); !w.a.started(patience) {
+// traps reports whether the agent's calls of the fault's kind are trapped.
+func (w *worker) traps(f *fault) bool {
+	return w.names == nil || slices.Contains(w.names, f.kind())
+}
+
+func (w *worker) begin(f *fault) {
+	w.names = w.trapped(f)
+	if w.a = w.launch(w.t, nil, w.names...); !w.a.started(patience) {
 		w.t.Fatal(w.a.log(0))
+	}
+	if w.sound == nil {
+		return
+	}
+	if err := errors.Join(w.a.recover(0), w.a.isSound(0)); err != nil {
+		w.t.Fatal("undisturbed: ", err)
 	}
 }
 
 // attempt has one call fail, and returns what is wrong then.
 type attempt func(*fault) error
 
-// each tries all faults, with several agents at the same time, and reports what is wrong with them.
-func each(t *testing.T, all []*fault, with func(*testing.T, *host) attempt) {
+// inParallel tries all faults, with several agents at the same time, and reports what is wrong with them.
+func inParallel(t *testing.T, all []*fault, with func(*testing.T, *host) attempt) {
 	const agents = 6 // an agent waits more than it computes
 	var struck atomic.Int32
 	var workers sync.WaitGroup
@@ -251,21 +284,7 @@ func each(t *testing.T, all []*fault, with func(*testing.T, *host) attempt) {
 	for i := range agents {
 		workers.Go(func() {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
-				try := with(t, newHost(t))
-				for f := range queue {
-					begin := time.Now()
-					switch err := try(f); {
-					case err == errNoStrike:
-						t.Logf("%v: %v", f, err)
-					case err != nil:
-						t.Errorf("%v: %v", f, err)
-					default:
-						struck.Add(1)
-					}
-					if d := time.Since(begin); d > 2*time.Second {
-						t.Logf("%v took %v", f, d)
-					}
-				}
+				struck.Add(each(t, queue, with(t, newHost(t))))
 			})
 		})
 	}
@@ -273,9 +292,28 @@ func each(t *testing.T, all []*fault, with func(*testing.T, *host) attempt) {
 	t.Logf("%d of %d calls failed", struck.Load(), len(all))
 }
 
+// each tries the faults in the queue, and returns how many there were.
+func each(t *testing.T, queue <-chan *fault, try attempt) (struck int32) {
+	for f := range queue {
+		begin := time.Now()
+		switch err := try(f); {
+		case err == errNoStrike:
+			t.Logf("%v: %v", f, err)
+		case err != nil:
+			t.Errorf("%v: %v", f, err)
+		default:
+			struck++
+		}
+		if d := time.Since(begin); d > 2*time.Second {
+			t.Logf("%v took %v", f, d)
+		}
+	}
+	return struck
+}
+
 // startWith starts an agent one of whose calls fails. It must say why it ends, or work sooner or later.
 func (h *host) startWith(t *testing.T, f *fault) error {
-	a := h.launch(t, f)
+	a := h.launch(t, f, h.trapped(f)...)
 	defer a.kill()
 	if !a.begun(patience) {
 		switch err := a.wait(); {
@@ -290,12 +328,15 @@ func (h *host) startWith(t *testing.T, f *fault) error {
 		}
 		return nil
 	}
-	return a.recover(0)
+	if err := a.recover(0); err != nil {
+		return err
+	}
+	return a.isSound(0)
 }
 
 // stopWith has a call fail when the agent ends: it ends all the same, and keeps its variables or says that it cannot.
 func (h *host) stopWith(t *testing.T, f *fault) error {
-	a := h.launch(t, nil)
+	a := h.launch(t, nil, h.trapped(f)...)
 	defer a.kill()
 	if !a.started(patience) {
 		t.Fatal(a.log(0))
@@ -304,16 +345,20 @@ func (h *host) stopWith(t *testing.T, f *fault) error {
 		t.Fatal(err)
 	}
 	const last = 1 << 20 // a value that was not saved yet
-	if err := a.ask("emit", "keep", last); err != nil {
-		return err
+	if h.saves {
+		if err := a.ask("emit", "keep", last); err != nil {
+			return err
+		}
 	}
 	a.arm(f)
 	if err := a.stop(); err != nil {
 		return fmt.Errorf("%w:\n%s", err, a.log(0))
 	}
-	text, err := os.ReadFile(a.path("state"))
-	if kept := fmt.Sprintf("\"kept\" \"%d\"\n", last); !strings.Contains(string(text), kept) && unusual(a.since(0)) == "" {
-		return fmt.Errorf("silence: the state is %q, %v:\n%s", text, err, a.log(0))
+	if h.saves {
+		text, err := os.ReadFile(a.path("state"))
+		if kept := fmt.Sprintf("\"kept\" \"%d\"\n", last); !strings.Contains(string(text), kept) && unusual(a.since(0)) == "" {
+			return fmt.Errorf("silence: the state is %q, %v:\n%s", text, err, a.log(0))
+		}
 	}
 	if !a.struck(f) {
 		return errNoStrike

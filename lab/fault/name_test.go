@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build lab && amd64
+//go:build lab && (amd64 || arm64)
 
 package fault
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-//go:build amd64
+//go:build amd64 || arm64
 
-// Where a call is made: the stack of a thread, unwound by the tables that the Go linker puts into each program.
+// Where a call is made: whose the return addresses on the stack of a thread are, by the tables that the Go linker puts
+// into each program.
 
 package fault
 
@@ -11,7 +12,7 @@ import (
 	"debug/gosym"
 	"encoding/binary"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,25 +20,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// code is what the tables of a program say: its functions, and how far each has the stack grown at each instruction
-// (runtime/symtab.go, pcvalue).
+// code is what the tables of a program say.
 type code struct {
-	table  *gosym.Table
-	text   uint64
-	raw    []byte // .gopclntab
-	pctab  uint64 // offsets in raw
-	funcs  uint64
-	quanta uint64 // the least length of an instruction
-	mu     sync.Mutex
-	known  map[uint64]frame
+	table *gosym.Table
+	text  uint64
+	raw   []byte // .gopclntab
+	mu    sync.Mutex
+	known map[uint64]frame
 }
 
 // frame is what is known of an instruction.
 type frame struct {
-	grown uint64 // the stack, since the call of its function
-	name  string // of the function
-	line  int
-	ok    bool
+	function *gosym.Func // nil if it is none of the program's
+	line     int
 }
 
 // codes has what was read, by the program's path: traps of the same program share it.
@@ -82,13 +77,11 @@ func readCode(path string) (*code, error) {
 	if err != nil {
 		return nil, err
 	}
-	const magic, header = 0xfffffff1, 8 // of Go 1.20 and later
+	const magic = 0xfffffff1 // of Go 1.20 and later
 	if binary.LittleEndian.Uint32(raw) != magic {
 		return nil, fmt.Errorf("%s: tables of an unknown version of Go", path)
 	}
-	word := func(i int) uint64 { return binary.LittleEndian.Uint64(raw[header+8*i:]) }
-	const pctab, functab = 6, 7
-	return &code{table: table, text: text.Addr, raw: raw, pctab: word(pctab), funcs: word(functab), quanta: uint64(raw[6]), known: map[uint64]frame{}}, nil
+	return &code{table: table, text: text.Addr, raw: raw, known: map[uint64]frame{}}, nil
 }
 
 // at returns what is known of the instruction at pc.
@@ -99,107 +92,63 @@ func (c *code) at(pc uint64) frame {
 	if ok {
 		return f
 	}
-	_, line, fn := c.table.PCToLine(pc)
-	if fn != nil {
-		f.name, f.line = fn.Name, line
-		f.grown, f.ok = c.grown(fn, pc)
-	}
+	_, f.line, f.function = c.table.PCToLine(pc)
 	c.known[pc] = f
 	return f
-}
-
-// grown looks the stack's growth up in the table of the function.
-func (c *code) grown(fn *gosym.Func, pc uint64) (uint64, bool) {
-	lo, hi := uint32(0), binary.LittleEndian.Uint32(c.raw[8:])
-	entry := uint32(fn.Entry - c.text)
-	at := func(i uint32) (start, offset uint32) {
-		b := c.raw[c.funcs+uint64(i)*8:]
-		return binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-	}
-	for lo+1 < hi {
-		if mid := (lo + hi) / 2; func() bool { s, _ := at(mid); return s <= entry }() {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	_, offset := at(lo)
-	const pcsp = 16 // in struct _func
-	p := c.raw[c.pctab+uint64(binary.LittleEndian.Uint32(c.raw[c.funcs+uint64(offset)+pcsp:])):]
-	value, at2 := int64(-1), fn.Entry
-	for first := true; ; first = false {
-		delta, n := binary.Uvarint(p)
-		if n <= 0 || delta == 0 && !first {
-			return 0, false
-		}
-		p = p[n:]
-		value += int64(delta>>1) ^ -int64(delta&1)
-		step, n := binary.Uvarint(p)
-		if n <= 0 {
-			return 0, false
-		}
-		p = p[n:]
-		if at2 += step * c.quanta; pc < at2 {
-			return uint64(value), value >= 0
-		}
-	}
 }
 
 // wrappers are what lies between the kernel and whoever makes a call.
 var wrappers = []string{"syscall.", "internal/runtime/syscall", "golang.org/x/sys/", "internal/syscall/", "internal/poll.", "os.", "runtime/internal/syscall"}
 
+// helpers make calls for many callers, who are what counts.
+var helpers = []string{"github.com/", "reflexd/sources/gpio.init.", "reflexd/sources/input.ioctl", "reflexd/sources/input.bitsOf", "reflexd/sources/input.textOf"}
+
 // place returns where in the program's own packages the thread that is stopped in a system call makes it, and from where
 // that was called. It returns "" if the runtime makes it.
 func (c *code) place(tid int) string {
-	pc, sp, err := registers(tid)
-	if err != nil {
-		return ""
-	}
 	const most, own = 64, 3
 	var names []string
-	stack := stackOf(tid, sp)
-	up := uint64(0)
-	for range most {
+	depth, callers := 0, 0
+	for pc := range c.callers(tid) {
 		f := c.at(pc)
-		if !f.ok {
+		if depth++; f.function == nil || depth > most {
 			break
 		}
+		name := f.function.Name
 		switch {
-		case strings.HasPrefix(f.name, "reflexd/") || strings.HasPrefix(f.name, "main.") || strings.HasPrefix(f.name, "github.com/"):
-			names = append(names, fmt.Sprintf("%s:%d", strings.TrimPrefix(f.name, "reflexd/"), f.line))
-		case len(names) == 0 && !isWrapper(f.name) && strings.HasPrefix(f.name, "runtime."):
+		case strings.HasPrefix(name, "reflexd/") || strings.HasPrefix(name, "main.") || strings.HasPrefix(name, "github.com/"):
+			names = append(names, fmt.Sprintf("%s:%d", strings.TrimPrefix(name, "reflexd/"), f.line))
+			if !hasPrefix(name, helpers) {
+				callers++
+			}
+		case len(names) == 0 && !hasPrefix(name, wrappers) && strings.HasPrefix(name, "runtime."):
 			return ""
 		}
-		if len(names) == own {
+		if callers == own {
 			break
 		}
-		up += f.grown
-		if up+8 > uint64(len(stack)) {
-			break
-		}
-		pc = binary.LittleEndian.Uint64(stack[up:]) - 1 // the call before it
-		up += 8
 	}
 	return strings.Join(names, "\n")
 }
 
-func isWrapper(name string) bool {
-	for _, w := range wrappers {
-		if strings.HasPrefix(name, w) {
-			return true
-		}
-	}
-	return false
+func hasPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // registers returns the program counter and the stack pointer of a thread that is in a system call: proc_pid_syscall(5).
 func registers(tid int) (pc, sp uint64, err error) {
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/syscall", tid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer unix.Close(fd)
+	var text [256]byte
 	for range 1000 {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", tid))
+		n, err := unix.Pread(fd, text[:], 0)
 		if err != nil {
 			return 0, 0, err
 		}
-		fields := strings.Fields(string(text))
+		fields := strings.Fields(string(text[:n]))
 		if len(fields) < 9 {
 			continue // it is on its way
 		}
@@ -210,21 +159,35 @@ func registers(tid int) (pc, sp uint64, err error) {
 	return 0, 0, unix.EAGAIN
 }
 
-// stackOf returns the part of the thread's stack above sp.
-func stackOf(tid int, sp uint64) []byte {
-	const page, most = 4096, 16 << 10
-	buf := make([]byte, 0, most)
-	for len(buf) < most { // page by page: the next one may not be there
-		at := sp + uint64(len(buf))
-		n := page - int(at%page)
-		part := make([]byte, n)
-		local := []unix.Iovec{{Base: &part[0]}}
-		local[0].SetLen(n)
-		got, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(at), Len: n}}, 0)
-		if err != nil {
-			break
+// A stack is the part of a thread's memory above its stack pointer, of which no more is read than is asked for.
+type stack struct {
+	tid  int
+	base uint64
+	read []byte
+}
+
+// word returns the word at base+offset, 0 if there is none.
+func (s *stack) word(offset uint64) uint64 {
+	const word, most = 8, 16 << 10
+	for offset+word > uint64(len(s.read)) {
+		if len(s.read) >= most || !s.more() {
+			return 0
 		}
-		buf = append(buf, part[:got]...)
 	}
-	return buf
+	return binary.LittleEndian.Uint64(s.read[offset:])
+}
+
+// more reads on, to the end of the page at most: the next one may not be there.
+func (s *stack) more() bool {
+	const page, part = 4096, 1024
+	at := s.base + uint64(len(s.read))
+	buf := make([]byte, min(part, page-int(at%page)))
+	local := []unix.Iovec{{Base: &buf[0]}}
+	local[0].SetLen(len(buf))
+	n, err := unix.ProcessVMReadv(s.tid, local, []unix.RemoteIovec{{Base: uintptr(at), Len: len(buf)}}, 0)
+	if err != nil {
+		return false
+	}
+	s.read = append(s.read, buf[:n]...)
+	return n > 0
 }

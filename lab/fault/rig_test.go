@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build lab && amd64
+//go:build lab && (amd64 || arm64)
 
 package fault
 
@@ -29,10 +29,10 @@ import (
 // ownNamespaces is set in the environment of the second process.
 const ownNamespaces = "REFLEXD_TEST_OWN_NAMESPACE"
 
-// TestMain runs the tests in a process with network and mounts of its own.
+// TestMain runs the tests in a process with network and mounts of its own, but on a board, which has no others.
 func TestMain(m *testing.M) {
 	Become()
-	if os.Getenv(ownNamespaces) != "" || os.Geteuid() != 0 {
+	if os.Getenv(ownNamespaces) != "" || os.Geteuid() != 0 || os.Getenv(OnBoard) != "" {
 		os.Exit(m.Run())
 	}
 	c := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -47,8 +47,11 @@ func TestMain(m *testing.M) {
 	os.Exit(c.ProcessState.ExitCode())
 }
 
-// program builds the agent, once.
+// program builds the agent, once. On a board it is there.
 var program = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(OnBoard); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "reflexd-fault")
 	if err != nil {
 		return "", err
@@ -93,6 +96,15 @@ const clientPatience = 3 * time.Second
 // host is where agents of one test run, one after the other: a network of its own, so that neither other tests nor other
 // programs of the machine take part in what happens there.
 type host struct {
+	configuration string
+	stimuli       []stimulus
+	lull          time.Duration // an agent that logs nothing for this time is not at work
+	saves         bool          // it keeps variables
+	slow          bool          // no calls are trapped but those of the kind that is to fail
+	// sound, if not nil, returns what is wrong although the agent handles all stimuli. from is the line of the log since when
+	// it may have reported that.
+	sound func(a *agent, from int) error
+
 	uevents *os.File // has the kernel send one of lo, which nobody in another network receives
 	up      bool     // lo is
 }
@@ -107,7 +119,7 @@ func newHost(t *testing.T) *host {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal("make a network: ", err)
 	}
-	return &host{uevents: openUevents(t)}
+	return &host{configuration: configuration, stimuli: stimuli, lull: 100 * time.Millisecond, saves: true, uevents: openUevents(t)}
 }
 
 // openUevents opens the file by which this network's lo reports what is written.
@@ -159,6 +171,8 @@ type agent struct {
 	lines []string
 	dead  bool
 	round int
+	// latest is the last round that was begun.
+	latest *round
 	// fault, if not nil, is what is to fail next.
 	fault  *fault
 	seen   []string // sites, in their order
@@ -186,10 +200,23 @@ func (f *fault) String() string {
 	return what + " of " + strings.ReplaceAll(f.site, "\n", " < ")
 }
 
+func (f *fault) kind() string {
+	name, _, _ := strings.Cut(f.site, "\n")
+	return name
+}
+
+// trapped returns the names of the calls that are trapped for a fault, nil for all. Who waits again and again is seen, too.
+func (h *host) trapped(f *fault) []string {
+	if !h.slow {
+		return nil
+	}
+	return []string{f.kind(), "epoll_pwait"}
+}
+
 func (a *agent) path(name string) string { return filepath.Join(a.dir, name) }
 
-// launch starts an agent.
-func (h *host) launch(t *testing.T, f *fault) *agent {
+// launch starts an agent, of which calls of these names can fail, or all.
+func (h *host) launch(t *testing.T, f *fault, names ...string) *agent {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -197,7 +224,7 @@ func (h *host) launch(t *testing.T, f *fault) *agent {
 	}
 	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, logged: make(chan struct{}), over: make(chan struct{})}
 	a.more = sync.NewCond(&a.mu)
-	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(configuration, "DIR", a.dir)} {
+	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(h.configuration, "DIR", a.dir)} {
 		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +241,7 @@ func (h *host) launch(t *testing.T, f *fault) *agent {
 		t.Fatal(err)
 	}
 	cmd.Stderr = write
-	a.trap, err = Start(cmd, a.decide)
+	a.trap, err = Start(cmd, a.decide, names...)
 	write.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -424,10 +451,11 @@ type round struct {
 func (a *agent) begin() *round {
 	a.round++
 	r := &round{number: a.round, wanted: map[string]string{}}
+	a.latest = r
 	a.mu.Lock()
 	r.from = len(a.lines)
 	a.mu.Unlock()
-	for _, s := range stimuli {
+	for _, s := range a.stimuli {
 		r.wanted[s.name] = s.want
 		if err := s.do(a, r.number); err != nil {
 			r.answer = fmt.Sprintf("%s: %v", s.name, err)
@@ -440,14 +468,13 @@ func (a *agent) begin() *round {
 // settle waits until the agent has handled everything of a round, or logs nothing any more. That it takes long to is no
 // harm: whoever waits for more begins another round.
 func (a *agent) settle(rounds ...*round) bool {
-	const lull = 100 * time.Millisecond
 	from := rounds[0].from
 	done := func([]string) bool {
 		return slices.ContainsFunc(rounds, func(r *round) bool { return a.lacks(r) == nil })
 	}
 	for n := -1; ; {
 		lines := len(a.since(from))
-		if a.await(from, lull, done) {
+		if a.await(from, a.lull, done) {
 			return true
 		}
 		if lines == n || a.isDead() {
@@ -465,7 +492,7 @@ func (a *agent) missing(r *round) []string {
 }
 
 func (a *agent) lacks(r *round) (missing []string) {
-	for _, s := range stimuli {
+	for _, s := range a.stimuli {
 		want, last := r.wanted[s.name], r.number
 		if s.lasts {
 			last = a.round
@@ -493,9 +520,12 @@ func (a *agent) isDead() bool {
 	return a.dead
 }
 
-// unusual returns the first line that says that something went wrong.
+// unusual returns the first line that says that something went wrong which is the agent's.
 func unusual(lines []string) string {
 	for _, line := range lines {
+		if strings.Contains(line, `msg="removed while mounted"`) {
+			continue // so it was
+		}
 		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, `msg="file lost"`) || strings.Contains(line, `line="… `) {
 			return line
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build amd64
+//go:build amd64 || arm64
 
 package fault
 
@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// asTrapped is set in the environment of the process that becomes the program.
+// asTrapped is set in the environment of the process that becomes the program, to the names of the calls to trap.
 const asTrapped = "REFLEXD_FAULT_TRAPPED"
 
 // Become is to be called at the beginning of TestMain. In the process that Start made it has the kernel trap the calls of
@@ -32,6 +33,7 @@ func Become() {
 
 func become() error {
 	const socket = 3
+	program := filter(strings.Fields(os.Getenv(asTrapped)))
 	os.Unsetenv(asTrapped)
 	unix.CloseOnExec(socket)
 	runtime.LockOSThread()
@@ -48,7 +50,7 @@ func become() error {
 			return fmt.Errorf("set no_new_privs: %w", err)
 		}
 	}
-	fd, err := install(filter())
+	fd, err := install(program)
 	if err != nil {
 		return fmt.Errorf("install the filter: %w", err)
 	}
@@ -59,11 +61,14 @@ func become() error {
 	return unix.Exec(os.Args[1], os.Args[1:], os.Environ())
 }
 
-// filter returns the BPF program that has the Kinds trapped: seccomp(2).
-func filter() []unix.SockFilter {
+// filter returns the BPF program that has calls trapped: seccomp(2).
+func filter(names []string) []unix.SockFilter {
 	const number = 0 // the offset in struct seccomp_data
 	program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number}}
 	for _, k := range Kinds {
+		if !slices.Contains(names, k.Name) {
+			continue
+		}
 		program = append(program,
 			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(k.Number), Jf: 1},
 			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
@@ -116,9 +121,14 @@ type Trap struct {
 	ended    chan struct{}
 }
 
-// Start starts a program, which was made by Go and has its symbols, whose calls decide is asked about, one after the
-// other. extra are its further arguments.
-func Start(cmd *exec.Cmd, decide func(*Call) Verdict) (*Trap, error) {
+// Start starts a program that was made by Go. Decide is asked about its calls of the given names, one after the other; if
+// there are no names, about those of all Kinds.
+func Start(cmd *exec.Cmd, decide func(*Call) Verdict, names ...string) (*Trap, error) {
+	if len(names) == 0 {
+		for _, k := range Kinds {
+			names = append(names, k.Name)
+		}
+	}
 	code, err := codeOf(cmd.Path)
 	if err != nil {
 		return nil, err
@@ -133,7 +143,7 @@ func Start(cmd *exec.Cmd, decide func(*Call) Verdict) (*Trap, error) {
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, asTrapped+"=1")
+	cmd.Env = append(cmd.Env, asTrapped+"="+strings.Join(names, " "))
 	cmd.ExtraFiles = []*os.File{theirs}
 	err = cmd.Start()
 	theirs.Close()

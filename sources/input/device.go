@@ -351,6 +351,7 @@ func (d *device) close() {
 	}
 	d.release()
 	d.closed = true
+	sources.StopTimer(&d.grab.retry)
 	for i := range d.readers {
 		d.discarded(&d.readers[i], "the device was closed")
 	}

@@ -7,10 +7,12 @@ package input
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 // Grab says whether a device's events are kept from everyone else.
@@ -52,6 +54,9 @@ type grab struct {
 	releasing bool // giving back is under way, in the background
 	waiting   bool // for keys to be released
 	err       error
+	retry     sources.Timer // nil unless it is to be tried again
+	failures  int           // one after the other
+	since     time.Duration // when it was last held
 }
 
 // needsKeys reports whether all keys must be received.
@@ -92,15 +97,47 @@ func (d *device) takeGrab() {
 	err := d.kernel.grab(d.fd, true)
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		d.grab.err = errors.New("cannot grab it: another program has grabbed it, and gets all its events")
+		d.cannotGrab(errors.New("cannot grab it: another program has grabbed it, and gets all its events"))
 	case err != nil:
-		d.grab.err = fmt.Errorf("cannot grab it (EVIOCGRAB): %w", err)
+		d.cannotGrab(fmt.Errorf("cannot grab it (EVIOCGRAB): %w", err))
 	default:
-		d.grab.held = true
+		d.grab.held, d.grab.since = true, d.host.Loop.Now()
 		d.host.Log.Info("input device grabbed", "device", d.path, "name", d.id.name)
-		return
 	}
-	d.host.Log.Warn("cannot grab input device", "device", d.path, "name", d.id.name, "error", d.grab.err)
+}
+
+// cannotGrab logs why, once, and plans to try again.
+func (d *device) cannotGrab(err error) {
+	if d.failGrab(err) == 1 {
+		d.host.Log.Warn("cannot grab input device", "device", d.path, "name", d.id.name, "error", err)
+	}
+}
+
+// failGrab counts a failure and has the grab tried again in a while. The count begins again after a grab that lasted.
+func (d *device) failGrab(err error) (failures int) {
+	const lasting = 10 * time.Second
+	g := &d.grab
+	if g.since > 0 && d.host.Loop.Now()-g.since > lasting {
+		g.failures = 0
+	}
+	g.err, g.since = err, 0
+	g.failures++
+	sources.StopTimer(&g.retry)
+	pause, _ := sources.EndlessPause(err, g.failures)
+	g.retry = d.host.Loop.After(pause, d.grabAgain)
+	return g.failures
+}
+
+func (d *device) grabAgain() {
+	d.grab.retry = nil
+	switch {
+	case d.closed || d.grab.held || d.grab.mode == GrabOff:
+	case !d.canPass():
+		d.pass.make()
+	default:
+		d.grab.err = nil
+		d.adjustGrab()
+	}
 }
 
 // ungrab gives the device back in the background; the descriptor is not closed

@@ -59,6 +59,7 @@ type passer struct {
 	device *device
 	twin   *twin // nil while there is none
 	watch  sources.Watch
+	making bool // in the background
 	closed bool
 	takes  codes // what rules take
 
@@ -98,6 +99,10 @@ func (c *codes) addFine() {
 
 // make makes the twin beside the loop. The device is grabbed when that is done.
 func (p *passer) make() {
+	if p.making {
+		return
+	}
+	p.making = true
 	d := p.device
 	var t *twin
 	var err error
@@ -107,6 +112,7 @@ func (p *passer) make() {
 }
 
 func (p *passer) made(t *twin, err error) {
+	p.making = false
 	d := p.device
 	if err == nil && !p.closed {
 		p.watch, err = d.host.Loop.Watch(t.fd, unix.EPOLLIN, p.ready)
@@ -115,7 +121,7 @@ func (p *passer) made(t *twin, err error) {
 	case p.closed || err != nil && t != nil:
 		p.discard(t)
 	case err == nil:
-		p.twin = t
+		p.twin, d.grab.err = t, nil
 		d.host.Log.Info("virtual device created", "device", d.id.name, "at", t.sysname, "for", d.path)
 		if t.backErr != nil {
 			d.host.Log.Warn("LEDs of the input device are not set", "device", d.path, "error", t.backErr)
@@ -125,8 +131,7 @@ func (p *passer) made(t *twin, err error) {
 		return
 	}
 	if err != nil {
-		d.grab.err = fmt.Errorf("not grabbed: its keys cannot be passed on: %w", explainUinput(d.id.name, err))
-		d.host.Log.Warn("cannot grab input device", "device", d.path, "name", d.id.name, "error", d.grab.err)
+		d.cannotGrab(fmt.Errorf("not grabbed: its keys cannot be passed on: %w", explainUinput(d.id.name, err)))
 	}
 	d.adjustGrab()
 }
@@ -308,10 +313,10 @@ func (p *passer) ready(uint32) {
 	}
 }
 
-// fail gives the device back: better without rules than without keys.
+// fail gives the device back until there is another twin: better without rules than without keys.
 func (p *passer) fail(err error) {
 	d := p.device
-	d.grab.err = err
+	d.failGrab(err)
 	d.host.Log.Warn("input device is not grabbed any more", "device", d.path, "name", d.id.name, "error", err)
 	p.shut()
 	if d.grab.held {

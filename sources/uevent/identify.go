@@ -37,10 +37,17 @@ var idFields = []string{
 // One difference to udev: a block device that udev gives no bus has here that
 // of its controller, mmc, nvme or pci.
 func Identify(sys, devpath string) []sources.Field {
-	line := lineage(sys, devpath)
+	fields, _ := IdentifyWell(sys, devpath)
+	return fields
+}
+
+// IdentifyWell is Identify for who must not take what cannot be read just now for what is not there. The error says why
+// the kernel had not the means to tell something.
+func IdentifyWell(sys, devpath string) (fields []sources.Field, doubt error) {
+	line := lineage(sys, devpath, &doubt)
 	id := identifyBy(line)
 	id.path = pathOf(line)
-	return id.fields()
+	return id.fields(), doubt
 }
 
 // ids is what is found out about a device; "" for what is not known.

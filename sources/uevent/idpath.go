@@ -95,7 +95,7 @@ func scsiPart(line []ancestor) string {
 	if a.devtype != "scsi_device" || len(address) != 4 || slices.ContainsFunc(address, func(s string) bool { return !isNumber(s) }) {
 		return ""
 	}
-	if part := ataPart(a.dir, address); part != "" {
+	if part := ataPart(a, address); part != "" {
 		return part
 	}
 	host := find(line, func(a *ancestor) bool { return a.is("scsi", "scsi_host") })
@@ -130,11 +130,12 @@ func firstHost(dir string) (first int, ok bool) {
 
 // ataPart returns the address of what hangs on an ATA port, whose folder ataN
 // is no device of a subsystem: "ata-1.0", port and target.
-func ataPart(dir string, address []string) string {
+func ataPart(a *ancestor, address []string) string {
+	dir := a.dir
 	for range mostParents {
 		name := filepath.Base(dir)
 		if number, ok := strings.CutPrefix(name, "ata"); ok && isNumber(number) {
-			port := clean(readAttribute(filepath.Join(dir, "ata_port", name), "port_no"), nameLimit)
+			port := clean(readAttribute(filepath.Join(dir, "ata_port", name), "port_no", a.doubt), nameLimit)
 			switch {
 			case port == "":
 				return ""
