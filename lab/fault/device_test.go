@@ -391,6 +391,9 @@ func (a *agent) soon(try func() error) (err error) {
 	return err
 }
 
+// fewFaults are how many of a phase are tried, unless all are.
+const fewFaults = 16
+
 // atDevices are the calls at the devices themselves. Unless all are to be tried, those that fail are among them.
 var atDevices = []string{"ioctl", "read", "pread64", "write", "openat", "openat2", "mount", "umount2"}
 
@@ -419,7 +422,7 @@ func TestDeviceCallsFail(t *testing.T) {
 		t.Run([]string{"AtStart", "AtWork", "AtTheEnd"}[i], func(t *testing.T) {
 			all := slices.DeleteFunc(phases[i].faults(i == 1), func(f *fault) bool { return !forDevices(f.site) })
 			if !everyFault {
-				all = some(slices.DeleteFunc(all, func(f *fault) bool { return !slices.Contains(atDevices, f.kind()) }), 24)
+				all = some(slices.DeleteFunc(all, func(f *fault) bool { return !slices.Contains(atDevices, f.kind()) }), fewFaults)
 			}
 			slices.SortStableFunc(all, func(x, y *fault) int { return strings.Compare(x.kind(), y.kind()) })
 			queue := make(chan *fault, len(all))

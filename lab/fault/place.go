@@ -101,7 +101,11 @@ func (c *code) at(pc uint64) frame {
 var wrappers = []string{"syscall.", "internal/runtime/syscall", "golang.org/x/sys/", "internal/syscall/", "internal/poll.", "os.", "runtime/internal/syscall"}
 
 // helpers make calls for many callers, who are what counts.
-var helpers = []string{"github.com/", "reflexd/sources/gpio.init.", "reflexd/sources/input.ioctl", "reflexd/sources/input.bitsOf", "reflexd/sources/input.textOf"}
+var helpers = []string{
+	"github.com/", "reflexd/sources.Read", "reflexd/sources.Write", "reflexd/sources.open", "reflexd/sources.ignoringEINTR",
+	"reflexd/sources/gpio.init.", "reflexd/sources/input.ioctl", "reflexd/sources/input.bitsOf", "reflexd/sources/input.textOf",
+	"reflexd/agent/mount.read", "reflexd/agent/mount.(*facts).",
+}
 
 // place returns where in the program's own packages the thread that is stopped in a system call makes it, and from where
 // that was called. It returns "" if the runtime makes it.

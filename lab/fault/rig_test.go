@@ -526,7 +526,7 @@ func unusual(lines []string) string {
 		if strings.Contains(line, `msg="removed while mounted"`) {
 			continue // so it was
 		}
-		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, `msg="file lost"`) || strings.Contains(line, `line="… `) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") || strings.Contains(line, `msg="file lost"`) || strings.Contains(line, `msg="input device lost"`) || strings.Contains(line, `line="… `) {
 			return line
 		}
 	}
