@@ -91,7 +91,7 @@ func TestWhyMasksKeys(t *testing.T) {
 	r := start(t, "rules: [{name: a, when: {event: go}, do: {log: x}}]")
 	rec := &rule.Record{
 		Rule: r.agent.config.Rules[0], Outcome: rule.Missed, Trigger: &sources.Trigger{},
-		Event:   sources.Event{Topic: sources.Topic{Kind: "key", Name: "KEY_S", State: "pressed"}, Fields: []sources.Field{{Name: "KEY", Value: sources.Text("KEY_S")}}},
+		Kept:    &rule.Kept{Event: sources.Event{Topic: sources.Topic{Kind: "key", Name: "KEY_S", State: "pressed"}, Fields: []sources.Field{{Name: "KEY", Value: sources.Text("KEY_S")}}}},
 		Actions: []rule.Deed{{What: "run login KEY_S"}},
 	}
 	var open, masked client.Why

@@ -32,9 +32,9 @@ const (
 // Record is what a rule made of one event. It is good until the loop's next
 // turn.
 type Record struct {
-	Rule    *Rule
-	At      time.Duration // of the event
-	Event   sources.Event
+	Rule *Rule
+	At   time.Duration // of the event
+	*Kept
 	Outcome Outcome
 	Why     string // for Dropped, Failed and Unmet, as in Runner.Observe
 	answers
@@ -45,9 +45,23 @@ type Record struct {
 	Trigger *sources.Trigger
 	Actions []Deed
 
-	fields []sources.Field
-	text   []byte
-	run    *action.Run
+	run *action.Run
+}
+
+// Kept is an event in memory of its own, for all records about it: one event may be
+// about thousands of rules.
+type Kept struct {
+	Event   sources.Event
+	fields  []sources.Field
+	text    []byte
+	all     int // how many fields the event has, which may be too long
+	records int // that have it
+}
+
+// copies are the events that are kept.
+type copies struct {
+	newest *Kept   // nil before the first
+	free   []*Kept // that no record has any more
 }
 
 // answers are those of a rule's conditions, and what these looked at.
@@ -101,7 +115,7 @@ func (r *Runner) ask(p *progress, rule *Rule, e *sources.Event) {
 // keep makes a record of what rule makes of e, after ask.
 func (r *Runner) keep(p *progress, rule *Rule, e *sources.Event, o Outcome, why string) *Record {
 	rec := r.begins(p, rule, e, o, why)
-	rec.copy(e)
+	r.copies.give(rec, e)
 	return rec
 }
 
@@ -116,28 +130,63 @@ func (r *Runner) begins(p *progress, rule *Rule, e *sources.Event, o Outcome, wh
 		of = &p.history.firings
 	}
 	rec := of.take()
+	r.copies.takeBack(rec)
 	rec.Rule, rec.At, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, o, why, nil, nil
 	rec.Actions = rec.Actions[:0]
 	rec.answers, p.history.asked = p.history.asked, rec.answers
 	return rec
 }
 
-// copy makes the event the record's own.
-func (rec *Record) copy(e *sources.Event) {
+// give gives a record, nil for none, the copy of its event.
+func (c *copies) give(rec *Record, e *sources.Event) {
 	if rec == nil {
 		return
 	}
+	if k := c.newest; k == nil || !k.is(e) {
+		switch n := len(c.free) - 1; {
+		case k != nil && k.records == 0:
+		case n >= 0:
+			c.newest, c.free = c.free[n], c.free[:n]
+		default:
+			c.newest = &Kept{}
+		}
+		c.newest.copy(e)
+	}
+	c.newest.records++
+	rec.Kept = c.newest
+}
+
+// takeBack takes the copy of an event from a record that is to be of another one.
+func (c *copies) takeBack(rec *Record) {
+	k := rec.Kept
+	if k == nil {
+		return
+	}
+	rec.Kept = nil
+	if k.records--; k.records == 0 && k != c.newest {
+		c.free = append(c.free, k)
+	}
+}
+
+// is reports whether k is a copy of e.
+func (k *Kept) is(e *sources.Event) bool {
+	was := &k.Event
+	return was.Time == e.Time && was.Topic == e.Topic && was.Source == e.Source && was.Private == e.Private && k.all == len(e.Fields) &&
+		slices.Equal(k.fields, e.Fields[:len(k.fields)])
+}
+
+func (k *Kept) copy(e *sources.Event) {
 	size := 0
-	rec.fields = rec.fields[:0]
+	k.fields, k.all = k.fields[:0], len(e.Fields)
 	for _, f := range e.Fields {
 		if size += len(f.Name) + f.Value.Size(); size > longestText {
 			break
 		}
-		rec.fields = append(rec.fields, f)
+		k.fields = append(k.fields, f)
 	}
-	rec.Event = *e
-	rec.Event.Fields, rec.Event.Chain = rec.fields, nil
-	rec.text = rec.Event.CopyStrings(rec.text[:0])
+	k.Event = *e
+	k.Event.Fields, k.Event.Chain = k.fields, nil
+	k.text = k.Event.CopyStrings(k.text[:0])
 }
 
 func (a *answers) ask(w *World, rule *Rule, e *sources.Event) {

@@ -3,8 +3,11 @@
 package rule
 
 import (
+	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,4 +70,47 @@ func TestHistoryInOrder(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+}
+
+// However many rules an event is about, it is kept once; and each record has its own
+// event.
+func TestHistoryKeepsAnEventOnce(t *testing.T) {
+	const many = 1000
+	var rules []*Rule
+	for i := range many {
+		rules = append(rules, &Rule{Name: fmt.Sprint(i), If: allOf{question{&sources.Question{Ask: func() sources.Truth { return sources.No }}}}})
+	}
+	r := remembering(rules...)
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
+	text := []byte(strings.Repeat("x", 3000))
+	for i := range 3 * remembered {
+		text[0] = byte('a' + i)
+		e := &sources.Event{Time: time.Duration(i+1) * time.Second, Topic: topic("event", "x", "sent"), Borrowed: true,
+			Fields: []sources.Field{{Name: "TEXT", Value: sources.Text(sources.Borrow(text))}}}
+		for _, rule := range rules {
+			r.Fire([]*Rule{rule}, e)
+		}
+	}
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("%d MiB are kept", grown>>20)
+	}
+	for _, name := range []string{"0", "999"} {
+		records, err := r.History(name)
+		if err != nil || len(records) != remembered {
+			t.Fatal(len(records), err)
+		}
+		for i, rec := range records {
+			want := string(rune('a' + 2*remembered + i))
+			if v, _ := rec.Event.Lookup("TEXT"); !strings.HasPrefix(v.String(), want+"xx") || rec.Event.Time != rec.At {
+				t.Errorf("record %d of rule %s is of %.3q at %v", i, name, v, rec.Event.Time)
+			}
+		}
+	}
+	runtime.KeepAlive(r)
 }

@@ -29,6 +29,7 @@ type Runner struct {
 	Observe func(rule string, e *sources.Event, o Outcome, why string)
 	// Remember has the last events of each rule be kept, for History.
 	Remember bool
+	copies   copies
 }
 
 // pass is a run with what is called at its end. It is used again if the run
@@ -208,10 +209,10 @@ func (r *Runner) fire(rule *Rule, e *sources.Event) {
 	r.observe(rule.Name, e, Fired, "")
 	if len(p.runs) == 0 || rule.Mode == Parallel {
 		r.begin(p, e, rec, true)
-		rec.copy(e) // when the outputs are set
+		r.copies.give(rec, e) // when the outputs are set
 		return
 	}
-	rec.copy(e)
+	r.copies.give(rec, e)
 	p.log.Fired(e)
 	switch {
 	case rule.Mode == Queued:
