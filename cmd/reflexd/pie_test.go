@@ -23,7 +23,9 @@ func TestPositionIndependentProgram(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program, file := filepath.Join(dir, "reflexd"), filepath.Join(dir, "it.yaml")
-	if out, err := exec.Command("go", "build", "-buildmode=pie", "-o", program, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-buildvcs=false", "-buildmode=pie", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if err := os.WriteFile(file, []byte("rules: [{when: {timer: 500ms}, do: {log: tick}}]\n"), 0o600); err != nil {
