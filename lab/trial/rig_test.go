@@ -57,12 +57,21 @@ func wants(t *testing.T, m lab.Machine) {
 	}
 }
 
-// on returns the shared board of the machine.
+// on returns the shared board of the machine, all lines of whose header are down: a
+// request with a bias, of a test before, leaves a line of gpio-sim where the bias pulled it.
 func on(t *testing.T, m lab.Machine) *board {
 	t.Helper()
 	wants(t, m)
 	b, err := boards[m.String()]()
 	if err != nil {
+		t.Fatal(err)
+	}
+	const lines = 28 // that lead to pins
+	var down []lab.Pull
+	for offset := range lines {
+		down = append(down, lab.Pull{Offset: offset})
+	}
+	if err := b.header.Play(t.Context(), down...); err != nil {
 		t.Fatal(err)
 	}
 	return b
