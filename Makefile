@@ -89,7 +89,7 @@ lab: tools ## fetch and build what the emulated boards need, into the cache
 lab-test: export REFLEXD_TURNS = $(CURDIR)/build/turns
 lab-test: lab build/arm64/reflexd build/armv6/reflexd build/arm64/reflexd-mqtt build/armv6/reflexd-mqtt ## the ARM programs on the emulated boards
 	@rm -rf $(REFLEXD_TURNS) && mkdir -p $(REFLEXD_TURNS)
-	@$(MAKE) --no-print-directory --output-sync -j4 lab-itself lab-virt lab-virt-2 lab-pi3
+	@$(MAKE) --no-print-directory --output-sync -j3 lab-virt lab-virt-2 lab-pi3 lab-itself
 	go test -tags lab -count=1 -run TestNoTestIsLeftOut ./lab/trial
 
 # The boards wait for each other in nothing, so each has runs of its own; those
