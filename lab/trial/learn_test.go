@@ -207,7 +207,7 @@ func TestLearnAsksAtATerminalOnly(t *testing.T) {
 // A thermometer that is warmed, while another one rests.
 func TestLearnASensor(t *testing.T) {
 	wants(t, lab.Virt)
-	b, err := boot(lab.Config{Machine: lab.Virt}) // of its own: what other tests leave keeps the bus from its times
+	b, err := boot(lab.Config{Machine: lab.Virt}) // of its own: after other tests its readings fail, and nobody knows why yet
 	if err != nil {
 		t.Fatal(err)
 	}
