@@ -7,6 +7,7 @@ package trial
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -192,8 +193,9 @@ func TestNoStraySignalEndsTheAgent(t *testing.T) {
 }
 
 // All threads block what rules can have, and the program was executed once: the mark of a
-// second time would be in its environment.
-func TestEntryBlocksSignals(t *testing.T) {
+// second time would be in its environment. Its table of descriptors need not grow while
+// there are threads.
+func TestEntry(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
 			a := b.startProgram(t, program, "rules: [{when: {signal: 36}, do: {log: still here}}]")
@@ -206,6 +208,12 @@ func TestEntryBlocksSignals(t *testing.T) {
 				if mask, err := strconv.ParseUint(line, 16, 64); err != nil || mask&want != want {
 					t.Errorf("%s: a thread blocks %s, want at least %x", program, line, uint64(want))
 				}
+			}
+			if room := b.shell(t, fmt.Sprintf("sed -n 's/FDSize:\t//p' /proc/%d/status", a.proc.PID)); strings.TrimSpace(room) != "256" {
+				t.Errorf("%s: there is room for %s descriptors, want 256", program, room)
+			}
+			if open := b.shell(t, fmt.Sprintf("ls /proc/%d/fd", a.proc.PID)); slices.Contains(strings.Fields(open), "255") {
+				t.Errorf("%s: descriptor 255 is open", program)
 			}
 		}
 	})

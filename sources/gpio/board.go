@@ -181,6 +181,7 @@ func (p *Plan) Board() *board.Board { return p.board }
 // Lint warns of declarations that are the same line on the board b, that this
 // is detected as, where the configuration does not say for which one it is.
 func (p *Plan) Lint(b *board.Board, ps *config.Problems) {
+	p.detected, p.detect = b, true
 	if p.board != nil || b == nil {
 		return
 	}

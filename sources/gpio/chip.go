@@ -128,16 +128,16 @@ const chipPrefix = "gpiochip"
 
 // chipNodes returns the names of the chips' devices in dev by number.
 func chipNodes(dev string) ([]string, error) {
-	entries, err := os.ReadDir(dev)
+	folder, err := os.Open(dev)
 	if err != nil {
 		return nil, fmt.Errorf("list GPIO chips: %w", err)
 	}
-	var nodes []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), chipPrefix) {
-			nodes = append(nodes, e.Name())
-		}
+	defer folder.Close()
+	nodes, err := folder.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list GPIO chips: %w", err)
 	}
+	nodes = slices.DeleteFunc(nodes, func(name string) bool { return !strings.HasPrefix(name, chipPrefix) })
 	slices.SortFunc(nodes, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})

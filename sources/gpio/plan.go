@@ -18,6 +18,8 @@ import (
 // Plan is what a configuration asks of GPIO. The zero value is empty.
 type Plan struct {
 	board    *board.Board // which the configuration names; nil for the one that this is
+	detected *board.Board // the one that this is, nil if the tables do not have it
+	detect   bool         // whether detected says so
 	lines    map[string]*Line
 	encoders map[string]*Encoder
 	buttons  []*inPlace

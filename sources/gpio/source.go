@@ -98,6 +98,9 @@ func open(h sources.Host, k *kernel) *Source {
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
+	if p.detect && s.host.Proc == "/proc" { // where Lint's caller read it
+		s.found, s.asked = p.detected, true
+	}
 	moved := s.goBy(p.board)
 	declared := p.all()
 	from, left := s.heirs(declared)

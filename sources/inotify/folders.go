@@ -186,8 +186,8 @@ func (f *Folders) mountsOnTheWay() string {
 	table, _ := os.ReadFile(filepath.Join(f.host.Proc, "self/mountinfo"))
 	var ids []string
 	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line)
-		if len(fields) < 5 {
+		fields := strings.SplitN(line, " ", 6) // proc_pid_mountinfo(5)
+		if len(fields) < 6 {
 			continue
 		}
 		at := strings.TrimSuffix(fields[4], "/") + "/"
