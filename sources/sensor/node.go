@@ -113,6 +113,14 @@ func (n *node) listen() {
 	n.fd = fd
 }
 
+// hang notes that the driver does not answer. What is under way goes on.
+func (n *node) hang() {
+	if !n.closed {
+		n.lose(errHangs)
+		n.tried = true
+	}
+}
+
 // lose notes that the sensor cannot be read. One in another state than before
 // is an event, one that fails otherwise is a line in the log.
 func (n *node) lose(err error) {

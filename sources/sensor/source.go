@@ -23,11 +23,15 @@ type Source struct {
 
 	timers map[time.Duration]sources.Timer // of the periods; one for all sensors of one
 	given  map[string]string               // what a simulation begins with
+	do     func(*reading)                  // carries it out, in the background
 }
 
 // Open returns a source that does nothing until a plan asks for sensors.
 func Open(host sources.Host) *Source {
-	return &Source{host: host, plan: &Plan{}, nodes: map[string]*node{}, timers: map[time.Duration]sources.Timer{}}
+	return &Source{
+		host: host, plan: &Plan{}, nodes: map[string]*node{}, timers: map[time.Duration]sources.Timer{},
+		do: func(r *reading) { r.do(host.Sys) },
+	}
 }
 
 // Apply implements sources.Source. A sensor that both plans ask for in the same
@@ -127,22 +131,12 @@ func (s *Source) readTogether(nodes []*node) {
 	if len(nodes) == 0 {
 		return
 	}
-	readings := make([]reading, len(nodes))
+	b := &batch{source: s, turns: make([]turn, len(nodes))}
 	for i, n := range nodes {
 		n.reading = true
-		readings[i] = reading{settings: n.settings, place: n.place}
+		b.turns[i] = turn{node: n, reading: reading{settings: n.settings, place: n.place}}
 	}
-	sys := s.host.Sys
-	s.host.Loop.Beside(func() {
-		for i := range readings {
-			readings[i].do(sys)
-		}
-	}, func() {
-		for i, n := range nodes {
-			n.take(&readings[i])
-		}
-		s.schedule()
-	})
+	b.carryOn()
 }
 
 // Notify implements sources.Subscriber.
