@@ -133,11 +133,16 @@ func chipNodes(dev string) ([]string, error) {
 		return nil, fmt.Errorf("list GPIO chips: %w", err)
 	}
 	defer folder.Close()
-	nodes, err := folder.Readdirnames(-1)
+	names, err := folder.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list GPIO chips: %w", err)
 	}
-	nodes = slices.DeleteFunc(nodes, func(name string) bool { return !strings.HasPrefix(name, chipPrefix) })
+	var nodes []string
+	for _, name := range names {
+		if strings.HasPrefix(name, chipPrefix) {
+			nodes = append(nodes, name)
+		}
+	}
 	slices.SortFunc(nodes, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})

@@ -27,7 +27,8 @@ import (
 // called from any goroutine.
 type channel struct {
 	mu     sync.Mutex
-	folder string      // "" before it is set up
+	folder string      // "" before it is set up …
+	as     settings    // … like this
 	left   atomic.Bool // it is what its on_exit says: nothing is to be set any more
 }
 
@@ -58,13 +59,13 @@ func (c *channel) leave(st settings, proc, sys string, level int) error {
 
 // bring does what set says.
 func (c *channel) bring(st settings, proc, sys string, level int) error {
-	if c.folder != "" {
+	if c.folder != "" && c.as == st {
 		err := c.duty(&st, level)
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
 			return err
 		}
-		c.folder = "" // another chip may be there
-	}
+	} // else another chip may be there
+	c.folder, c.as = "", st
 	if err := st.locate(proc, sys); err != nil {
 		return err
 	}

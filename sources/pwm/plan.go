@@ -38,11 +38,16 @@ const keep = -1
 
 // settings are which channel is meant, and how it works.
 type settings struct {
-	pin      string // the line that it drives; "" for what chip and channel say
-	chip     string // what the chip's device is called, or a pattern; "" for what this board has at the pin
-	channel  int
+	place
 	period   time.Duration
 	polarity string
+}
+
+// place is which channel is meant.
+type place struct {
+	pin     string // the line that it drives; "" for what chip and channel say
+	chip    string // what the chip's device is called, or a pattern; "" for what this board has at the pin
+	channel int
 }
 
 // Output is one declared output.

@@ -7,7 +7,6 @@ package pwm
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +24,7 @@ type Source struct {
 	host  sources.Host
 	plan  *Plan
 	nodes map[string]*node // by the names of the outputs
+	gone  []*node          // that no plan has any more, until they are as their on_exit says
 	given map[string]int   // what a simulation begins with
 }
 
@@ -55,31 +55,46 @@ func Open(host sources.Host) *Source {
 // idle reports whether nothing is written at all.
 func (s *Source) idle() bool { return s.host.Simulated || s.host.DryRun }
 
-// Apply implements sources.Source. An output that both plans have keeps its level.
+// Apply implements sources.Source. An output that both plans have, be it under another
+// name or with another frequency, keeps its level.
 func (s *Source) Apply(plan sources.Plan) {
 	p := plan.(*Plan)
 	p.source = s
 	s.plan = p
-	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
-		if o := p.outputs[name]; o == nil || o.settings != s.nodes[name].settings {
-			s.nodes[name].close()
-			delete(s.nodes, name)
-		}
-	}
+	left := s.all()
+	clear(s.nodes)
 	for _, name := range p.Names() {
 		o := p.outputs[name]
-		n := s.nodes[name]
-		if n == nil {
-			n = &node{source: s, name: name, settings: o.settings, level: o.initial}
+		var n *node
+		if i := slices.IndexFunc(left, func(n *node) bool { return n.place == o.place }); i >= 0 {
+			n = left[i]
+			left = slices.Delete(left, i, i+1)
+		} else {
+			n = &node{source: s, level: o.initial}
 			if level, ok := s.given[name]; ok {
 				n.level = level
 				delete(s.given, name)
 			}
-			s.nodes[name] = n
+		}
+		s.nodes[name] = n
+		n.onExit = o.onExit
+		if n.name != name || n.settings != o.settings {
+			n.name, n.settings = name, o.settings
 			n.write(nil)
 		}
-		n.onExit = o.onExit
 	}
+	for _, n := range left {
+		n.retire()
+	}
+}
+
+// all returns the outputs in the order of their names.
+func (s *Source) all() []*node {
+	var all []*node
+	for _, n := range sources.InOrder(s.nodes) {
+		all = append(all, n)
+	}
+	return all
 }
 
 // Started implements sources.StartWaiter.
@@ -138,7 +153,7 @@ func (s *Source) Notify(e *sources.Event) {
 	if lost && e.Topic.Name != "uevent" || !lost && (e.Topic.Name != "pwm" || e.Topic.State == "change") {
 		return
 	}
-	for _, n := range sources.InOrder(s.nodes) {
+	for _, n := range s.all() {
 		if n.err != nil || n.working || lost || e.Topic.State == "remove" {
 			n.failures = 0
 			n.write(nil)
@@ -162,10 +177,10 @@ func (n *node) write(done func(error)) {
 		return
 	}
 	n.working = true
-	level, h, waiting := n.level, &n.source.host, n.waiting
+	st, level, h, waiting := n.settings, n.level, &n.source.host, n.waiting
 	n.waiting = nil
 	var err error
-	n.source.host.Loop.Beside(func() { err = n.device.set(n.settings, h.Proc, h.Sys, level) }, func() {
+	n.source.host.Loop.Beside(func() { err = n.device.set(st, h.Proc, h.Sys, level) }, func() {
 		n.working, n.tried = false, true
 		if n.closed {
 			n.giveUp(waiting, err)
@@ -220,34 +235,67 @@ func (n *node) took(err error) {
 // exitPatience is how long the agent waits for a chip before it ends.
 const exitPatience = 2 * time.Second
 
-// close leaves the output as its on_exit says.
-func (n *node) close() {
+// end forgets what was to be written, and reports whether on_exit is to be.
+func (n *node) end() bool {
 	sources.StopTimer(&n.retry)
 	n.closed = true
 	if n.onExit == keep || n.source.idle() || errors.As(n.err, new(notThere)) {
 		n.device.left.Store(true)
+		return false
+	}
+	return true
+}
+
+// leave leaves the output as its on_exit says.
+func (n *node) leave() error {
+	h := &n.source.host
+	return n.device.leave(n.settings, h.Proc, h.Sys, n.onExit)
+}
+
+func (n *node) left(err error) {
+	if err != nil {
+		n.source.host.Log.Error("cannot leave pwm output as on_exit says", "pwm", n.name, "error", err)
+	}
+}
+
+// retire leaves the output of which a reload has taken the declaration.
+func (n *node) retire() {
+	if !n.end() {
+		return
+	}
+	s := n.source
+	s.gone = append(s.gone, n)
+	var err error
+	s.host.Loop.Beside(func() { err = n.leave() }, func() {
+		i := slices.Index(s.gone, n)
+		s.gone = slices.Delete(s.gone, i, i+1)
+		n.left(err)
+		for _, n := range s.all() { // one of which may be the same channel in other words
+			n.write(nil)
+		}
+	})
+}
+
+// close leaves the output before the agent ends.
+func (n *node) close() {
+	if !n.end() {
 		return
 	}
 	done := make(chan error, 1)
-	level, h := n.onExit, &n.source.host
-	go func() { done <- n.device.leave(n.settings, h.Proc, h.Sys, level) }()
-	var err error
+	go func() { done <- n.leave() }()
 	select {
-	case err = <-done:
+	case err := <-done:
+		n.left(err)
 	case <-time.After(exitPatience):
-		err = errors.New("the driver does not answer")
-	}
-	if err != nil {
-		n.source.host.Log.Error("cannot leave pwm output as on_exit says", "pwm", n.name, "error", err)
+		n.left(errors.New("the driver does not answer"))
 	}
 }
 
 // Status implements sources.Source.
 func (s *Source) Status() []sources.State {
 	var states []sources.State
-	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
-		n := s.nodes[name]
-		st := sources.State{Name: name, Detail: fmt.Sprintf("%s, %v, %s", n.describe(), n.period, sources.Percent(n.level)), OK: n.err == nil}
+	for _, n := range s.all() {
+		st := sources.State{Name: n.name, Detail: fmt.Sprintf("%s, %v, %s", n.describe(), n.period, sources.Percent(n.level)), OK: n.err == nil}
 		if n.err != nil {
 			st.Error = n.err.Error()
 		}
@@ -270,8 +318,8 @@ func (st *settings) describe() string {
 
 // Close implements sources.Source.
 func (s *Source) Close() {
-	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
-		s.nodes[name].close()
+	for _, n := range append(s.all(), s.gone...) {
+		n.close()
 	}
 	clear(s.nodes)
 }

@@ -117,7 +117,7 @@ func TestLeaving(t *testing.T) {
 	r := newRig(t)
 	r.plug()
 	var c channel
-	st := settings{chip: "fe20*", period: 40 * time.Microsecond, polarity: "normal"}
+	st := settings{place: place{chip: "fe20*"}, period: 40 * time.Microsecond, polarity: "normal"}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -170,25 +170,84 @@ func TestChipsAreNotMissed(t *testing.T) {
 	r.is("1000000 500000 1 normal")
 }
 
-// What was ordered of an output that is declared otherwise by now is not written to
-// the channel.
+// What was ordered of an output that is declared otherwise by now holds if it is
+// still the same channel, and else is not written to the channel.
 func TestOrdersBeforeAReload(t *testing.T) {
+	for declared, want := range map[string]struct {
+		channel string
+		fails   bool
+	}{
+		"cooler: {chip: fe20c000.pwm, frequency: 25kHz, initial: 50%}": {"40000 40000 1 normal", false},
+		"fan: {chip: other, frequency: 25kHz, initial: 50%}":           {"1000000 250000 1 normal", true},
+	} {
+		r := newRig(t)
+		late := &looptest.Late{Loop: r.loop}
+		r.source.host.Loop = late
+		r.plug()
+		r.apply("fan: {chip: fe20c000.pwm, on_exit: 25%}")
+		late.End()
+		var got []error
+		for level := range 2 {
+			r.source.Set("fan", level*sources.Full, func(err error) { got = append(got, err) })
+		}
+		r.apply(declared)
+		late.End()
+		late.End()
+		r.is(want.channel)
+		if len(got) != 2 || got[0] != nil || (got[1] != nil) != want.fails {
+			t.Errorf("%s: the orders ended with %v", declared, got)
+		}
+	}
+}
+
+// A chip that does not answer keeps no reload waiting, and its output is left as on_exit
+// says once it does.
+func TestReloadDoesNotWaitForAChip(t *testing.T) {
 	r := newRig(t)
-	late := &looptest.Late{Loop: r.loop}
-	r.source.host.Loop = late
 	r.plug()
-	r.apply("fan: {chip: fe20c000.pwm}")
-	late.End()
-	var got []error
-	for level := range 2 {
-		r.source.Set("fan", level*sources.Full, func(err error) { got = append(got, err) })
-	}
-	r.apply("fan: {chip: fe20c000.pwm, frequency: 25kHz, initial: 50%}")
-	late.End()
-	r.is("40000 20000 1 normal")
-	if len(got) != 2 || got[0] != nil || got[1] == nil {
-		t.Errorf("the orders ended with %v", got)
-	}
+	r.apply("fan: {chip: fe20c000.pwm, initial: 50%, on_exit: off}")
+	device := &r.source.nodes["fan"].device
+	device.mu.Lock() // as a write that hangs does
+	ended := make(chan func())
+	r.source.host.Loop = beside{r.loop, ended}
+	r.apply("{}")
+	r.is("1000000 500000 1 normal")
+	device.mu.Unlock()
+	(<-ended)()
+	r.is("1000000 0 1 normal")
+}
+
+// beside is a loop that really does work in the background.
+type beside struct {
+	*loop.Loop
+	ended chan func()
+}
+
+func (b beside) Beside(work, done func()) {
+	go func() {
+		work()
+		b.ended <- done
+	}()
+}
+
+// What a reload has dropped is left as on_exit says even if the agent ends at once.
+func TestEndingAfterAReload(t *testing.T) {
+	r := newRig(t)
+	r.plug()
+	r.apply("fan: {chip: fe20c000.pwm, initial: 50%, on_exit: off}")
+	r.source.host.Loop = &looptest.Late{Loop: r.loop}
+	r.apply("{}")
+	r.source.Close()
+	r.is("1000000 0 1 normal")
+}
+
+// The same channel in other words is not left as the on_exit before says.
+func TestAnotherNameForAChannel(t *testing.T) {
+	r := newRig(t)
+	r.plug()
+	r.apply("fan: {chip: fe20c000.pwm, initial: 50%, on_exit: off}")
+	r.apply("fan: {chip: 'fe20*', initial: 75%, on_exit: off}")
+	r.is("1000000 750000 1 normal")
 }
 
 // on_exit is for an output, too, that could not be set the last time.
