@@ -105,7 +105,7 @@ lab-itself:
 soak: lab build/arm64/reflexd build/armv6/reflexd ## an hour of everything that can happen to a board, 600 damaged drives, and every system call failing in every way (SOAK=8h, MUTANTS=3000, SEED=what an earlier run printed)
 	REFLEXD_SOAK=$(or $(SOAK),1h) REFLEXD_MUTANTS=$(or $(MUTANTS),600) REFLEXD_SEED=$(SEED) REFLEXD_BUILD=$(CURDIR)/build \
 		go test -tags lab -count=1 -v -timeout 0 -run 'TestSoak|TestMountDamagedDrives' ./lab/trial
-	REFLEXD_FAULTS=all REFLEXD_BUILD=$(CURDIR)/build go test -tags lab -count=1 -v -timeout 0 -run 'CallsFail|DeviceBursts' ./lab/fault ./lab/trial
+	REFLEXD_FAULTS=all REFLEXD_BUILD=$(CURDIR)/build go test -tags lab -count=1 -v -timeout 0 -run 'CallsFail|Bursts' ./lab/fault ./lab/trial
 
 bench: lab build/arm64/reflexd build/amd64/reflexd build/armv6/reflexd build/amd64/reflexd-mqtt ## latencies beside a minimal C program, into docs/performance.md; allocations per event (GROUP=board, host, interfaces, counters, fleet or scale: that alone)
 	go test -run '^$$' -bench . -benchmem ./agent/... ./sources/... ./config/...

@@ -52,7 +52,7 @@ const patience = 20 * time.Second
 type rig struct {
 	t      *testing.T
 	dir    string // for mounts, records and images
-	loop   *loop.Loop
+	loop   *watchedLoop
 	source *Source
 	uevent sources.Source
 	ended  chan struct{}
@@ -77,8 +77,8 @@ func start(t *testing.T, dir, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.loop = l
-	host := sources.Host{Loop: l, Emit: r.emit, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	r.loop = &watchedLoop{l, func() {}}
+	host := sources.Host{Loop: r.loop, Emit: r.emit, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
 	r.source = newSource(host)
@@ -235,16 +235,45 @@ func (r *rig) unmount(target string, lazy, kill bool) error {
 	})
 }
 
-// quiet waits until nothing is under way any more.
+// quiet waits until nothing is under way any more, of what the kernel has reported by now.
 func (r *rig) quiet() {
 	r.t.Helper()
-	begin := time.Now()
-	for idle := false; !idle; time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > patience {
-			r.t.Fatal("what is done beside the loop has no end")
+	r.do(func() {}) // whoever is ready with this is ready with what was reported before
+	r.until("nothing is under way", func() bool { return r.loop.Pending() == 0 })
+}
+
+// until waits until ok, which is called on the loop's thread whenever something was done in the background, returns true.
+func (r *rig) until(what string, ok func() bool) {
+	r.t.Helper()
+	done := make(chan struct{})
+	r.do(func() {
+		r.loop.did = func() {
+			if ok() {
+				r.loop.did = func() {}
+				close(done)
+			}
 		}
-		r.do(func() { idle = r.loop.Pending() == 0 })
+		r.loop.did()
+	})
+	select {
+	case <-done:
+	case <-time.After(patience):
+		r.t.Fatal("never: ", what)
 	}
+}
+
+// A watchedLoop is a loop that calls did whenever something was done in the background.
+type watchedLoop struct {
+	*loop.Loop
+	did func()
+}
+
+// Beside implements sources.Loop.
+func (l *watchedLoop) Beside(work, done func()) {
+	l.Loop.Beside(work, func() {
+		done()
+		l.did()
+	})
 }
 
 // pull acts the kernel's word that a device has gone: a loop device cannot be

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,20 +31,6 @@ func noDescriptors(t *testing.T) (giveBack func()) {
 	}
 	t.Cleanup(giveBack)
 	return giveBack
-}
-
-// until waits until ok, which is called on the loop's thread, returns true.
-func (r *rig) until(what string, ok func() bool) {
-	r.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		is := false
-		if r.do(func() { is = ok() }); is {
-			return
-		}
-		if time.Now().After(end) {
-			r.t.Fatal("never: ", what)
-		}
-	}
 }
 
 func TestMountOfARemovedDeviceIsTakenAwayInTheEnd(t *testing.T) {

@@ -340,27 +340,34 @@ func TestPlantedLinkIsNotFollowed(t *testing.T) {
 	}
 }
 
+// startWithFirst runs the source, which has mounted a stick that is called FIRST, and returns the file that the stick consists of, too:
+// what is written to that is on the device, below its cache.
+func startWithFirst(t *testing.T) (r *rig, d *stick, first string) {
+	t.Helper()
+	dir := t.TempDir()
+	d, first = newStick(t, dir), ext4(t, "FIRST")
+	d.insert(first, false)
+	r = start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
+	r.expect("mounted "+d.name, "/media/FIRST")
+	return r, d, first
+}
+
 // A medium that cannot be read right after the change is compared when it can.
 func TestSwappedMediumThatIsNotReadableYet(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	first := ext4(t, "FIRST")
-	d.insert(first, false)
-	r := start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
-	r.expect("mounted "+d.name, "/media/FIRST")
+	r, d, first := startWithFirst(t)
 
 	away := d.name + ".away" // nobody can open it meanwhile
 	second, err := os.ReadFile(ext4(t, "SECOND"))
 	if err := errors.Join(err, os.Rename(d.name, away)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(first, second, 0); err != nil { // the device's content, below its cache
+	if err := os.WriteFile(first, second, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.changeMedium(d)
 	r.quiet()
 	r.do(func() {
-		if r.source.points[dir+"/media/FIRST"] == nil || r.source.devices[d.name].compares != 1 {
+		if r.source.points[r.dir+"/media/FIRST"] == nil || r.source.devices[d.name].compares != 1 {
 			t.Error("compared what could not be read")
 		}
 	})
@@ -373,18 +380,13 @@ func TestSwappedMediumThatIsNotReadableYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect("unmounted")
-	sane(t, dir)
+	sane(t, r.dir)
 }
 
 // Before anybody compares the new medium, the kernel has written to it what
 // belongs to the old one.
 func TestSwappedMediumThatWasWrittenTo(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	first := ext4(t, "FIRST")
-	d.insert(first, false)
-	r := start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
-	r.expect("mounted "+d.name, "/media/FIRST")
+	r, d, first := startWithFirst(t)
 
 	const from, size = 1024, 1024 // the superblock
 	old, err := os.ReadFile(first)
@@ -393,34 +395,29 @@ func TestSwappedMediumThatWasWrittenTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(second[from:], old[from:from+size])
-	if err := os.WriteFile(first, second, 0); err != nil { // the device's content, below its cache
+	if err := os.WriteFile(first, second, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.changeMedium(d)
 	r.expect("yanked "+d.name, "/media/FIRST")
 	r.expect("failed "+d.name, "ambivalent content")
-	sane(t, dir)
+	sane(t, r.dir)
 }
 
 // A card is changed faster than anyone can see that there was none.
 func TestMediumSwappedWhileMounted(t *testing.T) {
-	dir := t.TempDir()
-	d := newStick(t, dir)
-	first := ext4(t, "FIRST")
-	d.insert(first, false)
-	r := start(t, dir, strings.Replace(loops, "{", "{read_only: true, ", 1))
-	r.expect("mounted "+d.name, "/media/FIRST")
+	r, d, first := startWithFirst(t)
 	r.changeMedium(d)
 	r.quiet()
 	r.do(func() {
-		if r.source.points[dir+"/media/FIRST"] == nil {
+		if r.source.points[r.dir+"/media/FIRST"] == nil {
 			t.Error("a drive that was reset lost the mount of its medium")
 		}
 	})
 
 	second, err := os.ReadFile(ext4(t, "SECOND"))
 	if err == nil {
-		err = os.WriteFile(first, second, 0) // the device's content, below its cache
+		err = os.WriteFile(first, second, 0)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -432,5 +429,5 @@ func TestMediumSwappedWhileMounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect("unmounted")
-	sane(t, dir)
+	sane(t, r.dir)
 }

@@ -5,22 +5,24 @@
 package fault
 
 import (
+	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	goevdev "github.com/holoplot/go-evdev"
 	"golang.org/x/sys/unix"
 
+	reflexd "reflexd/agent"
 	"reflexd/client"
 )
 
 const deviceBurstRules = `
 lines:
   meter: {input: "header:17", bias: pull-down, edges: rising}
+counters:
+  pulses: {line: meter}
 inputs:
   keys: {name: fault keys, grab: auto}
 rules:
@@ -77,7 +79,7 @@ func TestDeviceBursts(t *testing.T) {
 	for _, mode := range []string{"queued", "coalesce", "single"} {
 		t.Run(mode, func(t *testing.T) {
 			a := launchBurst(t, deviceBurstRules, mode)
-			a.account(t, &burst{rule: "edge", losses: "gpio:meter", send: asleep(pulses), again: again}, mode, n)
+			a.accountPulses(t, &burst{rule: "edge", losses: "gpio:meter", send: asleep(pulses), again: again}, mode, n)
 			a.accountKeys(t, d, &burst{rule: "key", losses: "input", send: asleep(keys)}, mode, n)
 		})
 	}
@@ -87,9 +89,23 @@ func TestDeviceBursts(t *testing.T) {
 			n /= 10
 		}
 		a := launchBurst(t, deviceBurstRules, "queued")
-		a.account(t, &burst{rule: "edge", losses: "gpio:meter", send: pulses, again: again}, "queued", n)
+		a.accountPulses(t, &burst{rule: "edge", losses: "gpio:meter", send: pulses, again: again}, "queued", n)
 		a.accountKeys(t, d, &burst{rule: "key", losses: "input", send: keys}, "queued", n)
 	})
+}
+
+// accountPulses accounts for edges, none of which a counter may miss.
+func (a *burstAgent) accountPulses(t *testing.T, b *burst, mode string, n int) {
+	sent := a.account(t, b, mode, n)
+	s, err := reflexd.AskStatus(a.socket(), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range s.Sources {
+		if want := fmt.Sprintf("line meter, %d", sent); source.Source == "counter" && source.States[0].Detail != want {
+			t.Errorf("the counter: %s, want %s", source.States[0].Detail, want)
+		}
+	}
 }
 
 // accountKeys waits until the presses that were sent are accounted for, as far as they can be: the kernel reports that
@@ -125,14 +141,15 @@ func (a *burstAgent) accountKeys(t *testing.T, d *devices, b *burst, mode string
 	t.Errorf("silence: keys: pressed %d times, %v", sent, last)
 }
 
-// awaitState asks for the key's state until the log says that it is as it must be.
+// awaitState asks for the key's state until the log says that it is as it must be: a key that the kernel lost is no event
+// to wait for.
 func (a *burstAgent) awaitState(t *testing.T, want string) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if err := client.Call(a.socket(), client.Request{Verb: "emit", Name: "state"}, nil, patience); err != nil {
 			t.Fatal(err)
 		}
-		if text, _ := os.ReadFile(filepath.Join(a.dir, "log")); strings.Contains(string(text), want) {
+		if contains(a.since(0), want) {
 			return
 		}
 	}

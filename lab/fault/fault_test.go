@@ -136,7 +136,7 @@ func (a *agent) suffer(f *fault, late bool) error {
 	var hurt []*round
 	for range rounds {
 		hurt = append(hurt, a.begin())
-		a.settle(hurt[len(hurt)-1])
+		a.settle(a.lull, hurt[len(hurt)-1])
 		if a.struck(f) {
 			break
 		}
@@ -184,9 +184,10 @@ func (a *agent) isSound(from int) error {
 // recover waits until the agent does again what it should.
 func (a *agent) recover(from int) error {
 	var rounds []*round
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	lull := a.lull // on a starved machine a drive may take longer to come
+	for end := time.Now().Add(patience); time.Now().Before(end); lull *= 2 {
 		rounds = append(rounds, a.begin())
-		if a.settle(rounds...) {
+		if a.settle(lull, rounds...) {
 			return nil
 		}
 		if a.isDead() {

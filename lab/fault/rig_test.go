@@ -162,14 +162,10 @@ type agent struct {
 	pid  int
 
 	waiting sync.Once
-	logged  chan struct{} // closed when its log has been read to the end
-	over    chan struct{} // closed when it has ended, and logged is
+	over    chan struct{} // closed when it has ended, and its log was read
 	end     error
 
-	mu    sync.Mutex
-	more  *sync.Cond
-	lines []string
-	dead  bool
+	*journal
 	round int
 	// latest is the last round that was begun.
 	latest *round
@@ -179,6 +175,30 @@ type agent struct {
 	counts map[string]int
 	calls  int
 	watch  func(*Call) // is shown each call; nil for nobody
+	// changes is how often what follow follows has changed.
+	changes int
+}
+
+// journal is what an agent logs. Its methods may be called from any goroutine.
+type journal struct {
+	mu    sync.Mutex
+	more  *sync.Cond // signalled when there is more of it, or something else to await
+	lines []string
+	dead  bool          // there will be no more
+	ended chan struct{} // closed then
+}
+
+// record has a program log into a new journal from its start on. The caller closes output once that has started.
+func record(cmd *exec.Cmd) (j *journal, output *os.File, err error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd.Stderr = write
+	j = &journal{ended: make(chan struct{})}
+	j.more = sync.NewCond(&j.mu)
+	go j.collect(read)
+	return j, write, nil
 }
 
 // fault is one call that is to fail.
@@ -222,8 +242,7 @@ func (h *host) launch(t *testing.T, f *fault, names ...string) *agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, logged: make(chan struct{}), over: make(chan struct{})}
-	a.more = sync.NewCond(&a.mu)
+	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, over: make(chan struct{})}
 	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(h.configuration, "DIR", a.dir)} {
 		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -236,18 +255,16 @@ func (h *host) launch(t *testing.T, f *fault, names ...string) *agent {
 	past := time.Now().Add(-time.Hour)
 	_ = os.Chtimes(a.path("c.yaml"), past, past)
 	cmd := exec.Command(path, "run", "-c", a.path("c.yaml"), "--socket", a.path("socket"))
-	read, write, err := os.Pipe()
-	if err != nil {
+	var output *os.File
+	if a.journal, output, err = record(cmd); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stderr = write
 	a.trap, err = Start(cmd, a.decide, names...)
-	write.Close()
+	output.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.pid = cmd.Process.Pid
-	go a.collect(read)
 	t.Cleanup(a.kill)
 	return a
 }
@@ -279,50 +296,50 @@ func (a *agent) decide(c *Call) Verdict {
 	return Verdict{}
 }
 
-func (a *agent) collect(log *os.File) {
+func (j *journal) collect(log *os.File) {
 	defer log.Close()
 	s := bufio.NewScanner(log)
 	for s.Scan() {
-		a.mu.Lock()
-		a.lines = append(a.lines, s.Text())
-		a.more.Broadcast()
-		a.mu.Unlock()
+		j.mu.Lock()
+		j.lines = append(j.lines, s.Text())
+		j.more.Broadcast()
+		j.mu.Unlock()
 	}
-	a.mu.Lock()
-	a.dead = true
-	a.more.Broadcast()
-	a.mu.Unlock()
-	close(a.logged)
+	j.mu.Lock()
+	j.dead = true
+	j.more.Broadcast()
+	j.mu.Unlock()
+	close(j.ended)
 }
 
 // await waits until ok, which is called with the lines since from and with mu locked, returns true, the agent ends, or
 // time is over.
-func (a *agent) await(from int, within time.Duration, ok func(lines []string) bool) bool {
+func (j *journal) await(from int, within time.Duration, ok func(lines []string) bool) bool {
 	late := false
 	timer := time.AfterFunc(within, func() {
-		a.mu.Lock()
+		j.mu.Lock()
 		late = true
-		a.more.Broadcast()
-		a.mu.Unlock()
+		j.more.Broadcast()
+		j.mu.Unlock()
 	})
 	defer timer.Stop()
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for {
-		if ok(a.lines[from:]) {
+		if ok(j.lines[from:]) {
 			return true
 		}
-		if late || a.dead {
+		if late || j.dead {
 			return false
 		}
-		a.more.Wait()
+		j.more.Wait()
 	}
 }
 
-func (a *agent) log(from int) string { return strings.Join(a.since(from), "\n") }
+func (j *journal) log(from int) string { return strings.Join(j.since(from), "\n") }
 
-func (a *agent) started(within time.Duration) bool {
-	return a.await(0, within, func(lines []string) bool { return contains(lines, " msg=started ") })
+func (j *journal) started(within time.Duration) bool {
+	return j.await(0, within, func(lines []string) bool { return contains(lines, " msg=started ") })
 }
 
 // begun is started for an agent one of whose calls fails: that may be the one that writes this line, so the agent is
@@ -465,16 +482,16 @@ func (a *agent) begin() *round {
 	return r
 }
 
-// settle waits until the agent has handled everything of a round, or logs nothing any more. That it takes long to is no
+// settle waits until the agent has handled everything of a round, or logs nothing for a while. That it takes longer is no
 // harm: whoever waits for more begins another round.
-func (a *agent) settle(rounds ...*round) bool {
+func (a *agent) settle(lull time.Duration, rounds ...*round) bool {
 	from := rounds[0].from
 	done := func([]string) bool {
 		return slices.ContainsFunc(rounds, func(r *round) bool { return a.lacks(r) == nil })
 	}
 	for n := -1; ; {
 		lines := len(a.since(from))
-		if a.await(from, a.lull, done) {
+		if a.await(from, lull, done) {
 			return true
 		}
 		if lines == n || a.isDead() {
@@ -508,16 +525,16 @@ func (a *agent) lacks(r *round) (missing []string) {
 	return missing
 }
 
-func (a *agent) since(from int) []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.lines[from:])
+func (j *journal) since(from int) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines[from:])
 }
 
-func (a *agent) isDead() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.dead
+func (j *journal) isDead() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.dead
 }
 
 // unusual returns the first line that says that something went wrong which is the agent's.
@@ -550,7 +567,7 @@ func (a *agent) wait() error {
 	a.waiting.Do(func() {
 		go func() {
 			a.end = a.trap.Wait()
-			<-a.logged
+			<-a.ended
 			close(a.over)
 		}()
 	})

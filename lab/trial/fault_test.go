@@ -26,21 +26,38 @@ func TestDeviceCallsFail(t *testing.T) {
 // Bursts of edges and keys are accounted for.
 func TestDeviceBursts(t *testing.T) {
 	size := "20000"
-	if os.Getenv("REFLEXD_FAULTS") == "all" {
+	if allFaults {
 		size = "200000"
 	}
 	testFaults(t, fault.BurstSize+"="+size)
 }
 
-// testFaults runs the test of the same name of lab/fault on a board of its own: it is left with one CPU.
+// allFaults is whether everything is tried that may fail, on both boards.
+var allFaults = os.Getenv("REFLEXD_FAULTS") == "all"
+
 func testFaults(t *testing.T, env ...string) {
-	wants(t, lab.Virt)
+	test := t.Name()
+	machines := []lab.Machine{lab.Virt}
+	if allFaults {
+		machines = append(machines, lab.Pi3)
+	}
+	for _, m := range machines {
+		t.Run(m.String(), func(t *testing.T) {
+			t.Parallel()
+			testFaultsOn(t, m, test, env...)
+		})
+	}
+}
+
+// testFaultsOn runs a test of lab/fault on a board of its own: it is left with one CPU.
+func testFaultsOn(t *testing.T, m lab.Machine, test string, env ...string) {
+	wants(t, m)
 	const program, output = "/usr/bin/fault-tests", "/tmp/faults"
 	file := filepath.Join(t.TempDir(), "tests")
 	if err := lab.BuildTests(t.Context(), "arm64", "reflexd/lab/fault", file); err != nil {
 		t.Fatal(err)
 	}
-	b, err := boot(lab.Config{Machine: lab.Virt, Files: map[string]lab.File{program: lab.Executable(file)}})
+	b, err := boot(lab.Config{Machine: m, Files: map[string]lab.File{program: lab.Executable(file)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +70,7 @@ func testFaults(t *testing.T, env ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
 	p, err := b.Start(ctx, lab.Command{
-		Args: []string{program, "-test.run", "^" + t.Name() + "$", "-test.v"},
+		Args: []string{program, "-test.run", "^" + test + "$", "-test.v"},
 		Env: append(env, fault.OnBoard+"=/usr/bin/reflexd",
 			"REFLEXD_FAULTS="+os.Getenv("REFLEXD_FAULTS"), "FAULT="+os.Getenv("FAULT")),
 	}, output)
