@@ -6,6 +6,7 @@ package mount
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,13 +64,8 @@ func (b *blocks) list() ([]identity, error) {
 	return all, nil
 }
 
-// identityOf reads what device a folder in sysfs is about.
-func (b *blocks) identityOf(folder string) (identity, bool) {
-	id, ok, _ := b.identify(folder)
-	return id, ok
-}
-
-// identify is identityOf that says why nothing is known.
+// identify reads what device a folder in sysfs is about. The error says why nothing is
+// known.
 func (b *blocks) identify(folder string) (identity, bool, error) {
 	real, err := filepath.EvalSymlinks(folder)
 	sys, other := filepath.EvalSymlinks(b.sys)
@@ -92,17 +88,30 @@ func (b *blocks) identify(folder string) (identity, bool, error) {
 	return id, ok, nil
 }
 
+// errNoDevice says that a name is of no block device, as far as the kernel tells.
+var errNoDevice = errors.New("no such block device")
+
 // find returns the block device with that name, or that a link leads to.
-func (b *blocks) find(name string) (identity, bool) {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
+func (b *blocks) find(name string) (identity, error) {
+	real, err := filepath.EvalSymlinks(name)
+	switch {
+	case err == nil:
 		name = real
+	case sources.Passing(err):
+		return identity{}, err
 	}
 	base, err := filepath.Rel(b.dev, name)
 	if err != nil {
-		return identity{}, false
+		return identity{}, errNoDevice
 	}
-	id, ok := b.identityOf(filepath.Join(b.sys, "class/block", strings.ReplaceAll(base, "/", "!")))
-	return id, ok && id.name == name
+	id, ok, err := b.identify(filepath.Join(b.sys, "class/block", strings.ReplaceAll(base, "/", "!")))
+	switch {
+	case sources.Passing(err):
+		return identity{}, err
+	case !ok || id.name != name:
+		return identity{}, errNoDevice
+	}
+	return id, nil
 }
 
 // isThere reports whether the device is, and is no other one. If the kernel had not
@@ -176,9 +185,14 @@ func readNumber(folder, name string) int64 {
 }
 
 // hasPartitions reports whether the kernel found partitions on a disk.
-func hasPartitions(folder string) bool {
-	found, _ := filepath.Glob(filepath.Join(folder, "*", "partition"))
-	return len(found) > 0
+func hasPartitions(folder string) (bool, error) {
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(folder, e.Name(), "partition")); err == nil {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // probe reads what is on the device.

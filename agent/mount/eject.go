@@ -29,14 +29,18 @@ type drive struct {
 
 // drive finds the drive that the device name is, or is a part of.
 func (b *blocks) drive(name string) (*drive, error) {
-	id, ok := b.find(name)
-	if !ok {
-		return nil, fmt.Errorf("eject %s: no such block device", name)
+	id, err := b.find(name)
+	if err != nil {
+		return nil, fmt.Errorf("eject %s: %w", name, err)
 	}
 	folder := b.sys + id.path
 	if readNumber(folder, "partition") != 0 {
 		folder = filepath.Dir(folder)
-		if id, ok = b.identityOf(folder); !ok {
+		var ok bool
+		switch id, ok, err = b.identify(folder); {
+		case sources.Passing(err):
+			return nil, fmt.Errorf("eject %s: %w", name, err)
+		case !ok:
 			return nil, fmt.Errorf("eject %s: its drive is gone", name)
 		}
 	}

@@ -106,10 +106,16 @@ func (c *claims) look(id identity, interesting func(*facts) bool) *facts {
 	if hasNoMedium(id.name) {
 		f.size = 0 // of an empty optical drive the kernel says 1 GiB
 	}
+	partitions := false
+	if interesting != nil && f.part == 0 {
+		var err error
+		partitions, err = hasPartitions(f.folder)
+		f.doubt(err)
+	}
 	switch {
 	case f.size == 0:
 		f.claim = "no medium in it"
-	case interesting != nil && f.part == 0 && hasPartitions(f.folder):
+	case partitions:
 		f.claim = "it has partitions"
 	default:
 		f.claim, f.reserved = c.inUse(f)

@@ -12,7 +12,7 @@ import "reflexd/sources"
 type machine interface {
 	// list returns what block devices there are, find the one with that name.
 	list() ([]identity, error)
-	find(name string) (identity, bool)
+	find(name string) (identity, error)
 	// look finds out about a device; see claims.look.
 	look(id identity, interesting func(*facts) bool) *facts
 	// revalidate has the kernel look whether a drive has another medium;
@@ -54,11 +54,11 @@ func newReal(h *sources.Host) *real {
 	}
 }
 
-func (m *real) list() ([]identity, error)         { return m.blocks.list() }
-func (m *real) find(name string) (identity, bool) { return m.blocks.find(name) }
-func (m *real) drive(name string) (*drive, error) { return m.blocks.drive(name) }
-func (m *real) eject(d *drive) error              { return d.eject(&m.mounter) }
-func (m *real) revalidate(name string)            { revalidate(name) }
+func (m *real) list() ([]identity, error)          { return m.blocks.list() }
+func (m *real) find(name string) (identity, error) { return m.blocks.find(name) }
+func (m *real) drive(name string) (*drive, error)  { return m.blocks.drive(name) }
+func (m *real) eject(d *drive) error               { return d.eject(&m.mounter) }
+func (m *real) revalidate(name string)             { revalidate(name) }
 
 func (m *real) look(id identity, interesting func(*facts) bool) *facts {
 	return m.claims.look(id, interesting)

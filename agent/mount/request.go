@@ -66,12 +66,12 @@ func (q *requests) Mount(r Request, done func(error)) {
 	}
 	q.turns.add(job{what: "mount", do: func(next func()) {
 		var id identity
-		var found bool
-		q.host.Loop.Beside(func() { id, found = q.machine.find(r.Device) }, func() {
-			if found {
+		var err error
+		q.host.Loop.Beside(func() { id, err = q.machine.find(r.Device) }, func() {
+			if err == nil {
 				q.mountOnRequest(q.known(id), &r, done)
 			} else {
-				done(fmt.Errorf("mount %s: no such block device", r.Device))
+				done(fmt.Errorf("mount %s: %w", r.Device, err))
 			}
 			next()
 		})

@@ -309,9 +309,9 @@ func (r *rig) notify(e *sources.Event) {
 func (r *rig) announce(d *stick, action string, later int, more ...sources.Field) {
 	r.t.Helper()
 	r.do(func() {
-		id, ok := r.source.real.blocks.find(d.name)
-		if !ok {
-			r.t.Error(d.name, "is not there")
+		id, err := r.source.real.blocks.find(d.name)
+		if err != nil {
+			r.t.Errorf("%s: %v", d.name, err)
 		}
 		major, minor, _ := strings.Cut(id.number, ":")
 		seq, _ := strconv.Atoi(id.seq)

@@ -5,6 +5,7 @@
 package mount
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,10 +79,10 @@ func TestMountThatCannotBeVerifiedIsTakenBack(t *testing.T) {
 	stick := newStick(t, dir)
 	stick.insert(ext4(t, "PHOTOS"), false)
 	c := claims{blocks: blocks{dev: dir + "/dev", sys: "/sys"}, mounts: "/proc", proc: "/proc", fstab: dir + "/fstab"}
-	id, ok := c.find(stick.name)
+	id, err := c.find(stick.name)
 	f := c.look(id, nil)
-	if !ok || f.err != nil {
-		t.Fatal(ok, f.err)
+	if err != nil || f.err != nil {
+		t.Fatal(err, f.err)
 	}
 	w := newPolicy().wish(f)
 	w.root, w.below, w.kind = dir+"/media", "PHOTOS", fstype.Find(f.content.Type)
@@ -94,4 +95,25 @@ func TestMountThatCannotBeVerifiedIsTakenBack(t *testing.T) {
 		t.Errorf("it is mounted: %+v", result)
 	}
 	sane(t, dir)
+}
+
+// What was ordered fails with the reason for which nothing is known of the device.
+func TestOrdersWhileThereAreNoDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	stick := newStick(t, dir)
+	stick.insert(ext4(t, "PHOTOS"), false)
+	b := blocks{dev: dir + "/dev", sys: "/sys"}
+	giveBack := noDescriptors(t)
+	_, find := b.find(stick.name)
+	_, eject := b.drive(stick.name)
+	_, parts := hasPartitions("/sys/class/block")
+	giveBack()
+	for what, err := range map[string]error{"find": find, "eject": eject, "partitions": parts} {
+		if !errors.Is(err, unix.EMFILE) {
+			t.Errorf("%s: %v, want %v", what, err, unix.EMFILE)
+		}
+	}
+	if _, err := b.find(dir + "/dev/nothing"); err != errNoDevice {
+		t.Errorf("%v, want %v", err, errNoDevice)
+	}
 }

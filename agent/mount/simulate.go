@@ -152,12 +152,12 @@ func (sim *simulated) list() (all []identity, err error) {
 	return all, nil
 }
 
-func (sim *simulated) find(name string) (identity, bool) {
+func (sim *simulated) find(name string) (identity, error) {
 	d := sim.device(name)
 	if d == nil {
-		return identity{}, false
+		return identity{}, errNoDevice
 	}
-	return d.identity, true
+	return d.identity, nil
 }
 
 // simulatedSize is how many bytes a drive has for which it is not given.
@@ -263,7 +263,7 @@ func (sim *simulated) cut(id identity, mt *mounted) error {
 func (sim *simulated) drive(name string) (*drive, error) {
 	d := sim.device(name)
 	if d == nil {
-		return nil, fmt.Errorf("eject %s: no such block device", name)
+		return nil, fmt.Errorf("eject %s: %w", name, errNoDevice)
 	}
 	if whole := sim.device(path.Join(path.Dir(name), path.Base(path.Dir(d.path)))); whole != nil {
 		d = whole
