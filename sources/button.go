@@ -248,6 +248,7 @@ func (b *Button) only(state string) bool {
 
 func (b *Button) check(ps *config.Problems) {
 	switch {
+	case len(b.Is) == 0 || slices.Contains(b.Is, ""): // which was complained of
 	case (b.After != 0 || b.Before != 0) && !b.only(Released):
 		ps.Errorf(b.is, "after and before go with `is: released` only")
 	case b.IsState() && b.hold.Repeat != 0 && b.hold.For == 0:

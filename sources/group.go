@@ -119,6 +119,7 @@ func (g *GroupTrigger) check(t *Trigger, names []string, ps *config.Problems) bo
 		ps.Errorf(t.Pos, "a chord or a sequence needs a list of two or more")
 	case g.together && len(slices.Compact(sorted)) < len(names):
 		ps.Errorf(t.Pos, "the list names one twice: a chord needs different ones")
+	case slices.Contains(g.is, ""): // which was complained of
 	case g.inOrder && !only(Pressed):
 		ps.Errorf(g.at, "a sequence can be `pressed` only")
 	case g.inOrder && g.members == heard:

@@ -83,7 +83,8 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	}
 	yaml = append(yaml, lasting.Fields("up and down")...)
 	return yaml, func(t *sources.Trigger, ps *config.Problems) {
-		lasting.Compile(t, !slices.ContainsFunc(states, func(s string) bool { return s != up && s != down }), up+"` or `is: "+down, ps)
+		isOther := func(s string) bool { return s != up && s != down && s != "" } // "" was complained of
+		lasting.Compile(t, !slices.ContainsFunc(states, isOther), up+"` or `is: "+down, ps)
 		for _, n := range names {
 			checkName(n, at, ps)
 		}
