@@ -279,3 +279,23 @@ func TestFirstSteps(t *testing.T) {
 		}
 	}
 }
+
+// The service of OpenRC asks about the configuration and the socket that the agent is
+// started with.
+func TestOpenRCArguments(t *testing.T) {
+	const script = `. ../openrc/reflexd
+command=echo; ebegin() { :; }; eend() { :; }
+checkconfig; reload`
+	for args, want := range map[string]string{
+		"":               "check\nreload\n",
+		"-c /a --c=/b":   "check -c /a -c /b\nreload\n",
+		"--socket /s -c": "check\nreload -socket /s\n",
+		"--dry-run --socket=/s --log-format json -c /a": "check -c /a\nreload -socket /s\n",
+	} {
+		c := exec.Command("sh", "-euc", script)
+		c.Env = append(os.Environ(), "RC_SVCNAME=reflexd", "REFLEXD_ARGS="+args)
+		if out, err := c.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("%q: %v, %s, want %s", args, err, out, want)
+		}
+	}
+}
