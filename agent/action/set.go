@@ -16,7 +16,7 @@ import (
 
 var setKind = Kind{
 	Key:   "set",
-	Also:  "gpio output led line",
+	Also:  "gpio output led line toggle turn",
 	Doc:   "set output lines, PWM outputs or LEDs",
 	Plain: true,
 	Brief: true,
@@ -31,8 +31,26 @@ var setKind = Kind{
 				Value: config.At(&a.brightnessAt, config.Parsed(&a.brightness, "a number or a percentage", parseBrightness))},
 			config.Field{Name: "trigger", Doc: "the kernel's trigger for the LED, such as heartbeat; default: none",
 				Value: config.At(&a.triggerAt, config.Parsed(&a.trigger, "the name of a trigger", parseFileName))})
-		return config.Whole(&a.whole, config.At(&a.at, config.Object(fields...))), a.check
+		object := config.Object(fields...)
+		return config.Whole(&a.whole, config.At(&a.at, config.Wrap(object, func(n config.Node, ps *config.Problems) {
+			if at := variableIn(&n); at.Line > 0 {
+				ps.Errorf(at, "set is for outputs; a variable is set with `var: {NAME: VALUE}`")
+				return
+			}
+			object.Read(n, ps)
+		}))), a.check
 	},
+}
+
+// variableIn returns where n says that a variable is to be set; without a line if it
+// does not.
+func variableIn(n *config.Node) (at config.Pos) {
+	for i := range n.Entries {
+		if e := &n.Entries[i]; e.Key == "var" || e.Key == "variable" {
+			return e.At
+		}
+	}
+	return at
 }
 
 type set struct {

@@ -18,7 +18,7 @@ import (
 
 var varKind = Kind{
 	Key:   "var",
-	Also:  "vars variable assign",
+	Also:  "vars variable assign let",
 	Brief: true,
 	Doc:   "set variables, add to them or toggle them; a change fires rules on `var`",
 	New: func() (config.Value, func(*Check) Action) {
