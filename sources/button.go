@@ -218,7 +218,7 @@ func (b *Button) Compile(t *Trigger, kind string, names []string, from string, p
 		return name == HeldMS && !b.asks(Released, Held) || name == Clicks && !b.asks(Clicked, DoubleClicked, TripleClicked)
 	})
 	if b.After != 0 || b.Before != 0 {
-		t.Restrict(b.heldLongEnough)
+		t.Select(b.heldLongEnough)
 	}
 	if b.IsState() {
 		t.last(Lasting{b.hold.For, b.hold.Repeat, b.lasting.AtStart}, b.lasting.atStartAt.Line != 0, false)
@@ -283,8 +283,22 @@ func (b *Button) heldLongEnough(e *Event) bool {
 	return ok && held >= b.After && (b.Before == 0 || held < b.Before)
 }
 
-// Restrict adds a condition to t.
+// Restrict adds a condition to t that looks at more than the event, or remembers
+// something of it.
 func (t *Trigger) Restrict(more func(*Event) bool) {
+	t.Select(more)
+	t.Remembers = true
+}
+
+// SelectWhere adds w to the conditions of t.
+func (t *Trigger) SelectWhere(w Where) {
+	if t.Select(w.Match); !t.Remembers {
+		t.Selected = w
+	}
+}
+
+// Select adds a condition to t that looks at nothing but the event.
+func (t *Trigger) Select(more func(*Event) bool) {
 	if before := t.Match; before != nil {
 		t.Match = func(e *Event) bool { return before(e) && more(e) }
 		return
@@ -305,7 +319,7 @@ func FromField(from *Ref) config.Field {
 // is any.
 func (t *Trigger) RestrictFrom(from string) {
 	if from != "" {
-		t.Restrict(func(e *Event) bool { return slices.Contains(e.Names, from) })
+		t.Select(func(e *Event) bool { return slices.Contains(e.Names, from) })
 	}
 }
 

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+
+// Seeking: of many triggers on one topic, those that ask for literals are looked up by
+// what the event has, so that it costs the same however many there are. See
+// docs/decisions/046-index-by-where.md.
+
+package rule
+
+import (
+	"cmp"
+	"slices"
+
+	"reflexd/sources"
+)
+
+// mostWalked is how many triggers are compared one by one, which is faster than to
+// look them up.
+const mostWalked = 16
+
+// mostPlaces is how many topics a trigger may have whose rule finds out later which
+// events it has missed: it goes through all of them.
+const mostPlaces = 16
+
+// list has the triggers on a topic.
+type list struct {
+	walked  []entry // that are compared one by one
+	*sought         // the others; nil for none
+}
+
+// sought are triggers that are looked up.
+type sought struct {
+	groups []group
+	// notes says that some of them refuse events by their Where. Their rules take that
+	// down when they need to know it; until then the last events are kept.
+	notes  bool
+	recent [2 * remembered]noted
+	next   int // the place in recent of the oldest
+}
+
+// group are triggers that ask for literals of the same field.
+type group struct {
+	field string
+	keys  map[string][]entry // see sources.Literals
+}
+
+// noted is an event that is kept; the zero value is none.
+type noted struct {
+	*Kept
+	number uint64 // of all that were noted
+}
+
+// sort moves those of the triggers to be looked up for which that is worth it.
+func (l *list) sort(rules []*Rule, mostWalked int) {
+	if len(l.walked) <= mostWalked {
+		return
+	}
+	s := &sought{groups: groupsOf(l.walked, mostWalked)}
+	all := l.walked
+	l.walked = nil
+	for _, e := range all {
+		g, asked := s.of(e.trigger)
+		if g == nil {
+			l.walked = append(l.walked, e)
+			continue
+		}
+		asked.Keys(func(key string) {
+			if there := g.keys[key]; len(there) == 0 || there[len(there)-1] != e {
+				g.keys[key] = append(there, e)
+			}
+		})
+		if asked.Refused {
+			s.notes, rules[e.rule].misses = true, true
+		}
+	}
+	s.groups = slices.DeleteFunc(s.groups, func(g group) bool { return len(g.keys) == 0 })
+	if len(s.groups) > 0 {
+		l.sought = s
+	}
+}
+
+// groupsOf returns groups without triggers: one for each field of which the triggers
+// ask for many values, those first that differ most.
+func groupsOf(entries []entry, mostWalked int) []group {
+	values := map[string]map[string]bool{}
+	for _, e := range entries {
+		for _, field := range append(e.trigger.Selected.Fields(), e.trigger.Where.Fields()...) {
+			if asked, ok := e.trigger.Literals(field); ok {
+				if values[field] == nil {
+					values[field] = map[string]bool{}
+				}
+				asked.Keys(func(key string) { values[field][key] = true })
+			}
+		}
+	}
+	var groups []group
+	for field, of := range values {
+		if len(of) > mostWalked {
+			groups = append(groups, group{field, map[string][]entry{}})
+		}
+	}
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(len(values[b.field]), len(values[a.field])), cmp.Compare(a.field, b.field))
+	})
+	return groups
+}
+
+// of returns the group of t, and what it asks of its field; nil if it is in none.
+func (s *sought) of(t *sources.Trigger) (*group, sources.Literals) {
+	for i := range s.groups {
+		if asked, ok := t.Literals(s.groups[i].field); ok && (!asked.Refused || len(t.Topics) <= mostPlaces) {
+			return &s.groups[i], asked
+		}
+	}
+	return nil, sources.Literals{}
+}
+
+// list returns the triggers on exactly that topic; nil for none.
+func (b *Index) list(topic sources.Topic) *list {
+	k := b.kinds[topic.Kind]
+	if k == nil || k.names[topic.Name] == nil {
+		return nil
+	}
+	return k.names[topic.Name].find(topic.State)
+}
+
+// seek tries the triggers that ask for what e has.
+func (b *Index) seek(s *sought, e *sources.Event) {
+	for i := range s.groups {
+		g := &s.groups[i]
+		if key, ok := e.Key(g.field, b.room[:]); ok {
+			b.match(g.keys[key], e)
+		}
+	}
+	if s.notes && b.runner != nil {
+		s.note(&b.runner.copies, e)
+	}
+}
+
+// note keeps e.
+func (s *sought) note(c *copies, e *sources.Event) {
+	n := &s.recent[s.next]
+	s.next = (s.next + 1) % len(s.recent)
+	c.drop(n.Kept)
+	c.noted++
+	n.Kept, n.number = c.of(e), c.noted
+}
+
+// miss is an event that a trigger is about and that its Where has refused.
+type miss struct {
+	noted
+	trigger *sources.Trigger
+}
+
+// missed appends to all the events after the one of that number that were not shown to
+// t because its Where does not take them.
+func (s *sought) missed(all []miss, t *sources.Trigger, after uint64, room []byte) []miss {
+	g, asked := s.of(t)
+	if g == nil || !asked.Refused {
+		return all
+	}
+	for _, n := range s.recent {
+		if n.number <= after {
+			continue
+		}
+		key, ok := n.Event.Key(g.field, room)
+		cut := !ok && n.all > len(n.fields) // it may have had the field
+		if !(ok && asked.Has(key)) && !cut && (t.Match == nil || t.Match(&n.Event)) {
+			all = append(all, miss{n, t})
+		}
+	}
+	return all
+}
+
+// settle takes down what the rule of p has missed since it was last asked for. What
+// its conditions would have answered is not known any more.
+func (r *Runner) settle(p *progress) {
+	if p.rule == nil || !p.rule.misses || p.settled == r.copies.noted {
+		return
+	}
+	r.missed = r.missed[:0]
+	for i := range p.rule.Triggers {
+		t := &p.rule.Triggers[i]
+		for _, topic := range t.Topics {
+			if l := r.index.list(topic); l != nil && l.sought != nil && t.Lasting.For == 0 {
+				r.missed = l.missed(r.missed, t, p.settled, r.index.room[:])
+			}
+		}
+	}
+	p.settled = r.copies.noted
+	slices.SortStableFunc(r.missed, func(a, b miss) int { return cmp.Compare(a.number, b.number) })
+	for _, m := range r.missed[max(0, len(r.missed)-remembered):] {
+		rec := r.record(&p.history.others, p.rule, &m.Event, Missed, "")
+		rec.Trigger = m.trigger
+		rec.answers.forget()
+		rec.Kept = m.Kept
+		m.records++
+	}
+}
