@@ -13,9 +13,10 @@ import (
 	"reflexd/sources"
 )
 
-// mostWalked is how many triggers are compared one by one, which is faster than to
-// look them up.
-const mostWalked = 16
+// mostWalked is how many triggers are compared one by one. To look them up is faster
+// from three on, but what the conditions of their rules would have said of what they miss
+// is not known any more then.
+const mostWalked = 8
 
 // mostPlaces is how many topics a trigger may have whose rule finds out later which
 // events it has missed: it goes through all of them.
@@ -188,7 +189,7 @@ func (r *Runner) settle(p *progress) {
 	}
 	p.settled = r.copies.noted
 	slices.SortStableFunc(r.missed, func(a, b miss) int { return cmp.Compare(a.number, b.number) })
-	for _, m := range r.missed[max(0, len(r.missed)-remembered):] {
+	for _, m := range r.missed {
 		rec := r.record(&p.history.others, p.rule, &m.Event, Missed, "")
 		rec.Trigger = m.trigger
 		rec.answers.forget()
