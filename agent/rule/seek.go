@@ -6,12 +6,7 @@
 
 package rule
 
-import (
-	"cmp"
-	"slices"
-
-	"reflexd/sources"
-)
+import "reflexd/sources"
 
 // mostWalked is how many triggers are compared one by one. To look them up is faster
 // from three on, but what the conditions of their rules would have said of what they miss
@@ -41,7 +36,8 @@ type sought struct {
 // group are triggers that ask for literals of the same field.
 type group struct {
 	field string
-	keys  map[string][]entry // see sources.Literals
+	keys  map[string][]entry // see sources.Literals; also those of triggers that are in a group before it
+	used  bool               // it has triggers
 }
 
 // noted is an event that is kept; the zero value is none.
@@ -56,14 +52,14 @@ func (l *list) sort(rules []*Rule, mostWalked int) {
 		return
 	}
 	s := &sought{groups: groupsOf(l.walked, mostWalked)}
-	all := l.walked
-	l.walked = nil
-	for _, e := range all {
+	var walked []entry
+	for _, e := range l.walked {
 		g, asked := s.of(e.trigger)
 		if g == nil {
-			l.walked = append(l.walked, e)
+			walked = append(walked, e)
 			continue
 		}
+		g.used = true
 		asked.Keys(func(key string) {
 			if there := g.keys[key]; len(there) == 0 || there[len(there)-1] != e {
 				g.keys[key] = append(there, e)
@@ -73,36 +69,48 @@ func (l *list) sort(rules []*Rule, mostWalked int) {
 			s.notes, rules[e.rule].misses = true, true
 		}
 	}
-	s.groups = slices.DeleteFunc(s.groups, func(g group) bool { return len(g.keys) == 0 })
-	if len(s.groups) > 0 {
-		l.sought = s
+	used := s.groups[:0]
+	for _, g := range s.groups {
+		if g.used {
+			used = append(used, g)
+		}
+	}
+	if s.groups = used; len(used) > 0 {
+		l.walked, l.sought = walked, s
 	}
 }
 
-// groupsOf returns groups without triggers: one for each field of which the triggers
-// ask for many values, those first that differ most.
+// groupsOf returns groups with keys and without triggers: one for each field of which
+// the triggers ask for many values, those first that differ most.
 func groupsOf(entries []entry, mostWalked int) []group {
-	values := map[string]map[string]bool{}
+	keys := map[string]map[string][]entry{}
 	for _, e := range entries {
 		for _, field := range append(e.trigger.Selected.Fields(), e.trigger.Where.Fields()...) {
 			if asked, ok := e.trigger.Literals(field); ok {
-				if values[field] == nil {
-					values[field] = map[string]bool{}
+				if keys[field] == nil {
+					keys[field] = map[string][]entry{}
 				}
-				asked.Keys(func(key string) { values[field][key] = true })
+				asked.Keys(func(key string) { keys[field][key] = nil })
 			}
 		}
 	}
 	var groups []group
-	for field, of := range values {
-		if len(of) > mostWalked {
-			groups = append(groups, group{field, map[string][]entry{}})
+	for field, of := range keys {
+		if len(of) <= mostWalked {
+			continue
+		}
+		groups = append(groups, group{field: field, keys: of})
+		for i := len(groups) - 1; i > 0 && groups[i].before(&groups[i-1]); i-- {
+			groups[i-1], groups[i] = groups[i], groups[i-1]
 		}
 	}
-	slices.SortFunc(groups, func(a, b group) int {
-		return cmp.Or(cmp.Compare(len(values[b.field]), len(values[a.field])), cmp.Compare(a.field, b.field))
-	})
 	return groups
+}
+
+// before reports whether more values of g are asked for than of other; if there are as
+// many, the name decides.
+func (g *group) before(other *group) bool {
+	return len(g.keys) > len(other.keys) || len(g.keys) == len(other.keys) && g.field < other.field
 }
 
 // of returns the group of t, and what it asks of its field; nil if it is in none.
@@ -152,8 +160,8 @@ type miss struct {
 	trigger *sources.Trigger
 }
 
-// missed appends to all the events after the one of that number that were not shown to
-// t because its Where does not take them.
+// missed adds to all, which are in their order, the events after the one of that number
+// that were not shown to t because its Where does not take them.
 func (s *sought) missed(all []miss, t *sources.Trigger, after uint64, room []byte) []miss {
 	g, asked := s.of(t)
 	if g == nil || !asked.Refused {
@@ -167,6 +175,9 @@ func (s *sought) missed(all []miss, t *sources.Trigger, after uint64, room []byt
 		cut := !ok && n.all > len(n.fields) // it may have had the field
 		if !(ok && asked.Has(key)) && !cut && (t.Match == nil || t.Match(&n.Event)) {
 			all = append(all, miss{n, t})
+			for i := len(all) - 1; i > 0 && all[i-1].number > n.number; i-- {
+				all[i-1], all[i] = all[i], all[i-1]
+			}
 		}
 	}
 	return all
@@ -188,7 +199,6 @@ func (r *Runner) settle(p *progress) {
 		}
 	}
 	p.settled = r.copies.noted
-	slices.SortStableFunc(r.missed, func(a, b miss) int { return cmp.Compare(a.number, b.number) })
 	for _, m := range r.missed {
 		rec := r.record(&p.history.others, p.rule, &m.Event, Missed, "")
 		rec.Trigger = m.trigger
