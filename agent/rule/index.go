@@ -189,6 +189,15 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 	}
 }
 
+// WouldFind is Find for an event that has not happened yet: nobody takes down that it
+// was missed.
+func (b *Index) WouldFind(e *sources.Event, fire func(*Rule)) {
+	r := b.runner
+	b.runner = nil
+	b.Find(e, fire)
+	b.runner = r
+}
+
 // look looks for triggers on the state of e.
 func (b *Index) look(n *nameIndex, e *sources.Event) {
 	b.try(&n.any, e)
