@@ -200,22 +200,16 @@ func (b *Index) WouldFind(e *sources.Event, fire func(*Rule)) {
 
 // look looks for triggers on the state of e.
 func (b *Index) look(n *nameIndex, e *sources.Event) {
-	b.try(&n.any, e)
+	if l := &n.any; len(l.walked) > 0 || l.sought != nil {
+		b.match(l, e)
+	}
 	if l := n.find(e.Topic.State); l != nil {
-		b.try(l, e)
+		b.match(l, e)
 	}
 }
 
-// try tries the triggers of l that e may fire.
-func (b *Index) try(l *list, e *sources.Event) {
-	b.match(l.walked, e)
-	if l.sought != nil {
-		b.seek(l.sought, e)
-	}
-}
-
-func (b *Index) match(entries []entry, e *sources.Event) {
-	for _, entry := range entries {
+func (b *Index) match(l *list, e *sources.Event) {
+	for _, entry := range l.walked {
 		switch t, seen := entry.trigger, b.view.of(b.Rules[entry.rule], e); {
 		case t.Match != nil && !t.Match(seen):
 		case t.Where.Match(seen):
@@ -223,5 +217,8 @@ func (b *Index) match(entries []entry, e *sources.Event) {
 		case b.runner != nil:
 			b.runner.miss(b.Rules[entry.rule], t, seen)
 		}
+	}
+	if l.sought != nil {
+		b.seek(l.sought, e)
 	}
 }

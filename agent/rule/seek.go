@@ -137,7 +137,7 @@ func (b *Index) seek(s *sought, e *sources.Event) {
 	for i := range s.groups {
 		g := &s.groups[i]
 		if key, ok := e.Key(g.field, b.room[:]); ok {
-			b.match(g.keys[key], e)
+			b.match(&list{walked: g.keys[key]}, e)
 		}
 	}
 	if s.notes && b.runner != nil {
