@@ -283,29 +283,6 @@ func (b *Button) heldLongEnough(e *Event) bool {
 	return ok && held >= b.After && (b.Before == 0 || held < b.Before)
 }
 
-// Restrict adds a condition to t that looks at more than the event, or remembers
-// something of it.
-func (t *Trigger) Restrict(more func(*Event) bool) {
-	t.Select(more)
-	t.Remembers = true
-}
-
-// SelectWhere adds w to the conditions of t.
-func (t *Trigger) SelectWhere(w Where) {
-	if t.Select(w.Match); !t.Remembers {
-		t.Selected = w
-	}
-}
-
-// Select adds a condition to t that looks at nothing but the event.
-func (t *Trigger) Select(more func(*Event) bool) {
-	if before := t.Match; before != nil {
-		t.Match = func(e *Event) bool { return before(e) && more(e) }
-		return
-	}
-	t.Match = more
-}
-
 // FromField returns the YAML field `from`: the name of the declared device
 // that an event must come from.
 func FromField(from *Ref) config.Field {

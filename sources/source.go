@@ -82,12 +82,9 @@ type Trigger struct {
 	// Match further restricts them; nil for no restriction. It is called on
 	// the loop's thread and allocates nothing.
 	Match func(*Event) bool
-	// Selected is what Match asks for by a Where before it asks for anything else.
-	Selected Where
-	// Remembers says that Match looks at more than the event: it must be asked of each
-	// that Selected lets pass, in their order.
-	Remembers bool
-	Where     Where
+	Where Where
+	// selection says more of Match; nil if it looks at nothing but the event.
+	selection *selection
 	// Wants are what the recogniser must find out so that the Topics occur.
 	Wants []Want
 	// Lasting is what it asks of a state; the zero value of a trigger on what

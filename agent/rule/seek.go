@@ -85,7 +85,7 @@ func (l *list) sort(rules []*Rule, mostWalked int) {
 func groupsOf(entries []entry, mostWalked int) []group {
 	keys := map[string]map[string][]entry{}
 	for _, e := range entries {
-		for _, field := range append(e.trigger.Selected.Fields(), e.trigger.Where.Fields()...) {
+		for _, field := range e.trigger.Asked() {
 			if asked, ok := e.trigger.Literals(field); ok {
 				if keys[field] == nil {
 					keys[field] = map[string][]entry{}

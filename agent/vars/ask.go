@@ -83,8 +83,7 @@ func (a *asked) trigger(t *sources.Trigger, limited bool, ps *config.Problems) {
 	case a.is.Refers():
 		t.Restrict(a.matches)
 	default:
-		t.Select(a.matches)
-		t.Selected = a.is.Of("VALUE")
+		t.SelectWhere(a.is.Of("VALUE"), a.matches)
 	}
 }
 

@@ -78,7 +78,7 @@ func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 		}
 	}
 	tr.where = t.Where
-	t.SelectWhere(tr.match)
+	t.SelectWhere(tr.match, tr.match.Match)
 	if tr.stage == udevStage {
 		return
 	}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Literals: what a trigger asks of a field by plain values alone, so that it can be
-// looked up by the value that an event has. A value that passes has the key of one of
-// them; whether one with the key passes, only the trigger's own comparison says.
+// Selecting: what a trigger asks of events beyond their topic, and what of it are
+// literals: plain values of a field, by which the trigger can be looked up. A value that
+// passes has the key of one of them; whether one with the key passes, only the trigger's
+// own comparison says.
 
 package sources
 
@@ -10,6 +11,49 @@ import (
 	"strconv"
 	"strings"
 )
+
+// selection is what a trigger asks for by Match.
+type selection struct {
+	where Where // before it asks for anything else
+	// remembers says that Match looks at more than the event: it must be asked of each
+	// that where lets pass, in their order.
+	remembers bool
+}
+
+// Restrict adds a condition to t that looks at more than the event, or remembers
+// something of it.
+func (t *Trigger) Restrict(more func(*Event) bool) {
+	t.Select(more)
+	s := selection{remembers: true}
+	if t.selection != nil {
+		s.where = t.selection.where
+	}
+	t.selection = &s
+}
+
+// SelectWhere adds a condition to t that lets nothing pass that w does not, and looks at
+// nothing but the event. It comes before all others.
+func (t *Trigger) SelectWhere(w Where, match func(*Event) bool) {
+	t.Match, t.selection = match, &selection{where: w}
+}
+
+// Select adds a condition to t that looks at nothing but the event.
+func (t *Trigger) Select(more func(*Event) bool) {
+	if before := t.Match; before != nil {
+		t.Match = func(e *Event) bool { return before(e) && more(e) }
+		return
+	}
+	t.Match = more
+}
+
+// Asked returns the fields that t asks for by a Where, of its own or of Match.
+func (t *Trigger) Asked() []string {
+	fields := t.Where.Fields()
+	if t.selection != nil {
+		fields = append(fields, t.selection.where.Fields()...)
+	}
+	return fields
+}
 
 // Literals are the values one of which a field must have.
 type Literals struct {
@@ -22,8 +66,10 @@ type Literals struct {
 // Literals returns what t asks of the field, if it asks for literals and need not
 // be shown the events that have none of them.
 func (t *Trigger) Literals(field string) (l Literals, ok bool) {
-	l.test = t.Selected.test(field)
-	if l.test == nil && !t.Remembers {
+	if t.selection != nil {
+		l.test = t.selection.where.test(field)
+	}
+	if l.test == nil && (t.selection == nil || !t.selection.remembers) {
 		l = Literals{t.Where.test(field), true}
 	}
 	return l, areLiterals(l.test)
