@@ -63,13 +63,17 @@ type Literals struct {
 	Refused bool
 }
 
+// mostTopics is how many topics a trigger may have that is looked up by its Where: to
+// find out what it has refused, one goes through all of them.
+const mostTopics = 16
+
 // Literals returns what t asks of the field, if it asks for literals and need not
 // be shown the events that have none of them.
 func (t *Trigger) Literals(field string) (l Literals, ok bool) {
 	if t.selection != nil {
 		l.test = t.selection.where.test(field)
 	}
-	if l.test == nil && (t.selection == nil || !t.selection.remembers) {
+	if l.test == nil && (t.selection == nil || !t.selection.remembers) && len(t.Topics) <= mostTopics {
 		l = Literals{t.Where.test(field), true}
 	}
 	return l, areLiterals(l.test)

@@ -46,7 +46,7 @@ const mostFew = 8
 
 type stateIndex struct {
 	state string
-	list
+	list  *list
 }
 
 // entry is a trigger of the rule with that number.
@@ -61,6 +61,7 @@ func NewIndex(rules []*Rule) *Index { return newIndex(rules, mostWalked) }
 // newIndex is NewIndex with another mostWalked.
 func newIndex(rules []*Rule, mostWalked int) *Index {
 	b := &Index{Rules: rules, kinds: map[string]*kindIndex{}}
+	var long []*list
 	for i, r := range rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -70,22 +71,14 @@ func newIndex(rules []*Rule, mostWalked int) *Index {
 			for _, topic := range t.Topics {
 				l := b.kind(topic.Kind).at(topic.Name).of(topic.State)
 				l.walked = append(l.walked, entry{i, t})
+				if len(l.walked) == mostWalked+1 && topic.Kind != encoder { // there, rules differ in what they see
+					long = append(long, l)
+				}
 			}
 		}
 	}
-	for kind, k := range b.kinds {
-		if kind == encoder {
-			continue // rules differ in what they see of an event
-		}
-		for _, n := range k.names {
-			n.any.sort(rules, mostWalked)
-			for i := range n.few {
-				n.few[i].sort(rules, mostWalked)
-			}
-			for _, l := range n.states {
-				l.sort(rules, mostWalked)
-			}
-		}
+	for _, l := range long {
+		l.sort(rules, mostWalked)
 	}
 	return b
 }
@@ -113,22 +106,21 @@ func (k *kindIndex) at(name string) *nameIndex {
 
 // of returns the list for a state, which it makes if there is none.
 func (n *nameIndex) of(state string) *list {
-	if l := n.find(state); l != nil {
+	l := n.find(state)
+	if l != nil {
 		return l
 	}
-	if n.states == nil && len(n.few) < mostFew {
-		n.few = append(n.few, stateIndex{state: state})
-		return &n.few[len(n.few)-1].list
+	l = &list{}
+	if n.few = append(n.few, stateIndex{state, l}); n.states == nil && len(n.few) <= mostFew {
+		return l
 	}
 	if n.states == nil {
 		n.states = map[string]*list{}
-		for i := range n.few {
-			n.states[n.few[i].state] = &n.few[i].list
-		}
-		n.few = nil
 	}
-	l := &list{}
-	n.states[state] = l
+	for _, s := range n.few {
+		n.states[s.state] = s.list
+	}
+	n.few = nil
 	return l
 }
 
@@ -139,7 +131,7 @@ func (n *nameIndex) find(state string) *list {
 	}
 	for i := range n.few {
 		if n.few[i].state == state {
-			return &n.few[i].list
+			return n.few[i].list
 		}
 	}
 	if n.states == nil {

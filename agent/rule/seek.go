@@ -13,9 +13,8 @@ import "reflexd/sources"
 // is not known any more then.
 const mostWalked = 8
 
-// mostPlaces is how many topics a trigger may have whose rule finds out later which
-// events it has missed: it goes through all of them.
-const mostPlaces = 16
+// mostGroups is how many fields of an event are looked up.
+const mostGroups = 8
 
 // list has the triggers on a topic.
 type list struct {
@@ -36,8 +35,7 @@ type sought struct {
 // group are triggers that ask for literals of the same field.
 type group struct {
 	field string
-	keys  map[string][]entry // see sources.Literals; also those of triggers that are in a group before it
-	used  bool               // it has triggers
+	keys  map[string][]entry // see sources.Literals
 }
 
 // noted is an event that is kept; the zero value is none.
@@ -48,75 +46,63 @@ type noted struct {
 
 // sort moves those of the triggers to be looked up for which that is worth it.
 func (l *list) sort(rules []*Rule, mostWalked int) {
-	if len(l.walked) <= mostWalked {
-		return
-	}
-	s := &sought{groups: groupsOf(l.walked, mostWalked)}
-	var walked []entry
-	for _, e := range l.walked {
-		g, asked := s.of(e.trigger)
-		if g == nil {
-			walked = append(walked, e)
-			continue
+	s := &sought{}
+	for len(s.groups) < mostGroups {
+		g := group{differing(l.walked, mostWalked), map[string][]entry{}}
+		if g.field == "" {
+			break
 		}
-		g.used = true
-		asked.Keys(func(key string) {
-			if there := g.keys[key]; len(there) == 0 || there[len(there)-1] != e {
-				g.keys[key] = append(there, e)
+		all := l.walked
+		l.walked = nil
+		for _, e := range all {
+			asked, ok := e.trigger.Literals(g.field)
+			if !ok {
+				l.walked = append(l.walked, e)
+				continue
 			}
-		})
-		if asked.Refused {
-			s.notes, rules[e.rule].misses = true, true
+			asked.Keys(func(key string) {
+				if there := g.keys[key]; len(there) == 0 || there[len(there)-1] != e {
+					g.keys[key] = append(there, e)
+				}
+			})
+			if asked.Refused {
+				s.notes, rules[e.rule].misses = true, true
+			}
 		}
-	}
-	used := s.groups[:0]
-	for _, g := range s.groups {
-		if g.used {
-			used = append(used, g)
-		}
-	}
-	if s.groups = used; len(used) > 0 {
-		l.walked, l.sought = walked, s
+		s.groups = append(s.groups, g)
+		l.sought = s
 	}
 }
 
-// groupsOf returns groups with keys and without triggers: one for each field of which
-// the triggers ask for many values, those first that differ most.
-func groupsOf(entries []entry, mostWalked int) []group {
-	keys := map[string]map[string][]entry{}
+// differing returns the field of which the triggers ask for the most values; "" if
+// these are few.
+func differing(entries []entry, mostWalked int) (best string) {
+	values := map[string]map[string]bool{}
+	most := mostWalked
 	for _, e := range entries {
 		for _, field := range e.trigger.Asked() {
-			if asked, ok := e.trigger.Literals(field); ok {
-				if keys[field] == nil {
-					keys[field] = map[string][]entry{}
-				}
-				asked.Keys(func(key string) { keys[field][key] = nil })
+			asked, ok := e.trigger.Literals(field)
+			if !ok {
+				continue
+			}
+			of := values[field]
+			if of == nil {
+				of = map[string]bool{}
+				values[field] = of
+			}
+			asked.Keys(func(key string) { of[key] = true })
+			if len(of) > most {
+				best, most = field, len(of)
 			}
 		}
 	}
-	var groups []group
-	for field, of := range keys {
-		if len(of) <= mostWalked {
-			continue
-		}
-		groups = append(groups, group{field: field, keys: of})
-		for i := len(groups) - 1; i > 0 && groups[i].before(&groups[i-1]); i-- {
-			groups[i-1], groups[i] = groups[i], groups[i-1]
-		}
-	}
-	return groups
-}
-
-// before reports whether more values of g are asked for than of other; if there are as
-// many, the name decides.
-func (g *group) before(other *group) bool {
-	return len(g.keys) > len(other.keys) || len(g.keys) == len(other.keys) && g.field < other.field
+	return best
 }
 
 // of returns the group of t, and what it asks of its field; nil if it is in none.
 func (s *sought) of(t *sources.Trigger) (*group, sources.Literals) {
 	for i := range s.groups {
-		if asked, ok := t.Literals(s.groups[i].field); ok && (!asked.Refused || len(t.Topics) <= mostPlaces) {
+		if asked, ok := t.Literals(s.groups[i].field); ok {
 			return &s.groups[i], asked
 		}
 	}
