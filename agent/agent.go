@@ -328,10 +328,7 @@ func (a *Agent) apply(c *Configuration) {
 		a.usePriority(c)
 	}
 	a.index = rule.NewIndex(c.Rules)
-	if a.runner.Remember {
-		a.index.Missed = a.runner.Miss
-	}
-	a.runner.Adopt(c.Rules)
+	a.runner.Adopt(a.index)
 	a.subscribers = a.subscribe(c)
 	a.recognise(c)
 	a.states.Follow(c.watches, c.derived, a.loop.Now())

@@ -6,8 +6,10 @@
 package agent
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +34,16 @@ rules:
   - {when: {link: eth0, is: down, for: 1m}, do: {set: {line: lamp, to: off}}}
   - {when: {timer: 10s}, do: {set: {line: lamp, to: toggle}}}
 `
+
+// onOneTopic returns rules that differ in what else they ask for.
+func onOneTopic() string {
+	var b strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&b, "  - {when: {signal: SIGRTMIN+4, where: {VALUE: %d}}, do: {var: {n: %[1]d}}}\n", 1000+i)
+		fmt.Fprintf(&b, "  - {when: {uevent: {SUBSYSTEM: net, INTERFACE: eth%d}}, do: {var: {n: %[1]d}}}\n", i)
+	}
+	return b.String()
+}
 
 // ways are events by what they do; each is one of two that take turns.
 var ways = []struct {
@@ -59,6 +71,12 @@ var ways = []struct {
 	{"file that no rule matches", [2]sources.Event{
 		{Topic: sources.Topic{Kind: "file", Name: "f", State: "read"}, Source: "file:f"},
 		{Topic: sources.Topic{Kind: "file", Name: "f", State: "read"}, Source: "file:f"}}},
+	{"signal among rules by its value", [2]sources.Event{
+		{Topic: sources.Topic{Kind: "signal", Name: "SIGRTMIN+4", State: "received"}, Source: "signal", Fields: []sources.Field{{Name: "VALUE", Value: sources.Int(1001)}}},
+		{Topic: sources.Topic{Kind: "signal", Name: "SIGRTMIN+4", State: "received"}, Source: "signal", Fields: []sources.Field{{Name: "VALUE", Value: sources.Int(1002)}}}}},
+	{"uevent among rules by its device", [2]sources.Event{
+		{Topic: sources.Topic{Kind: "uevent", Name: "net", State: "add"}, Source: "uevent", Fields: []sources.Field{{Name: "SUBSYSTEM", Value: sources.Text("net")}, {Name: "INTERFACE", Value: sources.Text(`"eth1"`)}}},
+		{Topic: sources.Topic{Kind: "uevent", Name: "net", State: "add"}, Source: "uevent", Fields: []sources.Field{{Name: "SUBSYSTEM", Value: sources.Text("net")}, {Name: "INTERFACE", Value: sources.Text("eth2")}}}}},
 	{"timer, set", [2]sources.Event{
 		{Topic: sources.Topic{Kind: "timer", Name: "10s", State: "tick"}, Source: "timer:10s"},
 		{Topic: sources.Topic{Kind: "timer", Name: "10s", State: "tick"}, Source: "timer:10s"}}},
@@ -66,7 +84,7 @@ var ways = []struct {
 
 // onEveryWay returns what sends the next event of a way and has it dealt with.
 func onEveryWay(t testing.TB, way int, log slog.Handler) (next func(), fired func() int) {
-	s, err := NewSimulation(loadText(t, everyWay), SimulationOptions{
+	s, err := NewSimulation(loadText(t, everyWay+onOneTopic()), SimulationOptions{
 		Log: slog.New(log), Wall: time.Date(2026, 7, 1, 9, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)

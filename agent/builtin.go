@@ -83,7 +83,7 @@ func (p *builtinPlan) lossTrigger() ([]config.Field, func(*sources.Trigger, *con
 		t.Topics = []sources.Topic{{Kind: "loss"}}
 		p.losses = append(p.losses, asked)
 		pattern := asked.pattern
-		t.Restrict(func(e *sources.Event) bool {
+		t.Select(func(e *sources.Event) bool {
 			_, name, _ := strings.Cut(e.Source, ":")
 			return sources.Glob(pattern, e.Topic.Name) || sources.Glob(pattern, name) || sources.Glob(pattern, e.Source)
 		})

@@ -105,7 +105,7 @@ func (r *rig) runRules() {
 		a := r.agent
 		a.runner = rule.NewRunner(a.env, &rule.World{}, false)
 		a.runner.Observe = a.outcome
-		a.runner.Adopt(a.config.Rules)
+		a.runner.Adopt(a.index)
 	})
 }
 

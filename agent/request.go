@@ -97,7 +97,7 @@ func (a *Agent) requestedEvent(r control.Request) (*sources.Event, error) {
 func (a *Agent) listeners(e *sources.Event) client.Emitted {
 	found := client.Emitted{Listening: lint.Listening(e.Topic.Name, a.config.Rules)}
 	a.hearing = a.hearing[:0]
-	a.index.Find(e, a.hear)
+	a.index.WouldFind(e, a.hear)
 	found.Taking = len(a.hearing)
 	for _, r := range a.hearing {
 		if !a.runner.Enabled(r) {

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"reflexd/agent/rule"
 	"reflexd/client"
 	"reflexd/sources"
 )
@@ -568,8 +569,8 @@ rules:
 		}
 		r.agent.loop.Post(func() {
 			if c.filter.Names == nil {
-				r.agent.runner.Adopt(nil) // the cooldown begins again
-				r.agent.runner.Adopt(r.agent.config.Rules)
+				r.agent.runner.Adopt(rule.NewIndex(nil)) // the cooldown begins again
+				r.agent.runner.Adopt(r.agent.index)
 			}
 		})
 		r.send("e")

@@ -69,6 +69,48 @@ rules:
 	}
 }
 
+// An event that a client sends is one event.
+func TestWhyOfWhatAClientSends(t *testing.T) {
+	r := start(t, "rules: [{name: a, when: {event: go, where: {TO: left}}, do: {log: x}}]")
+	if _, err := r.dial().Emit("go", map[string]string{"TO": "right"}); err != nil {
+		t.Fatal(err)
+	}
+	r.do(func() {})
+	if got := r.whys("a"); len(got) != 1 || got[0] != "a missed  [TO no right]" {
+		t.Errorf("%q", got)
+	}
+}
+
+// What is missed by rules that are looked up is as it is for those that are compared,
+// but for their conditions; also over a reload, and of events before one that fired.
+func TestWhyOfManyRulesOnOneEvent(t *testing.T) {
+	text := "vars: {n: {initial: 0}}\nrules:\n"
+	for i := range 50 {
+		text += fmt.Sprintf("  - {name: r%d, when: {event: go, where: {TO: %[1]d, BY: me}}, if: {var: n, is: 0}, do: {log: x}}\n", i)
+	}
+	r := start(t, text)
+	r.send("go", "TO=7", "BY=me")
+	r.send("go", "TO=8", "BY=you")
+	r.send("go", "TO=9", "BY=me")
+	r.do(func() {})
+	r.write(text + "  - {when: {event: other}, do: {log: x}}\n")
+	r.reload()
+	r.send("go", "TO=8", "BY=me")
+	r.do(func() {})
+	for name, want := range map[string][]string{
+		"r7": {"r7 done  [{var: n, is: 0} yes 0] (log x )", "r7 missed  [TO no 8] [BY no you]", "r7 missed  [TO no 9] [BY yes me]", "r7 missed  [TO no 8] [BY yes me]"},
+		"r8": {"r8 missed  [TO no 7] [BY yes me]", "r8 missed  [TO yes 8] [BY no you] [{var: n, is: 0} yes 0]", "r8 missed  [TO no 9] [BY yes me]", "r8 done  [{var: n, is: 0} yes 0] (log x )"},
+		"r3": {"r3 missed  [TO no 7] [BY yes me]", "r3 missed  [TO no 8] [BY no you]", "r3 missed  [TO no 9] [BY yes me]", "r3 missed  [TO no 8] [BY yes me]"},
+	} {
+		if got := r.whys(name); strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s:\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if all := r.whys(""); len(all) != mostWhys || all[19] != "r49 missed  [TO no 8] [BY yes me]" {
+		t.Errorf("%q", all)
+	}
+}
+
 // However much happens, no more is kept, and misses do not push out firings.
 func TestWhyIsBounded(t *testing.T) {
 	r := start(t, `

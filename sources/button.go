@@ -218,7 +218,7 @@ func (b *Button) Compile(t *Trigger, kind string, names []string, from string, p
 		return name == HeldMS && !b.asks(Released, Held) || name == Clicks && !b.asks(Clicked, DoubleClicked, TripleClicked)
 	})
 	if b.After != 0 || b.Before != 0 {
-		t.Restrict(b.heldLongEnough)
+		t.Select(b.heldLongEnough)
 	}
 	if b.IsState() {
 		t.last(Lasting{b.hold.For, b.hold.Repeat, b.lasting.AtStart}, b.lasting.atStartAt.Line != 0, false)
@@ -283,15 +283,6 @@ func (b *Button) heldLongEnough(e *Event) bool {
 	return ok && held >= b.After && (b.Before == 0 || held < b.Before)
 }
 
-// Restrict adds a condition to t.
-func (t *Trigger) Restrict(more func(*Event) bool) {
-	if before := t.Match; before != nil {
-		t.Match = func(e *Event) bool { return before(e) && more(e) }
-		return
-	}
-	t.Match = more
-}
-
 // FromField returns the YAML field `from`: the name of the declared device
 // that an event must come from.
 func FromField(from *Ref) config.Field {
@@ -305,7 +296,7 @@ func FromField(from *Ref) config.Field {
 // is any.
 func (t *Trigger) RestrictFrom(from string) {
 	if from != "" {
-		t.Restrict(func(e *Event) bool { return slices.Contains(e.Names, from) })
+		t.Select(func(e *Event) bool { return slices.Contains(e.Names, from) })
 	}
 }
 

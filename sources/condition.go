@@ -99,6 +99,9 @@ func TestValue(t *Test) config.Value {
 // Holds reports whether the text passes. It allocates nothing.
 func (t Test) Holds(text string) bool { return t.test != nil && t.test.holds(Text(text), true, nil) }
 
+// Of returns what asks for t of a field.
+func (t Test) Of(field string) Where { return Where{{field, t.test}} }
+
 // Literals returns the plain texts that t names, be it to exclude them.
 func (t Test) Literals() []string { return literals(t.test) }
 

@@ -97,7 +97,7 @@ func (c *Crossing) Restrict(t *Trigger, at config.Pos, ps *config.Problems) {
 		return
 	}
 	c.Check(at, ps)
-	t.Restrict(func(e *Event) bool { return c.Enters(e, new(Latch)) })
+	t.Select(func(e *Event) bool { return c.Enters(e, new(Latch)) })
 }
 
 // Enters reports whether a value enters the range by the event, whose fields

@@ -177,7 +177,7 @@ type Value struct {
 	number int64
 	isText bool
 	secret bool
-	quoted bool // only while a condition looks at it: see isQuoted
+	quoted bool // only while a condition looks at it: see quotes
 }
 
 // Text returns a text value.

@@ -83,6 +83,8 @@ type Trigger struct {
 	// the loop's thread and allocates nothing.
 	Match func(*Event) bool
 	Where Where
+	// selection says more of Match; nil if it looks at nothing but the event.
+	selection *selection
 	// Wants are what the recogniser must find out so that the Topics occur.
 	Wants []Want
 	// Lasting is what it asks of a state; the zero value of a trigger on what

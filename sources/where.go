@@ -43,7 +43,7 @@ func (w Where) Match(e *Event) bool {
 // ask returns the value that e has, and whether it is what c asks for.
 func (c *condition) ask(e *Event) (v Value, present, passes bool) {
 	v, present = e.Lookup(c.field)
-	v.quoted = isQuoted(v.text) && (e.Topic.Kind == "uevent" || e.Topic.Kind == "udev")
+	v.quoted = e.quotes(v.text)
 	return v, present, c.test.holds(v, present, e)
 }
 
@@ -56,11 +56,11 @@ func (w Where) Each(e *Event, found func(field, value string, present, passes bo
 	}
 }
 
-// isQuoted reports whether text is in quotes, as some drivers send values in
-// uevents: NAME="USB Keyboard". What a pattern without quotes asks for is what
-// stands between them.
-func isQuoted(text string) bool {
-	return len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"'
+// quotes reports whether text, a value of e, is in quotes, as some drivers send
+// values in uevents: NAME="USB Keyboard". What a pattern without quotes asks for is
+// what stands between them.
+func (e *Event) quotes(text string) bool {
+	return len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' && (e.Topic.Kind == "uevent" || e.Topic.Kind == "udev")
 }
 
 // asked returns the text of v that pattern is about.
@@ -116,9 +116,17 @@ func (w Where) Without(fields ...string) Where {
 // Exact returns the texts one of which the field must have, if w asks for
 // the field by plain texts; else nil.
 func (w Where) Exact(field string) []string {
-	for _, c := range w {
-		if c.field == field {
-			return exactTexts(c.test)
+	if t := w.test(field); t != nil {
+		return exactTexts(t)
+	}
+	return nil
+}
+
+// test returns what w asks of the field; nil for nothing.
+func (w Where) test(field string) test {
+	for i := range w {
+		if w[i].field == field {
+			return w[i].test
 		}
 	}
 	return nil

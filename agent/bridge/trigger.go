@@ -48,7 +48,7 @@ func (p *Plan) newOnMessage() ([]config.Field, func(*sources.Trigger, *config.Pr
 			}
 			t.Topics = []sources.Topic{about}
 			retained := lasting.AtStart
-			t.Restrict(func(e *sources.Event) bool { return topic.Match(filter, e.Topic.Name) && (retained || !isRetained(e)) })
+			t.Select(func(e *sources.Event) bool { return topic.Match(filter, e.Topic.Name) && (retained || !isRetained(e)) })
 			p.subscribe(filter, retained)
 		}
 }

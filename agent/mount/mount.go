@@ -100,7 +100,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 			t.Topics = append(t.Topics, sources.Topic{Kind: "mount", State: state})
 		}
 		if pattern != "*" {
-			t.Restrict(func(e *sources.Event) bool { return sources.Glob(pattern, e.Topic.Name) })
+			t.Select(func(e *sources.Event) bool { return sources.Glob(pattern, e.Topic.Name) })
 		}
 	}
 }

@@ -56,7 +56,7 @@ func conditional(t testing.TB) (*Runner, []*Rule, *sources.Event) {
 	r := &Rule{Name: "r", If: all}
 	env := &action.Env{Log: slog.New(slog.NewTextHandler(&strings.Builder{}, nil))}
 	runner := NewRunner(env, &World{}, false)
-	runner.Adopt([]*Rule{r})
+	runner.Adopt(NewIndex([]*Rule{r}))
 	fields := []sources.Field{{Name: "LINE", Value: sources.Text("door")}, {Name: "N", Value: sources.Int(5)}}
 	return runner, []*Rule{r}, &sources.Event{Topic: sources.Topic{Kind: "event", Name: "x", State: "sent"}, Fields: fields}
 }

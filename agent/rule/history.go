@@ -55,13 +55,14 @@ type Kept struct {
 	fields  []sources.Field
 	text    []byte
 	all     int // how many fields the event has, which may be too long
-	records int // that have it
+	records int // that have it, and places in sought.recent
 }
 
 // copies are the events that are kept.
 type copies struct {
 	newest *Kept   // nil before the first
 	free   []*Kept // that no record has any more
+	noted  uint64  // how many events were noted, see sought
 }
 
 // answers are those of a rule's conditions, and what these looked at.
@@ -129,19 +130,30 @@ func (r *Runner) begins(p *progress, rule *Rule, e *sources.Event, o Outcome, wh
 	if o == Fired {
 		of = &p.history.firings
 	}
-	rec := of.take()
-	r.copies.takeBack(rec)
-	rec.Rule, rec.At, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, o, why, nil, nil
-	rec.Actions = rec.Actions[:0]
+	r.settle(p)
+	rec := r.record(of, rule, e, o, why)
 	rec.answers, p.history.asked = p.history.asked, rec.answers
+	return rec
+}
+
+// record takes a record of a ring, which has no event yet.
+func (r *Runner) record(of *ring, rule *Rule, e *sources.Event, o Outcome, why string) *Record {
+	rec := of.take()
+	r.copies.drop(rec.Kept)
+	rec.Rule, rec.At, rec.Kept, rec.Outcome, rec.Why, rec.Trigger, rec.run = rule, e.Time, nil, o, why, nil, nil
+	rec.Actions = rec.Actions[:0]
 	return rec
 }
 
 // give gives a record, nil for none, the copy of its event.
 func (c *copies) give(rec *Record, e *sources.Event) {
-	if rec == nil {
-		return
+	if rec != nil {
+		rec.Kept = c.of(e)
 	}
+}
+
+// of returns the copy of e for one more who has it.
+func (c *copies) of(e *sources.Event) *Kept {
 	if k := c.newest; k == nil || !k.is(e) {
 		switch n := len(c.free) - 1; {
 		case k != nil && k.records == 0:
@@ -153,16 +165,14 @@ func (c *copies) give(rec *Record, e *sources.Event) {
 		c.newest.copy(e)
 	}
 	c.newest.records++
-	rec.Kept = c.newest
+	return c.newest
 }
 
-// takeBack takes the copy of an event from a record that is to be of another one.
-func (c *copies) takeBack(rec *Record) {
-	k := rec.Kept
+// drop takes back what of has returned, or nothing if that is nil.
+func (c *copies) drop(k *Kept) {
 	if k == nil {
 		return
 	}
-	rec.Kept = nil
 	if k.records--; k.records == 0 && k != c.newest {
 		c.free = append(c.free, k)
 	}
@@ -189,8 +199,10 @@ func (k *Kept) copy(e *sources.Event) {
 	k.text = k.Event.CopyStrings(k.text[:0])
 }
 
+func (a *answers) forget() { a.Holds, a.values, a.ends = a.Holds[:0], a.values[:0], a.ends[:0] }
+
 func (a *answers) ask(w *World, rule *Rule, e *sources.Event) {
-	a.Holds, a.values, a.ends = a.Holds[:0], a.values[:0], a.ends[:0]
+	a.forget()
 	for _, c := range rule.If {
 		a.Holds = append(a.Holds, c.holds(w, e))
 		if p, ok := c.(placed); ok && w.Seen != nil && p.kind != "" {
@@ -210,8 +222,8 @@ func (rec *Record) seen() {
 	}
 }
 
-// Miss takes down that a trigger of the rule is about e and does not take it.
-func (r *Runner) Miss(rule *Rule, t *sources.Trigger, e *sources.Event) {
+// miss takes down that a trigger of the rule is about e and does not take it.
+func (r *Runner) miss(rule *Rule, t *sources.Trigger, e *sources.Event) {
 	p := r.of(rule)
 	r.ask(p, rule, e)
 	if rec := r.keep(p, rule, e, Missed, ""); rec != nil {
@@ -287,6 +299,7 @@ func (r *Runner) History(name string) ([]*Record, error) {
 	var all []*Record
 	for _, p := range sources.InOrder(r.perRule) {
 		if p.rule != nil && (name == "" || p.rule.Name == name) {
+			r.settle(p)
 			all = append(all, p.history.firings.records...)
 			all = append(all, p.history.others.records...)
 		}

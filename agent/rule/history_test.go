@@ -25,7 +25,7 @@ func (d does) Start(*action.Run) (action.Pending, error) { d(); return nil, nil 
 func remembering(rules ...*Rule) *Runner {
 	r := NewRunner(&action.Env{Log: slog.New(slog.DiscardHandler)}, &World{}, false)
 	r.Remember = true
-	r.Adopt(rules)
+	r.Adopt(NewIndex(rules))
 	return r
 }
 

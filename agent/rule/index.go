@@ -19,9 +19,10 @@ type Index struct {
 	last  *kindIndex
 	hits  []int // scratch
 	view  view
-	// Missed, if not nil, is called for each trigger that is about an event but
-	// whose Where does not take it.
-	Missed func(*Rule, *sources.Trigger, *sources.Event)
+	room  [sources.MostDigits]byte // scratch
+	// runner is told of the triggers that are about an event but whose Where
+	// does not take it; nil for nobody.
+	runner *Runner
 }
 
 // kindIndex is the part of an Index for the topics of one kind.
@@ -35,17 +36,17 @@ type kindIndex struct {
 // nameIndex is the part of a kindIndex for the topics of one name.
 type nameIndex struct {
 	name   string
-	any    []entry // whatever the state
+	any    list // whatever the state
 	few    []stateIndex
-	states map[string][]entry // instead of few, where there are more than mostFew
+	states map[string]*list // instead of few, where there are more than mostFew
 }
 
 // mostFew is how many states are compared one by one, which is faster than a map.
 const mostFew = 8
 
 type stateIndex struct {
-	state   string
-	entries []entry
+	state string
+	list  *list
 }
 
 // entry is a trigger of the rule with that number.
@@ -55,8 +56,12 @@ type entry struct {
 }
 
 // NewIndex indexes rules, but for triggers that wait for a state to last.
-func NewIndex(rules []*Rule) *Index {
+func NewIndex(rules []*Rule) *Index { return newIndex(rules, mostWalked) }
+
+// newIndex is NewIndex with another mostWalked.
+func newIndex(rules []*Rule, mostWalked int) *Index {
 	b := &Index{Rules: rules, kinds: map[string]*kindIndex{}}
+	var long []*list
 	for i, r := range rules {
 		for j := range r.Triggers {
 			t := &r.Triggers[j]
@@ -64,9 +69,16 @@ func NewIndex(rules []*Rule) *Index {
 				continue // it does not fire when the state begins
 			}
 			for _, topic := range t.Topics {
-				b.kind(topic.Kind).at(topic.Name).add(topic.State, entry{i, t})
+				l := b.kind(topic.Kind).at(topic.Name).of(topic.State)
+				l.walked = append(l.walked, entry{i, t})
+				if len(l.walked) == mostWalked+1 && topic.Kind != encoder { // there, rules differ in what they see
+					long = append(long, l)
+				}
 			}
 		}
+	}
+	for _, l := range long {
+		l.sort(rules, mostWalked)
 	}
 	return b
 }
@@ -92,27 +104,40 @@ func (k *kindIndex) at(name string) *nameIndex {
 	return n
 }
 
-func (n *nameIndex) add(state string, e entry) {
+// of returns the list for a state, which it makes if there is none.
+func (n *nameIndex) of(state string) *list {
+	l := n.find(state)
+	if l != nil {
+		return l
+	}
+	l = &list{}
+	if n.few = append(n.few, stateIndex{state, l}); n.states == nil && len(n.few) <= mostFew {
+		return l
+	}
+	if n.states == nil {
+		n.states = map[string]*list{}
+	}
+	for _, s := range n.few {
+		n.states[s.state] = s.list
+	}
+	n.few = nil
+	return l
+}
+
+// find returns the list for a state, nil if there is none.
+func (n *nameIndex) find(state string) *list {
 	if state == "" {
-		n.any = append(n.any, e)
-		return
+		return &n.any
 	}
-	if n.states != nil {
-		n.states[state] = append(n.states[state], e)
-		return
-	}
-	i := slices.IndexFunc(n.few, func(s stateIndex) bool { return s.state == state })
-	if i < 0 {
-		i, n.few = len(n.few), append(n.few, stateIndex{state: state})
-	}
-	n.few[i].entries = append(n.few[i].entries, e)
-	if len(n.few) > mostFew {
-		n.states = map[string][]entry{}
-		for _, s := range n.few {
-			n.states[s.state] = s.entries
+	for i := range n.few {
+		if n.few[i].state == state {
+			return n.few[i].list
 		}
-		n.few = nil
 	}
+	if n.states == nil {
+		return nil
+	}
+	return n.states[state]
 }
 
 // Find calls fire for each rule that hears e, in the order of the
@@ -156,28 +181,36 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 	}
 }
 
+// WouldFind is Find for an event that has not happened yet: nobody takes down that it
+// was missed.
+func (b *Index) WouldFind(e *sources.Event, fire func(*Rule)) {
+	r := b.runner
+	b.runner = nil
+	b.Find(e, fire)
+	b.runner = r
+}
+
 // look looks for triggers on the state of e.
 func (b *Index) look(n *nameIndex, e *sources.Event) {
-	b.match(n.any, e)
-	for i := range n.few {
-		if n.few[i].state == e.Topic.State {
-			b.match(n.few[i].entries, e)
-			return
-		}
+	if l := &n.any; len(l.walked) > 0 || l.sought != nil {
+		b.match(l, e)
 	}
-	if n.states != nil {
-		b.match(n.states[e.Topic.State], e)
+	if l := n.find(e.Topic.State); l != nil {
+		b.match(l, e)
 	}
 }
 
-func (b *Index) match(entries []entry, e *sources.Event) {
-	for _, entry := range entries {
+func (b *Index) match(l *list, e *sources.Event) {
+	for _, entry := range l.walked {
 		switch t, seen := entry.trigger, b.view.of(b.Rules[entry.rule], e); {
 		case t.Match != nil && !t.Match(seen):
 		case t.Where.Match(seen):
 			b.hits = append(b.hits, entry.rule)
-		case b.Missed != nil:
-			b.Missed(b.Rules[entry.rule], t, seen)
+		case b.runner != nil:
+			b.runner.miss(b.Rules[entry.rule], t, seen)
 		}
+	}
+	if l.sought != nil {
+		b.seek(l.sought, e)
 	}
 }

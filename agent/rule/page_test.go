@@ -67,7 +67,7 @@ func newStage(t *testing.T, text string) *stage {
 	}
 	s.rule.Do = append(action.List{{Action: s, Kind: "log"}}, s.rule.Do...)
 	s.runner = NewRunner(&action.Env{Loop: s.loop, Log: slog.New(slog.DiscardHandler)}, nil, false)
-	s.runner.Adopt([]*Rule{s.rule})
+	s.runner.Adopt(NewIndex([]*Rule{s.rule}))
 	return s
 }
 

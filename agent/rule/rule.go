@@ -40,6 +40,9 @@ type Rule struct {
 	asks bool
 	// bothWays are the encoders that it matches in both directions.
 	bothWays []string
+	// misses is set if it may have missed events that nobody has told it of: see
+	// sought.
+	misses bool
 	// progress is that of the Runner that has adopted it, which need not look for it then.
 	progress *progress
 }

@@ -21,7 +21,9 @@ type Runner struct {
 	world   *World
 	dryRun  bool
 	perRule map[string]*progress
+	index   *Index  // of the rules
 	due     []*Rule // scratch
+	missed  []miss  // scratch
 	view    view
 	idle    []*pass // for the next runs
 	// Observe is shown what becomes of events, on the loop's thread; nil for
@@ -73,6 +75,7 @@ type progress struct {
 	brake
 	Counts
 	history history
+	settled uint64 // how many events were noted when it was settled
 }
 
 // Counts is what happened to a rule since the start.
@@ -92,13 +95,17 @@ func NewRunner(env *action.Env, world *World, dryRun bool) *Runner {
 	return &Runner{env: env, world: world, dryRun: dryRun, perRule: map[string]*progress{}}
 }
 
-// Adopt makes rules the ones that run. Rules that are gone finish what they
-// are doing, but begin nothing that was waiting.
-func (r *Runner) Adopt(rules []*Rule) {
+// Adopt makes the rules of b the ones that run. Rules that are gone finish what
+// they are doing, but begin nothing that was waiting.
+func (r *Runner) Adopt(b *Index) {
 	for _, p := range r.perRule {
+		r.settle(p)
 		p.rule = nil
 	}
-	for _, rule := range rules {
+	if r.index = b; r.Remember {
+		b.runner = r
+	}
+	for _, rule := range b.Rules {
 		rule.progress = nil // it may be another Runner's
 		p := r.of(rule)
 		p.rule = rule

@@ -78,15 +78,19 @@ func (a *asked) trigger(t *sources.Trigger, limited bool, ps *config.Problems) {
 	a.check(ps)
 	t.Topics = []sources.Topic{{Kind: "var", Name: a.name, State: "changed"}}
 	a.LastingSpec.Compile(t, a.isAt.Line != 0 || limited, "VALUE` or `above: N", ps)
-	if a.isAt.Line != 0 {
+	switch {
+	case a.isAt.Line == 0:
+	case a.is.Refers():
 		t.Restrict(a.matches)
+	default:
+		t.SelectWhere(a.is.Of("VALUE"), a.matches)
 	}
 }
 
 // matches reports whether e is of a value that passes the test.
 func (a *asked) matches(e *sources.Event) bool {
-	value, _ := e.Lookup("VALUE")
-	return a.is.Holds(value.String())
+	value, known := e.Lookup("VALUE")
+	return known && a.is.Holds(value.String())
 }
 
 // Conditions implements sources.Conditional.

@@ -75,7 +75,7 @@ func (i *inputTrigger) compile(t *sources.Trigger, ps *config.Problems) {
 		}
 	}
 	if timed {
-		t.Restrict(i.idleLongEnough)
+		t.Select(i.idleLongEnough)
 	}
 }
 

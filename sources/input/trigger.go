@@ -126,7 +126,7 @@ func (x *exact) restrict(p *Plan, t *sources.Trigger, from string) {
 		return
 	}
 	p.wantKeys(from)
-	t.Restrict(func(e *sources.Event) bool {
+	t.Select(func(e *sources.Event) bool {
 		v, _ := e.Lookup(sources.Others)
 		n, ok := v.Int()
 		return ok && n == 0

@@ -91,7 +91,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 		for _, s := range states {
 			t.Topics = append(t.Topics, topics(names, s)...)
 		}
-		t.Restrict(func(e *sources.Event) bool { return hears(names, e) })
+		t.Select(func(e *sources.Event) bool { return hears(names, e) })
 		p.names = append(p.names, names...)
 	}
 }

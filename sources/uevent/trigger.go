@@ -78,13 +78,17 @@ func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 		}
 	}
 	tr.where = t.Where
-	t.Restrict(tr.match.Match)
+	t.SelectWhere(tr.match, tr.match.Match)
 	if tr.stage == udevStage {
 		return
 	}
 	tr.checkIDs(at.conditions, t, ps)
 	t.Named = tr.named
-	t.Restrict(tr.matches)
+	if tr.coldplug {
+		t.Restrict(tr.matches)
+	} else {
+		t.Select(tr.matches)
+	}
 }
 
 func (tr *trigger) checkColdplug(states []string, at places, ps *config.Problems) {
