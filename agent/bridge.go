@@ -141,7 +141,7 @@ func (a *Agent) beginBridge(r control.Request, reply func(any, error)) {
 		if a.bridging.Pid == 0 {
 			who = "a process of another PID namespace"
 		}
-		reply(nil, fmt.Errorf("%w: %s is the bridge already", client.ErrBusy, who))
+		reply(nil, fmt.Errorf("%w: %s is already the bridge", client.ErrBusy, who))
 		return
 	}
 	a.bridging = &r.From

@@ -522,7 +522,7 @@ func TestOneBridgeOfAnotherNamespace(t *testing.T) {
 			r.agent.beginBridge(control.Request{}, func(_ any, err error) { replies = append(replies, fmt.Sprint(err)) })
 		}
 	})
-	if want := []string{"<nil>", "the agent cannot answer now: a process of another PID namespace is the bridge already"}; !slices.Equal(replies, want) {
+	if want := []string{"<nil>", "the agent cannot answer now: a process of another PID namespace is already the bridge"}; !slices.Equal(replies, want) {
 		t.Errorf("%q", replies)
 	}
 }

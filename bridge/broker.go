@@ -299,7 +299,7 @@ const mostOverhead = 16
 // broker accepts would end the connection.
 func (b *broker) publish(ctx context.Context, it *item) error {
 	if most := int(b.largest.Load()); most > 0 && len(it.topic)+len(it.payload)+mostOverhead > most {
-		return refusal{fmt.Errorf("packet too large: it accepts at most %d bytes", most)}
+		return refusal{fmt.Errorf("packet too large: the broker accepts at most %d bytes", most)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -59,7 +60,7 @@ func (s *session) beside(ctx context.Context, suffix string, message func(receiv
 	select {
 	case err = <-came:
 	case <-ctx.Done():
-		err = fmt.Errorf("it does not answer within %v", checkTime)
+		err = fmt.Errorf("no answer within %v", checkTime)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.settings.Broker, err)
@@ -86,9 +87,9 @@ func Check(ctx context.Context, opts Options, out io.Writer) error {
 }
 
 // Status prints whether the running bridge is connected to the broker, as it told
-// the agent, and then what the broker has of it. The error says why it is not
+// the agent, and then what the broker has retained. The error says why it is not
 // connected, or that the broker has something else.
-func Status(ctx context.Context, opts Options, out io.Writer) error {
+func Status(ctx context.Context, opts Options, out io.Writer) (err error) {
 	s, sum, err := ask(&opts)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func Status(ctx context.Context, opts Options, out io.Writer) error {
 		exposed[i] = x.Kind + "/" + x.Name
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	defer w.Flush()
+	defer func() { err = errors.Join(err, w.Flush()) }()
 	fmt.Fprintf(w, "broker\t%s, %s\ntopic\t%s\nclient id\t%s\nexposed\t%s\nagent\t%s, up %v\n", s.settings.Broker, sum.Broker, s.device.Base, s.device.ID,
 		cmp.Or(strings.Join(exposed, " "), "nothing"), sum.Version, time.Duration(sum.Uptime)*time.Second)
 	if sum.Broker != "connected" {
@@ -120,7 +121,7 @@ func Status(ctx context.Context, opts Options, out io.Writer) error {
 // counts are those of the status that no agent knows.
 type counts struct{ Unsent, Dropped int }
 
-// kept returns the availability and the status that the broker has kept.
+// kept returns what the broker has retained: the availability, and the counts of the status.
 func (s *session) kept(ctx context.Context) (is string, lost counts, err error) {
 	came := make(chan received, 16)
 	b, err := s.beside(ctx, "-status", func(r received) {
@@ -154,7 +155,7 @@ func (s *session) kept(ctx context.Context) (is string, lost counts, err error) 
 			}
 			missing--
 		case <-ctx.Done():
-			return "", lost, fmt.Errorf("%s: it has not kept both %s and %s", s.settings.Broker, wanted[0], wanted[1])
+			return "", lost, fmt.Errorf("%s: no retained message for both %s and %s", s.settings.Broker, wanted[0], wanted[1])
 		}
 	}
 	return is, lost, nil

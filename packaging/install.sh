@@ -45,7 +45,7 @@ adapt() {
 	if [ -e "$2" ] && ! cmp -s "$2" "$2.new"; then
 		cp "$2" "$2.old"
 		chmod 644 "$2.old"
-		echo "install.sh: $2 is replaced; what it was is in $2.old"
+		echo "install.sh: replaced $2; the previous file is $2.old"
 	fi
 	mv "$2.new" "$2"
 }

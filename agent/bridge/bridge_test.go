@@ -136,7 +136,7 @@ func TestMessageThatTheBridgeMisses(t *testing.T) {
 	r.drops[3]()
 	r.drops[3]() // when it has ended
 	r.advance(0)
-	if len(failures) != 1 || !strings.HasPrefix(failures[0], "publish 3: reflexd-mqtt does not read") || len(r.sent) != window+1 {
+	if len(failures) != 1 || !strings.HasPrefix(failures[0], "publish 3: reflexd-mqtt reads") || len(r.sent) != window+1 {
 		t.Errorf("%q, %d are sent", failures, len(r.sent))
 	}
 }

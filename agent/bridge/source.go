@@ -154,7 +154,7 @@ func (s *Source) pump() {
 
 // errStream is why a message does not reach the bridge. It is not sent again: it would
 // come after those that followed it.
-var errStream = errors.New("reflexd-mqtt does not read fast enough what it is sent")
+var errStream = errors.New("reflexd-mqtt reads its messages too slowly")
 
 // later fails p in the loop's next turn: whoever publishes does not know p yet.
 func (p *Sending) later(err error) {

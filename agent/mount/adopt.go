@@ -24,7 +24,7 @@ func (s *Source) takeStock(roots []string, try int) {
 	s.host.Loop.Beside(func() { kept, stale, err = s.machine.takeStock(roots) }, func() {
 		if err != nil {
 			if try == 1 {
-				s.host.Log.Error("cannot read what was mounted before; it is tried again", "error", err)
+				s.host.Log.Error("cannot read what was mounted before; trying again", "error", err)
 			}
 			pause, _ := sources.EndlessPause(err, try)
 			s.restocking = s.host.Loop.After(pause, func() { s.takeStock(roots, try+1) })

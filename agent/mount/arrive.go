@@ -98,9 +98,9 @@ func (a *arrivals) consider(d *device, media bool) {
 // considerLater looks at a device again of which the kernel had not the means to tell everything: what is missing may be
 // why to leave it alone, or that it has not lost its medium.
 func (a *arrivals) considerLater(d *device, media bool, err error) {
-	d.problem = fmt.Errorf("look at it: %w", err)
+	d.problem = fmt.Errorf("examine it: %w", err)
 	if d.looks++; d.looks == 1 {
-		a.host.Log.Warn("cannot look at a device; it is tried again", "device", d.name, "error", err)
+		a.host.Log.Warn("cannot examine a device; trying again", "device", d.name, "error", err)
 	}
 	pause, _ := sources.EndlessPause(err, d.looks)
 	a.host.Loop.After(pause, func() {

@@ -153,7 +153,7 @@ func (k *keeper) cut(d *device, mt *mounted, try int, tried func()) {
 			return
 		}
 		if try == 1 {
-			k.host.Log.Error("the mount of a removed device is left over; unmounting it is tried again", "device", d.name, "error", err)
+			k.host.Log.Error("cannot unmount a removed device; trying again", "device", d.name, "error", err)
 		}
 		pause, _ := sources.EndlessPause(err, try)
 		k.host.Loop.After(pause, func() { k.cut(d, mt, try+1, tried) })

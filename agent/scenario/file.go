@@ -98,7 +98,7 @@ func Parse(path string, text []byte, with []string, ps *config.Problems) *File {
 		return f
 	}
 	if !strings.HasSuffix(path, Suffix) && !slices.ContainsFunc(node.Entries, func(e config.Entry) bool { return e.Key == "tests" || e.Key == "config" }) {
-		ps.Errorf(node.Pos, "this file has no `tests`: those of NAME.yaml are in NAME%s", Suffix)
+		ps.Errorf(node.Pos, "this file has no `tests`: those of NAME.yaml belong in NAME%s", Suffix)
 		return f
 	}
 	f.read(node, ps)

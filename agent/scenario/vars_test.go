@@ -6,7 +6,7 @@ import "testing"
 
 // A variable beyond a limit is a state, with its hysteresis and its texts.
 func TestVariablesBeyondALimit(t *testing.T) {
-	f := load(t, `
+	playAll(t, `
 vars: {n: {initial: 0}, limit: {initial: 10}}
 lines: {door: {contact: X}}
 rules:
@@ -14,8 +14,6 @@ rules:
   - {name: at once, when: {var: n, above: 10, hysteresis: 3, at_start: on}, do: {log: now}}
   - {name: more, when: {event: more}, do: {var: {n: {add: 1, max: 99}}}}
 `, `
-config: c.yaml
-tests:
   - name: beyond
     given: {lines: {door: on}}
     steps:
@@ -41,13 +39,4 @@ tests:
       - expect: {rule: at once, fired: 1}
       - {expect: {log: "20 over*"}, within: 1m}
 `)
-	for _, one := range f.Tests {
-		o, err := f.Play(one, NewCoverage())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if o.Failure != "" {
-			t.Errorf("%s: %s: %s\n%s", one.Name, o.At, o.Failure, o.Trace)
-		}
-	}
 }

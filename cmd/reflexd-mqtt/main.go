@@ -24,7 +24,7 @@ const usage = `usage: reflexd-mqtt VERB [--socket PATH] [--verbose]
 
   run         connect the agent to the broker, until SIGTERM
   check       connect once, and report why that fails
-  status      print whether the running bridge is connected, and what the broker has of it
+  status      print whether the running bridge is connected, and what the broker has retained
   discovery   print the announcement of this board to Home Assistant
   version     print the version
 

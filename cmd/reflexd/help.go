@@ -45,7 +45,7 @@ func helpVerb(c *command) func([]string) int {
 			return done
 		}
 		if len(args) > 1 {
-			return c.usage("name one verb, or language or tests")
+			return c.usage("name one verb, `language` or `tests`")
 		}
 		switch args[0] {
 		case "language":

@@ -83,7 +83,7 @@ func (c *command) test(args []string, o *testOptions) int {
 		}
 	}
 	if covered < least {
-		fmt.Fprintf(c.stderr, "reflexd test: --min-coverage: %d%% of the rules fired, %v%% must\n", int(covered), least)
+		fmt.Fprintf(c.stderr, "reflexd test: --min-coverage %v%%: only %d%% of the rules fired\n", least, int(covered))
 		return failed
 	}
 	if r.failed > 0 {

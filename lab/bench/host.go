@@ -53,9 +53,11 @@ func onHost(ctx context.Context, build, dir string, progress io.Writer) (printer
 func crowd(ctx context.Context, p place, t triggers, all figures, progress io.Writer) error {
 	const rounds = 3
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var loops sync.WaitGroup
-	defer loops.Wait()
+	defer func() {
+		cancel()
+		loops.Wait()
+	}()
 	for range runtime.NumCPU() {
 		loop := exec.CommandContext(ctx, "/bin/sh", "-c", "while :; do :; done")
 		if err := loop.Start(); err != nil {
@@ -63,7 +65,6 @@ func crowd(ctx context.Context, p place, t triggers, all figures, progress io.Wr
 		}
 		loops.Go(func() { _ = loop.Wait() }) // it is killed
 	}
-	defer cancel()
 	for round := range rounds {
 		fmt.Fprintf(progress, "bench: %s, all processors busy, round %d of %d\n", p.what, round+1, rounds)
 		for _, r := range rivals[:2] {

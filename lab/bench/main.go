@@ -5,8 +5,8 @@
 // nothing that the host does shows in the figures; then on the host itself, without GPIO lines, which it has not.
 // The programs take turns: each is started, warmed up, measured and stopped, again and again.
 //
-// Then come all kernel interfaces that a rule can wait for, and counters, again on the board, and last a fleet of bridges
-// at one MQTT broker, on the host. Arguments choose among the five: board, host, interfaces, counters, fleet.
+// Then come all kernel interfaces that a rule can wait for, and counters, again on the board, and last, on the host, a fleet
+// of bridges at one MQTT broker, and up to 10,000 rules. Arguments choose among them: see groups.
 //
 // It wants the environment variable REFLEXD_BUILD, a folder with reflexd for arm64 and for the host in arm64/ and so on,
 // and with reflexd-mqtt for the host.

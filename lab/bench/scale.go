@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func onScale(ctx context.Context, build, dir string, progress io.Writer) (printe
 				break
 			}
 			fmt.Fprintf(progress, "bench: scale, %s, %d rules\n", k.name, n)
-			c, err := k.measure(ctx, filepath.Join(build, "amd64", "reflexd"), dir, n)
+			c, err := k.measure(ctx, filepath.Join(build, runtime.GOARCH, "reflexd"), dir, n)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %d rules: %w", k.name, n, err)
 			}

@@ -37,7 +37,7 @@ echo 'rules: [{when: {event: a}, do: {log: b}}]' >/etc/reflexd/reflexd.yaml`)
 	first := running()
 	g.until("cat /var/log/reflexd/current", "msg=started")
 	g.sh("echo '# mine' >>/etc/sv/reflexd/run")
-	if said := g.sh("INIT=runit /root/reflexd-v1.1.0-linux-arm64/install.sh"); !strings.Contains(said, "install.sh: /etc/sv/reflexd/run is replaced; what it was is in /etc/sv/reflexd/run.old") {
+	if said := g.sh("INIT=runit /root/reflexd-v1.1.0-linux-arm64/install.sh"); !strings.Contains(said, "install.sh: replaced /etc/sv/reflexd/run; the previous file is /etc/sv/reflexd/run.old") {
 		t.Errorf("over a service that was edited, install.sh prints\n%s", said)
 	}
 	if kept := g.sh("tail -n 1 /etc/sv/reflexd/run.old; ls /etc/sv/reflexd"); kept != "# mine\ncheck\nlog\nrun\nrun.old\nsupervise" {

@@ -203,7 +203,7 @@ func (n *node) giveUp(written []func(error), err error) {
 		done(err)
 	}
 	for _, done := range n.waiting {
-		done(fmt.Errorf("set pwm %s: a reload has taken it away", n.name))
+		done(fmt.Errorf("set pwm %s: a reload has removed it", n.name))
 	}
 	n.waiting = nil
 }
