@@ -261,7 +261,7 @@ func (s *Source) ready(uint32) {
 			s.lose(s.socket.Dropped())
 			return
 		case err == unix.EMSGSIZE:
-			s.lose(1)
+			s.lose(1 + s.socket.Dropped())
 			return
 		default:
 			s.fail(fmt.Errorf("read rtnetlink socket: %w", err))

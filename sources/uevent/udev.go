@@ -110,7 +110,7 @@ func (u *udevListener) ready(uint32) {
 		case err == unix.ENOBUFS:
 			u.lose(u.socket.Dropped())
 		case err == unix.EMSGSIZE:
-			u.lose(1)
+			u.lose(1 + u.socket.Dropped())
 		default:
 			u.lost(fmt.Errorf("read udev's socket: %w", err))
 			return
