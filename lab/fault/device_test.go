@@ -164,7 +164,7 @@ func (d *devices) stimuli() []stimulus {
 		{"drive", func(*agent, int) error { return d.plugDrive() }, "did mount", true},
 		{"reload", func(a *agent, n int) error { return a.reconfigure(n%2 == 1) }, "msg=reloaded", false},
 		{"status", func(a *agent, n int) error {
-			return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience)
+			return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, a.answers)
 		}, "", false},
 	}
 }
@@ -239,7 +239,7 @@ func (a *agent) reconfigure(with bool) error {
 	}
 	past := time.Now().Add(-time.Hour)
 	_ = os.Chtimes(a.path("c.yaml"), past, past)
-	return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, clientPatience)
+	return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, a.answers)
 }
 
 // sound returns what is wrong with the devices: the lamp is not as the door is, the drive is mounted twice or not at all,

@@ -202,8 +202,10 @@ func (a *agent) isSound(from int) error {
 // recover waits until the agent does again what it should.
 func (a *agent) recover(from int) error {
 	var rounds []*round
-	lull := a.lull // on a starved machine a drive may take longer to come
-	for end := time.Now().Add(patience); time.Now().Before(end); lull *= 2 {
+	// On a starved machine a drive may take longer to come, and an answer.
+	lull := a.lull
+	defer func() { a.answers = clientPatience }()
+	for end := time.Now().Add(patience); time.Now().Before(end); lull, a.answers = 2*lull, 2*a.answers {
 		rounds = append(rounds, a.begin())
 		if a.settle(lull, rounds...) {
 			return nil
