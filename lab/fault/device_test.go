@@ -164,7 +164,7 @@ func (d *devices) stimuli() []stimulus {
 		{"drive", func(*agent, int) error { return d.plugDrive() }, "did mount", true},
 		{"reload", func(a *agent, n int) error { return a.reconfigure(n%2 == 1) }, "msg=reloaded", false},
 		{"status", func(a *agent, n int) error {
-			return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience)
+			return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, a.answers)
 		}, "", false},
 	}
 }
@@ -239,7 +239,7 @@ func (a *agent) reconfigure(with bool) error {
 	}
 	past := time.Now().Add(-time.Hour)
 	_ = os.Chtimes(a.path("c.yaml"), past, past)
-	return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, clientPatience)
+	return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, a.answers)
 }
 
 // sound returns what is wrong with the devices: the lamp is not as the door is, the drive is mounted twice or not at all,
@@ -471,7 +471,10 @@ func TestDeviceCallsFail(t *testing.T) {
 	t.Run("Learn", func(t *testing.T) { phases = newDeviceHost(t).learn(t) })
 	for i, with := range []func(*testing.T, *host) attempt{starting, working, ending} {
 		t.Run([]string{"AtStart", "AtWork", "AtTheEnd"}[i], func(t *testing.T) {
-			all := slices.DeleteFunc(phases[i].faults(i == 1), func(f *fault) bool { return !forDevices(f.site) })
+			all := slices.DeleteFunc(phases[i].faults(i == 1), func(f *fault) bool {
+				atWork := i == 2 && slices.Contains(phases[1].sites, f.site) // a drive was being looked at just then
+				return atWork || !forDevices(f.site)
+			})
 			if len(all) == 0 && i < 2 && os.Getenv("FAULT") == "" {
 				t.Fatal("it makes no calls for devices: is the stack read rightly?")
 			}

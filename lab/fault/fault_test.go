@@ -32,9 +32,16 @@ func (h *host) learn(t *testing.T) (phases [3]phase) {
 	if !a.started(patience) {
 		t.Fatal(a.log(0))
 	}
+	var young phase
 	for i := range phases {
 		switch i {
 		case 1:
+			if h.sound != nil { // as it is before calls fail at work
+				if err := errors.Join(a.recover(0), a.isSound(0)); err != nil {
+					t.Fatal("undisturbed: ", err)
+				}
+				young = a.take()
+			}
 			for range 3 {
 				if err := a.recover(0); err != nil {
 					t.Fatal("undisturbed: ", err)
@@ -62,6 +69,7 @@ func (h *host) learn(t *testing.T) (phases [3]phase) {
 		}
 		phases[i] = a.take()
 	}
+	phases[0].add(&young, &phases[1])
 	return phases
 }
 
@@ -76,6 +84,16 @@ func (a *agent) take() phase {
 	a.seen = nil
 	clear(a.counts)
 	return p
+}
+
+// add adds the places of young that are not among those of work: there calls are made only once.
+func (p *phase) add(young, work *phase) {
+	for _, s := range young.sites {
+		if !slices.Contains(p.sites, s) && !slices.Contains(work.sites, s) {
+			p.sites = append(p.sites, s)
+			p.short[s], p.again[s] = young.short[s], young.again[s]
+		}
+	}
 }
 
 // faults returns how the calls of a phase may fail: once and, if lasting, again and again as well. Unless all are to be
@@ -184,8 +202,10 @@ func (a *agent) isSound(from int) error {
 // recover waits until the agent does again what it should.
 func (a *agent) recover(from int) error {
 	var rounds []*round
-	lull := a.lull // on a starved machine a drive may take longer to come
-	for end := time.Now().Add(patience); time.Now().Before(end); lull *= 2 {
+	// On a starved machine a drive may take longer to come, and an answer.
+	lull := a.lull
+	defer func() { a.answers = clientPatience }()
+	for end := time.Now().Add(patience); time.Now().Before(end); lull, a.answers = 2*lull, 2*a.answers {
 		rounds = append(rounds, a.begin())
 		if a.settle(lull, rounds...) {
 			return nil
@@ -335,7 +355,10 @@ func (h *host) startWith(t *testing.T, f *fault) error {
 	if err := a.recover(0); err != nil {
 		return err
 	}
-	return a.isSound(0)
+	if err := a.isSound(0); err != nil || a.struck(f) {
+		return err
+	}
+	return errNoStrike
 }
 
 // stopWith has a call fail when the agent ends: it ends all the same, and keeps its variables or says that it cannot.

@@ -90,7 +90,7 @@ rules:
 // patience is how long a test waits for what must come. It bounds a failure and measures nothing.
 const patience = time.Minute
 
-// clientPatience is how long a client waits: it gets no answer while calls fail again and again.
+// clientPatience is how long a client waits at first: it gets no answer while calls fail again and again.
 const clientPatience = 3 * time.Second
 
 // host is where agents of one test run, one after the other: a network of its own, so that neither other tests nor other
@@ -166,7 +166,8 @@ type agent struct {
 	end     error
 
 	*journal
-	round int
+	round   int
+	answers time.Duration // how long clients wait
 	// latest is the last round that was begun.
 	latest *round
 	// fault, if not nil, is what is to fail next.
@@ -242,7 +243,7 @@ func (h *host) launch(t *testing.T, f *fault, names ...string) *agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, over: make(chan struct{})}
+	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, answers: clientPatience, over: make(chan struct{})}
 	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(h.configuration, "DIR", a.dir)} {
 		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -347,7 +348,7 @@ func (j *journal) started(within time.Duration) bool {
 func (a *agent) begun(within time.Duration) bool {
 	const lull = 100 * time.Millisecond
 	for end := time.Now().Add(within); time.Now().Before(end) && !a.isDead(); {
-		if a.started(lull) || client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience) == nil {
+		if a.started(lull) || client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, a.answers) == nil {
 			return true
 		}
 	}
@@ -386,16 +387,16 @@ var stimuli = []stimulus{
 	{"run", func(a *agent, n int) error { return a.ask("emit", "run", n) }, "did program %d.", false},
 	{"keep", func(a *agent, n int) error { return a.ask("emit", "keep", n) }, "", false},
 	{"reload", func(a *agent, n int) error {
-		return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, clientPatience)
+		return client.Call(a.path("socket"), client.Request{Verb: "reload"}, nil, a.answers)
 	}, "msg=reloaded", false},
 	{"status", func(a *agent, n int) error {
-		return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, clientPatience)
+		return client.Call(a.path("socket"), client.Request{Verb: "status"}, nil, a.answers)
 	}, "", false},
 }
 
 func (a *agent) ask(verb, name string, n int) error {
 	return client.Call(a.path("socket"), client.Request{Verb: verb, Name: name,
-		Arguments: fmt.Appendf(nil, `{"fields": {"T": "%d"}}`, n)}, nil, clientPatience)
+		Arguments: fmt.Appendf(nil, `{"fields": {"T": "%d"}}`, n)}, nil, a.answers)
 }
 
 func writeTo(path, text string) error {

@@ -57,7 +57,11 @@ func testFaultsOn(t *testing.T, m lab.Machine, test string, env ...string) {
 	if err := lab.BuildTests(t.Context(), "arm64", "reflexd/lab/fault", file); err != nil {
 		t.Fatal(err)
 	}
-	b, err := boot(lab.Config{Machine: m, Files: map[string]lab.File{program: lab.Executable(file)}})
+	cmdline := ""
+	if m.String() == lab.Pi3.String() {
+		cmdline = "maxcpus=1" // its other CPUs cannot be taken away
+	}
+	b, err := boot(lab.Config{Machine: m, Cmdline: cmdline, Files: map[string]lab.File{program: lab.Executable(file)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,9 +33,11 @@ type opened struct {
 	there  table
 }
 
-// open opens a socket, and asks which links there are.
-func open() (o opened, err error) {
-	if o.socket, err = openSocket(); err != nil {
+// open opens a socket, unless one is kept, and asks which links there are.
+func (s *Source) open() (o opened, err error) {
+	if kept := s.kept.Swap(nil); kept != nil {
+		o.socket = *kept
+	} else if o.socket, err = openSocket(); err != nil {
 		return opened{}, err
 	}
 	if o.there, err = snapshot(); err != nil {

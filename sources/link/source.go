@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +30,9 @@ type Source struct {
 	host   sources.Host
 	plan   *Plan
 	opener sources.Opener[opened]
-	socket nl.Socket // its FD is -1 while it is not open
+	socket nl.Socket                 // its FD is -1 while it is not open
+	lossy  bool                      // it has overflowed: the kernel drops all further messages until it is empty
+	kept   atomic.Pointer[nl.Socket] // which keeps what the kernel tells while it is asked again what there is
 	watch  sources.Watch
 	table  table
 	known  bool // the table was filled since a plan asked for links
@@ -49,7 +52,7 @@ func Open(host sources.Host) *Source {
 	s := &Source{host: host, socket: nl.Socket{FD: -1}, plan: &Plan{}, table: newTable()}
 	s.opener = sources.Opener[opened]{
 		Loop:    host.Loop,
-		Open:    open,
+		Open:    s.open,
 		Use:     s.use,
 		Discard: func(o opened) { o.socket.Close() },
 		Pause:   sources.EndlessPause,
@@ -140,7 +143,7 @@ func (s *Source) Close() {
 	for _, l := range sources.InOrder(s.table.links) {
 		s.vanish(&l.name)
 	}
-	s.table, s.known = newTable(), false
+	s.table, s.known, s.lossy = newTable(), false, false
 }
 
 // vanish emits that nothing is known any more of the link with the name, unless
@@ -159,6 +162,9 @@ func (s *Source) shut() {
 		s.watch.Close()
 		s.socket.Close()
 		s.socket.FD = -1
+	}
+	if socket := s.kept.Swap(nil); socket != nil {
+		socket.Close()
 	}
 }
 
@@ -245,9 +251,17 @@ func (s *Source) ready(uint32) {
 			s.count.foreign++
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
+			if s.lossy {
+				s.lose(s.socket.Dropped())
+			}
 			return
-		case err == unix.ENOBUFS, err == unix.EMSGSIZE:
-			s.lose()
+		case err == unix.ENOBUFS && !s.lossy:
+			s.lossy = true
+		case err == unix.ENOBUFS:
+			s.lose(s.socket.Dropped())
+			return
+		case err == unix.EMSGSIZE:
+			s.lose(1 + s.socket.Dropped())
 			return
 		default:
 			s.fail(fmt.Errorf("read rtnetlink socket: %w", err))
@@ -256,15 +270,19 @@ func (s *Source) ready(uint32) {
 	}
 }
 
-// errLost is why the socket is opened again after a loss.
+// errLost is why the kernel is asked after a loss what there is.
 var errLost = errors.New("messages were lost")
 
-// lose tells that messages were lost, and asks what there is. A new socket
-// has none of the messages that are older than the answer.
-func (s *Source) lose() {
+// lose tells that messages were lost, and asks what there is. The socket is not
+// read until that is known.
+func (s *Source) lose(count int) {
 	s.count.lost++
-	s.host.Lost("link", "", 0, s.socket.Hint())
-	s.shut()
+	s.lossy = false
+	s.host.Lost("link", "", count, s.socket.Hint())
+	s.watch.Close()
+	kept := s.socket
+	s.kept.Store(&kept)
+	s.socket.FD = -1
 	s.opener.Lost(errLost)
 	s.opener.Visit()
 }

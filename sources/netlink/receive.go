@@ -88,11 +88,7 @@ func (k *socket) reportLoss() {
 		return
 	}
 	k.lossy, k.batches = false, 0
-	count := uint32(0) // nobody knows
-	if drops, ok := k.Dropped(); ok {
-		count, k.drops = drops-k.drops, drops
-	}
-	k.lose(int(count), k.hint())
+	k.lose(k.Dropped(), k.hint())
 	if k.decl.family != "" {
 		k.look = true // news of the family may have been among them
 		k.advance()

@@ -58,10 +58,9 @@ type socket struct {
 	counts
 	pace    sources.Pace
 	readAt  time.Duration
-	lossy   bool   // the buffer overflowed
-	drops   uint32 // the kernel's count when a loss was last reported
-	batches int    // since it overflowed
-	vain    int    // reports of that one after the other
+	lossy   bool // the buffer overflowed
+	batches int  // since it overflowed
+	vain    int  // reports of that one after the other
 
 	sends
 }
@@ -105,7 +104,7 @@ func (k *socket) visit() {
 
 // use takes an open socket.
 func (k *socket) use(o opened) error {
-	k.Socket, k.family, k.drops, k.lossy = o.socket, o.family, 0, false
+	k.Socket, k.family, k.lossy = o.socket, o.family, false
 	k.found(o.absent)
 	return nil
 }

@@ -39,7 +39,8 @@ type Socket struct {
 	Buffer int  // size of the receive buffer, as the kernel reports it
 	Forced bool // Buffer may exceed net.core.rmem_max
 
-	seq uint32 // of the last request
+	seq   uint32 // of the last request
+	drops uint32 // that Dropped has returned
 }
 
 // Open opens a socket that is a member of no group. It may block while the
@@ -142,14 +143,19 @@ func (s *Socket) Send(b []byte, port uint32, group int) error {
 	return err
 }
 
-// Dropped returns how many messages did not fit into the receive buffer since
-// the socket was opened; ok is false if the kernel does not say.
-func (s *Socket) Dropped() (count uint32, ok bool) {
+// Dropped returns how many messages did not fit into the receive buffer since it was asked last, or the socket was
+// opened; 0 if the kernel does not say.
+func (s *Socket) Dropped() int {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	length := uint32(unsafe.Sizeof(info))
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.FD), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&length)), 0)
-	return info[unix.SK_MEMINFO_DROPS], errno == 0 && length > 4*unix.SK_MEMINFO_DROPS
+	if errno != 0 || length <= 4*unix.SK_MEMINFO_DROPS {
+		return 0
+	}
+	count := info[unix.SK_MEMINFO_DROPS] - s.drops
+	s.drops += count
+	return int(count)
 }
 
 // Hint says what would help when the receive buffer has overflowed.

@@ -183,6 +183,26 @@ func TestUdevSocketFails(t *testing.T) {
 	r.expect("0 add /devices/x")
 }
 
+// Each event that udevd sends while the loop is held up is received, or counted as lost.
+func TestUdevSocketOverflows(t *testing.T) {
+	const sent = 100
+	r := newRig(t, fakeSys(t), defaultBuffer)
+	r.apply("{uevent: {SUBSYSTEM: mine}, stage: udev}")
+	r.Do(func() {
+		must(t, unix.SetsockoptInt(r.source.udev.socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096))
+		for range sent {
+			sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/x", "SUBSYSTEM=mine"))
+		}
+	})
+	r.Await("loss", func() bool { return len(r.losses) > 0 })
+	r.Do(func() {
+		lost, _ := r.losses[0].Lookup("COUNT")
+		if got := len(r.heard); got == 0 || lost != sources.Int(int64(sent-got)) || len(r.losses) > 1 {
+			t.Errorf("sent %d, received %d, lost %v in %d losses", sent, got, lost, len(r.losses))
+		}
+	})
+}
+
 func TestByUdevd(t *testing.T) {
 	for from, want := range map[nl.Sender]bool{
 		{Port: 1, Group: udevGroup, Known: true, PID: 1, UID: 0}:    true,

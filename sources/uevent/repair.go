@@ -31,7 +31,6 @@ type repair struct {
 	upsets     int    // what made a walk under way worthless: losses and renamings
 	// rescan is set from a loss until what was lost was emitted.
 	rescan bool
-	drops  uint32        // the kernel's count of the open socket, as far as it was reported
 	storm  sources.Timer // nil unless waiting for the end of a storm, or to walk again
 
 	// What is to be emitted, and since when the triggers wait that coldplug
@@ -72,21 +71,9 @@ func (s *Source) lose(count int) {
 		s.rescan = true
 		s.table.forget()
 	}
-	if count += s.dropped(); first || count > 0 {
+	if count += s.socket.Dropped(); first || count > 0 {
 		s.host.Lost("uevent", "", count, s.socket.Hint())
 	}
-}
-
-// dropped returns how many messages the kernel has dropped since it was asked
-// last; 0 if it does not say.
-func (s *Source) dropped() int {
-	drops, ok := s.socket.Dropped()
-	if !ok {
-		return 0
-	}
-	before := s.drops
-	s.drops = drops
-	return int(drops - before)
 }
 
 // awaitSilence waits until the socket was found empty. Only from then on the kernel
@@ -97,7 +84,7 @@ func (s *Source) awaitSilence() {
 	s.storm = nil
 	empty := s.socket == nil || s.delivery == nil && s.read(batch)
 	if empty && s.storm == nil && s.socket != nil { // those that were dropped since the last loss was reported
-		if count := s.dropped(); count > 0 {
+		if count := s.socket.Dropped(); count > 0 {
 			s.host.Lost("uevent", "", count, s.socket.Hint())
 		}
 	}

@@ -134,7 +134,7 @@ func (s *Source) closeKernel() {
 func (s *Source) opened() {
 	s.receiver.Fit(maxMessage)
 	s.receiver.Listens = true
-	s.listening, s.drops = true, 0
+	s.listening = true
 	s.listen()
 	s.proceed()
 }

@@ -31,6 +31,7 @@ type udevListener struct {
 	channel
 	control string // a socket that is listened on while udevd runs
 	count   counts
+	lossy   bool // the socket has overflowed: the kernel drops all further messages until it is empty
 
 	receiver *nl.Receiver // the source's
 	message  message
@@ -100,15 +101,27 @@ func (u *udevListener) ready(uint32) {
 			u.host.Log.Debug("message to udev's group that is not from root")
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
+			if u.lossy {
+				u.lose(u.socket.Dropped())
+			}
 			return
-		case err == unix.ENOBUFS, err == unix.EMSGSIZE:
-			u.count.lost++
-			u.host.Lost("uevent", "udev", 0, u.socket.Hint())
+		case err == unix.ENOBUFS && !u.lossy:
+			u.lossy = true
+		case err == unix.ENOBUFS:
+			u.lose(u.socket.Dropped())
+		case err == unix.EMSGSIZE:
+			u.lose(1 + u.socket.Dropped())
 		default:
 			u.lost(fmt.Errorf("read udev's socket: %w", err))
 			return
 		}
 	}
+}
+
+func (u *udevListener) lose(count int) {
+	u.lossy = false
+	u.count.lost++
+	u.host.Lost("uevent", "udev", count, u.socket.Hint())
 }
 
 // take emits one message.
