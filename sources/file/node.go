@@ -91,7 +91,9 @@ func (n *node) arm() error {
 	case byEpoll:
 		events = n.epollEvents()
 	case urgently:
-		events = unix.EPOLLPRI | unix.EPOLLONESHOT // until it was read
+		// Some files forget a change when poll(2) has told of it, as mountinfo does; so
+		// nobody may ask them but epoll_wait(2), which tells us.
+		events = unix.EPOLLPRI | unix.EPOLLET
 	}
 	return n.watchFor(events)
 }

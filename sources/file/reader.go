@@ -29,21 +29,17 @@ type reader struct {
 	spare   []byte        // for that; nil while it is in use
 	rereads bool          // announced while reading
 	vain    int           // announcements in a row that brought nothing
-	// urgencies counts how often in a row the file was urgent again when it
-	// was read.
-	urgencies int
-	events    uint64 // emitted since start
+	events  uint64        // emitted since start
 }
 
 var (
 	errHungUp  = errors.New("it hung up")
 	errRestive = errors.New("it is always readable, but there is nothing to read")
-	errUrgent  = errors.New("it is always urgent (POLLPRI)")
 )
 
 // start makes the reader that of a file that was just opened.
 func (n *node) start() {
-	n.lines, n.vain, n.urgencies = newSplitter(&n.settings), 0, 0
+	n.lines, n.vain = newSplitter(&n.settings), 0
 	n.records = collector{node: n}
 }
 
@@ -52,7 +48,7 @@ func (n *node) ready(events uint32) {
 	band := int16(events)
 	switch n.settings.watch {
 	case urgently:
-		n.readBeside() // it stays urgent until then, and is not watched
+		n.readBeside()
 		return
 	case byEpoll:
 		n.emitBand(band)
@@ -211,7 +207,7 @@ func (n *node) readBeside() {
 		return
 	}
 	n.reading, n.rereads = n.fd, false
-	fd, whole := n.fd, n.settings.watch == urgently || n.read == readAll
+	fd, whole := n.fd, n.whole()
 	b := n.spare
 	if n.spare = nil; b == nil {
 		b = make([]byte, n.max+1) // a byte more shows whether there is more
@@ -263,29 +259,13 @@ func (n *node) tookBeside(b []byte, k int, err error) {
 	case k > 0:
 		n.took(unix.POLLIN, b[:min(k, n.max)], cut)
 	}
-	switch {
-	case n.settings.watch == urgently:
-		// When rules have seen what was read. A change since then is not lost.
-		n.more = n.source.host.Loop.After(0, n.rearm)
-	case n.read == readAll && n.rereads, n.read != readAll && (k > 0 || n.rereads):
+	if n.rereads || !n.whole() && k > 0 {
 		n.readBeside()
 	}
 }
 
-// rearm waits for a file to become urgent again. One that is so at once, again
-// and again, is given up for a while.
-func (n *node) rearm() {
-	n.more = nil
-	if poll(n.fd, unix.POLLPRI) == 0 {
-		n.urgencies = 0
-	} else if n.urgencies++; n.urgencies > patience {
-		n.lost(errUrgent)
-		return
-	}
-	if err := n.watch.Events(n.watched); err != nil {
-		n.lost(err)
-	}
-}
+// whole reports whether the file is read from its beginning each time.
+func (n *node) whole() bool { return n.settings.watch == urgently || n.read == readAll }
 
 // text is what was read.
 type text struct {

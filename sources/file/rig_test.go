@@ -111,7 +111,10 @@ type holdingLoop struct {
 func (l holdingLoop) Beside(work, done func()) {
 	if l.rig.hold {
 		l.rig.hold = false
+		l.rig.mu.Lock()
 		l.rig.held = append(l.rig.held, func() { l.Loop.Beside(work, done) })
+		l.rig.more.Broadcast()
+		l.rig.mu.Unlock()
 		return
 	}
 	l.Loop.Beside(work, done)

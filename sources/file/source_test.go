@@ -396,6 +396,23 @@ func TestMounts(t *testing.T) {
 	r.expect("changed m")
 }
 
+// A change while the last one is read is told, too, of a file that has forgotten it when
+// poll(2) has told of it.
+func TestChangeWhileTheLastOneIsRead(t *testing.T) {
+	r := newRig(t)
+	r.apply("files: {m: {path: /proc/self/mountinfo, watch: priority, read: none}}")
+	at := r.path("mount")
+	r.must(os.Mkdir(at, 0o700))
+	r.do(func() { r.hold = true })
+	if err := unix.Mount("none", at, "tmpfs", 0, ""); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	r.await("its reading", func() bool { return len(r.held) > 0 })
+	r.must(unix.Unmount(at, 0))
+	r.do(func() { r.held[0]() })
+	r.expect("changed m", "changed m")
+}
+
 func TestChanges(t *testing.T) {
 	r := newRig(t)
 	r.apply("files: {s: {path: DIR/app/settings, watch: changes, read: all}, d: {path: DIR/app, watch: changes, events: [created, moved-in]}}")
