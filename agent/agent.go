@@ -38,6 +38,7 @@ import (
 	"reflexd/sources/netlink"
 	"reflexd/sources/pwm"
 	"reflexd/sources/sensor"
+	"reflexd/sources/signal"
 	"reflexd/sources/uevent"
 )
 
@@ -84,9 +85,10 @@ type Agent struct {
 	debug   bool // the log has each event
 	loop    *loop.Loop
 	sources []sources.Source // in the order of kinds
-	gpio    *gpio.Source     // this and the next ten are among them
+	gpio    *gpio.Source     // this and the next twelve are among them
 	link    *link.Source
 	uevent  *uevent.Source
+	signals *signal.Source // nil in a simulation
 	netlink *netlink.Source
 	files   *file.Source
 	vars    *vars.Source
@@ -110,7 +112,7 @@ type Agent struct {
 
 	config      *Configuration
 	index       *rule.Index
-	subscribers map[string][]sources.Subscriber // by the kinds of events that they overhear
+	subscribers []subscription
 	gestures    *gesture.Recogniser
 	states      *state.Table
 
@@ -225,6 +227,8 @@ func (a *Agent) openSources() error {
 // know keeps a source that the agent asks for more than all sources do.
 func (a *Agent) know(s sources.Source) {
 	switch s := s.(type) {
+	case *signal.Source:
+		a.signals = s
 	case *gpio.Source:
 		a.gpio = s
 	case *link.Source:
@@ -274,9 +278,12 @@ func (a *Agent) Run() error {
 	defer a.close()
 	runtime.LockOSThread()
 	a.priority.begin()
-	stopSignals := a.handleSignals()
-	defer stopSignals()
-	var err error
+	// The kernel hands out the lowest number first: what came before the stop is dealt with before it.
+	disobey, err := a.signals.Own(func(s unix.Signal) { a.loop.Post(func() { a.obey(s) }) })
+	if err != nil {
+		return err
+	}
+	defer disobey()
 	if a.pidFile, err = a.prepare(a.config, ""); err != nil {
 		return err
 	}
@@ -292,8 +299,8 @@ func (a *Agent) Run() error {
 // nowhere, to where c has it. It returns where it is then. It may block.
 func (a *Agent) prepare(c *Configuration, pidFile string) (string, error) {
 	for _, p := range c.plans {
-		if p, ok := p.(sources.Preparer); ok {
-			p.Prepare()
+		if files := p.Extras().Preparer; files != nil {
+			files.Prepare()
 		}
 	}
 	if a.opts.DryRun || c.PidFile == pidFile {
@@ -346,23 +353,29 @@ func (a *Agent) apply(c *Configuration) {
 	}
 }
 
-// subscribe returns who wants to hear what kinds of other sources' events.
-func (a *Agent) subscribe(c *Configuration) map[string][]sources.Subscriber {
-	hearers := map[string][]sources.Subscriber{}
+// subscription is a source that wants to hear a kind of other sources' events. There are
+// few: one after the other is compared faster than a map is asked.
+type subscription struct {
+	kind   string
+	source sources.Subscriber
+}
+
+// subscribe returns who wants to hear what.
+func (a *Agent) subscribe(c *Configuration) (all []subscription) {
+	c.uevent.Subscribed = false
 	for i, p := range c.plans {
-		o, ok := p.(sources.SubscriberPlan)
-		if !ok {
+		wants := p.Extras().Subscriber
+		if wants == nil {
 			continue
 		}
-		s, ok := a.sources[i].(sources.Subscriber)
-		for _, kind := range o.Subscribes() {
-			if ok {
-				hearers[kind] = append(hearers[kind], s)
+		for _, kind := range wants.Subscribes() {
+			if s, ok := a.sources[i].(sources.Subscriber); ok {
+				all = append(all, subscription{kind, s})
+				c.uevent.Subscribed = c.uevent.Subscribed || kind == "uevent"
 			}
 		}
 	}
-	c.uevent.Subscribed = len(hearers["uevent"]) > 0
-	return hearers
+	return all
 }
 
 // recognise has the gestures found that the rules of c wait for.
@@ -496,8 +509,10 @@ func (a *Agent) dispatch(e *sources.Event) {
 		a.states.Found(a.fire)
 	}
 	a.states.Take(e)
-	for _, h := range a.subscribers[e.Topic.Kind] {
-		h.Notify(e)
+	for i := range a.subscribers {
+		if s := &a.subscribers[i]; s.kind == e.Topic.Kind {
+			s.source.Notify(e)
+		}
 	}
 	if e.Topic.Kind == "mount" && e.Topic.State == mount.Yanked {
 		a.stopFor(e)

@@ -37,6 +37,7 @@ type lossOf struct {
 }
 
 func (*builtinPlan) Sections() []config.Field { return nil }
+func (*builtinPlan) Extras() sources.Extras   { return sources.Extras{} }
 func (*builtinPlan) Resolve(*config.Problems) {}
 
 func (p *builtinPlan) Triggers() []sources.TriggerKind {

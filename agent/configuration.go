@@ -189,16 +189,13 @@ func (c *Configuration) root() config.Value {
 	for _, p := range c.plans {
 		fields = append(fields, p.Sections()...)
 		triggers = append(triggers, p.Triggers()...)
-		if asked, ok := p.(sources.Conditional); ok {
+		if asked := p.Extras().Conditional; asked != nil {
 			conditions = append(conditions, asked.Conditions()...)
 		}
 	}
 	made := rule.NewKinds(triggers, conditions)
-	rules := config.ListOf(&c.specs, func(s **rule.Spec) config.Value {
-		*s = &rule.Spec{}
-		return (*s).Value(made)
-	})
-	object := config.Object(append(fields, config.Field{Name: "rules", Doc: "what to do, and when", Value: rules})...)
+	rules := config.ListOf(&c.specs, rule.NewSpecs(made))
+	object := config.Object(append(fields, config.Field{Name: "rules", Also: "automation automations", Doc: "what to do, and when", Value: rules})...)
 	return config.Wrap(object, func(n config.Node, ps *config.Problems) {
 		switch n.Kind {
 		case config.List:
@@ -234,11 +231,12 @@ func (c *Configuration) compile(ps *config.Problems) {
 	compiler := rule.Compiler{Problems: ps, Known: c.known}
 	c.references = c.known.References
 	for _, p := range c.plans {
-		if n, ok := p.(sources.Namespaced); ok {
-			c.references.Add(n.Namespaces()...)
+		more := p.Extras()
+		if more.Namespaced != nil {
+			c.references.Add(more.Namespaced.Namespaces()...)
 		}
-		if r, ok := p.(sources.Referrer); ok {
-			r.Refer(c.known.Resolver([]string{}, nil, ps))
+		if more.Referrer != nil {
+			more.Referrer.Refer(c.known.Resolver([]string{}, nil, ps))
 		}
 	}
 	var triggers [][]sources.Trigger
@@ -328,7 +326,7 @@ func (c *Configuration) keeps(o output.Output, old *Configuration) bool {
 func (c *Configuration) switchable() []string {
 	var names []string
 	for _, p := range c.plans {
-		if s, ok := p.(sources.SwitchPlan); ok {
+		if s := p.Extras().Switch; s != nil {
 			names = append(names, s.Switchable()...)
 		}
 	}

@@ -51,7 +51,7 @@ func (m Machine) Examine(c *Configuration, warnings *config.Problems) []sources.
 	examineUser(x)
 	examineCgroup(x)
 	for _, p := range c.plans {
-		if e, ok := p.(sources.Examiner); ok {
+		if e := p.Extras().Examiner; e != nil {
 			e.Examine(x)
 		}
 	}

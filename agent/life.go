@@ -8,8 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 
 	"reflexd/client"
 	"reflexd/config"
-	kernel "reflexd/sources/signal"
 )
 
 // Within stopGrace programs may end by themselves when the agent stops, and
@@ -28,38 +25,8 @@ const (
 	stopLatest = 850 * time.Millisecond
 )
 
-// handleSignals makes SIGTERM, SIGINT, SIGQUIT and SIGABRT stop the agent and
-// SIGHUP reload it. Those that would end it at once are logged and ignored.
-// These cannot be blocked in all threads of a Go program, and they need no
-// data, so they come through the runtime and not the signal source.
-func (a *Agent) handleSignals() (stop func()) {
-	c, faults := make(chan os.Signal, 4), make(chan os.Signal, 16)
-	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGHUP)
-	kernel.NotifyFaults(faults)
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case s := <-c:
-				a.loop.Post(func() { a.obey(s) })
-			case s := <-faults:
-				a.loop.Post(func() { a.log.Warn(kernel.Ignored, "signal", kernel.Name(int(s.(unix.Signal)))) })
-			case <-quit:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(c)
-		signal.Stop(faults)
-		close(quit)
-		<-ended
-	}
-}
-
 // obey does what a signal to the agent itself asks for.
-func (a *Agent) obey(s os.Signal) {
+func (a *Agent) obey(s unix.Signal) {
 	if s == unix.SIGHUP {
 		a.reload("SIGHUP", false, func(error) {})
 		return

@@ -67,7 +67,7 @@ func (n *Needs) addSources(c *Configuration) {
 	}
 	for i, p := range c.plans {
 		uses := slices.ContainsFunc(p.Triggers(), func(k sources.TriggerKind) bool { return used[k.Key] })
-		if asked, ok := p.(sources.Conditional); ok {
+		if asked := p.Extras().Conditional; asked != nil {
 			uses = uses || slices.ContainsFunc(asked.Conditions(), func(k sources.ConditionKind) bool { return used[k.Key] })
 		}
 		if named, ok := p.(interface{ Names() []string }); ok {

@@ -23,11 +23,11 @@ func TestGesturesComeBeforeTheEdgeThatEndsThem(t *testing.T) {
 	r := start(t, bellRules)
 	early := 0
 	r.do(func() {
-		r.agent.subscribers["line"] = append(r.agent.subscribers["line"], subscriber{hear: func(e *sources.Event) {
+		r.agent.subscribers = append(r.agent.subscribers, subscription{"line", subscriber{hear: func(e *sources.Event) {
 			if e.Press == sources.Up {
 				early = r.count(`msg="held 30"`)
 			}
-		}})
+		}}})
 		now := r.agent.loop.Now()
 		for ago, p := range []sources.Press{sources.Up, sources.Down, sources.StartsUp} {
 			r.agent.emit(&sources.Event{

@@ -37,6 +37,24 @@ func TestQueueCopiesWhatIsBorrowed(t *testing.T) {
 	}
 }
 
+// Of an event of which only the last values are borrowed, these are copied and no more.
+func TestQueueCopiesBorrowedValues(t *testing.T) {
+	own, lent := []byte("own"), []byte("lent")
+	e := &sources.Event{Borrowed: true, Owned: 1, Fields: []sources.Field{
+		{Name: "PATH", Value: sources.Text(sources.Borrow(own))}, {Name: "N", Value: sources.Int(7)}, {Name: "TEXT", Value: sources.Text(sources.Borrow(lent))}}}
+	var q queue
+	q.push(e)
+	clone := e.Clone()
+	copy(own, "OWN")
+	copy(lent, "LENT")
+	const want = "[{PATH OWN} {N 7} {TEXT lent}]"
+	for what, got := range map[string]*sources.Event{"in the queue": &q.events[0], "cloned": clone} {
+		if text := fmt.Sprint(got.Fields); text != want {
+			t.Errorf("%s: %s, want %s", what, text, want)
+		}
+	}
+}
+
 // The queue uses its memory again, for borrowed events too.
 func TestQueueAllocatesNothing(t *testing.T) {
 	var q queue

@@ -20,24 +20,25 @@ const secretRules = `
 inputs: {pad: {name: "no such pad", text: {layout: us}}}
 rules:
   - name: all
-    when: {input: pad, is: typed, where: {TEXT: "47*"}}
+    when: {input: pad, is: typed, where: {TEXT: "sesame*"}}
     do:
       - log: "typed ${TEXT}"
       - emit: {name: passed-on, fields: {TAG: "tag ${TEXT}"}}
       - {write: {path: "DIR/no/${TEXT}", text: x}, ignore_failure: on}
       - {run: ["DIR/${TEXT}"], ignore_failure: on}
-      - shell: test "$TEXT" = 4711-badge && echo right
+      - shell: test "$TEXT" = sesame-badge && echo right
       - run: [DIR/missing, "${TEXT}"]
     on_failure: {log: "failed: ${ERROR}"}
   - when: {event: passed-on}
     do: {log: "second: ${TAG}"}
 `
 
+// typeSecret types a text of letters: digits may stand in any time that is shown.
 func typeSecret(r *rig) {
 	r.do(func() {
 		e := &sources.Event{
 			Time: r.agent.loop.Now(), Topic: sources.Topic{Kind: "input", Name: "pad", State: "typed"}, Source: "input:pad",
-			Fields: []sources.Field{{Name: "INPUT", Value: sources.Text("pad")}, {Name: "TEXT", Value: sources.Text("4711-badge").Secret()}},
+			Fields: []sources.Field{{Name: "INPUT", Value: sources.Text("pad")}, {Name: "TEXT", Value: sources.Text("sesame-badge").Secret()}},
 		}
 		lend(e, r.agent.emit)
 	})
@@ -56,7 +57,7 @@ func TestTypedTextIsNotLogged(t *testing.T) {
 			r.expect("output", "line=right")
 			r.expect("failed:", "missing")
 		}
-		if r.count("4711") > 0 {
+		if r.count("sesame") > 0 {
 			t.Errorf("dry run %t: the log has the text:\n%s", dry, r.log)
 		}
 		r.stop()
@@ -87,7 +88,7 @@ rules:
     do:
       - log: "later ${var.code}, ${var.open}"
       - emit: {name: passed-on, fields: {TAG: "${var.copy}"}}
-      - shell: test "$VAR_CODE" = 4711-badge && echo right && exec sleep 60
+      - shell: test "$VAR_CODE" = sesame-badge && echo right && exec sleep 60
   - when: {event: passed-on}
     do: {log: "passed ${TAG}"}
 control: {allow: [{uid: 54321, may: act}]}
@@ -127,7 +128,7 @@ func TestVariablesOfTypedTextAreSecret(t *testing.T) {
 		show(n, err)
 	}
 	for _, name := range []string{"code", "copy"} {
-		if s, err := c.Get(name); err != nil || !strings.HasSuffix(s.State, "4711-badge") || s.Masked {
+		if s, err := c.Get(name); err != nil || !strings.HasSuffix(s.State, "sesame-badge") || s.Masked {
 			t.Errorf("admin: %s is %q, %v", name, s.State, err)
 		}
 	}
@@ -144,10 +145,10 @@ func TestVariablesOfTypedTextAreSecret(t *testing.T) {
 			t.Errorf("what a client has set is not shown: %+v, %v", s, err)
 		}
 	})
-	if seen := seen.String(); strings.Contains(seen, "4711") || !strings.Contains(seen, "***") || !strings.Contains(seen, "on-code") {
+	if seen := seen.String(); strings.Contains(seen, "sesame") || !strings.Contains(seen, "***") || !strings.Contains(seen, "on-code") {
 		t.Errorf("it is shown:\n%s", seen)
 	}
-	if r.count("4711") > 0 {
+	if r.count("sesame") > 0 {
 		t.Errorf("the log has it:\n%s", r.log)
 	}
 }

@@ -36,7 +36,9 @@ func Read(proc, sys string) Machine {
 			m.Compatible = append(m.Compatible, entry)
 		}
 	}
-	m.Revision = revision(proc, tree)
+	if m.mayBePi() {
+		m.Revision = revision(proc, tree)
+	}
 	if m.Model == "" {
 		id := filepath.Join(sys, "class/dmi/id")
 		m.Model = strings.TrimSpace(text(filepath.Join(id, "sys_vendor")) + " " + text(filepath.Join(id, "product_name")))
@@ -79,8 +81,7 @@ const newCode = 1 << 23
 // it. The revision code of a Raspberry Pi comes first: the two generations of
 // the first header share a device tree.
 func (m *Machine) Board() *Board {
-	isPi := slices.ContainsFunc(m.Compatible, func(c string) bool { return strings.HasPrefix(c, "raspberrypi,") })
-	if m.Revision != 0 && (isPi || len(m.Compatible) == 0) {
+	if m.Revision != 0 && m.mayBePi() {
 		if b := find("raspberrypi,", func(b *Board) bool { return b.hasRevision(m.Revision) }); b != nil {
 			return b
 		}
@@ -91,6 +92,11 @@ func (m *Machine) Board() *Board {
 		}
 	}
 	return nil
+}
+
+// mayBePi reports whether the machine may be a Raspberry Pi, by its device tree.
+func (m *Machine) mayBePi() bool {
+	return len(m.Compatible) == 0 || slices.ContainsFunc(m.Compatible, func(c string) bool { return strings.HasPrefix(c, "raspberrypi,") })
 }
 
 func (b *Board) hasRevision(code uint32) bool {

@@ -34,17 +34,29 @@ type Conn struct {
 
 // Dial connects to the agent whose socket is at path, "" for DefaultPath. It
 // fails if no agent runs there, or one that this user has no reason to believe.
-func Dial(path string) (*Conn, error) {
-	if path == "" {
-		path = DefaultPath()
+func Dial(path string) (*Conn, error) { return dial(path, Patience) }
+
+// errLong is the error of CheckPath. See unix(7): the address has 108 bytes, with a NUL at the end.
+var errLong = errors.New("the path of a socket has at most 107 bytes")
+
+// CheckPath returns an error if no socket can be at path.
+func CheckPath(path string) error {
+	if len(path) > 107 {
+		return errLong
 	}
-	return dial(path, Patience)
+	return nil
 }
 
 // longestConnect is how long a client waits in line for the agent to take it.
 const longestConnect = 10 * time.Second
 
 func dial(path string, patience time.Duration) (*Conn, error) {
+	if path == "" {
+		path = DefaultPath()
+	}
+	if err := CheckPath(path); err != nil {
+		return nil, fmt.Errorf("connect to the agent at %s: %w", path, err)
+	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("create socket: %w", err)
@@ -90,7 +102,7 @@ func uninterrupted(call func() error) error {
 // Close ends the connection, and any call that waits for the agent.
 func (c *Conn) Close() error { return c.file.Close() }
 
-// Call connects to the agent at path, has r answered within patience, and
+// Call connects to the agent at path, as Dial does, has r answered within patience, and
 // stores the result in result, a pointer, or nil.
 func Call(path string, r Request, result any, patience time.Duration) error {
 	c, err := dial(path, patience)

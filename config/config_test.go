@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // sample is a small language with every kind of value.
@@ -347,5 +349,30 @@ func TestNULAndWhatCannotBePrinted(t *testing.T) {
 		if _, ps := read(text); !strings.Contains(ps.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, ps, want)
 		}
+	}
+}
+
+// What one element of a list says, the next does not have, though one Value reads both.
+func TestTaken(t *testing.T) {
+	type door struct {
+		Name string
+		Open bool
+	}
+	d := &door{Open: true}
+	blank := *d
+	var doors []*door
+	list := ListOf(&doors, Taken(Object(
+		Field{Name: "name", Value: Word(&d.Name, "a name")},
+		Field{Name: "open", Value: Bool(&d.Open)},
+	), func() *door {
+		read := *d
+		*d = blank
+		return &read
+	}))
+	ps := &Problems{}
+	n, _ := Parse("doors", []byte("[{name: front, open: off}, {}, {name: back}]"), ps)
+	list.Read(n, ps)
+	if diff := cmp.Diff([]*door{{"front", false}, {"", true}, {"back", true}}, doors); diff != "" || ps.Failed() {
+		t.Error(ps, diff)
 	}
 }

@@ -46,6 +46,13 @@ func ParseDuration(s string) (time.Duration, error) {
 // spelled says how a duration is written whose unit is spelled out, or is one
 // of those that the language has not: "5 minutes", "1d".
 func spelled(s string) string {
+	joined := strings.ReplaceAll(strings.ReplaceAll(s, " ", ""), ",", ".")
+	if d, err := time.ParseDuration(joined); err == nil && d >= 0 && joined != s {
+		return didYouMean(joined)
+	}
+	if at, err := time.Parse(time.TimeOnly, s); err == nil {
+		return didYouMean(at.Sub(at.Truncate(24 * time.Hour)).String())
+	}
 	n := len(s) - len(strings.TrimLeft(s, "0123456789"))
 	number, err := strconv.ParseInt(s[:n], 10, 64)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -234,6 +235,9 @@ func (c *converter) node(y *yaml.Node, depth int) Node {
 			c.ps.Errorf(at, "%.60q holds a NUL, which no name, path or argument can; write the bytes of a message in hex", n.Text)
 		}
 		n.Null = y.Tag == "!!null"
+		if first, size := utf8.DecodeRuneInString(n.Text); y.Style == 0 && strings.ContainsRune("“”„‘’", first) && size > 1 {
+			c.ps.Warnf(at, "the quotation mark %c is part of the string: quotes are \"…\" or '…'", first)
+		}
 	}
 	return n
 }
@@ -264,9 +268,11 @@ func (c *converter) entry(parent, key, value *yaml.Node, depth int) Entry {
 	case key.Tag == "!!merge":
 		c.fail(at, "merge keys (<<) are not supported; use an alias for a whole value")
 	case key.Kind != yaml.ScalarNode:
-		c.fail(at, "a key must be a plain word")
+		c.fail(at, "a key must be a plain word; quote a string that begins with { or [")
 	case key.Tag == "!!null" && len(key.Value) < 2: // left out, or ~; null may be a name
 		c.ps.Errorf(at, "expected a key, found nothing")
+	case strings.Contains(key.Value, noBreakSpace):
+		c.fail(at, "the key %.60q holds a no-break space: write a plain one", key.Value)
 	case strings.ContainsFunc(key.Value, func(r rune) bool { return !unicode.IsPrint(r) }):
 		c.fail(at, "the key %.60q holds unprintable characters", key.Value)
 	}

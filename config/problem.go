@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -23,13 +24,14 @@ type Pos struct {
 
 // String returns file:line:col, as far as known.
 func (p Pos) String() string {
-	switch {
-	case p.Line == 0:
-		return p.File
-	case p.Col == 0:
-		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	text := p.File
+	for _, n := range []int{p.Line, p.Col} {
+		if n == 0 {
+			break
+		}
+		text += ":" + strconv.Itoa(n)
 	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+	return text
 }
 
 // Problem is one complaint. A warning does not keep the configuration from

@@ -7,7 +7,9 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,12 +56,22 @@ func culprit(lines [][]byte) int {
 		if effort -= len(text); effort < 0 {
 			return 0
 		}
-		var doc yaml.Node
-		if err := yaml.Unmarshal(text, &doc); err == nil {
+		if inOrder(text) {
 			return n + 1
 		}
 	}
 	return 0
+}
+
+// inOrder reports whether the library can read text, all documents of it.
+func inOrder(text []byte) bool {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var doc yaml.Node
+		if err := dec.Decode(&doc); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
 }
 
 // invalidText finds the first byte that is not UTF-8.
@@ -90,12 +102,32 @@ func likelyCause(lines [][]byte, at int) (line, col int, cause string) {
 	if len(rest) > 1 && rest[0] == '-' && rest[1] != ' ' && rest[1] != '-' {
 		return at, len(before), "a space is missing after the - of a list entry"
 	}
+	for line := at; line >= max(0, at-1); line-- {
+		for _, m := range mistaken {
+			if col := indent(lines[line]); bytes.HasPrefix(lines[line][col:], []byte(m.begins)) {
+				return line, col, m.cause
+			}
+		}
+	}
 	s := scanner{lines: lines, line: at, col: len(before)}
 	if s.scan(); s.cause != "" {
 		return s.at.line, s.at.col, s.cause
 	}
 	return at, len(before), misplaced(lines, at)
 }
+
+const noBreakSpace = "\u00a0"
+
+// mistaken are beginnings of lines that look like something else.
+var mistaken = [...]struct{ begins, cause string }{
+	{noBreakSpace, "a no-break space in the indentation: use plain spaces"},
+	{"–", "this dash is not the - of a list entry"},
+	{"—", "this dash is not the - of a list entry"},
+	{"//", aComment},
+	{"/*", aComment},
+}
+
+const aComment = "a comment begins with #"
 
 // misplaced says what is wrong with the indentation of a line, "" if nothing
 // is seen to be.
@@ -201,6 +233,8 @@ func (s *scanner) step(text []byte) {
 		s.key, s.closed, s.begun = true, false, false
 	case s.closed && s.col > 0 && text[s.col-1] == '\'':
 		s.fail(here, "the string ended at the quote before this: inside '…', write a quote twice, ''")
+	case s.closed && c == '/' && (next == '/' || next == '*'):
+		s.fail(here, aComment)
 	case s.closed && flow:
 		s.fail(here, "a comma is missing before this")
 	case s.closed:

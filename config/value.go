@@ -338,6 +338,21 @@ func (l listOf[T]) Read(n Node, ps *Problems) {
 	}
 }
 
+// Taken returns an elem for ListOf and OneOrMore, for elements of which there may be
+// thousands and whose Value takes more memory than they do: v reads one after the other
+// into the same variable. take returns a copy of what was read, and leaves the variable as it was before.
+func Taken[T any](v Value, take func() T) (elem func(*T) Value) {
+	var to *T
+	reads := Wrap(v, func(n Node, ps *Problems) {
+		v.Read(n, ps)
+		*to = take()
+	})
+	return func(p *T) Value {
+		to = p
+		return reads
+	}
+}
+
 func listShape(elem Value, orOne bool) Shape {
 	shape := elem.Shape()
 	if orOne {
@@ -390,6 +405,10 @@ func (m mapOf[T]) Read(n Node, ps *Problems) {
 			ps.Errorf(e.At, "%q is already declared at %s", e.Key, *m.at(first))
 			continue
 		}
+		if i := strings.Index(e.Key, ":{"); i > 0 {
+			ps.Errorf(e.At, "a space is missing after %q", e.Key[:i+1])
+			continue
+		}
 		v := new(T)
 		*m.at(v) = e.At
 		(*m.p)[e.Key] = v
@@ -417,7 +436,7 @@ func readFields(n Node, fields []Field, ps *Problems) {
 	found := make([]int, len(fields)) // where each key was found, counted from 1
 	var unknown map[string]int        // likewise what is no key
 	var guessed []string              // keys that stand there under another name
-	for k := range n.Entries {
+	for k := 0; k < len(n.Entries); k++ {
 		e := &n.Entries[k]
 		i := indexOf(fields, e.Key)
 		first := unknown[e.Key]
@@ -442,6 +461,11 @@ func readFields(n Node, fields []Field, ps *Problems) {
 			continue
 		}
 		found[i] = k + 1
+		if next := outdented(n.Entries[k:], fields); next > 0 {
+			ps.Errorf(n.Entries[k+1].At, "indent %q deeper than %q, if it belongs to that", n.Entries[k+1].Key, e.Key)
+			k += next
+			continue
+		}
 		fields[i].Value.Read(e.Value, ps)
 	}
 	for i := range fields {
@@ -449,6 +473,21 @@ func readFields(n Node, fields []Field, ps *Problems) {
 			ps.Errorf(n.Pos, "the key %q is missing: %s", f.Name, f.wanted())
 		}
 	}
+}
+
+// outdented returns how many entries after the first belong to it, as it seems, and are
+// not indented: it has no value, and they have keys that are not among fields.
+func outdented(entries []Entry, fields []Field) (n int) {
+	if e := &entries[0]; !e.Value.Absent() || len(entries) == 1 || entries[1].At.Line == e.At.Line {
+		return 0
+	}
+	for _, e := range entries[1:] {
+		if indexOf(fields, e.Key) >= 0 || n == 0 && slices.ContainsFunc(fields, func(f Field) bool { return distance(e.Key, f.Name) < 2 }) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // indexOf returns which of fields has the key, -1 for none.
@@ -476,7 +515,6 @@ func (f *Field) wanted() string {
 // suggestField returns what to say of an unknown key, and the key that was
 // meant if that can be guessed.
 func suggestField(key string, fields []Field) (hint, meant string) {
-	var names []string
 	for _, f := range fields {
 		if f.isAlso(key) {
 			return didYouMean(f.Name), f.Name
@@ -484,8 +522,8 @@ func suggestField(key string, fields []Field) (hint, meant string) {
 		if text, ok := strings.CutPrefix(key, f.Name+":"); ok {
 			return fmt.Sprintf("; a space is missing after the colon: %s: %s", f.Name, text), f.Name
 		}
-		names = append(names, f.Name)
 	}
+	names := namesOf(fields)
 	if meant := Nearest(key, names); meant != "" {
 		return didYouMean(meant), meant
 	}
@@ -496,11 +534,15 @@ func (f *Field) isAlso(key string) bool {
 	return slices.Contains(strings.Fields(f.Also), strings.ToLower(key))
 }
 
-func keysAmong(fields []Field) string {
-	var names []string
-	for _, f := range fields {
-		names = append(names, f.Name)
+func namesOf(fields []Field) (names []string) {
+	for i := range fields {
+		names = append(names, fields[i].Name)
 	}
+	return names
+}
+
+func keysAmong(fields []Field) string {
+	names := namesOf(fields)
 	if len(names) == 1 {
 		return "the key " + names[0]
 	}

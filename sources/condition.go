@@ -35,7 +35,6 @@ func Whether(holds bool) Truth {
 
 // Conditional is a Plan whose source knows states that rules may ask for.
 type Conditional interface {
-	Plan
 	// Conditions are the kinds of `if` that the source answers.
 	Conditions() []ConditionKind
 }

@@ -93,6 +93,9 @@ type Event struct {
 	// copies it first, or clones the event. Events of buttons and encoders are
 	// not borrowed: the recogniser keeps their strings.
 	Borrowed bool
+	// Owned is, of a borrowed event, how many of the first Fields have values that stay
+	// as they are: then so do all names, Topic and Source. It is 0 where all is borrowed.
+	Owned int
 }
 
 // Borrow returns b as a string without copying it. The string is valid until b
@@ -102,6 +105,9 @@ func Borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 // CopyStrings appends the strings of a borrowed event to buf, and makes e refer
 // to them there. The array of e.Fields must be the caller's.
 func (e *Event) CopyStrings(buf []byte) []byte {
+	if e.Owned > 0 {
+		return CopyValues(e.Fields[min(e.Owned, len(e.Fields)):], buf) // whoever keeps an event may have cut its fields
+	}
 	size := len(e.Topic.Name) + len(e.Topic.State) + len(e.Source)
 	for i := range e.Fields {
 		size += len(e.Fields[i].Name) + len(e.Fields[i].Value.text)
@@ -116,6 +122,22 @@ func (e *Event) CopyStrings(buf []byte) []byte {
 		f.Name, room = copyString(room, f.Name)
 		if f.Value.text != "" {
 			f.Value.text, room = copyString(room, f.Value.text)
+		}
+	}
+	return buf[:len(buf)+size]
+}
+
+// CopyValues appends the values of fields to buf, and makes fields refer to them there.
+func CopyValues(fields []Field, buf []byte) []byte {
+	size := 0
+	for i := range fields {
+		size += len(fields[i].Value.text)
+	}
+	buf = slices.Grow(buf, size)
+	room := buf[len(buf) : len(buf)+size]
+	for i := range fields {
+		if v := &fields[i].Value; v.text != "" {
+			v.text, room = copyString(room, v.text)
 		}
 	}
 	return buf[:len(buf)+size]

@@ -31,6 +31,9 @@ func Glob(pattern, text string) bool {
 			continue
 		case pattern == "" && text == "":
 			return true
+		case pattern != "" && text != "" && pattern[0] == text[0] && text[0] != '[':
+			pattern, text = pattern[1:], text[1:] // whatever stands for any byte stands for itself
+			continue
 		case pattern != "" && text != "":
 			if rest, ok := globByte(pattern, text[0]); ok {
 				pattern, text = rest, text[1:]

@@ -9,7 +9,6 @@ import "strings"
 
 // Namespaced is a Plan whose source has values that strings may refer to.
 type Namespaced interface {
-	Plan
 	Namespaces() []Namespace
 }
 

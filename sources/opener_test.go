@@ -63,6 +63,8 @@ func (s *stand) say(format string, args ...any) {
 }
 
 func (s *stand) Now() time.Duration { return s.now }
+
+func (s *stand) Woke() time.Duration { return s.now }
 func (s *stand) After(d time.Duration, fire func()) Timer {
 	t := &standTimer{s.now + d, fire}
 	s.timers = append(s.timers, t)

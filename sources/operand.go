@@ -20,7 +20,6 @@ type Resolver func(text string, at config.Pos) Operand
 // Referrer is a Plan whose triggers and conditions have tests of their own that may
 // refer to values; not to fields, since a condition looks at no event.
 type Referrer interface {
-	Plan
 	// Refer is called before any of them is compiled.
 	Refer(resolve Resolver)
 }

@@ -27,7 +27,9 @@ func RefValue(what string) func(*Ref) config.Value {
 }
 
 // IsPattern reports whether name is a pattern of names, as Glob reads it.
-func IsPattern(name string) bool { return strings.ContainsAny(name, "*?[") }
+func IsPattern(name string) bool {
+	return strings.IndexByte(name, '*') >= 0 || strings.IndexByte(name, '?') >= 0 || strings.IndexByte(name, '[') >= 0
+}
 
 // Declared is what a Ref is looked up among: everything of one kind that the
 // configuration declares.

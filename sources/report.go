@@ -19,7 +19,6 @@ import (
 // Examiner is a Plan that can find out whether the machine has what it needs. Its
 // words are those that its source logs when it finds the same out.
 type Examiner interface {
-	Plan
 	// Examine adds its findings to x. It only looks: it requests no line,
 	// grabs no device, keeps no socket, opens no file of the configuration
 	// and changes nothing. It may block, and is called on no loop.

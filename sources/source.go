@@ -39,15 +39,29 @@ type Plan interface {
 	Sections() []config.Field
 	// Triggers are the kinds of `when` that this source serves.
 	Triggers() []TriggerKind
+	// Extras returns what else the plan offers.
+	Extras() Extras
 	// Resolve is called when all files are read, before any trigger is
 	// compiled. It completes what the sections left out, and complains of what
 	// they hold.
 	Resolve(ps *config.Problems)
 }
 
+// Extras are what not every Plan offers; nil for what it does not. A type assertion
+// would find out as much, but the runtime works out each type's answer when it is
+// first asked, and at the start all are.
+type Extras struct {
+	Conditional Conditional
+	Namespaced  Namespaced
+	Referrer    Referrer
+	Preparer    Preparer
+	Subscriber  SubscriberPlan
+	Switch      SwitchPlan
+	Examiner    Examiner
+}
+
 // Preparer is a Plan that reads files of its own before it is applied.
 type Preparer interface {
-	Plan
 	// Prepare reads them. It may block, and is called once, on no loop.
 	Prepare()
 }
@@ -139,7 +153,6 @@ type StartWaiter interface {
 // module's uevent, the signal by which a file announces itself. Its source is
 // a Subscriber.
 type SubscriberPlan interface {
-	Plan
 	// Subscribes returns the kinds of the events, as in Topic.Kind. It is
 	// called before Apply.
 	Subscribes() []string
@@ -168,7 +181,6 @@ type Switcher interface {
 
 // SwitchPlan is the Plan of a Switcher.
 type SwitchPlan interface {
-	Plan
 	// Switchable returns the names that Switch will take.
 	Switchable() []string
 }
@@ -239,6 +251,9 @@ func (h *Host) Lost(kind, name string, count int, hint string) {
 type Loop interface {
 	// Now is CLOCK_MONOTONIC.
 	Now() time.Duration
+	// Woke is when the wake-up that is being served began: what is read then
+	// happened before. It costs less than to read the clock.
+	Woke() time.Duration
 	// Watch calls ready whenever fd has one of the poll events (unix.EPOLLIN
 	// and so on; EPOLLERR and EPOLLHUP always count). Watching is
 	// level-triggered: ready reads one bounded batch and returns; if more is

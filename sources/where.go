@@ -235,7 +235,7 @@ func (r testReader) read(n config.Node) test {
 		return nil
 	case r.isReference(n):
 		return &referring{text: n.Text, at: n.Pos}
-	case strings.ContainsAny(n.Text, `*?[`):
+	case IsPattern(n.Text):
 		if !ValidGlob(n.Text) {
 			r.ps.Errorf(n.Pos, "%q is not a pattern: a [ is not closed", n.Text)
 			return nil

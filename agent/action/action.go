@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"reflexd/agent/bridge"
@@ -307,10 +308,33 @@ func (k *Kind) begin(questions []sources.ConditionKind) (config.Value, func(*Che
 
 // Value returns the Value that reads s: one action or a list of them.
 func (s *Spec) Value(l *Language) config.Value {
-	return config.OneOrMore(&s.steps, func(p **stepSpec) config.Value {
-		*p = &stepSpec{}
-		return (*p).value(l)
+	step := &stepSpec{}
+	steps := config.OneOrMore(&s.steps, config.Taken(step.value(l), func() *stepSpec {
+		read := *step
+		*step = stepSpec{}
+		return &read
+	}))
+	return config.Wrap(steps, func(n config.Node, ps *config.Problems) {
+		if words := wordsOf(n); len(words) > 0 {
+			ps.Errorf(n.Pos, "expected an action; to run a program: {run: [%s]}", strings.Join(words, ", "))
+			return
+		}
+		steps.Read(n, ps)
 	})
+}
+
+// wordsOf returns a command line in the place of actions, nil if something else is there.
+func wordsOf(n config.Node) (words []string) {
+	if n.Kind == config.Scalar && !n.Null {
+		return strings.Fields(n.Text)
+	}
+	for _, item := range n.Items {
+		if item.Kind != config.Scalar || item.Null {
+			return nil
+		}
+		words = append(words, item.Text)
+	}
+	return words
 }
 
 func (s *stepSpec) value(l *Language) config.Value {

@@ -6,7 +6,6 @@
 package action
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -194,7 +193,7 @@ func (p *Passed) Check(refs *References, ps *config.Problems) {
 		for _, r := range all {
 			names = append(names, r.String())
 		}
-		slices.SortFunc(names, cmp.Compare)
+		slices.Sort(names)
 		ps.Errorf(g.at, "%s would all be the environment variable %s of the rule's programs: rename all but one", strings.Join(names, ", "), g.name)
 	}
 }

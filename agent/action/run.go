@@ -184,8 +184,37 @@ func (a *program) checkRun(c *Check) Action {
 		}
 	}
 	a.warnOfShell(c)
+	if !shell {
+		a.warnWithoutShell(c)
+	}
 	a.checkRest(c)
 	return a
+}
+
+const noShell = "`run` has no shell: the program receives %s as it is; "
+
+// warnWithoutShell warns of what only a shell would understand.
+func (a *program) warnWithoutShell(c *Check) {
+	if first := a.argv[0]; len(a.argv) == 1 && strings.Contains(first.String(), " ") {
+		c.Problems.Warnf(first.Pos, "no program has such a name: write [%s], or `shell: …`", strings.Join(strings.Fields(first.String()), ", "))
+	}
+	for _, t := range a.argv {
+		switch word := t.String(); {
+		case len(word) > 2 && word[0] == '$' && sources.ValidField(word[1:]):
+			c.Problems.Warnf(t.Pos, noShell+"write ${%s}", word, word[1:])
+		case isOperator(word), strings.HasPrefix(word, "$("), strings.HasPrefix(word, "~/"):
+			c.Problems.Warnf(t.Pos, noShell+"use `shell: …`", word)
+		}
+	}
+}
+
+// isOperator reports whether word joins commands, or redirects what they print.
+func isOperator(word string) bool {
+	switch word {
+	case "|", "||", "&&", ">", ">>", "2>&1":
+		return true
+	}
+	return false
 }
 
 // warnOfShell warns of fields that become part of a shell's program, where a
@@ -314,7 +343,7 @@ func (p *running) Stop() (gone bool) {
 // everybody has: the event's fields, values of sources, and what the rule asks
 // for.
 func (a *program) variables(e *sources.Event) []string {
-	const usual = 1 << 10
+	const usual = 512
 	env := make([]string, 0, len(e.Fields)+len(a.env))
 	text := make([]byte, 0, usual) // of them all, rather than one piece of memory for each
 	add := func(name string, v sources.Value) {

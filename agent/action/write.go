@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"reflexd/agent/expand"
 	"reflexd/config"
@@ -81,7 +80,7 @@ func (a *write) Start(r *Run) (Pending, error) {
 }
 
 // literal reports whether the path is one, and no glob, whatever fields hold.
-func (a *write) literal() bool { return !strings.ContainsAny(a.path.String(), "*?[") }
+func (a *write) literal() bool { return !sources.IsPattern(a.path.String()) }
 
 // unstoppable is work that nobody can call back.
 type unstoppable struct{}

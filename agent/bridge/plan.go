@@ -75,16 +75,16 @@ func (p *Plan) Sections() []config.Field {
 		long.Read(n, ps)
 	}))
 	return []config.Field{{Name: "mqtt", Doc: "what reflexd-mqtt does for this agent, by way of an MQTT broker", Value: config.At(&p.at, config.Object(
-		config.Field{Name: "broker", Required: true, Value: config.At(&p.brokerAt, config.Parsed(&s.Broker, "mqtts://HOST or mqtt://HOST", parseBroker)),
+		config.Field{Name: "broker", Also: "host server url", Required: true, Value: config.At(&p.brokerAt, config.Parsed(&s.Broker, "mqtts://HOST or mqtt://HOST", parseBroker)),
 			Doc: "mqtts://HOST, or mqtt://HOST without encryption; with another port: mqtts://HOST:8884"},
-		config.Field{Name: "user", Doc: "the user name at the broker", Value: config.Text(&s.User)},
-		config.Field{Name: "password_file", Doc: "file with the password; default: the systemd credential `mqtt-password`", Value: path(&s.PasswordFile)},
+		config.Field{Name: "user", Also: "username", Doc: "the user name at the broker", Value: config.Text(&s.User)},
+		config.Field{Name: "password_file", Also: "password", Doc: "file with the password; default: the systemd credential `mqtt-password`", Value: path(&s.PasswordFile)},
 		config.Field{Name: "ca_file", Doc: "certificates of the authorities to trust; default: the system's", Value: path(&s.CAFile)},
 		config.Field{Name: "cert_file", Doc: "client certificate", Value: path(&s.CertFile)},
 		config.Field{Name: "key_file", Doc: "its private key", Value: path(&s.KeyFile)},
 		config.Field{Name: "group", Doc: "group of the bridge at the control socket; default: `" + defaultGroup + "`, if it exists",
 			Value: config.At(&p.groupAt, config.Word(&p.group, "the name of a group"))},
-		config.Field{Name: "topic", Doc: "the topic below which everything is; default: reflexd/HOSTNAME", Value: config.At(&p.topicAt, config.Parsed(&s.Topic, "a topic", topic.Parse))},
+		config.Field{Name: "topic", Also: "topic_prefix prefix", Doc: "the topic below which everything is; default: reflexd/HOSTNAME", Value: config.At(&p.topicAt, config.Parsed(&s.Topic, "a topic", topic.Parse))},
 		config.Field{Name: "homeassistant", Doc: "announce the board to Home Assistant", Default: "off", Value: hass},
 		config.Field{Name: "expose", Doc: "the lines, variables, sensors, counters and PWM outputs that the bridge can reach: bell, var/mode, {lamp: {as: light}}",
 			Value: config.ListOf(&p.expose, (*exposure).value)},
@@ -135,6 +135,9 @@ func parseBroker(s string) (string, error) {
 	return s, nil
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Conditional: p} }
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	s := &p.settings
@@ -153,5 +156,3 @@ func (p *Plan) Resolve(ps *config.Problems) {
 		ps.Warnf(p.brokerAt, "mqtt:// sends the password of %s unencrypted: use mqtts:// unless the broker is on this machine or network", s.User)
 	}
 }
-
-var _ sources.Conditional = (*Plan)(nil)

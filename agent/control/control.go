@@ -74,11 +74,13 @@ type Server struct {
 func Listen(l sources.Loop, path string, log *slog.Logger, handle Handler) (*Server, error) {
 	s := &Server{loop: l, log: log, path: path, handle: handle, spare: -1, policy: &Policy{}, feed: feed{loop: l},
 		conns: map[*conn]bool{}, users: map[uint32]int{}, refused: map[uint32]time.Duration{}, most: places(), silence: longestSilence}
-	lock, err := takeLock(path + ".lock")
+	err := client.CheckPath(path)
 	if err == nil {
-		s.lock = lock
+		s.lock, err = takeLock(path + ".lock")
+	}
+	if err == nil {
 		if err = s.listen(); err != nil {
-			lock.release()
+			s.lock.release()
 		}
 	}
 	if err != nil {

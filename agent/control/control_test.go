@@ -107,6 +107,35 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// The address of a socket ends where its path may be longer.
+func TestLengthOfPath(t *testing.T) {
+	dir := t.TempDir()
+	long := dir + "/" + strings.Repeat("x", 107-len(dir))
+	const why = "the path of a socket has at most 107 bytes"
+	if err := client.Call(long, client.Request{}, nil, patience); err == nil || !strings.HasSuffix(err.Error(), why) {
+		t.Error(err)
+	}
+	if err := client.Call(long[:107], client.Request{}, nil, patience); err == nil || !strings.Contains(err.Error(), "no agent is running") {
+		t.Error(err)
+	}
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := Listen(l, long, slog.New(slog.DiscardHandler), echo); err == nil || !strings.HasSuffix(err.Error(), why) {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
+		t.Error(left, err)
+	}
+	s, err := Listen(l, long[:107], slog.New(slog.DiscardHandler), echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
 func TestSocketIsForItsOwnerAlone(t *testing.T) {
 	path := serve(t, echo)
 	info, err := os.Stat(path)

@@ -85,7 +85,7 @@ type feed struct {
 // Watching reports whether anybody watches: if not, there is no need to make a
 // Notice.
 func (s *Server) Watching() bool {
-	return slices.ContainsFunc(s.feed.watchers, func(c *conn) bool { return c.bridge == nil })
+	return len(s.feed.watchers) > 0 && slices.ContainsFunc(s.feed.watchers, func(c *conn) bool { return c.bridge == nil })
 }
 
 // Publish shows a notice to the watchers: open to those whose role is Admin,

@@ -155,7 +155,7 @@ func literals(n config.Node) []string {
 // literal is literals for a single value.
 func literal(n *config.Node) (text string, ok bool) {
 	text = n.Text
-	if n.Kind != config.Scalar || text == "" || strings.ContainsAny(text, "*?[") || strings.Contains(text, "${") {
+	if n.Kind != config.Scalar || text == "" || sources.IsPattern(text) || strings.Contains(text, "${") {
 		return "", false
 	}
 	if c := text[0]; c >= '0' && c <= '9' || c == '-' || c == '+' { // to learn that a word is no number takes longer

@@ -20,10 +20,9 @@ import (
 const (
 	// workers is how many calls of Beside are carried out at once.
 	workers = 4
-	// spare threads are for what else may block in the kernel: the log, the
-	// reception of SIGTERM, the runtime's poller; and for those that are on
-	// their way from one goroutine to another.
-	spare = 6
+	// spare threads are for what else may block in the kernel: the log, the runtime's
+	// poller; and for those that are on their way from one goroutine to another.
+	spare = 4
 
 	// hangs is how long all workers do not come to an end before there is
 	// one more.

@@ -83,6 +83,7 @@ func New() (*Loop, error) {
 		return nil, fmt.Errorf("read CLOCK_MONOTONIC: %w", err)
 	}
 	l := &Loop{epoll: epoll, wake: wake, start: time.Now(), base: time.Duration(now.Nano())}
+	l.woke = l.base // for what happens before the first wake-up
 	l.crew.most = workers
 	if _, err := l.Watch(wake, unix.EPOLLIN, l.drainWake); err != nil {
 		l.Close()
@@ -109,8 +110,8 @@ func (l *Loop) Now() time.Duration {
 	return l.base + time.Since(l.start)
 }
 
-// Woke is when epoll_wait returned last: whatever happened before it can be
-// read by now.
+// Woke implements sources.Loop. It is when epoll_wait returned last: whatever
+// happened before it can be read by now.
 func (l *Loop) Woke() time.Duration { return l.woke }
 
 // WakeBy ends the next wait at the time at, if nothing else does; 0 takes

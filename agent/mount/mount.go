@@ -88,7 +88,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 	var lasting sources.LastingSpec
 	word := func(s *string) config.Value { return config.OneOf(s, Mounted, Unmounted, Failed, Yanked, Ignored) }
 	fields := []config.Field{
-		{Name: "mount", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
+		{Name: "mount", Also: "drive disk", Doc: "the mount point, a glob", Required: true, Value: config.Parsed(&pattern, `a mount point or "*"`, parsePlace)},
 		{Name: "is", Doc: "what happened to it, one or a list", Required: true, Value: config.OneOrMore(&is, word)},
 	}
 	fields = append(fields, lasting.Fields("mounted and unmounted")...)
@@ -126,6 +126,11 @@ func (p *Plan) Conditions() []sources.ConditionKind {
 				}
 		},
 	}}
+}
+
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras {
+	return sources.Extras{Conditional: p, Subscriber: p, Examiner: p}
 }
 
 // Resolve implements sources.Plan: policies are complained of where they are

@@ -81,9 +81,9 @@ func (q *policy) value() config.Value {
 	word := func(s *string) config.Value { return config.OneOf(s, fstype.Names()...) }
 	place := func(o *options) *config.Pos { return &o.pos }
 	return config.Object(
-		config.Field{Name: "match", Doc: "conditions on the device's fields", Default: "any USB device or card reader", Value: match},
-		config.Field{Name: "types", Doc: "the filesystems to mount, one or a list", Default: "all known types", Value: config.OneOrMore(&q.types, word)},
-		config.Field{Name: "at", Doc: "the mount point, created if missing", Default: DefaultPoint, Value: q.at.value()},
+		config.Field{Name: "match", Also: "device", Doc: "conditions on the device's fields", Default: "any USB device or card reader", Value: match},
+		config.Field{Name: "types", Also: "type fstype", Doc: "the filesystems to mount, one or a list", Default: "all known types", Value: config.OneOrMore(&q.types, word)},
+		config.Field{Name: "at", Also: "path mountpoint mount_point", Doc: "the mount point, created if missing", Default: DefaultPoint, Value: q.at.value()},
 		config.Field{Name: "options", Doc: "per type, added to nosuid, nodev, noexec, relatime and the type's defaults", Value: config.MapOf(&q.options, place, optionsValue)},
 		config.Field{Name: "read_only", Doc: "mount it read-only, and write nothing to it", Default: "off", Value: config.Bool(&q.readOnly)},
 		config.Field{Name: "sync", Doc: "write to the device at once: slow, and wears out flash memory", Default: "off", Value: config.Bool(&q.sync)},

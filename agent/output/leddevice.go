@@ -343,8 +343,6 @@ type notFound string
 
 func (n notFound) Error() string { return string(n) }
 
-func isPattern(name string) bool { return strings.ContainsAny(name, "*?[") }
-
 // findLED returns the name of the one LED in the folder that pattern is or
 // matches.
 func findLED(folder, pattern string) (string, error) {

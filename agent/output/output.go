@@ -256,7 +256,7 @@ func (p *Outputs) find(o Output) *player {
 // there is none, of which the order to it will complain. Listing a folder of
 // sysfs asks no driver.
 func (p *Outputs) ledName(pattern string) string {
-	if !isPattern(pattern) {
+	if !sources.IsPattern(pattern) {
 		return pattern
 	}
 	name, _ := findLED(p.leds, pattern)

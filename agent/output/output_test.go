@@ -63,6 +63,8 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
+func (b *bench) Woke() time.Duration { return b.Now() }
+
 func (b *bench) Now() time.Duration {
 	b.now += b.slow
 	return b.now

@@ -161,11 +161,11 @@ func ifValue(all *[]*ifSpec, kinds *Kinds) config.Value {
 // nestedFields returns the key of a condition that holds others. Its Shape
 // does not go on: it would never end.
 func nestedFields(key string, read func(config.Node, *config.Problems)) []config.Field {
-	shape := "condition"
+	shape, also := "condition", ""
 	if key == "any" {
-		shape = "list of conditions"
+		shape, also = "list of conditions", "or"
 	}
-	return []config.Field{{Name: key, Doc: "as in `if`", Required: true, Value: config.Func(config.Shape{Type: shape}, read)}}
+	return []config.Field{{Name: key, Also: also, Doc: "as in `if`", Required: true, Value: config.Func(config.Shape{Type: shape}, read)}}
 }
 
 func whereFields(w *sources.Where) []config.Field {

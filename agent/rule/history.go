@@ -61,6 +61,7 @@ type Kept struct {
 // copies are the events that are kept.
 type copies struct {
 	newest *Kept   // nil before the first
+	fresh  bool    // newest is not of the event that is shown to the rules
 	free   []*Kept // that no record has any more
 	noted  uint64  // how many events were noted, see sought
 }
@@ -154,7 +155,8 @@ func (c *copies) give(rec *Record, e *sources.Event) {
 
 // of returns the copy of e for one more who has it.
 func (c *copies) of(e *sources.Event) *Kept {
-	if k := c.newest; k == nil || !k.is(e) {
+	if k := c.newest; k == nil || c.fresh || !k.is(e) {
+		c.fresh = false
 		switch n := len(c.free) - 1; {
 		case k != nil && k.records == 0:
 		case n >= 0:
@@ -187,16 +189,19 @@ func (k *Kept) is(e *sources.Event) bool {
 
 func (k *Kept) copy(e *sources.Event) {
 	size := 0
-	k.fields, k.all = k.fields[:0], len(e.Fields)
-	for _, f := range e.Fields {
+	n := 0
+	for ; n < len(e.Fields); n++ {
+		f := &e.Fields[n]
 		if size += len(f.Name) + f.Value.Size(); size > longestText {
 			break
 		}
-		k.fields = append(k.fields, f)
 	}
+	k.fields, k.all = append(k.fields[:0], e.Fields[:n]...), len(e.Fields)
 	k.Event = *e
 	k.Event.Fields, k.Event.Chain = k.fields, nil
-	k.text = k.Event.CopyStrings(k.text[:0])
+	if e.Borrowed {
+		k.text = k.Event.CopyStrings(k.text[:0])
+	}
 }
 
 func (a *answers) forget() { a.Holds, a.values, a.ends = a.Holds[:0], a.values[:0], a.ends[:0] }

@@ -78,7 +78,9 @@ func TestHistoryKeepsAnEventOnce(t *testing.T) {
 	const many = 1000
 	var rules []*Rule
 	for i := range many {
-		rules = append(rules, &Rule{Name: fmt.Sprint(i), If: allOf{question{&sources.Question{Ask: func() sources.Truth { return sources.No }}}}})
+		rule := ruleOn(fmt.Sprint(i), topic("event", "x", "sent"))
+		rule.If = allOf{question{&sources.Question{Ask: func() sources.Truth { return sources.No }}}}
+		rules = append(rules, rule)
 	}
 	r := remembering(rules...)
 	heap := func() int {
@@ -91,11 +93,9 @@ func TestHistoryKeepsAnEventOnce(t *testing.T) {
 	text := []byte(strings.Repeat("x", 3000))
 	for i := range 3 * remembered {
 		text[0] = byte('a' + i)
-		e := &sources.Event{Time: time.Duration(i+1) * time.Second, Topic: topic("event", "x", "sent"), Borrowed: true,
+		e := &sources.Event{Time: time.Duration(i/2) * time.Second, Topic: topic("event", "x", "sent"), Borrowed: true,
 			Fields: []sources.Field{{Name: "TEXT", Value: sources.Text(sources.Borrow(text))}}}
-		for _, rule := range rules {
-			r.Fire([]*Rule{rule}, e)
-		}
+		r.index.Find(e, func(rule *Rule) { r.Fire([]*Rule{rule}, e) })
 	}
 	if grown := heap() - before; grown > 8<<20 {
 		t.Errorf("%d MiB are kept", grown>>20)

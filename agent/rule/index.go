@@ -155,6 +155,9 @@ func (b *Index) Find(e *sources.Event, fire func(*Rule)) {
 		return
 	}
 	b.hits = b.hits[:0]
+	if b.runner != nil {
+		b.runner.copies.fresh = true
+	}
 	if e.Topic.Name != "" && (len(k.names) > 1 || k.any == nil) {
 		n := k.last
 		if n == nil || n.name != e.Topic.Name {

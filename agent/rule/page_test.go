@@ -58,7 +58,7 @@ func newStage(t *testing.T, text string) *stage {
 	n, ok := config.Parse("diagram", []byte("{when: {event: it}, "+text+"}"), ps)
 	spec := &Spec{}
 	if ok {
-		spec.Value(NewKinds([]sources.TriggerKind{{Key: "event", New: newTrigger}}, nil)).Read(n, ps)
+		NewSpecs(NewKinds([]sources.TriggerKind{{Key: "event", New: newTrigger}}, nil))(&spec).Read(n, ps)
 	}
 	c := Compiler{Problems: ps}
 	s.rule = c.Rule(spec, c.Triggers(spec))

@@ -50,19 +50,31 @@ var (
 	levels = []string{"off", "debug", "info", "warn"}
 )
 
-// Value returns the Value that reads s.
-func (s *Spec) Value(kinds *Kinds) config.Value {
-	s.mode, s.enabled, s.logLevel = string(Queued), true, "info"
-	when := func(p **triggerSpec) config.Value {
-		*p = &triggerSpec{}
-		return (*p).value(kinds)
-	}
+// NewSpecs returns what reads Specs, for config.ListOf.
+func NewSpecs(kinds *Kinds) func(**Spec) config.Value {
+	s := &Spec{mode: string(Queued), enabled: true, logLevel: "info"}
+	blank := *s
+	return config.Taken(s.value(kinds), func() *Spec {
+		read := *s
+		*s = blank
+		return &read
+	})
+}
+
+// value returns the Value that reads s.
+func (s *Spec) value(kinds *Kinds) config.Value {
+	t := &triggerSpec{}
+	when := config.Taken(t.value(kinds), func() *triggerSpec {
+		read := *t
+		*t = triggerSpec{}
+		return &read
+	})
 	return config.At(&s.pos, config.Object(
-		config.Field{Name: "name", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
+		config.Field{Name: "name", Also: "alias id title", Doc: "unique; default: the place of the rule, FILE:LINE, with :COLUMN if a line has several", Value: config.At(&s.namePos, config.Word(&s.name, "a name"))},
 		config.Field{Name: "when", Also: "on trigger triggers event events", Doc: "what fires the rule: a trigger, or a list of which any one fires it", Required: true, Value: config.OneOrMore(&s.triggers, when)},
 		config.Field{Name: "if", Also: "condition conditions unless", Doc: "what else must hold: a condition, or a list that must all hold", Value: ifValue(&s.ifs, kinds)},
 		config.Field{Name: "do", Also: "then action actions run", Doc: "an action, or a list that runs in order", Required: true, Value: s.do.Value(kinds.actions)},
-		config.Field{Name: "on_failure", Also: "else on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.actions)},
+		config.Field{Name: "on_failure", Also: "on_error catch finally", Doc: "actions for when one fails; the rest of `do` is skipped. ${ERROR} has the reason", Value: s.onFailure.Value(kinds.actions)},
 		config.Field{Name: "mode", Doc: "what happens when the rule fires while it is still running: queued: the firing waits; single: it is dropped; restart: the run is stopped; parallel: both run; coalesce: only the newest firing waits", Default: string(Queued),
 			Value: config.OneOf(&s.mode, modes...)},
 		config.Field{Name: "max", Doc: "maximum number of firings that wait (queued) or run (parallel)", Default: strconv.Itoa(DefaultMax),

@@ -44,10 +44,7 @@ type lines struct {
 }
 
 func newLines(loop sources.Loop, deliver func([]byte)) *lines {
-	return &lines{
-		loop: loop, deliver: deliver,
-		line: make([]byte, 0, longestLine), carry: make([]byte, 0, utf8.UTFMax),
-	}
+	return &lines{loop: loop, deliver: deliver}
 }
 
 // dropping logs that lines are being dropped.
@@ -115,6 +112,9 @@ func (l *lines) escape(prefix string, r rune, digits int) {
 
 // put adds to the line, and cuts it where it becomes too long.
 func (l *lines) put(text []byte) {
+	if l.line == nil { // only now: most programs write nothing
+		l.line = make([]byte, 0, longestLine)
+	}
 	if len(l.line)+len(text) > longestLine-len(cutMark) {
 		l.line = append(l.line, cutMark...)
 		l.end()

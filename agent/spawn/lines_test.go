@@ -148,6 +148,7 @@ type clock struct {
 }
 
 func (c *clock) Now() time.Duration       { return c.now }
+func (c *clock) Woke() time.Duration      { return c.now }
 func (c *clock) Beside(work, done func()) { panic("not for lines") }
 func (c *clock) Watch(int, uint32, func(uint32)) (sources.Watch, error) {
 	panic("not for lines")

@@ -39,7 +39,7 @@ type program struct {
 // setting is what does not change from start to start.
 type setting struct {
 	limit   unix.Rlimit
-	ignored []uintptr // signals
+	ignored []uintptr // signals; nil before the first start
 	clone3  bool      // until it is refused
 	before  Before
 	cells   *cells // nil without cgroups of their own
@@ -126,6 +126,9 @@ func (p *program) giveBack(t *table) {
 // signals. Handlers are the agent's; ignored signals, which execve leaves
 // ignored, are those of whoever started it (nohup).
 func (p *program) newTable(others int) *table {
+	if p.setting.ignored == nil {
+		p.setting.ignored = ignoredSignals()
+	}
 	reset := p.setting.ignored
 	if !p.setting.clone3 {
 		reset = slices.Collect(resettable)

@@ -35,8 +35,8 @@ func TestRoomUnderALimit(t *testing.T) {
 	defer unix.Setrlimit(unix.RLIMIT_NPROC, &limit)
 	rooms := make(chan int)
 	go func() {
-		runtime.LockOSThread()              // only this thread becomes somebody else; it is thrown away
-		nobodyElse := 100_000 + os.Getpid() // nor a test that runs at the same time
+		runtime.LockOSThread()                // only this thread becomes somebody else; it is thrown away
+		nobodyElse := 100_000 + unix.Gettid() // nor a test that runs at the same time
 		_, _, _ = syscall.RawSyscall(sysSetuid, uintptr(nobodyElse), 0, 0)
 		room, _ := Room(20)
 		rooms <- room

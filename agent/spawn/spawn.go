@@ -99,8 +99,8 @@ type Before struct {
 func (s *Starter) GiveBack(before Before) { s.setting.before = before }
 
 // New returns a Starter whose children are watched by loop. Signals that the
-// agent ignores, SIGHUP, SIGINT and SIGPIPE excepted, must be ignored by now,
-// or programs will ignore them too.
+// agent ignores, SIGHUP, SIGINT and SIGPIPE excepted, must be ignored by the first
+// start, or programs will ignore them too.
 func New(loop sources.Loop, log *slog.Logger) (*Starter, error) {
 	null, err := above2(unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0))
 	if err != nil {
@@ -108,7 +108,7 @@ func New(loop sources.Loop, log *slog.Logger) (*Starter, error) {
 	}
 	s := &Starter{
 		loop: loop, log: log, null: null,
-		setting: setting{ignored: ignoredSignals(), clone3: true},
+		setting: setting{clone3: true},
 		chunk:   make([]byte, chunkSize), children: map[*Child]struct{}{},
 	}
 	limit := &s.setting.limit

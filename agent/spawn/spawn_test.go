@@ -371,7 +371,7 @@ func TestAThousandQuickOnes(t *testing.T) {
 	if lines != 500 {
 		t.Errorf("got %d lines of 500", lines)
 	}
-	if after := openDescriptors(t); after != before {
+	if after := openDescriptors(t); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 	if left := children(t); len(left) > 0 {

@@ -95,10 +95,15 @@ func parsePath(s string) (string, error) {
 func (v *variable) fields() []config.Field {
 	return []config.Field{
 		{Name: "values", Doc: "the allowed values; default: any string", Value: config.ListOf(&v.values, config.Text)},
-		{Name: "initial", Doc: "the initial value; default: the first of `values`, or empty",
+		{Name: "initial", Also: "default value", Doc: "the initial value; default: the first of `values`, or empty",
 			Value: config.At(&v.initialAt, config.Text(&v.initial))},
 		{Name: "keep", Doc: "it survives a restart, in `state_file`", Default: "off", Value: config.Bool(&v.keep)},
 	}
+}
+
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras {
+	return sources.Extras{Conditional: p, Namespaced: p, Referrer: p, Preparer: p, Examiner: p}
 }
 
 // Resolve implements sources.Plan.

@@ -252,5 +252,3 @@ func (s *Source) Close() {
 	}
 	s.keeper.close()
 }
-
-var _ sources.Conditional = (*Plan)(nil)

@@ -67,6 +67,10 @@ func escape(b []byte, kept string) []byte {
 // countHarmless is how many bytes b begins with that need no escape.
 func countHarmless(b []byte, kept string) int {
 	for n := 0; n < len(b); {
+		if ' ' <= b[n] && b[n] <= '~' { // as nearly all are
+			n++
+			continue
+		}
 		r, size := utf8.DecodeRune(b[n:])
 		broken := r == utf8.RuneError && size == 1
 		if broken || !strconv.IsGraphic(r) && !strings.ContainsRune(kept, r) {

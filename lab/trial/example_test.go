@@ -112,9 +112,9 @@ func TestExampleButtonShutdown(t *testing.T) {
 }
 
 // detents turns a knob by so many detents, first one contact and then the
-// other.
+// other, slowly.
 func detents(n, first, second int) (pulls []lab.Pull) {
-	const edge = 20 * ms
+	const edge = slowly
 	for range n {
 		pulls = append(pulls, lab.Pull{After: edge, Offset: first}, lab.Pull{After: edge, Offset: second},
 			lab.Pull{After: edge, Offset: first, Up: true}, lab.Pull{After: edge, Offset: second, Up: true})

@@ -86,6 +86,17 @@ func TestFileBySIGIO(t *testing.T) {
 	})
 }
 
+// expectEveryRecord has the sensor tell of a burst and one record more.
+func (b *board) expectEveryRecord(t *testing.T, a *agent) {
+	t.Helper()
+	b.shell(t, "echo burst 200 > /proc/sensor; echo 1000 > /proc/sensor")
+	a.expect(`msg="level 200"`)
+	a.expect(`msg="level 1000"`)
+	if n := count(a.log(), `msg="level `); n != 111 {
+		t.Errorf("%d levels above 90 were told, want 111", n)
+	}
+}
+
 // A driver that has no poll method, and waits in read(2) whatever O_NONBLOCK
 // says, holds up nothing but its own closing.
 func TestFileOfAStubbornDriver(t *testing.T) {
@@ -93,15 +104,19 @@ func TestFileOfAStubbornDriver(t *testing.T) {
 	b.shell(t, "insmod "+b.module(t, "sensor")+" stubborn=1")
 	a := b.start(t, sensorRules)
 	a.expect("file opened.*file=sensor")
-	b.shell(t, "echo burst 200 > /proc/sensor; echo 1000 > /proc/sensor")
-	a.expect(`msg="level 200"`)
-	a.expect(`msg="level 1000"`)
-	if n := count(a.log(), `msg="level `); n != 111 {
-		t.Errorf("%d levels above 90 were told, want 111", n)
-	}
+	b.expectEveryRecord(t, a)
 	b.signal(t, a, "USR1")
 	a.expect("action failed.*a read is in progress")
 	b.shell(t, "echo 5 > /proc/sensor; i=0; until rmmod sensor; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")
+}
+
+// A driver whose poll method is wrong keeps nobody busy, and its signals are still of use.
+func TestSIGIOOfADriverWhosePollIsWrong(t *testing.T) {
+	b := on(t, lab.Virt)
+	b.shell(t, "insmod "+b.module(t, "sensor")+" eager=1")
+	a := b.start(t, sensorRules)
+	a.expect("only signals announce the file.*file=sensor")
+	b.expectEveryRecord(t, a)
 }
 
 func (b *board) signal(t *testing.T, a *agent, name string) {
@@ -123,9 +138,10 @@ rules:
 `
 	a := b.start(t, rules)
 	a.expect("file opened")
-	b.shell(t, "echo burst 2000 > /proc/sensor")
-	a.expect(`msg="sample 2000"`)
-	expectSamples(t, a.log(), 2000)
+	const many = 1200 // whose lines the log can hold, however late they are written
+	b.shell(t, fmt.Sprintf("echo burst %d > /proc/sensor", many))
+	a.expect(fmt.Sprintf(`msg="sample %d"`, many))
+	expectSamples(t, a.log(), many)
 	if strings.Contains(a.log(), "msg=\"lost ") {
 		t.Error("a loss was told of")
 	}
@@ -182,7 +198,7 @@ func TestNoStraySignalEndsTheAgent(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
 			a := b.startProgram(t, program, "rules: [{when: {signal: 36}, do: {log: still here}}]")
-			for _, number := range []int{5, 16, 31, 32, 34} {
+			for _, number := range []int{4, 5, 7, 8, 11, 16, 31, 32, 34} {
 				b.shell(t, fmt.Sprintf("kill -%d %d", number, a.proc.PID))
 				a.expect("ignored a signal.*signal=" + signal.Name(number) + "$")
 			}

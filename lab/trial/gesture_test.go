@@ -107,6 +107,10 @@ func TestBouncingSwitch(t *testing.T) {
 	}
 }
 
+// slowly is how long after another an edge of a knob comes where its speed does not
+// matter: long enough for an emulated CPU that stands still on a busy host.
+const slowly = 60 * time.Millisecond
+
 // A knob turned quickly both ways: no step is lost, and bounce makes none. On a
 // busy host an emulated CPU stands still for longer than an edge lasts now and
 // then, and the simulated chip shows nobody both ends of it: of several tries,

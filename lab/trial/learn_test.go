@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"reflexd/lab"
 )
@@ -145,7 +144,7 @@ func TestLearnALine(t *testing.T) {
 
 func TestLearnAKnob(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
-		const a, c, step = 5, 6, 15 * time.Millisecond
+		const a, c, step = 5, 6, slowly
 		b.pull(t, a, true)
 		b.pull(t, c, true)
 		turn := []lab.Pull{{After: step, Offset: a}, {After: step, Offset: c}, {After: step, Offset: a, Up: true}, {After: step, Offset: c, Up: true}}
@@ -201,7 +200,7 @@ func TestLearnAsksAtATerminalOnly(t *testing.T) {
 // A thermometer that is warmed, while another one rests.
 func TestLearnASensor(t *testing.T) {
 	b := on(t, lab.Virt)
-	set := b.thermometers(t)
+	b.thermometers(t)
 	l := b.learn(t, "reflexd", "--sensors")
 	// Five seconds count once both were read, which takes a busy board its time: so it
 	// is warmed again and again.
@@ -211,7 +210,6 @@ func TestLearnASensor(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = warming.Signal(context.Background(), syscall.SIGKILL) })
-	set("sixteenths", "344,401")
 	l.expect(l.learnt(), `^# '28-665544332211' rose from [0-9.]+ to [0-9.]+ °C.$`, `^  "28-665544332211": {w1: "28-665544332211"}$`,
 		`^  - when: {sensor: "28-665544332211", above: [0-9.]+, hysteresis: [0-9.]+}$`)
 

@@ -100,8 +100,10 @@ rules:
   - {when: {sensor: boiler, is: changed}, do: {log: "boiler ${VALUE} ${UNIT} ${RAW}"}}
   - {when: {sensor: [boiler, room], is: absent}, do: {log: "lost ${SENSOR}, it was ${PREVIOUS}: ${REASON}"}}
   - {when: {sensor: [boiler, room], is: present, at_start: false}, do: {log: "back ${SENSOR} ${VALUE}"}}
+  - {when: {sensor: boiler, is: present}, do: {log: "here ${SENSOR}"}}
   - {when: {signal: SIGUSR1}, do: {log: "room ${sensor.room}"}}
 `)
+		a.expect(`msg="here boiler"`) // a bus that is busy may not answer at first
 		b.signal(t, a, "USR1")
 		a.expect(`msg="room 25"`)
 		set("sixteenths", "-8,400")

@@ -69,7 +69,8 @@ rules:
 		other := func(pattern string) {
 			t.Helper()
 			if _, err := m.Log.Await(t.Context(), pattern); err != nil {
-				t.Fatal(err)
+				text, _ := m.Log.Text(context.Background())
+				t.Fatalf("%v; there is\n%s", err, text)
 			}
 		}
 		t.Cleanup(func() { _ = m.Signal(context.Background(), syscall.SIGKILL) })
@@ -92,8 +93,7 @@ rules:
 		other("key KEY_X released")
 		b.keyboard(t, "kiosk")
 		a.expect("input device grabbed")
-		b.key(t, "y", true)
-		other("key KEY_Y pressed")
+		b.holdKey(t, m.Log, "y", "key KEY_Y pressed")
 		a.kill()
 		other("key KEY_Y released")
 		if text, err := m.Log.Text(t.Context()); err != nil || strings.Contains(text, "KEY_B") {

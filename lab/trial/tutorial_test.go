@@ -145,7 +145,7 @@ func (r *reader) hold(d time.Duration) {
 
 func (r *reader) turn(steps int) {
 	r.t.Helper()
-	const edge = 10 * time.Millisecond
+	const edge = slowly
 	var pulls []lab.Pull
 	for range steps {
 		pulls = append(pulls, lab.Pull{After: edge, Offset: 5}, lab.Pull{After: edge, Offset: 6}, lab.Pull{After: edge, Offset: 5, Up: true}, lab.Pull{After: edge, Offset: 6, Up: true})

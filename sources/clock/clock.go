@@ -57,6 +57,9 @@ func degrees(most float64, example string) func(string) (float64, error) {
 	}
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Conditional: p, Examiner: p} }
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(*config.Problems) {}
 
@@ -73,7 +76,7 @@ func (p *Plan) timeTrigger() ([]config.Field, func(*sources.Trigger, *config.Pro
 	var days []string
 	one := func(d *daily) config.Value { return config.Parsed(d, "HH:MM", parseDaily) }
 	fields := []config.Field{
-		{Name: "time", Also: "at daily", Doc: "the time of day: 07:00 or 07:00:30", Required: true, Value: config.OneOrMore(&times, one)},
+		{Name: "time", Also: "at daily cron oncalendar", Doc: "the time of day: 07:00 or 07:00:30", Required: true, Value: config.OneOrMore(&times, one)},
 		daysField(&days, "days on which the rule fires; default: any"),
 	}
 	return fields, func(t *sources.Trigger, _ *config.Problems) {

@@ -180,6 +180,8 @@ func (r *rig) apply() *rig {
 
 func (r *rig) Now() time.Duration { return r.now }
 
+func (r *rig) Woke() time.Duration { return r.now }
+
 func (r *rig) After(d time.Duration, fire func()) sources.Timer {
 	c := &call{r.now + d, fire}
 	r.timers = append(r.timers, c)

@@ -95,6 +95,11 @@ func parseScale(text string) (sources.Number, error) {
 	return n, nil
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras {
+	return sources.Extras{Conditional: p, Namespaced: p, Subscriber: p}
+}
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.Names() {
@@ -176,9 +181,3 @@ func (p *Plan) tally(name string) *tally {
 	}
 	return p.source.tallies[name]
 }
-
-var (
-	_ sources.SubscriberPlan = (*Plan)(nil)
-	_ sources.Conditional    = (*Plan)(nil)
-	_ sources.Namespaced     = (*Plan)(nil)
-)

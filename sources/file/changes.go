@@ -358,7 +358,7 @@ func readPath(path string, b []byte) (int, error) {
 func (c *changeWatch) emit(f *changing, what change, t *text) {
 	f.events++
 	s := c.source
-	s.fields = append(s.fields[:0],
+	s.fields = append(s.room[:0],
 		sources.Field{Name: "FILE", Value: sources.Text(f.name)},
 		sources.Field{Name: "PATH", Value: sources.Text(what.path)},
 		sources.Field{Name: "NAME", Value: sources.Text(filepath.Base(what.path))},

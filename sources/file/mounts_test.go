@@ -82,6 +82,20 @@ func TestNodesOnWhatIsMountedLater(t *testing.T) {
 	w.Close()
 }
 
+// A mount that comes and goes before anybody has looked leaves no trace in the table of
+// mounts, but what was opened on it.
+func TestNodesOnWhatIsMountedForAMoment(t *testing.T) {
+	r := newRig(t)
+	r.must(os.Mkdir(r.path("m"), 0o700))
+	r.apply("files: {a: {path: DIR/m/a, watch: epoll}}")
+	r.mount("m")
+	r.fifo("m/a")
+	r.do(r.source.visitAll) // as when a device appears
+	r.logged("file opened")
+	r.must(unix.Unmount(r.path("m"), unix.MNT_DETACH))
+	r.expect("hung-up a")
+}
+
 // The changes of one file come in their order, though it is read in between, and
 // each comes once.
 func TestChangesOfAFileAreInOrder(t *testing.T) {

@@ -23,7 +23,8 @@ var errClosed = errors.New("closed by the action `source`")
 type node struct {
 	source *Source
 	name   string
-	origin string // the Source of its events
+	origin string                    // the Source of its events
+	fields [mostFields]sources.Field // of its events: FILE, PATH, BAND and CODE, and what was read
 	settings
 
 	opener sources.Opener[*opened]
@@ -43,6 +44,7 @@ type node struct {
 
 func newNode(s *Source, name string, st settings) *node {
 	n := &node{source: s, name: name, origin: origin + name, settings: st, fd: -1, reader: reader{reading: -1}}
+	n.fields = [mostFields]sources.Field{{Name: "FILE", Value: sources.Text(name)}, {Name: "PATH", Value: sources.Text(st.path)}, {Name: "BAND"}, {Name: "CODE"}}
 	n.opener = sources.Opener[*opened]{
 		Loop:     s.host.Loop,
 		Open:     func() (*opened, error) { return openFile(&st) },
@@ -88,6 +90,9 @@ func (n *node) arm() error {
 			return err
 		}
 		n.source.byNumber[n.fd] = n
+		if n.streams() {
+			events = unix.EPOLLIN
+		}
 	case byEpoll:
 		events = n.epollEvents()
 	case urgently:
@@ -114,9 +119,16 @@ func (n *node) epollEvents() uint32 {
 	return events
 }
 
+// streams reports whether each read takes away what it returns, so that the file
+// is readable only as long as there is more.
+func (n *node) streams() bool { return !n.fifo && (n.read == readRecord || n.read == readLine) }
+
 // watchFor has the loop watch the file. One that announces itself by signal is
-// watched too, for its hanging up. A FIFO that its writers have left stays as
-// it is until the next one comes: it is announced when that changes.
+// watched too: for its hanging up and, if it streams, for its data. Most drivers
+// wake those who poll as they send the signal, so that one epoll_wait(2) returns
+// both, and has asked the driver already whether a read would wait. A FIFO that its
+// writers have left stays as it is until the next one comes: it is announced when
+// that changes.
 func (n *node) watchFor(events uint32) (err error) {
 	if n.fifo {
 		events |= unix.EPOLLET

@@ -7,6 +7,7 @@ package file
 import (
 	"errors"
 	"io"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,7 @@ type reader struct {
 	spare   []byte        // for that; nil while it is in use
 	rereads bool          // announced while reading
 	vain    int           // announcements in a row that brought nothing
+	served  time.Duration // the wake-up in which epoll(7) had it read last
 	events  uint64        // emitted since start
 }
 
@@ -39,7 +41,7 @@ var (
 
 // start makes the reader that of a file that was just opened.
 func (n *node) start() {
-	n.lines, n.vain = newSplitter(&n.settings), 0
+	n.lines, n.vain, n.served = newSplitter(&n.settings), 0, -1
 	n.records = collector{node: n}
 }
 
@@ -60,13 +62,25 @@ func (n *node) ready(events uint32) {
 		n.vain++ // until something is told
 	}
 	if n.watched&(unix.EPOLLIN|unix.EPOLLET) == unix.EPOLLIN && n.read != readAll && band&unix.POLLIN != 0 && n.fd >= 0 {
+		n.served = n.source.host.Loop.Woke()
 		n.readIn(band & (unix.POLLIN | unix.POLLHUP | unix.POLLERR)) // it is announced again if there is more
 	} else {
 		n.look()
 	}
 	if n.fd >= 0 && n.vain > patience && !n.fifo {
-		n.lost(errRestive)
+		n.restive()
 	}
+}
+
+// restive is called when the file is announced without end and there is nothing to
+// read. One that sends signals is still of use: they alone announce it then.
+func (n *node) restive() {
+	if n.settings.watch != bySignal || n.watched == 0 || n.watch.Events(0) != nil {
+		n.lost(errRestive)
+		return
+	}
+	n.watched, n.vain, n.served = 0, 0, -1
+	n.source.host.Log.Info("only signals announce the file from now on", "file", n.name, "path", n.path, "why", errRestive)
 }
 
 // emitBand emits what is not read: of all that poll says, but readable data
@@ -278,11 +292,9 @@ func (n *node) emit(state string, band int16, t *text) {
 	n.events++
 	n.vain = 0
 	s := n.source
-	s.fields = append(s.fields[:0],
-		sources.Field{Name: "FILE", Value: sources.Text(n.name)},
-		sources.Field{Name: "PATH", Value: sources.Text(n.path)},
-		sources.Field{Name: "BAND", Value: sources.Int(int64(uint16(band)))},
-		sources.Field{Name: "CODE", Value: sources.Text(codeOf(state))})
+	s.fields = n.fields[:4] // there is room for the others
+	s.fields[2].Value = sources.Int(int64(uint16(band)))
+	s.fields[3].Value = sources.Text(codeOf(state))
 	if t != nil {
 		s.addText(t)
 	}

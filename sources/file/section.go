@@ -115,11 +115,14 @@ func (p *Plan) Subscribes() []string {
 	return kinds
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Subscriber: p, Switch: p, Examiner: p} }
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.names() {
 		f := p.files[name]
-		if name == "" || strings.ContainsAny(name, "*?[") {
+		if name == "" || sources.IsPattern(name) {
 			ps.Errorf(f.at, "file %q: a name with *, ? or [ looks like a pattern", name)
 		}
 		f.resolve(ps)
@@ -226,5 +229,3 @@ func (p *Plan) CheckSignals(wanted func(number int) bool, ps *config.Problems) {
 		}
 	}
 }
-
-var _ sources.SubscriberPlan = (*Plan)(nil)

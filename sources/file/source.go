@@ -38,8 +38,12 @@ type Source struct {
 	buf    []byte // for reading
 	hex    []byte // what was read, likewise
 	event  sources.Event
-	fields []sources.Field
+	room   [mostFields]sources.Field
+	fields []sources.Field // of event, in room or in that of a node
 }
+
+// mostFields is how many fields an event has at most.
+const mostFields = 8
 
 // Open returns a source that does nothing until a plan asks for files.
 func Open(host sources.Host) *Source {
@@ -89,11 +93,11 @@ func (s *Source) watchFolders() {
 	slices.Sort(dirs)
 	if s.folders == nil && len(s.nodes) > 0 { // those of sysfs and procfs too may be mounted later
 		s.folders = inotify.Watch(&s.host, inotify.Spec{
-			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.lookAround() },
+			For: "files", Changed: s.nameChanged, Afresh: func(bool) { s.lookAround() }, Remounted: s.lookAround,
 		})
 	}
 	if s.folders != nil {
-		s.folders.Set(dirs, inotify.Names|unix.IN_MOVED_FROM)
+		s.folders.Set(dirs, inotify.NamesIn(dirs...)|unix.IN_MOVED_FROM)
 	}
 }
 
@@ -215,7 +219,7 @@ func (n *node) signalled(code string, band int16) {
 		n.emit(writable, band, nil)
 	case n.read == readNone && (code == "POLL_IN" || code == "POLL_MSG"):
 		n.emit(readable, band, nil)
-	default:
+	case n.served != n.source.host.Loop.Woke(): // else epoll(7) announces what is more
 		n.look()
 	}
 }
@@ -258,7 +262,7 @@ const origin = "file:"
 // emit sends the fields that are in s.fields, as an event of that Source.
 func (s *Source) emit(of, state string) {
 	e := &s.event
-	e.Time = s.host.Loop.Now() // files give no stamps
+	e.Time = s.host.Loop.Woke() // files give no stamps
 	e.Topic = sources.Topic{Kind: "file", Name: of[len(origin):], State: state}
 	e.Source, e.Fields = of, s.fields
 	s.host.Emit(e)

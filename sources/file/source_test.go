@@ -62,6 +62,17 @@ func (r *rig) quiet() {
 	<-done
 }
 
+// nothing is what happens after the events that were expected.
+func (r *rig) nothing() {
+	r.t.Helper()
+	r.quiet()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if more := r.heard[r.taken:]; len(more) > 0 {
+		r.t.Errorf("got %q too", describe(more))
+	}
+}
+
 func TestRecords(t *testing.T) {
 	both(t, func(t *testing.T, r *rig, watch string) {
 		master, slave := terminal(t)
@@ -150,6 +161,47 @@ func TestFullQueueOfSignals(t *testing.T) {
 	}
 	r.write(b, "y")
 	r.expect("readable b TEXT=y SYNTHETIC=1") // the loss was reported already
+}
+
+// terminalOf declares a terminal, which sends signals, as the file a, and returns its other end.
+func (r *rig) terminalOf(settings string) *os.File {
+	master, slave := terminal(r.t)
+	r.must(os.Symlink(slave, r.path("a")))
+	r.apply("files: {a: {path: DIR/a" + settings + "}}")
+	return master
+}
+
+// A driver wakes those who poll as it sends the signal: what it has is read at once, and
+// also if the signal is lost.
+func TestRecordsAreReadBeforeTheirSignals(t *testing.T) {
+	r := newRig(t)
+	master := r.terminalOf("")
+	r.do(func() { r.hearing = false })
+	r.write(master, "first\nsecond\n")
+	r.expect("readable a TEXT=first", "readable a TEXT=second")
+	r.do(func() { r.hearing = true })
+	r.write(master, "third\n")
+	r.expect("readable a TEXT=third")
+	r.nothing()
+}
+
+// A driver may say of itself that it is readable when it is not. It sends signals all the
+// same.
+func TestSIGIOOfADriverWhosePollIsWrong(t *testing.T) {
+	r := newRig(t)
+	master := r.terminalOf("")
+	r.do(func() {
+		for range patience + 1 {
+			r.source.nodes["a"].ready(unix.EPOLLIN)
+		}
+		r.hearing = false
+	})
+	r.logged("only signals announce the file")
+	r.write(master, "x\n")
+	r.nothing()
+	r.do(func() { r.hearing = true })
+	r.write(master, "y\n")
+	r.expect("readable a TEXT=x", "readable a TEXT=y")
 }
 
 // limitSignals sets RLIMIT_SIGPENDING for the time of the test.

@@ -6,7 +6,6 @@ package file
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -194,17 +193,27 @@ func (c *collector) stop() {
 	c.partial, c.cut = c.partial[:0], false
 }
 
+const digits = "0123456789abcdef"
+
 // addText adds the fields of what was read: DATA all of it, TEXT what is
 // before the first NUL, if there is one, and without the end of the line.
 // Programs could not be given more: no variable of theirs can hold a NUL.
 func (s *Source) addText(t *text) {
-	trimmed, _, _ := bytes.Cut(t.b, []byte{0})
-	trimmed = bytes.TrimRight(trimmed, "\r\n")
-	s.hex = hex.AppendEncode(s.hex[:0], t.b)
+	trimmed := t.b
+	if i := bytes.IndexByte(trimmed, 0); i >= 0 {
+		trimmed = trimmed[:i]
+	}
+	for i := len(trimmed) - 1; i >= 0 && (trimmed[i] == '\n' || trimmed[i] == '\r'); i-- {
+		trimmed = trimmed[:i]
+	}
+	s.hex = s.hex[:0]
+	for _, c := range t.b { // a call costs more for the few bytes of most records
+		s.hex = append(s.hex, digits[c>>4], digits[c&15])
+	}
+	s.event.Borrowed, s.event.Owned = true, len(s.fields)
 	s.fields = append(s.fields,
 		sources.Field{Name: "TEXT", Value: sources.Text(sources.Borrow(trimmed))},
 		sources.Field{Name: "DATA", Value: sources.Text(sources.Borrow(s.hex))})
-	s.event.Borrowed = true
 	if t.cut {
 		s.fields = append(s.fields, sources.Field{Name: "TRUNCATED", Value: sources.Text("1")})
 	}

@@ -32,7 +32,7 @@ func Resolve(chips []Chip, b *board.Board, spec string) (chip, offset int, err e
 func surveyOf(chips []Chip, b *board.Board) *survey {
 	s := &survey{dev: "/dev", board: func() *board.Board { return b }}
 	for _, c := range chips {
-		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, nodes: []string{c.Name}})
+		s.chips = append(s.chips, &openChip{Chip: c, fd: -1, count: len(c.Lines), nodes: []string{c.Name}})
 	}
 	return s
 }
@@ -96,7 +96,7 @@ func (s *survey) onBoard(spec string) ([]place, error) {
 	}
 	var found []place
 	for _, c := range s.chips {
-		for _, line := range c.Lines {
+		for _, line := range s.lines(c) {
 			if l.Is(c.Label, c.Device, line.Offset, line.Name) {
 				found = append(found, place{c, line.Offset})
 			}

@@ -13,12 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/board"
+	"reflexd/sources"
 )
 
 // Chip is one GPIO chip.
@@ -57,7 +57,9 @@ func List(dev, sys string) ([]Chip, error) {
 	defer s.close()
 	var chips []Chip
 	for _, c := range s.chips {
-		chips = append(chips, c.Chip)
+		if s.lines(c); c.unread == nil {
+			chips = append(chips, c.Chip)
+		}
 	}
 	return chips, errors.Join(s.failed...)
 }
@@ -71,17 +73,19 @@ type survey struct {
 	board    func() *board.Board // which board this is; nil if nobody knows
 }
 
-// openChip is a chip with its descriptor.
+// openChip is a chip with its descriptor. Its Lines are those that have been read:
+// see survey.lines.
 type openChip struct {
 	Chip
-	fd int
+	fd     int
+	count  int   // of all its lines
+	unread error // why not all could be read; nil if they were, or nobody asked
 	// nodes are the names of its devices. It has more than one where a link
 	// keeps an old number alive.
 	nodes []string
 }
 
-// survey opens all chips in dev and reads what their lines are. No board is
-// known to it.
+// survey opens all chips in dev. No board is known to it.
 func (k *kernel) survey(dev, sys string) *survey {
 	s := &survey{kernel: k, dev: dev, sys: sys, board: func() *board.Board { return nil }}
 	nodes, err := chipNodes(dev)
@@ -128,20 +132,9 @@ const chipPrefix = "gpiochip"
 
 // chipNodes returns the names of the chips' devices in dev by number.
 func chipNodes(dev string) ([]string, error) {
-	folder, err := os.Open(dev)
+	nodes, err := sources.Entries(dev, chipPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("list GPIO chips: %w", err)
-	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
-	if err != nil {
-		return nil, fmt.Errorf("list GPIO chips: %w", err)
-	}
-	var nodes []string
-	for _, name := range names {
-		if strings.HasPrefix(name, chipPrefix) {
-			nodes = append(nodes, name)
-		}
 	}
 	slices.SortFunc(nodes, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
@@ -172,6 +165,18 @@ func (k *kernel) openChip(path string) (*openChip, error) {
 	return c, nil
 }
 
+// lines returns what the chip's lines are. One system call each tells, so they are read
+// when a line's name is looked for.
+func (s *survey) lines(c *openChip) []LineInfo {
+	if len(c.Lines) < c.count && c.unread == nil {
+		c.Lines = slices.Grow(c.Lines, c.count)
+		if c.unread = s.kernel.readLines(c, c.count); c.unread != nil {
+			s.failed = append(s.failed, c.unread)
+		}
+	}
+	return c.Lines
+}
+
 func permissionAdvice(err error) string {
 	if err != unix.EACCES && err != unix.EPERM {
 		return ""
@@ -179,14 +184,20 @@ func permissionAdvice(err error) string {
 	return " (run as root or as a member of its group, usually gpio)"
 }
 
-// readChip asks for what the chip and its lines are.
+// readChip asks for what the chip and its first line are: a kernel that is too old does
+// not know the latter.
 func (k *kernel) readChip(c *openChip) error {
 	info, err := k.chipInfo(c.fd)
 	if err != nil {
 		return fmt.Errorf("get information on %s: %w", c.Path, err)
 	}
-	c.Name, c.Label = text(info.Name[:]), text(info.Label[:])
-	for offset := range int(info.Lines) {
+	c.Name, c.Label, c.count = text(info.Name[:]), text(info.Label[:]), int(info.Lines)
+	return k.readLines(c, min(1, c.count))
+}
+
+// readLines asks for what the chip's lines before the one at offset end are.
+func (k *kernel) readLines(c *openChip, end int) error {
+	for offset := len(c.Lines); offset < end; offset++ {
 		line, err := k.lineInfo(c.fd, offset)
 		if err == unix.EINVAL || err == unix.ENOTTY {
 			return fmt.Errorf("%s: %w", c.Path, errVersion)

@@ -5,7 +5,6 @@
 package gpio
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -43,8 +42,15 @@ func (b byPlace) Swap(i, j int) { b[i], b[j] = b[j], b[i] }
 
 func (b byPlace) Less(i, j int) bool {
 	x, y := b[i].common(), b[j].common()
-	return cmp.Or(cmp.Compare(x.At.File, y.At.File), cmp.Compare(x.At.Line, y.At.Line),
-		cmp.Compare(x.At.Col, y.At.Col), cmp.Compare(x.Name, y.Name)) < 0
+	switch {
+	case x.At.File != y.At.File:
+		return x.At.File < y.At.File
+	case x.At.Line != y.At.Line:
+		return x.At.Line < y.At.Line
+	case x.At.Col != y.At.Col:
+		return x.At.Col < y.At.Col
+	}
+	return x.Name < y.Name
 }
 
 // settings are the parameters of a request: declarations that agree in them and

@@ -61,7 +61,7 @@ var pigpio = sources.Conflict{Comm: "pigpiod", What: "changes lines without the 
 func (s *survey) report(x *sources.Report, needed bool) {
 	const subject = "GPIO"
 	for _, c := range s.chips {
-		x.Good(nil, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, len(c.Lines)))
+		x.Good(nil, subject, fmt.Sprintf("%s [%s], %d lines", c.Name, c.Label, c.count))
 	}
 	for _, err := range s.failed {
 		if needed || !x.Configured {
@@ -121,7 +121,11 @@ func subjectOf(d declared) string {
 
 // use says how the chip's line is used, or why it cannot be had.
 func (s *survey) use(chip *openChip, offset int, x *sources.Report) (string, error) {
-	info := &chip.Lines[offset]
+	lines := s.lines(chip)
+	if offset >= len(lines) {
+		return "", chip.unread
+	}
+	info := &lines[offset]
 	ours := func(s sources.State) bool {
 		return slices.ContainsFunc(s.Lines, func(h sources.HeldLine) bool { return h.Chip == chip.Name && h.Offset == offset })
 	}

@@ -32,7 +32,7 @@ func (s *Source) watchDevices() {
 		For: "GPIO chips", Changed: s.deviceChanged,
 		Afresh: func(bool) { s.deviceChanged("", allChips, unix.IN_DELETE) },
 	})
-	s.folders.Set([]string{s.host.Dev}, inotify.Names)
+	s.folders.Set([]string{s.host.Dev}, inotify.NamesIn(s.host.Dev))
 }
 
 // allChips stands for a chip of any name, when nobody knows which.

@@ -160,6 +160,11 @@ func (p *Plan) claim(spec string, d declared) declared {
 	return nil
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras {
+	return sources.Extras{Conditional: p, Namespaced: p, Examiner: p}
+}
+
 // Resolve implements sources.Plan. It also declares the lines that triggers
 // declare in place.
 func (p *Plan) Resolve(ps *config.Problems) {

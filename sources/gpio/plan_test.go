@@ -132,6 +132,7 @@ func TestSpecsThatAreFound(t *testing.T) {
 		for i, n := range names {
 			c.Lines = append(c.Lines, LineInfo{Offset: i, Name: n})
 		}
+		c.count = len(names)
 		s.chips = append(s.chips, c)
 		return c
 	}

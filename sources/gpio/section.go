@@ -123,7 +123,7 @@ func kindFields(kind string, l *Line) []config.Field {
 	fields := append(make([]config.Field, 0, mostFields),
 		config.Field{Name: kind, Also: alsoKind(kind), Required: true, Value: specValue(&l.Spec),
 			Doc: "which line: GPIO17, `pin 11`, P9_12 or another name on the board, or LABEL:OFFSET"},
-		config.Field{Name: "bias", Also: "pull pud", Default: d.Bias, Doc: "the pull resistor in the chip, if it has one",
+		config.Field{Name: "bias", Also: "pull pud pull_up pullup pull_down pulldown", Default: d.Bias, Doc: "the pull resistor in the chip, if it has one",
 			Value: config.OneOf(&l.Bias, biases...)},
 		config.Field{Name: "active", Also: "active_low active_high invert inverted", Default: d.Active, Doc: "the physical level that means on or pressed",
 			Value: config.OneOf(&l.Active, actives...)},
@@ -136,7 +136,7 @@ func kindFields(kind string, l *Line) []config.Field {
 		debounce = d.Debounce.String()
 	}
 	fields = append(fields, config.Field{
-		Name: "debounce", Default: debounce, Value: config.Duration(&l.Debounce),
+		Name: "debounce", Also: "bounce bouncetime bounce_time", Default: debounce, Value: config.Duration(&l.Debounce),
 		Doc: "how long the level must be stable before the kernel reports an edge",
 	})
 	if kind != Button {

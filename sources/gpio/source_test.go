@@ -437,6 +437,33 @@ func TestOldKernel(t *testing.T) {
 	}
 }
 
+// A line is found by its chip and offset without the names of all lines, which are read
+// when a name is looked for. One that cannot be read is complained of by then.
+func TestNamesAreReadWhenLookedFor(t *testing.T) {
+	b := newBench(t)
+	k := *b.Source.kernel
+	read := []int{}
+	k.lineInfo = func(fd, offset int) (uapi.LineInfoV2, error) {
+		if read = append(read, offset); offset == 2 {
+			return uapi.LineInfoV2{}, unix.EIO
+		}
+		return b.lineInfo(fd, offset)
+	}
+	b.Do(func() { b.Source.kernel = &k })
+	b.plug("gpiochip0", "main", "a", "b", "c")
+	b.apply(plan(t, `lines: {x: {input: "main:1"}}`))
+	b.expect("x  StartsUp")
+	b.Do(func() {
+		if !slices.Equal(read, []int{0}) {
+			t.Errorf("lines read: %v", read)
+		}
+	})
+	b.apply(plan(t, `lines: {x: {input: "main:1"}, c: {input: c}}`))
+	if s := b.states()["c"]; !strings.Contains(s, "no line is called c on the chips that can be opened") || !strings.Contains(s, "line 2: input/output error") {
+		t.Error(s)
+	}
+}
+
 func TestLinkToAChipIsNoSecondChip(t *testing.T) {
 	b := newBench(t)
 	b.plug("gpiochip0", "rp1", "GPIO0", "GPIO1")
@@ -681,7 +708,7 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	})
 	const ofTheLoop = 2
-	if after := descriptors(t); after != before+ofTheLoop {
+	if after := descriptors(t); after > before+ofTheLoop {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }

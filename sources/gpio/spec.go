@@ -68,8 +68,12 @@ func cutOffset(s string) (chip string, offset int, err error) {
 // resolve finds the line that spec means: the one that bears it as its name,
 // else the one that bears it as the first word of its name (BeagleBones have
 // "P9_22 [spi0_sclk]"), else the one that the board's table has under it, else
-// by a chip's label and an offset, else by a chip's device name and an offset.
+// by a chip's label and an offset, else by a chip's device name and an offset. Where there is
+// such a chip, no line will be called like one of its lines, and the names are not read.
 func (s *survey) resolve(spec string) (*openChip, int, error) {
+	if chip, _, err := cutOffset(spec); err == nil && s.has(chip) {
+		return s.byOffset(spec)
+	}
 	named := s.named(spec)
 	if len(named) == 1 {
 		return named[0].chip, named[0].offset, nil
@@ -120,8 +124,8 @@ func (s *survey) byOffset(spec string) (*openChip, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if offset >= len(c.Lines) {
-		return nil, 0, fmt.Errorf("%s (%s) has %d lines, counted from 0: there is no %d", c.Name, c.Label, len(c.Lines), offset)
+	if offset >= c.count {
+		return nil, 0, fmt.Errorf("%s (%s) has %d lines, counted from 0: there is no %d", c.Name, c.Label, c.count, offset)
 	}
 	return c, offset, nil
 }
@@ -151,8 +155,9 @@ func (s *survey) places(places []place) string {
 func (s *survey) named(name string) (found []place) {
 	var byFirst []place
 	for _, c := range s.chips {
-		for i := range c.Lines {
-			l := &c.Lines[i]
+		lines := s.lines(c)
+		for i := range lines {
+			l := &lines[i]
 			if l.Name == "" || !strings.HasPrefix(l.Name, name) {
 				continue
 			}
@@ -176,7 +181,7 @@ func (s *survey) names() []string {
 		names = b.LineNames()
 	}
 	for _, c := range s.chips {
-		for _, l := range c.Lines {
+		for _, l := range s.lines(c) {
 			if l.Name != "" {
 				names = append(names, l.Name)
 			}
@@ -199,13 +204,21 @@ func (s *survey) chip(name string, offset int) (*openChip, error) {
 		return nil, fmt.Errorf("more than one chip is labelled %s: write %s, or the line's name", name, s.places(places))
 	}
 	for _, c := range s.chips {
-		for _, node := range append(c.nodes, c.Name) {
-			if node == name {
-				return c, nil
-			}
+		if c.isCalled(name) {
+			return c, nil
 		}
 	}
 	return nil, s.notFound("no chip is called "+name, config.Suggest(name, s.chipNames()))
+}
+
+// has reports whether there is a chip with the label or device name.
+func (s *survey) has(chip string) bool {
+	return slices.ContainsFunc(s.chips, func(c *openChip) bool { return chip != "" && c.Label == chip || c.isCalled(chip) })
+}
+
+// isCalled reports whether name is one of the chip's device names.
+func (c *openChip) isCalled(name string) bool {
+	return c.Name == name || slices.Contains(c.nodes, name)
 }
 
 // labelled returns the chips that bear the label.

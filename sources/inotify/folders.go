@@ -19,10 +19,6 @@ import (
 	"reflexd/sources"
 )
 
-// Names are the events that say that a name appeared in a folder, went away,
-// or has other permissions.
-const Names = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE
-
 // always is watched for whatever the user of Folders wants, so as to follow
 // folders that come and go.
 const always = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
@@ -44,8 +40,8 @@ type Folders struct {
 	mask   uint32
 	armed  map[int32]string // watch descriptor → folder
 	mounts *sources.MountWatch
-	// mounted are the mounts that matter, as they were when that was last looked
-	// at.
+	// mounted are the mounts that matter, as they were when mounts last changed; "" until
+	// then, since a start has better things to do than to read their table.
 	mounted string
 	stale   bool // Afresh is due when what the kernel has queued is read
 	pace    sources.Pace
@@ -63,6 +59,9 @@ type Spec struct {
 	// the kernel's queue was full or could not be read. All changes before have
 	// been told.
 	Afresh func(overflow bool)
+	// Remounted, if not nil, is called when mounts have changed, but none that matters, as
+	// it seems: one that came and went again has left no trace in their table.
+	Remounted func()
 }
 
 // Between two tries to watch what the kernel had no room for lies at first
@@ -167,7 +166,7 @@ func (f *Folders) again() {
 func (f *Folders) Set(dirs []string, mask uint32) {
 	f.want, f.mask = dirs, mask|always
 	f.arm()
-	f.mounted = f.mountsOnTheWay()
+	f.mounted = ""
 }
 
 // remounted is called when the table of mounts has changed. Most mounts have
@@ -177,6 +176,8 @@ func (f *Folders) remounted() {
 	if fresh || mounted != f.mounted {
 		f.stale = true
 		f.ready(0)
+	} else if f.spec.Remounted != nil {
+		f.spec.Remounted()
 	}
 	f.mounted = mounted
 }
@@ -261,7 +262,7 @@ func (f *Folders) ready(uint32) {
 	if f.fd < 0 {
 		return
 	}
-	reads := f.pace.Reads(f.host.Loop.Now(), mostReads)
+	reads := f.pace.Reads(f.host.Loop.Woke(), mostReads)
 	for i := 0; i < reads || f.stale && i < mostReads; i++ {
 		n, err := sources.Read(f.fd, f.buf[:])
 		switch {

@@ -69,6 +69,7 @@ func (l *handLoop) Watch(_ int, events uint32, ready func(uint32)) (sources.Watc
 	return handWatch{}, nil
 }
 func (l *handLoop) Now() time.Duration                        { return 0 }
+func (l *handLoop) Woke() time.Duration                       { return 0 }
 func (l *handLoop) After(time.Duration, func()) sources.Timer { panic("no timers") }
 func (l *handLoop) Beside(work, done func())                  { panic("no work") }
 

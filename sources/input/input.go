@@ -74,6 +74,9 @@ func (p *Plan) Sections() []config.Field {
 	}}
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Conditional: p, Examiner: p} }
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {

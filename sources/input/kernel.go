@@ -7,6 +7,7 @@ package input
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,15 +83,21 @@ func identify(fd int) (identity, error) {
 			return i, fmt.Errorf("get its name: %w", err)
 		}
 	}
-	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
+	var types, misc [smallBytes]byte
+	if err := bitsOf(fd, eviocgbit(evSyn, smallBytes), types[:]); err != nil {
+		return i, fmt.Errorf("get its event types (EVIOCGBIT): %w", err)
+	}
+	for _, typ := range []uint16{evKey, evRel, evAbs, evSw, evMsc} {
+		if !hasBit(types[:], typ) {
+			continue
+		}
 		b := i.has.of(typ)
+		if typ == evMsc {
+			b = misc[:]
+		}
 		if err := bitsOf(fd, eviocgbit(typ, uintptr(len(b))), b); err != nil {
 			return i, fmt.Errorf("get its keys and axes (EVIOCGBIT): %w", err)
 		}
-	}
-	var misc [smallBytes]byte
-	if err := bitsOf(fd, eviocgbit(evMsc, smallBytes), misc[:]); err != nil {
-		return i, fmt.Errorf("get whether it has scancodes (EVIOCGBIT): %w", err)
 	}
 	i.has.scans = hasBit(misc[:], mscScan)
 	return i, nil
@@ -100,8 +107,10 @@ func readLevels(fd int, has *codes, l *levels) error {
 	if err := bitsOf(fd, eviocgkey(keyBytes), l.keys[:]); err != nil {
 		return fmt.Errorf("read which keys are down (EVIOCGKEY): %w", err)
 	}
-	if err := bitsOf(fd, eviocgsw(smallBytes), l.switches[:]); err != nil {
-		return fmt.Errorf("read its switches (EVIOCGSW): %w", err)
+	if slices.Max(has.switches[:]) != 0 {
+		if err := bitsOf(fd, eviocgsw(smallBytes), l.switches[:]); err != nil {
+			return fmt.Errorf("read its switches (EVIOCGSW): %w", err)
+		}
 	}
 	for code := range eachBit(has.axes[:]) {
 		value, err := absOf(fd, code)
@@ -114,19 +123,20 @@ func readLevels(fd int, has *codes, l *levels) error {
 }
 
 // maskCodes sets the masks of the codes before that of the types, so that
-// what was wanted before and still is passes all the while.
+// what was wanted before and still is passes all the while. A type without codes
+// needs no mask of its own: the kernel looks at that of the types first.
 func maskCodes(fd int, c *codes) error {
 	var types [smallBytes]byte
 	setBit(types[:], evSyn, true)
 	setBit(types[:], evMsc, c.scans)
 	for _, typ := range []uint16{evKey, evRel, evAbs, evSw} {
 		b := c.of(typ)
+		if slices.Max(b) == 0 {
+			continue
+		}
+		setBit(types[:], typ, true)
 		if err := setMask(fd, typ, b); err != nil {
 			return fmt.Errorf("set its event mask (EVIOCSMASK): %w", err)
-		}
-		for range eachBit(b) {
-			setBit(types[:], typ, true)
-			break
 		}
 	}
 	if err := setMask(fd, evSyn, types[:]); err != nil {

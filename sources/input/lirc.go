@@ -273,10 +273,10 @@ func (r *receiver) close() {
 func (s *source) scanReceivers() {
 	found := map[string]bool{}
 	if s.plan.receives() && s.simulated == nil {
-		entries, _ := os.ReadDir(s.host.Dev) // it is there, or there are none
-		for _, e := range entries {
-			if isLirc(e.Name()) {
-				found[filepath.Join(s.host.Dev, e.Name())] = true
+		names, _ := sources.Entries(s.host.Dev, "lirc") // it is there, or there are none
+		for _, name := range names {
+			if isLirc(name) {
+				found[filepath.Join(s.host.Dev, name)] = true
 			}
 		}
 	}

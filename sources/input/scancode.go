@@ -131,6 +131,9 @@ func (p *Plan) scansOf(names []string) map[scancode]string {
 
 // sortedScans returns the scancodes of m in the order of their protocols.
 func sortedScans(m map[scancode]string) []scancode {
+	if len(m) == 0 {
+		return nil // as with nearly all devices
+	}
 	all := slices.Collect(maps.Keys(m))
 	sort.Slice(all, func(i, j int) bool {
 		a, b := all[i], all[j]

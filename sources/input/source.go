@@ -67,7 +67,8 @@ func (s *source) Apply(plan sources.Plan) {
 		})
 	}
 	if s.folders != nil {
-		s.folders.Set(s.watched(), inotify.Names)
+		dirs := s.watched()
+		s.folders.Set(dirs, inotify.NamesIn(dirs...))
 	}
 	for _, n := range s.nodes {
 		if n.device != nil {

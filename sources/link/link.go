@@ -51,6 +51,9 @@ type Plan struct {
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Conditional: p, Examiner: p} }
+
 // Resolve implements sources.Plan: triggers are complained of where they are
 // read.
 func (p *Plan) Resolve(*config.Problems) {}
@@ -76,7 +79,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 		return config.OneOf(s, up, down, added, removed, renamed, changed, addressAdded, addressRemoved)
 	}
 	yaml := []config.Field{
-		{Name: "link", Required: true, Value: config.At(&at, config.OneOrMore(&names, name)),
+		{Name: "link", Also: "interface network", Required: true, Value: config.At(&at, config.OneOrMore(&names, name)),
 			Doc: "the name, such as eth0: a glob, one or a list"},
 		{Name: "is", Required: true, Value: config.OneOrMore(&states, state),
 			Doc: "`up`: it has a carrier and can be used; `changed`: its MAC address, MTU or bridge"},
@@ -153,15 +156,13 @@ func hears(globs []string, e *sources.Event) bool {
 // kernel's net/core/dev.c.
 func checkName(name string, at config.Pos, ps *config.Problems) {
 	switch {
-	case isGlob(name):
+	case sources.IsPattern(name):
 	case len(name) > nameMost:
 		ps.Errorf(at, "%[2]q is longer than any link name: at most %[1]d bytes", nameMost, name)
 	case name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r"):
 		ps.Errorf(at, "%q is not a valid link name", name)
 	}
 }
-
-func isGlob(name string) bool { return strings.ContainsAny(name, "*?[") }
 
 // wanted reports whether there is anything to listen for.
 func (p *Plan) wanted() bool { return p.Everything || len(p.names) > 0 }

@@ -84,7 +84,7 @@ func (s *Source) Apply(plan sources.Plan) {
 // the plan before named.
 func (s *Source) forget(before *Plan) {
 	for _, text := range before.names {
-		if isGlob(text) || slices.Contains(s.plan.names, text) || s.exists(text) {
+		if sources.IsPattern(text) || slices.Contains(s.plan.names, text) || s.exists(text) {
 			continue
 		}
 		var n name
@@ -114,7 +114,7 @@ func (s *Source) emitFound() {
 	}
 	s.emit(s.events, sources.Found, false)
 	for _, name := range s.plan.names {
-		if !isGlob(name) && !names[name] {
+		if !sources.IsPattern(name) && !names[name] {
 			s.emitMissing(name)
 		}
 	}
@@ -185,7 +185,7 @@ func (s *Source) Status() []sources.State {
 	states := []sources.State{all}
 	var told []string
 	for _, name := range s.plan.names {
-		if s.known && !isGlob(name) && !slices.Contains(told, name) {
+		if s.known && !sources.IsPattern(name) && !slices.Contains(told, name) {
 			told = append(told, name)
 			states = append(states, s.state(name))
 		}

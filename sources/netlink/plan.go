@@ -7,11 +7,11 @@ package netlink
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/config"
+	"reflexd/sources"
 )
 
 // Plan is what a configuration asks of netlink. The zero value is empty.
@@ -110,6 +110,9 @@ func (p *Plan) Subscribes() []string {
 	return nil
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Subscriber: p, Switch: p, Examiner: p} }
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	type address struct {
@@ -129,7 +132,7 @@ func (p *Plan) Resolve(ps *config.Problems) {
 
 // check complains of what can never work.
 func (s *Socket) check(ps *config.Problems) {
-	if strings.ContainsAny(s.Name, "*?[") {
+	if sources.IsPattern(s.Name) {
 		ps.Errorf(s.At, "socket %q: a name with *, ? or [ looks like a pattern", s.Name)
 	}
 	switch {

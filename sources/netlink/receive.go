@@ -31,7 +31,7 @@ const lossPatience = 64
 
 func (k *socket) ready(uint32) {
 	loop := k.source.host.Loop
-	k.readAt = loop.Now()
+	k.readAt = loop.Woke()
 	until, reads := k.received+mostMessages, k.pace.Reads(k.readAt, batch)
 	for i := 0; i < reads || k.lossy && i < batch; i++ { // a loss is reported when there is no more
 		if i > 0 {
@@ -214,7 +214,7 @@ func (k *socket) emit(state string) {
 		Topic:    sources.Topic{Kind: "netlink", Name: k.decl.Name, State: state},
 		Source:   k.decl.origin,
 		Fields:   s.fields,
-		Borrowed: len(s.text) > 0,
+		Borrowed: len(s.text) > 0, Owned: s.owned,
 	}
 	s.host.Emit(&s.event)
 	if cap(s.text) > mostText {
@@ -257,6 +257,9 @@ func (k *socket) decode(m nl.Message) (sound bool) {
 // returns that of the field. It is valid until the next message.
 func (s *Source) borrow(text []byte) string {
 	from := len(s.text)
+	if from == 0 {
+		s.owned = len(s.fields)
+	}
 	s.text = text
 	return sources.Borrow(text[from:])
 }

@@ -25,6 +25,7 @@ type Source struct {
 	event    sources.Event
 	fields   fields
 	text     []byte               // of the fields
+	owned    int                  // how many fields come before the first of these
 	names    map[uint16][2]string // see attrNames
 }
 

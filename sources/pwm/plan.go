@@ -143,6 +143,11 @@ func parseExit(s string) (int, error) {
 	return parseLevel(s)
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras {
+	return sources.Extras{Namespaced: p, Subscriber: p, Examiner: p}
+}
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.Names() {
@@ -253,9 +258,3 @@ func (p *Plan) Namespaces() []sources.Namespace {
 		},
 	}}
 }
-
-var (
-	_ sources.SubscriberPlan = (*Plan)(nil)
-	_ sources.Namespaced     = (*Plan)(nil)
-	_ sources.Examiner       = (*Plan)(nil)
-)

@@ -6,6 +6,7 @@ package sensor
 
 import (
 	"slices"
+	"sort"
 
 	"reflexd/sources"
 )
@@ -23,7 +24,8 @@ func (w *window) add(f filter, v value) value {
 		*w = slices.Delete(*w, 0, 1)
 	}
 	if !f.mean {
-		sorted := slices.SortedFunc(slices.Values(*w), sources.Number.Compare)
+		sorted := slices.Clone(*w)
+		sort.Slice(sorted, func(i, j int) bool { return sorted[i].Compare(sorted[j]) < 0 }) // slices.SortFunc would be compiled again for it: 5 KB
 		return numeric(sorted[len(sorted)/2])
 	}
 	sum, err := sources.Number{}, error(nil)

@@ -184,6 +184,11 @@ func parseFilter(text string) (filter, error) {
 	return filter{word == "mean", n}, nil
 }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras {
+	return sources.Extras{Conditional: p, Namespaced: p, Subscriber: p, Examiner: p}
+}
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(ps *config.Problems) {
 	for _, name := range p.Names() {
@@ -316,10 +321,3 @@ func (p *Plan) node(name string) *node {
 	}
 	return p.source.nodes[name]
 }
-
-var (
-	_ sources.SubscriberPlan = (*Plan)(nil)
-	_ sources.Conditional    = (*Plan)(nil)
-	_ sources.Namespaced     = (*Plan)(nil)
-	_ sources.Examiner       = (*Plan)(nil)
-)

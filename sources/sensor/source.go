@@ -87,9 +87,9 @@ func (s *Source) schedule() {
 			delete(s.timers, every)
 		}
 	}
-	for _, every := range slices.Sorted(maps.Keys(wanted)) {
-		if s.timers[every] == nil {
-			s.wait(every)
+	for _, n := range sources.InOrder(s.nodes) {
+		if n.polls() && s.timers[n.every] == nil {
+			s.wait(n.every)
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/agent/loop"
 	"reflexd/sources"
 )
@@ -69,15 +71,53 @@ func helper(mode string) error {
 			l.Stop()
 		}
 	}
-	s, err := Open(sources.Host{Loop: l, Emit: print, Log: slog.New(slog.DiscardHandler)})
+	log := slog.DiscardHandler
+	if mode == "own" {
+		log = slog.NewTextHandler(os.Stdout, nil)
+	}
+	s, err := Open(sources.Host{Loop: l, Emit: print, Log: slog.New(log)})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if mode == "own" {
+		return ownHelper(s, l)
+	}
 	comm, _ := os.ReadFile("/proc/self/comm")
 	fmt.Fprintf(out, "ready comm=%s marked=%q blocked=%v\n", strings.TrimSpace(string(comm)), os.Getenv(markName), blockedEverywhere())
 	out.Flush()
 	return l.Run(func() {})
+}
+
+// ownHelper prints the process's own signals. At SIGINT it runs into a fault, at SIGTERM it gives
+// the signals back and goes on without the loop.
+func ownHelper(s *Source, l *loop.Loop) error {
+	giveBack, err := s.Own(func(n unix.Signal) {
+		switch n {
+		case unix.SIGINT:
+			fmt.Println("recovered", fault())
+		case unix.SIGTERM:
+			l.Stop()
+		}
+		fmt.Println("told", n)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if err := l.Run(func() {}); err != nil {
+		return err
+	}
+	giveBack()
+	fmt.Println("given back")
+	select {}
+}
+
+// fault returns what the runtime makes of a nil pointer.
+func fault() (err any) {
+	defer func() { err = recover() }()
+	var p *int
+	return *p
 }
 
 // churn keeps the collector and the scheduler busy, so that threads come, go

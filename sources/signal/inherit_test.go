@@ -24,6 +24,7 @@ type helperProcess struct {
 	pid   int
 	ready string
 	lines *bufio.Scanner
+	cmd   *exec.Cmd
 }
 
 func startHelper(t *testing.T, mode, path string) *helperProcess {
@@ -43,8 +44,8 @@ func startHelper(t *testing.T, mode, path string) *helperProcess {
 		cancel()
 		_ = cmd.Wait()
 	})
-	h := &helperProcess{pid: cmd.Process.Pid, lines: bufio.NewScanner(out)}
-	if h.lines.Scan(); !strings.HasPrefix(h.lines.Text(), "ready ") {
+	h := &helperProcess{pid: cmd.Process.Pid, lines: bufio.NewScanner(out), cmd: cmd}
+	if h.lines.Scan(); !strings.HasPrefix(h.lines.Text(), "ready") {
 		t.Fatalf("helper said %q", h.lines.Text())
 	}
 	h.ready = h.lines.Text()

@@ -39,6 +39,9 @@ func (p *Plan) Wants(number int) bool { return p.wanted[number] }
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Examiner: p} }
+
 // Resolve implements sources.Plan: triggers are complained of where they are
 // read.
 func (p *Plan) Resolve(*config.Problems) {}

@@ -7,7 +7,9 @@
 package signal
 
 import (
-	"encoding/binary"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
 )
@@ -17,6 +19,7 @@ const recordSize = 128
 // record is the part of struct signalfd_siginfo that rules see.
 type record struct {
 	signal int
+	errno  int32 // for strayed
 	code   int32
 	pid    uint32
 	uid    uint32
@@ -25,21 +28,22 @@ type record struct {
 	band   uint32 // poll events
 }
 
-// decode reads the record at the head of b. It fails if b is shorter than one
-// or is of no signal that exists.
+// decode reads the record at the head of b, which must be aligned as one. It fails if b
+// is shorter than one or is of no signal that exists.
 func decode(b []byte) (record, bool) {
 	if len(b) < recordSize {
 		return record{}, false
 	}
-	word := func(offset int) uint32 { return binary.NativeEndian.Uint32(b[offset:]) }
+	info := (*unix.SignalfdSiginfo)(unsafe.Pointer(unsafe.SliceData(b)))
 	r := record{
-		signal: int(int32(word(0))),
-		code:   int32(word(8)),
-		pid:    word(12),
-		uid:    word(16),
-		fd:     int32(word(20)),
-		band:   word(28),
-		value:  int32(word(44)),
+		signal: int(int32(info.Signo)),
+		errno:  info.Errno,
+		code:   info.Code,
+		pid:    info.Pid,
+		uid:    info.Uid,
+		fd:     info.Fd,
+		band:   info.Band,
+		value:  info.Int,
 	}
 	return r, 1 <= r.signal && r.signal <= rtMax
 }

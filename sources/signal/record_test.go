@@ -57,3 +57,23 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Of signals that rules cannot have, each is known by its own number, whatever somebody
+// writes into the fields of one.
+func TestStrayed(t *testing.T) {
+	for r, want := range map[record]int{
+		{signal: 32}:             32,
+		{signal: 34}:             34,
+		{signal: 34, errno: 11}:  11,
+		{signal: 34, errno: -5}:  -5,
+		{signal: 36, errno: 11}:  0,
+		{signal: 10, code: -1}:   0,
+		{signal: 15, errno: 11}:  0,
+		{signal: 32, errno: 1e9}: 32,
+	} {
+		if got := strayed(&r); got != want {
+			t.Errorf("%+v: %d, want %d", r, got, want)
+		}
+		_ = Name(strayed(&r)) // for the log
+	}
+}

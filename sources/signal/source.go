@@ -8,17 +8,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
 )
-
-// Ignored is what the log says of a signal that somebody sent and no rule can
-// have.
-const Ignored = "ignored a signal that no rule can use"
 
 // batch is how many signals one call of ready takes.
 const batch = 32
@@ -34,9 +32,10 @@ type Source struct {
 	fd     int // -1 while it cannot be read
 	watch  sources.Watch
 	plan   *Plan
-	err    error         // why it is not open
-	retry  sources.Timer // opens it again; nil while it is open
-	buf    [batch * recordSize]byte
+	tell   func(unix.Signal)           // Own's
+	err    error                       // why it is not open
+	retry  sources.Timer               // opens it again; nil while it is open
+	infos  [batch]unix.SignalfdSiginfo // for reading
 	event  sources.Event
 	fields [8]sources.Field
 }
@@ -75,6 +74,29 @@ func (s *Source) open() error {
 	}
 	s.fd = fd
 	return nil
+}
+
+// Own has tell called, on the loop's thread, with each signal that asks the process to end (INT,
+// QUIT, ABRT, TERM) or to read its configuration again (HUP). A signal of a fault
+// that a process sends is logged. It must be called on the loop's thread; stop lets the runtime
+// have these signals again, by most of which it ends the process at once.
+//
+// Package os/signal would do the same with a thread and a goroutine more, and twelve times two
+// switches between them.
+func (s *Source) Own(tell func(unix.Signal)) (stop func(), err error) {
+	s.tell = tell
+	for _, n := range own {
+		add(&s.set, n)
+	}
+	if s.fd >= 0 {
+		if _, err := unix.Signalfd(s.fd, &s.set, 0); err != nil {
+			return nil, fmt.Errorf("have signalfd show the process's own signals: %w", err)
+		}
+	}
+	if stop, err = catchOwn(); err != nil {
+		return nil, fmt.Errorf("handle the process's own signals: %w", err)
+	}
+	return stop, nil
 }
 
 // fail gives the descriptor up for a while. Signals that are sent meanwhile stay
@@ -132,10 +154,11 @@ func (s *Source) shut() {
 }
 
 func (s *Source) ready(uint32) {
-	n, err := sources.Read(s.fd, s.buf[:])
+	b := (*[batch * recordSize]byte)(unsafe.Pointer(&s.infos))[:]
+	n, err := sources.Read(s.fd, b)
 	switch err {
 	case nil:
-		s.take(s.buf[:n])
+		s.take(b[:n])
 	case unix.EAGAIN, unix.EINTR:
 	default:
 		s.fail(fmt.Errorf("read signalfd: %w", err)) // it would be ready for ever
@@ -145,7 +168,7 @@ func (s *Source) ready(uint32) {
 // take emits the signals in b. The kernel returns whole records; a broken
 // one is logged and passed over.
 func (s *Source) take(b []byte) {
-	now := s.host.Loop.Now()
+	now := s.host.Loop.Woke() // signals bear no stamp
 	for len(b) > 0 {
 		r, ok := decode(b)
 		b = b[min(recordSize, len(b)):]
@@ -153,15 +176,19 @@ func (s *Source) take(b []byte) {
 			s.host.Log.Error("signalfd returned no signal", "signal", r.signal)
 			continue
 		}
-		if strayed(r.signal) {
-			s.host.Log.Warn(Ignored, "signal", Name(r.signal))
+		if n := strayed(&r); n != 0 {
+			s.host.Log.Warn("ignored a signal that no rule can use", "signal", Name(n))
+			continue
+		}
+		if slices.Contains(own[:], r.signal) {
+			s.tell(unix.Signal(r.signal))
 			continue
 		}
 		if !s.plan.wanted[r.signal] && s.host.Log.Enabled(context.Background(), slog.LevelDebug) {
 			s.host.Log.Debug("signal without a rule", "signal", Name(r.signal), "pid", r.pid)
 		}
 		s.fill(&r)
-		s.event.Time = now // signals bear no stamp
+		s.event.Time = now
 		s.host.Emit(&s.event)
 	}
 }
@@ -172,16 +199,20 @@ func (s *Source) take(b []byte) {
 func (s *Source) fill(r *record) {
 	name := Name(r.signal)
 	s.event.Topic = sources.Topic{Kind: "signal", Name: name, State: state}
-	s.fields = [...]sources.Field{
-		{Name: fields[0], Value: sources.Text(name)},
-		{Name: fields[1], Value: sources.Int(int64(r.signal))},
-		{Name: fields[2], Value: sources.Int(int64(r.value))},
-		{Name: fields[3], Value: codeValue(r.code)},
-		{Name: fields[4], Value: sources.Int(int64(r.pid))},
-		{Name: fields[5], Value: sources.Int(int64(r.uid))},
-		{Name: fields[6], Value: sources.Int(int64(r.fd))},
-		{Name: fields[7], Value: sources.Int(int64(r.band))},
+	f := &s.fields
+	if f[0].Name == "" {
+		for i := range f {
+			f[i].Name = fields[i]
+		}
 	}
+	f[0].Value = sources.Text(name)
+	f[1].Value = sources.Int(int64(r.signal))
+	f[2].Value = sources.Int(int64(r.value))
+	f[3].Value = codeValue(r.code)
+	f[4].Value = sources.Int(int64(r.pid))
+	f[5].Value = sources.Int(int64(r.uid))
+	f[6].Value = sources.Int(int64(r.fd))
+	f[7].Value = sources.Int(int64(r.band))
 	s.event.Fields = s.fields[:]
 	if !isPoll(r.code) {
 		s.event.Fields = s.fields[:6]

@@ -20,7 +20,7 @@ import (
 // stillLoop is a loop of which only the clock is asked.
 type stillLoop struct{ sources.Loop }
 
-func (stillLoop) Now() time.Duration { return 1 }
+func (stillLoop) Woke() time.Duration { return 1 }
 
 // testSource returns a source without a descriptor.
 func testSource(emit func(*sources.Event)) *Source {

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MIT
 
-// Strays: signals that end a Go program unless something is done about it,
-// though all that they mean, if a process sends them, is that it counted wrong.
+// Strays: signals that cannot be blocked in all threads of a Go program, and
+// that end it unless something is done about it. Whichever thread one of them
+// reaches sends it on to the loop's, where the signalfd shows it.
 
 package signal
 
 import (
+	"errors"
 	"os"
-	"os/signal"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// faults are the signals of which the runtime believes that they come from a
-// fault of its own. A real one is still one: the runtime looks at who sent it.
-var faults = []os.Signal{
-	unix.SIGILL, unix.SIGTRAP, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV, unix.SIGSTKFLT, unix.SIGSYS,
-}
+// own are the signals that tell the process to end, or to read its
+// configuration again. The runtime unblocks them in each thread that it starts.
+var own = [...]int{int(unix.SIGHUP), int(unix.SIGINT), int(unix.SIGQUIT), int(unix.SIGABRT), int(unix.SIGTERM)}
 
-// NotifyFaults has c notified of signals of faults that a process sends by
-// kill(2), instead of the process being ended by them.
-func NotifyFaults(c chan<- os.Signal) { signal.Notify(c, faults...) }
+// faults are the signals of which the runtime believes that they come from a
+// fault of its own. A real one is still one, and the runtime's: its si_code is
+// positive. All that one means that a process sends is that it counted wrong.
+var faults = [...]int{
+	int(unix.SIGILL), int(unix.SIGTRAP), int(unix.SIGBUS), int(unix.SIGFPE), int(unix.SIGSEGV),
+	int(unix.SIGSTKFLT), int(unix.SIGSYS),
+}
 
 // strays are the real-time signals for which the runtime has no handler, so
 // that they end the process, and which it lets nobody block in all threads: it
@@ -29,38 +33,87 @@ func NotifyFaults(c chan<- os.Signal) { signal.Notify(c, faults...) }
 // (sigtab_linux_generic.go in package runtime; the third one, 33, it handles).
 var strays = [...]int{rtFirst, rtMin}
 
-// strayed reports whether n is one of them.
-func strayed(n int) bool { return n == strays[0] || n == strays[1] }
+// strayed returns the signal of which r shows that no rule can have it, and 0 if it is another.
+func strayed(r *record) int {
+	switch {
+	case r.signal == rtMin && r.errno != 0: // forwardFault
+		return int(r.errno)
+	case r.signal == strays[0] || r.signal == strays[1]:
+		return r.signal
+	}
+	return 0
+}
 
 // The assembly has the only uses of these:
-var _ = [...]any{forward, process, thread}
+var _ = [...]any{forward, forwardFault, process, thread, runtimes}
 
 // forward is a signal handler. It sends the signal on to one thread, where the
 // signalfd gets it. Go code may not run in a handler.
 func forward()
 
-// handler is the address of forward, as the kernel calls it. It sends signals
-// to this thread of this process.
+// forwardFault is one for faults: it leaves a real one to the runtime. One that a process
+// sent comes to the signalfd as the signal rtMin, with its own number as si_errno: if the thread
+// blocked faults, to have them themselves, a real one would end the process without a trace. Its
+// si_code becomes SI_QUEUE, as a thread may not pretend to another that kill(2) was called.
+func forwardFault()
+
+// handler and faultHandler are their addresses, as the kernel calls them. They send
+// signals to this thread of this process; runtimes is the runtime's handler.
 var (
-	handler         uintptr
-	process, thread uint32
+	handler, faultHandler, runtimes uintptr
+	process, thread                 uint32
 )
 
 // catchStrays blocks strays in the calling thread and has those that reach
 // others forwarded to it.
 func catchStrays() error {
+	err := gather(strays[:])
+	if err == nil {
+		err = handle(handler, strays[:])
+	}
+	return err
+}
+
+// catchOwn does the same with own, and with faults that processes send. restore gives
+// them back to the runtime.
+func catchOwn() (restore func(), err error) {
+	signals := slices.Concat(own[:], faults[:])
+	before := make([]*action, len(signals))
+	for i, n := range signals {
+		if before[i], err = sigaction(n, nil); err != nil {
+			return nil, err
+		}
+	}
+	runtimes = before[len(before)-1][0]
+	if err = gather(slices.Concat(strays[:], own[:])); err != nil {
+		return nil, err
+	}
+	err = errors.Join(handle(handler, own[:]), handle(faultHandler, faults[:]))
+	return func() {
+		for i, n := range signals {
+			_, _ = sigaction(n, before[i])
+		}
+	}, err
+}
+
+// gather blocks the signals in the calling thread and has the handlers send to it. One that
+// did not block what they send would call them for ever.
+func gather(signals []int) error {
 	var set unix.Sigset_t
-	for _, n := range strays {
+	for _, n := range signals {
 		add(&set, n)
 	}
-	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil); err != nil {
-		return err
-	}
+	err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
 	process, thread = uint32(os.Getpid()), uint32(unix.Gettid())
+	return err
+}
+
+// handle makes handler, an address, that of the signals.
+func handle(handler uintptr, signals []int) error {
 	act, err := sigaction(int(unix.SIGUSR1), nil) // for the flags and what belongs to them
 	if err == nil {
 		act[0] = handler
-		for _, n := range strays {
+		for _, n := range signals {
 			if _, err = sigaction(n, act); err != nil {
 				break
 			}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// See stray.go. The kernel's ABI: DI is the signal; the return address is the
-// restorer's.
+// See stray.go. The kernel's ABI: DI is the signal, SI its siginfo; the return
+// address is the restorer's.
 
 #include "textflag.h"
 
@@ -14,5 +14,25 @@ TEXT ·forward(SB), NOSPLIT|NOFRAME, $0-0
 	SYSCALL
 	RET
 
+// func forwardFault()
+TEXT ·forwardFault(SB), NOSPLIT|NOFRAME, $0-0
+	CMPL 8(SI), $0 // si_code
+	JGT  real
+	MOVL DI, 4(SI) // si_errno
+	MOVL $-1, 8(SI) // SI_QUEUE
+	MOVQ SI, R10
+	MOVL $34, DX
+	MOVL ·process(SB), DI
+	MOVL ·thread(SB), SI
+	MOVL $297, AX // rt_tgsigqueueinfo
+	SYSCALL
+	RET
+real:
+	MOVQ ·runtimes(SB), AX
+	JMP  AX
+
 DATA ·handler+0(SB)/8, $·forward(SB)
 GLOBL ·handler(SB), RODATA, $8
+
+DATA ·faultHandler+0(SB)/8, $·forwardFault(SB)
+GLOBL ·faultHandler(SB), RODATA, $8

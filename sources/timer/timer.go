@@ -38,6 +38,9 @@ type Plan struct {
 // Sections implements sources.Plan.
 func (p *Plan) Sections() []config.Field { return nil }
 
+// Extras implements sources.Plan.
+func (*Plan) Extras() sources.Extras { return sources.Extras{} }
+
 // Resolve implements sources.Plan.
 func (p *Plan) Resolve(*config.Problems) {}
 
@@ -49,7 +52,7 @@ func (p *Plan) Triggers() []sources.TriggerKind {
 		Fields: []string{"TICKS"},
 		New: func() ([]config.Field, func(*sources.Trigger, *config.Problems)) {
 			var period time.Duration
-			field := config.Field{Name: "timer", Also: "cron every interval", Doc: "the period, at least 10ms", Required: true,
+			field := config.Field{Name: "timer", Also: "every interval", Doc: "the period, at least 10ms", Required: true,
 				Value: config.Parsed(&period, "duration", parsePeriod)}
 			return []config.Field{field}, func(t *sources.Trigger, _ *config.Problems) {
 				p.periods = append(p.periods, period)

@@ -79,14 +79,21 @@ func (s *Source) identityOf(m *message, old, now *device) *identity {
 
 // hand emits the fields in s.fields and those of id, or holds them until those
 // are there and nothing that came before is held. Uevents bear no stamp: their
-// time is when they were read.
+// time is when they were read. Action and subsystem stay as they are, and so do
+// the names of all fields and the first value, unless that is a message's that does
+// not begin with the action, as the kernel's do.
 func (s *Source) hand(action, subsystem string, id *identity) {
+	owned := 1
+	if f := &s.fields[0]; f.Name != "ACTION" && f.Name != coldplugField {
+		owned = 0
+	}
 	s.event = sources.Event{
-		Time:     s.host.Loop.Now(),
+		Time:     s.host.Loop.Woke(),
 		Topic:    sources.Topic{Kind: "uevent", Name: subsystem, State: action},
 		Source:   "uevent",
 		Fields:   s.fields,
 		Borrowed: true,
+		Owned:    owned,
 	}
 	if len(s.held) == 0 && id.ready() {
 		s.emit(id)

@@ -15,8 +15,9 @@ import (
 	"reflexd/sources"
 )
 
-// message is one message. Its strings are parts of the text that was parsed or
-// of names, which like fields is used again for the next message.
+// message is one message. Its keys, action and subsystem are words. All other strings
+// are parts of the text that was parsed or of names, which like fields is used again for
+// the next message.
 type message struct {
 	action, devpath, subsystem string // devpath is "" if it is about no device
 	oldPath                    string // of a move: the devpath before
@@ -25,6 +26,7 @@ type message struct {
 	synthetic bool
 	fields    []sources.Field // all keys, among them ACTION, DEVPATH, SUBSYSTEM
 	names     []byte          // the names of device files that were made absolute
+	vocabulary
 }
 
 var (
@@ -33,7 +35,9 @@ var (
 )
 
 // reset forgets the message and keeps the memory.
-func (m *message) reset() { *m = message{fields: m.fields[:0], names: m.names[:0]} }
+func (m *message) reset() {
+	*m = message{fields: m.fields[:0], names: m.names[:0], vocabulary: m.vocabulary}
+}
 
 // parse reads text into m. dev is where /dev is. Texts that are no valid
 // KEY=VALUE are passed over.
@@ -65,7 +69,7 @@ func (m *message) addAll(text, dev string) {
 		if end < 0 {
 			end = len(text)
 		}
-		if key, value, ok := property(text[:end]); ok {
+		if key, value, ok := m.property(text[:end], len(m.fields)); ok {
 			m.add(key, value, dev)
 		}
 		text = text[min(end+1, len(text)):]
@@ -75,10 +79,12 @@ func (m *message) addAll(text, dev string) {
 func (m *message) add(key, value, dev string) {
 	switch key {
 	case "ACTION":
+		value = m.word(value)
 		m.action = value
 	case "DEVPATH":
 		m.devpath = value
 	case "SUBSYSTEM":
+		value = m.word(value)
 		m.subsystem = value
 	case "DEVPATH_OLD":
 		m.oldPath = value

@@ -3,6 +3,8 @@
 package uevent
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +84,65 @@ func TestParseAboutNoDevice(t *testing.T) {
 	}
 }
 
+// Words are few, whatever messages say.
+func TestWordsAreBounded(t *testing.T) {
+	var m message
+	for i := range 3 * mostWords {
+		key := fmt.Sprint("KEY", i)
+		if err := m.parse(string(kernelMessage("change", "/devices/a", key+"=x")), "/dev"); err != nil || m.fields[3].Name != key {
+			t.Fatal(err, m.fields)
+		}
+	}
+	if len(m.words) > mostWords || len(m.keys) != 5 {
+		t.Errorf("%d words, %d keys", len(m.words), len(m.keys))
+	}
+}
+
+// What an event says of itself stays when the buffer is used again: a copy of it needs
+// no more than it copies.
+func TestCopiesOfEvents(t *testing.T) {
+	r := newRig(t, fakeSys(t), defaultBuffer)
+	r.apply("uevent: {SUBSYSTEM: fake}", "uevent: {SUBSYSTEM: button}", "{uevent: {SUBSYSTEM: fake}, stage: udev}")
+	r.quiet()
+	shown := func(e *sources.Event) string {
+		return fmt.Sprintf("%q %q %q", []string{e.Topic.Kind, e.Topic.Name, e.Topic.State}, e.Source, e.Fields)
+	}
+	r.Do(func() {
+		var was []string
+		var copies []sources.Event
+		emit := func(e *sources.Event) {
+			was = append(was, shown(e))
+			c := *e
+			c.Fields = slices.Clone(e.Fields)
+			c.CopyStrings(nil)
+			copies = append(copies, c)
+		}
+		r.source.host.Emit, r.source.udev.host.Emit = emit, emit
+		b := make([]byte, 0, maxMessage)
+		for _, text := range []string{
+			string(ofDisk("add")), string(ofDisk("change")), string(ofDisk("remove")), routerButton,
+			"add@/devices/b\x00DEVPATH=/devices/b\x00ACTION=add\x00SUBSYSTEM=fake\x00DEVNAME=b\x00DEVNAME=c\x00",
+		} {
+			b = append(b[:0], text...)
+			r.source.take(b)
+			clear(b)
+			clear(r.source.message.names)
+		}
+		b = append(b[:0], realFrame...)
+		r.source.udev.take(b)
+		clear(b)
+		clear(r.source.udev.message.names)
+		if len(copies) != 6 {
+			t.Fatalf("%d events", len(copies))
+		}
+		for i := range copies {
+			if is := shown(&copies[i]); is != was[i] {
+				t.Errorf("was\n%s\nand is\n%s", was[i], is)
+			}
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("")
 	f.Add("add@/devices/a")
@@ -101,6 +162,10 @@ func FuzzParse(f *testing.F) {
 		if m.action == "" || !strings.HasPrefix(m.devpath, "/") && !m.isPlaceless() {
 			t.Errorf("action %q, path %q", m.action, m.devpath)
 		}
+		first := slices.Clone(m.fields)
+		if err := m.parse(text, "/dev"); err != nil || !slices.Equal(m.fields, first) {
+			t.Errorf("a second time, with the words known: %v, %v, %v", err, m.fields, first)
+		}
 		for _, field := range m.fields {
 			if !validKey(field.Name) || strings.Contains(field.Value.String(), "\x00") {
 				t.Errorf("field %q is %q", field.Name, field.Value)
@@ -113,7 +178,7 @@ func FuzzParse(f *testing.F) {
 		table := newTable(0)
 		table.begin(&walk{})
 		table.rename(m.oldPath, m.devpath)
-		table.observe(&m)
+		table.observe(&m, table.devices[m.devpath])
 		table.rename(m.devpath, m.oldPath+"/x")
 		for path, d := range table.devices {
 			if v, ok := d.lookup("DEVPATH"); path != d.path || !ok || v == (sources.Value{}) {

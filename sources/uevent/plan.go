@@ -38,6 +38,9 @@ type Plan struct {
 // Sections implements sources.Plan: there is none.
 func (p *Plan) Sections() []config.Field { return nil }
 
+// Extras implements sources.Plan.
+func (p *Plan) Extras() sources.Extras { return sources.Extras{Examiner: p} }
+
 // Resolve implements sources.Plan: triggers are complained of where they are
 // read.
 func (p *Plan) Resolve(*config.Problems) {}
@@ -69,7 +72,7 @@ func (p *Plan) newTrigger() ([]config.Field, func(*sources.Trigger, *config.Prob
 		at.conditions = n.Entries
 	})
 	fields := []config.Field{
-		{Name: "uevent", Required: true, Value: match,
+		{Name: "uevent", Also: "udev usb", Required: true, Value: match,
 			Doc: "conditions on the event's fields; DEVNAME is absolute: /dev/sda1"},
 		{Name: "at_start", Default: "off", Value: atStart(&at, &tr.coldplug),
 			Doc: "also for each device that is present at the start, or at the reload that brings the rule, as ACTION=add with COLDPLUG=1 and SYNTHETIC=1"},

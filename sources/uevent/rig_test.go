@@ -47,6 +47,8 @@ func (l *heldLoop) Now() time.Duration {
 	return l.still + l.later
 }
 
+func (l *heldLoop) Woke() time.Duration { return l.Now() }
+
 func (l *heldLoop) Beside(work, done func()) {
 	switch {
 	case !l.hold:

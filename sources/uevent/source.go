@@ -148,7 +148,7 @@ func (s *Source) fail(err error) {
 	s.lost(err)
 }
 
-func (s *Source) ready(uint32) { s.read(s.pace.Reads(s.host.Loop.Now(), batch)) }
+func (s *Source) ready(uint32) { s.read(s.pace.Reads(s.host.Loop.Woke(), batch)) }
 
 // listen watches the socket unless what it would bring has to wait: for the
 // end of a delivery, or of lookups.
@@ -225,9 +225,9 @@ func (s *Source) note(m *message) (before knowledge, id *identity) {
 		return unknown, nil
 	}
 	old := s.table.devices[m.devpath]
-	before, missed := s.table.observe(m)
+	now, before, missed := s.table.observe(m, old)
 	if missed != nil {
 		s.emitItem(item{missed, "remove", rescanField})
 	}
-	return before, s.identityOf(m, old, s.table.devices[m.devpath])
+	return before, s.identityOf(m, old, now)
 }

@@ -68,18 +68,18 @@ func newTable(stamp uint64) table {
 	return table{devices: map[string]*device{}, gone: map[string]bool{}, stamp: stamp}
 }
 
-// observe takes down what m says of a device. It returns how rules know
-// already what m says, and the device, if any, that had the path before and
-// whose removal was missed.
-func (t *table) observe(m *message) (before knowledge, missed *device) {
+// observe takes down what m says of a device: d, or nil if the table does not have it
+// yet. It returns the device as the table has it now, how rules already know what m
+// says, and the device, if any, that had the path before and whose removal was missed.
+func (t *table) observe(m *message, d *device) (now *device, before knowledge, missed *device) {
 	t.stamp++
-	d, known := t.devices[m.devpath]
 	switch {
 	case m.action == "remove":
-		return t.remove(m), nil
-	case !known && t.removed != nil && m.action != "add" && m.action != "move":
-		return unknown, nil
-	case !known:
+		before = t.remove(m)
+		return t.devices[m.devpath], before, nil
+	case d == nil && t.removed != nil && m.action != "add" && m.action != "move":
+		return nil, unknown, nil
+	case d == nil:
 		d = t.add(m)
 	case m.action == "add" && !m.synthetic && !d.is(m.subsystem, m.fields):
 		missed = d
@@ -88,14 +88,14 @@ func (t *table) observe(m *message) (before knowledge, missed *device) {
 	d.learn(m)
 	d.stamp = t.stamp
 	if m.action != "add" {
-		return unknown, nil
+		return d, unknown, nil
 	}
 	d.added = t.stamp
 	delete(t.gone, m.devpath)
 	if !m.synthetic {
 		before, d.knownBy = d.knownBy, unknown
 	}
-	return before, missed
+	return d, before, missed
 }
 
 // add puts a device into the table, about which nothing is known yet.
@@ -251,7 +251,7 @@ func (d *device) lookup(name string) (sources.Value, bool) {
 }
 
 // learn copies what m says of the device rather than of the event into memory
-// of d's own.
+// of d's own; m's words need no copy.
 func (d *device) learn(m *message) {
 	d.fields = slices.Grow(d.fields[:0], len(m.fields))
 	for _, f := range m.fields {
@@ -263,7 +263,6 @@ func (d *device) learn(m *message) {
 			d.fields = append(d.fields, f)
 		}
 	}
-	own := sources.Event{Topic: sources.Topic{Name: m.subsystem}, Fields: d.fields}
-	d.text = own.CopyStrings(d.text[:0])
-	d.subsystem = own.Topic.Name
+	d.text = sources.CopyValues(d.fields, d.text[:0])
+	d.subsystem = m.subsystem
 }

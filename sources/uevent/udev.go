@@ -147,6 +147,7 @@ func (u *udevListener) emit() {
 		Source:   "uevent:udev",
 		Fields:   u.fields,
 		Borrowed: true,
+		Owned:    1, // the first value
 	}
 	u.host.Emit(&u.event)
 }

@@ -73,7 +73,7 @@ func (w *walk) folders() (all []folder, err error) {
 		kind.path = filepath.Join(w.sys, kind.path)
 		names := slices.Sorted(maps.Keys(w.scope.names))
 		if w.scope.all {
-			if names, err = readNames(kind.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if names, err = sources.Entries(kind.path, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
@@ -85,15 +85,6 @@ func (w *walk) folders() (all []folder, err error) {
 		return nil, err // sysfs is not mounted
 	}
 	return all, nil
-}
-
-func readNames(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Readdirnames(-1)
 }
 
 // list reads the devices to which f has links. What cannot be read is gone by

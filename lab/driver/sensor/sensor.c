@@ -6,7 +6,8 @@
  * /sys/class/misc/sensor/level, holds the last record and announces itself by
  * POLLPRI. What is written to /proc/sensor is the next record; "burst N" makes
  * the N records 1 to N. With stubborn=1 it is what drivers should not be: it
- * has no poll method, and waits in read(2) whatever O_NONBLOCK says.
+ * has no poll method, and waits in read(2) whatever O_NONBLOCK says. With eager=1
+ * its poll method always reports a record.
  */
 
 #include <linux/fs.h>
@@ -20,9 +21,11 @@
 
 static bool stubborn;
 module_param(stubborn, bool, 0444);
+static bool eager;
+module_param(eager, bool, 0444);
 
 #define RECORD 32
-#define RECORDS 4096
+#define RECORDS 8192
 
 struct record {
 	char text[RECORD];
@@ -56,7 +59,7 @@ static ssize_t sensor_read(struct file *file, char __user *to, size_t size, loff
 static __poll_t sensor_poll(struct file *file, poll_table *wait)
 {
 	poll_wait(file, &readers, wait);
-	return kfifo_is_empty(&waiting) ? 0 : EPOLLIN | EPOLLRDNORM;
+	return kfifo_is_empty(&waiting) && !eager ? 0 : EPOLLIN | EPOLLRDNORM;
 }
 
 static int sensor_fasync(int fd, struct file *file, int on)

@@ -20,37 +20,29 @@ type Layout struct {
 	// levels are the characters of the keys without a modifier, with Shift, with
 	// AltGr and with both, in the order of position. A space stands for none, and
 	// a combining character for a dead key.
-	levels [4][]rune
+	levels [4]string
 }
 
 // Layouts are those that there are.
 var Layouts = [...]*Layout{
-	newLayout("us",
-		"`1234567890-="+"qwertyuiop[]"+"asdfghjkl;'\\"+"<zxcvbnm,./",
-		"~!@#$%^&*()_+"+"QWERTYUIOP{}"+"ASDFGHJKL:\"|"+">ZXCVBNM<>?"),
-	newLayout("uk",
-		"`1234567890-="+"qwertyuiop[]"+"asdfghjkl;'#"+"\\zxcvbnm,./",
-		"¬!\"£$%^&*()_+"+"QWERTYUIOP{}"+"ASDFGHJKL:@~"+"|ZXCVBNM<>?",
-		"|¹²³€½¾{[]}\\\u0327"+"@ſe¶ŧ←↓→øþ\u0308\u0303"+"æßðđŋħ\u0309ĸł\u0301\u0302\u0300"+"|«»¢„“”µ•·\u0323",
-		"|¡⅛£¼⅜⅝⅞™±°¿\u0328"+"Ω§E®Ŧ¥↑ıØÞ\u030a\u0304"+"ÆẞÐªŊĦ\u031b&Ł\u030b\u030c\u0306"+"¦<>©‚‘’º×÷\u0307"),
-	newLayout("de",
-		"\u03021234567890ß\u0301"+"qwertzuiopü+"+"asdfghjklöä#"+"<yxcvbnm,.-",
-		"°!\"§$%&/()=?\u0300"+"QWERTZUIOPÜ*"+"ASDFGHJKLÖÄ'"+">YXCVBNM;:_",
-		"′¹²³¼½¬{[]}\\\u0327"+"@ſ€¶ŧ←↓→øþ\u0308~"+"æſðđŋħ\u0323ĸł\u030b\u0302’"+"|»«¢„“”µ·…–",
-		"″¡⅛£¤⅜⅝⅞™±°¿\u0328"+"Ω§€®Ŧ¥↑ıØÞ\u030a¯"+"ÆẞÐªŊĦ\u0307&Ł\u0323\u030c\u0306"+"\u0331›‹©‚‘’º×÷—"),
-	newLayout("fr",
-		"²&é\"'(-è_çà)="+"azertyuiop\u0302$"+"qsdfghjklmù*"+"<wxcvbn,;:!",
-		"~1234567890°+"+"AZERTYUIOP\u0308£"+"QSDFGHJKLM%µ"+">WXCVBN?./§",
-		"¬¹~#{[|`\\^@]}"+"æ«€¶ŧ←↓→øþ\u0308¤"+"@ßðđŋħ\u0309ĸłµ\u0302\u0300"+"|ł»¢„“”\u0301•·\u0323",
-		"¬¡⅛£$⅜⅝⅞™±°¿\u0328"+"Æ<¢®Ŧ¥↑ıØÞ\u030a\u0304"+"ΩẞÐªŊĦ\u031b&Łº\u030c\u0306"+"¦Ł>©‚‘’\u030b×÷\u0307"),
-}
-
-func newLayout(name string, levels ...string) *Layout {
-	l := &Layout{Name: name}
-	for i, keys := range levels {
-		l.levels[i] = []rune(keys)
-	}
-	return l
+	{"us", [4]string{
+		"`1234567890-=" + "qwertyuiop[]" + "asdfghjkl;'\\" + "<zxcvbnm,./",
+		"~!@#$%^&*()_+" + "QWERTYUIOP{}" + "ASDFGHJKL:\"|" + ">ZXCVBNM<>?"}},
+	{"uk", [4]string{
+		"`1234567890-=" + "qwertyuiop[]" + "asdfghjkl;'#" + "\\zxcvbnm,./",
+		"¬!\"£$%^&*()_+" + "QWERTYUIOP{}" + "ASDFGHJKL:@~" + "|ZXCVBNM<>?",
+		"|¹²³€½¾{[]}\\\u0327" + "@ſe¶ŧ←↓→øþ\u0308\u0303" + "æßðđŋħ\u0309ĸł\u0301\u0302\u0300" + "|«»¢„“”µ•·\u0323",
+		"|¡⅛£¼⅜⅝⅞™±°¿\u0328" + "Ω§E®Ŧ¥↑ıØÞ\u030a\u0304" + "ÆẞÐªŊĦ\u031b&Ł\u030b\u030c\u0306" + "¦<>©‚‘’º×÷\u0307"}},
+	{"de", [4]string{
+		"\u03021234567890ß\u0301" + "qwertzuiopü+" + "asdfghjklöä#" + "<yxcvbnm,.-",
+		"°!\"§$%&/()=?\u0300" + "QWERTZUIOPÜ*" + "ASDFGHJKLÖÄ'" + ">YXCVBNM;:_",
+		"′¹²³¼½¬{[]}\\\u0327" + "@ſ€¶ŧ←↓→øþ\u0308~" + "æſðđŋħ\u0323ĸł\u030b\u0302’" + "|»«¢„“”µ·…–",
+		"″¡⅛£¤⅜⅝⅞™±°¿\u0328" + "Ω§€®Ŧ¥↑ıØÞ\u030a¯" + "ÆẞÐªŊĦ\u0307&Ł\u0323\u030c\u0306" + "\u0331›‹©‚‘’º×÷—"}},
+	{"fr", [4]string{
+		"²&é\"'(-è_çà)=" + "azertyuiop\u0302$" + "qsdfghjklmù*" + "<wxcvbn,;:!",
+		"~1234567890°+" + "AZERTYUIOP\u0308£" + "QSDFGHJKLM%µ" + ">WXCVBN?./§",
+		"¬¹~#{[|`\\^@]}" + "æ«€¶ŧ←↓→øþ\u0308¤" + "@ßðđŋħ\u0309ĸłµ\u0302\u0300" + "|ł»¢„“”\u0301•·\u0323",
+		"¬¡⅛£$⅜⅝⅞™±°¿\u0328" + "Æ<¢®Ŧ¥↑ıØÞ\u030a\u0304" + "ΩẞÐªŊĦ\u031b&Łº\u030c\u0306" + "¦Ł>©‚‘’\u030b×÷\u0307"}},
 }
 
 // ByName returns the layout of that name, nil if there is none.
@@ -131,11 +123,14 @@ func (l *Layout) Keys(c rune) (code uint16, others []uint16) {
 }
 
 // hasAltGr reports whether the right Alt key chooses characters.
-func (l *Layout) hasAltGr() bool { return l.levels[2] != nil }
+func (l *Layout) hasAltGr() bool { return l.levels[2] != "" }
 
 func (l *Layout) at(level, i int) rune {
-	if c := l.levels[level][i]; c != ' ' {
-		return c
+	for _, c := range l.levels[level] {
+		if i == 0 && c != ' ' {
+			return c
+		}
+		i--
 	}
 	return 0
 }
