@@ -38,9 +38,12 @@ func onHost(ctx context.Context, build, dir string, progress io.Writer) (printer
 	if os.Geteuid() == 0 {
 		t = append(t, "-u", nullUevent)
 	}
-	all, err := takeTurns(ctx, p, runHere, t, progress)
+	all, err := takeTurns(ctx, p, runHere, append(triggers{"-m", "1"}, t...), progress)
 	if err != nil {
 		return nil, err
+	}
+	if err := again(ctx, p, "close", append(triggers{"-t", "2000"}, t...), all, progress); err != nil {
+		return nil, fmt.Errorf("events 2 ms apart: %w", err)
 	}
 	if err := crowd(ctx, p, t, all, progress); err != nil {
 		return nil, fmt.Errorf("all processors busy: %w", err)
@@ -51,7 +54,6 @@ func onHost(ctx context.Context, build, dir string, progress io.Writer) (printer
 // crowd measures again while an endless loop of ordinary priority wants each processor. On the board that counts
 // instructions, two processors would not show what happens then: QEMU runs one for milliseconds before the other.
 func crowd(ctx context.Context, p place, t triggers, all figures, progress io.Writer) error {
-	const rounds = 3
 	ctx, cancel := context.WithCancel(ctx)
 	var loops sync.WaitGroup
 	defer func() {
@@ -65,15 +67,21 @@ func crowd(ctx context.Context, p place, t triggers, all figures, progress io.Wr
 		}
 		loops.Go(func() { _ = loop.Wait() }) // it is killed
 	}
+	return again(ctx, p, "crowded", append(triggers{"-B"}, t...), all, progress)
+}
+
+// again measures the C loop and reflexd once more, as the rows of that name.
+func again(ctx context.Context, p place, name string, t triggers, all figures, progress io.Writer) error {
+	const rounds = 3
 	for round := range rounds {
-		fmt.Fprintf(progress, "bench: %s, all processors busy, round %d of %d\n", p.what, round+1, rounds)
+		fmt.Fprintf(progress, "bench: %s, %s, round %d of %d\n", p.what, name, round+1, rounds)
 		for _, r := range rivals[:2] {
-			args := append([]string{"-B", "-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", p.file("crowd.log"), "-f", p.file("fifo")}, t...)
+			args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", p.file(name + ".log"), "-f", p.file("fifo")}, t...)
 			f := figures{}
 			if err := f.measure(ctx, p, runHere, r.name, append(args, r.args(p)...)); err != nil {
 				return err
 			}
-			all.merge(figures{"crowded uevent": f["uevent"], "crowded signal": f["signal"]})
+			all.merge(figures{name + " uevent": f["uevent"], name + " signal": f["signal"]})
 		}
 	}
 	return nil

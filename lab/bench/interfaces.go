@@ -20,6 +20,9 @@ import (
 // interfaceRounds are fewer than those of the rivals: there are many interfaces.
 const interfaceRounds = 4
 
+// burst is how many events come at once where their cost in CPU time is measured. An input device queues 32 keys.
+const burst = 16
+
 // A kernelInterface is one of the ways in which the kernel notifies user space.
 type kernelInterface struct {
 	title    string
@@ -130,7 +133,7 @@ func (b *boardBench) measureInterface(ctx context.Context, r *kernelInterface) (
 	all := figures{}
 	for range interfaceRounds {
 		for name, agent := range map[string][]string{rivals[0].name: program, rivals[1].name: b.run("interface.yaml")} {
-			args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-l", b.file("interface.log")}, r.cause...)
+			args := append([]string{"-w", strconv.Itoa(warmup), "-n", strconv.Itoa(events), "-m", strconv.Itoa(burst), "-l", b.file("interface.log")}, r.cause...)
 			if err := all.measure(ctx, b.place, b.Output, name, append(args, agent...)); err != nil {
 				return nil, err
 			}
@@ -161,5 +164,15 @@ func (r *interfaceReport) print(out io.Writer) {
 		c, s := r.all[i]["output"][rivals[0].name], r.all[i]["output"][rivals[1].name]
 		fmt.Fprintf(out, "| %s | %.1f | %.1f | %.1f | %.1f | %.2f | %.2f | %d |\n", one.title,
 			c.median()/1e3, c.p99()/1e3, s.median()/1e3, s.p99()/1e3, s.median()/c.median(), s.p99()/c.p99(), len(s))
+	}
+	fmt.Fprintf(out, "\n| CPU time an event, µs | C, alone | reflexd, alone | ÷ C | C, of %d at once | reflexd, of %[1]d at once | ÷ C |\n", burst)
+	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+	for i, one := range r.interfaces {
+		fmt.Fprintf(out, "| %s", one.title)
+		for _, name := range []string{"alone", "burst"} {
+			c, s := r.all[i][name][rivals[0].name].median(), r.all[i][name][rivals[1].name].median()
+			fmt.Fprintf(out, " | %.1f | %.1f | %.2f", c/1e3, s/1e3, s/c)
+		}
+		fmt.Fprintln(out, " |")
 	}
 }

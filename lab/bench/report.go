@@ -41,8 +41,11 @@ var rows = []row{
 	{"traced", "the same by trace points alone: interrupt of the line → output", goal{}},
 	{"uevent", "uevent → first instruction", goal{1.10, 1.15}},
 	{"signal", "signal → first instruction", goal{1.05, 1.05}},
+	{"close uevent", "uevent → first instruction, events 2 ms apart", goal{1.10, 1.15}},
+	{"close signal", "signal → first instruction, likewise", goal{1.05, 1.05}},
 	{"crowded uevent", "uevent → first instruction, an endless loop of ordinary priority on each processor", goal{}},
 	{"crowded signal", "signal → first instruction, likewise", goal{}},
+	{"alone", "CPU time that a signal takes, without the program that it starts", goal{}},
 	{"start", "start → ready", goal{}},
 	{"process", "fork, exec → first instruction, alone", goal{}},
 }

@@ -4,7 +4,7 @@
 // "NAME VALUE" on standard output.
 //
 //	measure [-w WARMUP] [-n EVENTS] [-l LOG] [-f FIFO] [-i SECONDS] [-k KEYBOARDS] [-j] [-x FILTER]
-//	        [-t MICROSECONDS] [-B] [-r MILLISECONDS] [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-y]
+//	        [-t MICROSECONDS] [-B] [-m SIZE] [-r MILLISECONDS] [-o PULL] [-e FILE=TEXT] [-c FILE] [-p] [-g] [-d FILE] [-u UEVENT] [-y]
 //	        [-s SIGNAL] [-b PROGRAM] AGENT [ARGUMENT...]
 //
 //	start    nanoseconds from before the fork of AGENT until its READY=1 comes to $NOTIFY_SOCKET
@@ -18,6 +18,8 @@
 //	uevent   -u: from before `change` is written to UEVENT to the first instruction of what AGENT starts
 //	key      -y: from before a key of such a keyboard is pressed to the same
 //	signal   -s: from before SIGNAL is queued for AGENT to the same
+//	alone    -m, after -o, -e, -c, -p, -g or -s: nanoseconds for which AGENT's threads run for an event that comes alone
+//	burst    likewise, for one of SIZE events that are all there when AGENT wakes up, if SIZE is not 1
 //	resident memory of AGENT in KiB, at the end; anonymous is the part of it that no file backs
 //	switches of context of all its threads in SECONDS
 //
@@ -212,7 +214,7 @@ enum { RING_PAGES = 16 };
 static struct trace {
 	int fd;
 	struct perf_event_mmap_page *ring;
-} output_set, interrupt = {.fd = -1};
+} output_set = {.fd = -1}, interrupt = {.fd = -1};
 
 static uint64_t tracepoint(const char *name)
 {
@@ -409,6 +411,53 @@ static void series(const char *name, void (*cause)(int), int argument, uint64_t 
 	}
 }
 
+// each_thread calls f with a file of each of AGENT's threads, and returns the sum of what that returns.
+static long each_thread(const char *file, long (*f)(const char *path))
+{
+	char path[300];
+	long sum = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", agent);
+	DIR *tasks = opendir(path);
+	if (!tasks)
+		fail("open %s", path);
+	for (struct dirent *d; (d = readdir(tasks));) {
+		if (*d->d_name == '.')
+			continue;
+		snprintf(path, sizeof path, "/proc/%d/task/%s/%s", agent, d->d_name, file);
+		sum += f(path);
+	}
+	closedir(tasks);
+	return sum;
+}
+
+// ran is for how many nanoseconds a thread has run. See Documentation/scheduler/sched-stats.rst.
+static long ran(const char *path)
+{
+	long ns = 0;
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return 0; // it has ended
+	if (fscanf(f, "%ld", &ns) != 1)
+		fail("read %s", path);
+	fclose(f);
+	return ns;
+}
+
+// cost prints what an event costs AGENT, where each time so many come at once.
+static void cost(const char *name, int bursts, int size, void (*cause)(int), int argument)
+{
+	long before = 0;
+	for (int i = -1; i < bursts; i++) { // one does not count
+		for (int j = 0; j < size; j++)
+			cause(argument);
+		pause_us(gap_us + random() % (gap_us * 2 / 5));
+		read_journal();
+		if (i < 0)
+			before = each_thread("schedstat", ran);
+	}
+	printf("%s %.0f\n", name, (double)(each_thread("schedstat", ran) - before) / (bursts * size));
+}
+
 static char *started_program[3];
 
 static void start_program(int unused)
@@ -439,28 +488,17 @@ static long resident(const char *kind)
 	return status(path, kind);
 }
 
-static long switches(void)
+static long switched(const char *path)
 {
-	char path[300];
-	long sum = 0;
-	snprintf(path, sizeof path, "/proc/%d/task", agent);
-	DIR *tasks = opendir(path);
-	if (!tasks)
-		fail("open %s", path);
-	for (struct dirent *d; (d = readdir(tasks));) {
-		snprintf(path, sizeof path, "/proc/%d/task/%s/status", agent, d->d_name);
-		sum += status(path, "voluntary_ctxt_switches:") + status(path, "nonvoluntary_ctxt_switches:");
-	}
-	closedir(tasks);
-	return sum;
+	return status(path, "voluntary_ctxt_switches:") + status(path, "nonvoluntary_ctxt_switches:");
 }
 
 static void idle(int seconds)
 {
 	pause_us(3000000); // what the start has left to do
-	long before = switches();
+	long before = each_thread("status", switched);
 	pause_us(seconds * 1000000u);
-	printf("switches %ld\n", switches() - before);
+	printf("switches %ld\n", each_thread("status", switched) - before);
 }
 
 // keyboards makes keyboards that last as long as we do, and returns the last one.
@@ -492,24 +530,37 @@ static void introduce(const char *path)
 	close(fd);
 }
 
-static void give_way(void)
+static void be_scheduled(int policy)
 {
-	struct sched_param p = {0};
-	if (sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &p) < 0)
-		fail("give way");
+	struct sched_param p = {.sched_priority = policy == SCHED_FIFO};
+	if (sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &p) < 0)
+		fail("choose scheduling policy %d", policy);
+}
+
+// costs prints what an event costs AGENT alone, and in a burst: we go first then, until the burst is whole.
+static void costs(int size, void (*cause)(int), int argument)
+{
+	if (output_set.fd >= 0 && ioctl(output_set.fd, PERF_EVENT_IOC_DISABLE) < 0)
+		fail("disable a tracepoint");
+	cost("alone", events, 1, cause, argument);
+	if (size == 1)
+		return;
+	be_scheduled(SCHED_FIFO);
+	cost("burst", events / 10, size, cause, argument);
 }
 
 int main(int argc, char **argv)
 {
 	const char *output = NULL, *uevent = NULL, *program = NULL, *fifo_path = NULL, *owner = NULL;
 	void (*cause)(int) = NULL;
-	int line = -1, number = 0, seconds = 0, argument = -1, passes = 0, ordinary = 0;
+	int line = -1, number = 0, seconds = 0, argument = -1, passes = 0, ordinary = 0, size = 0;
 	const char *interrupted = NULL;
-	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgyjd:u:s:b:t:Br:x:")) != -1;) {
+	for (int option; (option = getopt(argc, argv, "+w:n:l:f:i:k:o:e:c:pgyjd:u:s:b:t:Bm:r:x:")) != -1;) {
 		switch (option) {
 		case 'w': warmup = atoi(optarg); break;
 		case 't': gap_us = atoi(optarg); break;
 		case 'B': ordinary = 1; break;
+		case 'm': size = atoi(optarg); break;
 		case 'n': events = atoi(optarg); break;
 		case 'l': log_path = optarg; break;
 		case 'f': fifo_path = optarg; break;
@@ -557,7 +608,7 @@ int main(int argc, char **argv)
 	if (cause || keyboard >= 0)
 		pause_us(500000); // until the agent has opened all that it waits for
 	if (!ordinary)
-		give_way();
+		be_scheduled(SCHED_IDLE);
 	if (output || (cause && !passes))
 		open_trace(&output_set, "gpio/gpio_value", "get == 0");
 	if (interrupted)
@@ -576,6 +627,8 @@ int main(int argc, char **argv)
 		series("key", strike, keyboard, started_by_key);
 	if (number)
 		series("signal", queue, number, started);
+	if (size)
+		costs(size, cause ? cause : output ? press : queue, cause ? argument : output ? line : number);
 	printf("resident %ld\n", resident("Rss:"));
 	printf("anonymous %ld\n", resident("Anonymous:"));
 	stop();
