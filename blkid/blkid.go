@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -63,6 +64,8 @@ type Content struct {
 // A prober recognises one family of contents.
 type prober struct {
 	probe func(*disk) (Content, bool)
+	// types are those of the filesystems that it finds.
+	types []string
 	// tolerant contents may share a device with another.
 	tolerant bool
 	// isWeak, if not nil, reports whether so little speaks for what was found that
@@ -79,17 +82,17 @@ var probers = [...]prober{
 	{probe: probeLUKS},
 	{probe: probeBitLocker},
 	{probe: probeBcache},
-	{probe: probeFAT, isWeak: isNamelessFAT},
+	{probe: probeFAT, types: []string{"vfat"}, isWeak: isNamelessFAT},
 	{probe: probeSwap, isWeak: isOldSwap},
-	{probe: probeXFS},
-	{probe: probeExt},
-	{probe: probeUDF, tolerant: true},
-	{probe: probeISO9660, tolerant: true},
-	{probe: probeNTFS},
-	{probe: probeSquashfs},
-	{probe: probeBtrfs},
-	{probe: probeExfat},
-	{probe: probeF2FS},
+	{probe: probeXFS, types: []string{"xfs"}},
+	{probe: probeExt, types: []string{"ext2", "ext3", "ext4"}},
+	{probe: probeUDF, types: []string{"udf"}, tolerant: true},
+	{probe: probeISO9660, types: []string{"iso9660"}, tolerant: true},
+	{probe: probeNTFS, types: []string{"ntfs"}},
+	{probe: probeSquashfs, types: []string{"squashfs", "squashfs3"}},
+	{probe: probeBtrfs, types: []string{"btrfs"}},
+	{probe: probeExfat, types: []string{"exfat"}},
+	{probe: probeF2FS, types: []string{"f2fs"}},
 }
 
 const (
@@ -120,6 +123,21 @@ func Probe(r io.ReaderAt, size int64) (Content, error) {
 		return Content{}, d.err
 	}
 	return content, nil
+}
+
+// Bears reports whether r, which is size bytes long, has the superblock of a
+// filesystem of that type and UUID. It reads nothing else, and does not look
+// whether others lay claim to the device. Its error is that of a read. Of a type that
+// is no filesystem's it reports false.
+func Bears(r io.ReaderAt, size int64, kind, uuid string) (bool, error) {
+	d := &disk{r: r, size: size}
+	for _, p := range probers {
+		if slices.Contains(p.types, kind) {
+			content, ok := p.probe(d)
+			return ok && content.Type == kind && content.UUID == uuid, d.err
+		}
+	}
+	return false, nil
 }
 
 // superblock finds the superblock that counts.

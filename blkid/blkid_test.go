@@ -29,6 +29,36 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
+// What is asked while a card is in doubt takes few reads.
+func TestBears(t *testing.T) {
+	for _, m := range loadImages(t) {
+		if m.Want.Usage != Filesystem {
+			continue
+		}
+		r := &recorder{r: &m}
+		is, err := Bears(r, m.Size, m.Want.Type, m.Want.UUID)
+		if err != nil || !is {
+			t.Errorf("%s: bears its own superblock: %v %v", m.Name, is, err)
+		}
+		all := &recorder{r: &m}
+		if _, err := Probe(all, m.Size); err != nil || r.reads > 1 && r.reads >= all.reads {
+			t.Errorf("%s: %d reads, where a probe takes %d (%v)", m.Name, r.reads, all.reads, err)
+		}
+		other := "vfat"
+		if m.Want.Type == other {
+			other = "ext4"
+		}
+		for _, it := range [][2]string{{m.Want.Type, m.Want.UUID + "0"}, {other, m.Want.UUID}, {"swap", m.Want.UUID}, {"", ""}} {
+			if is, err := Bears(&m, m.Size, it[0], it[1]); err != nil || is {
+				t.Errorf("%s: bears a %q: %v %v", m.Name, it, is, err)
+			}
+		}
+	}
+	if is, err := Bears(dying{craft("", 4*mib, Content{}), 0}, 4*mib, "ext4", ""); err == nil || is {
+		t.Errorf("what cannot be read: %v %v", is, err)
+	}
+}
+
 func TestAmbivalent(t *testing.T) {
 	m := craft("", mib*4, Content{}).put(0, fat16).put(510, "\x55\xaa").put(4086, "SWAP-SPACE")
 	_, err := Probe(m, m.Size)

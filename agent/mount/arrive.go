@@ -68,13 +68,13 @@ func (a *arrivals) consider(d *device, media bool) {
 		var err error
 		mounted := a.heldBy(d)
 		a.host.Loop.Beside(func() {
+			swapped := false
 			if media {
-				a.machine.revalidate(d.name)
+				swapped, err = a.machine.swapped(d.identity, mounted)
 			}
 			f = a.machine.look(d.identity, interesting)
-			if media {
-				f.swapped, err = a.machine.swapped(f, mounted)
-			}
+			f.swapped = swapped
+			f.doubt(err)
 			if !dry {
 				a.machine.watchMedium(f, interesting)
 			}

@@ -129,6 +129,11 @@ func (b *blocks) disk(number string) string {
 	if err != nil {
 		return ""
 	}
+	return wholeOf(folder)
+}
+
+// wholeOf returns the folder in sysfs of the disk that a block device with that folder is, or is a part of.
+func wholeOf(folder string) string {
 	if _, err := os.Stat(filepath.Join(folder, "partition")); err == nil {
 		return filepath.Dir(folder)
 	}

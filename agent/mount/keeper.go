@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"reflexd/sources"
 )
 
@@ -98,14 +100,32 @@ func (k *keeper) noteMount(d *device, w *wish, result *mounted) {
 	k.emit(d, Mounted, result.point)
 }
 
-// fail takes note of a mount that was not made, and emits that.
+// fail takes note of a mount that was not made, and emits that. What is being
+// removed cannot be read a moment before the kernel says that it has gone: that is
+// no failure.
 func (k *keeper) fail(d *device, w *wish, err error) {
 	d.problem = err
-	if d.gone {
+	report := func() {
+		if d.gone || d.problem != err {
+			return
+		}
+		k.host.Log.Warn("not mounted", "device", d.name, "error", err)
+		k.emit(d, Failed, filepath.Join(w.root, w.below), sources.Field{Name: "REASON", Value: sources.Text(err.Error())})
+	}
+	if vanishes(err) {
+		k.host.Loop.After(leaves, report)
 		return
 	}
-	k.host.Log.Warn("not mounted", "device", d.name, "error", err)
-	k.emit(d, Failed, filepath.Join(w.root, w.below), sources.Field{Name: "REASON", Value: sources.Text(err.Error())})
+	report()
+}
+
+// leaves is how long the kernel may take to remove a device that it fails already.
+const leaves = time.Second
+
+// vanishes reports whether err is one of a device that is being removed, among others.
+func vanishes(err error) bool {
+	var errno unix.Errno
+	return errors.As(err, &errno) && slices.Contains([]unix.Errno{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOENT, unix.ENOMEDIUM}, errno)
 }
 
 // unmounted takes note of a mount that has gone in good order.

@@ -5,7 +5,11 @@
 
 package mount
 
-import "reflexd/sources"
+import (
+	"path/filepath"
+
+	"reflexd/sources"
+)
 
 // machine is what the source finds and does. Its methods may take as long as a
 // device takes, and are called in the background.
@@ -15,11 +19,11 @@ type machine interface {
 	find(name string) (identity, error)
 	// look finds out about a device; see claims.look.
 	look(id identity, interesting func(*facts) bool) *facts
-	// revalidate has the kernel look whether a drive has another medium;
-	// swapped reports whether what is mounted was on another one, and that the
-	// kernel cannot be made to see it.
+	// revalidate has the kernel look whether a drive has another medium, as
+	// swapped does, which reports whether what is mounted was on another one, and
+	// that the kernel cannot be made to see it.
 	revalidate(name string)
-	swapped(f *facts, mounted []held) (bool, error)
+	swapped(id identity, mounted []held) (bool, error)
 	watchMedium(f *facts, interesting func(*facts) bool)
 	// attach mounts a device. release unmounts it and cleans up, and reports
 	// whether it is mounted still; cut does so for a device that is gone.
@@ -64,9 +68,13 @@ func (m *real) look(id identity, interesting func(*facts) bool) *facts {
 	return m.claims.look(id, interesting)
 }
 
-func (m *real) swapped(f *facts, mounted []held) (bool, error) {
-	swapped, err := m.blocks.swapped(f, mounted)
-	return swapped && !m.blocks.renew(f.whole), err
+func (m *real) swapped(id identity, mounted []held) (bool, error) {
+	if len(mounted) == 0 {
+		revalidate(id.name)
+		return false, nil
+	}
+	swapped, err := m.blocks.swapped(id, mounted)
+	return swapped && !m.blocks.renew(wholeOf(filepath.Join(m.blocks.sys, id.path))), err
 }
 
 func (m *real) watchMedium(f *facts, interesting func(*facts) bool) { watchMedium(f, interesting) }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"reflexd/blkid"
+	"reflexd/sources"
 )
 
 // revalidate has the kernel look whether the medium of a drive is still the
@@ -68,39 +69,49 @@ func (f *facts) defaultPoll() int64 {
 // not hold: it is another medium than it was. A card can be changed faster than
 // the kernel asks for it, and as long as a partition is mounted, the kernel
 // keeps to those that it knows. An error says that the medium cannot be read.
-func (b *blocks) swapped(f *facts, mounted []held) (bool, error) {
-	disk, ok, err := b.identify(f.whole)
-	f.doubt(err)
-	end := f.integer(f.whole, "size") * sector
-	if len(mounted) == 0 || !ok || end == 0 {
-		return false, f.unsure
+//
+// Until this is known, what is mounted may write to the new medium: ext4, which
+// finds bitmaps that are not its own, that it has errors. So the device is opened,
+// at which the kernel looks at its medium, and one superblock is compared, before
+// anything else is asked.
+func (b *blocks) swapped(id identity, mounted []held) (bool, error) {
+	whole := wholeOf(filepath.Join(b.sys, id.path))
+	disk, ok, err := b.identify(whole)
+	if sources.Passing(err) {
+		return false, err
+	}
+	if !ok {
+		return false, nil // it is being removed
 	}
 	fd, err := unix.Open(disk.name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_DIRECT, 0)
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(fd)
+	f := &facts{}
+	end := f.integer(whole, "size") * sector
 	for _, h := range mounted {
 		folder := filepath.Join(b.sys, h.path)
 		start, size := f.integer(folder, "start")*sector, f.integer(folder, "size")*sector
 		switch {
-		case f.unsure != nil:
+		case f.unsure != nil || end == 0:
 			return false, f.unsure
 		case size == 0: // which the kernel does not have: it was not read
 			return false, fmt.Errorf("read the size of %s", h.path)
 		case start+size > end:
 			return true, nil
 		}
-		content, err := blkid.Probe(io.NewSectionReader(uncached(fd), start, size), size)
-		switch {
-		// It was not when it was mounted: what is mounted has written its superblock
-		// to the new medium before anybody compared them.
+		part := io.NewSectionReader(uncached(fd), start, size)
+		if same, err := blkid.Bears(part, size, h.fstype, h.uuid); err != nil || !same {
+			return err == nil, err
+		}
+		// It was not ambivalent when it was mounted: what is mounted has written its
+		// superblock to the new medium before anybody compared them.
+		switch _, err := blkid.Probe(part, size); {
 		case errors.Is(err, blkid.ErrAmbivalent):
 			return true, nil
 		case err != nil:
 			return false, err
-		case content.Type != h.fstype || content.UUID != h.uuid:
-			return true, nil
 		}
 	}
 	return false, nil

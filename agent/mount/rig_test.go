@@ -77,7 +77,7 @@ func start(t *testing.T, dir, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.loop = &watchedLoop{l, func() {}}
+	r.loop = &watchedLoop{Loop: l, did: func() {}}
 	host := sources.Host{Loop: r.loop, Emit: r.emit, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dev: filepath.Join(dir, "dev"), Sys: "/sys", Proc: "/proc"}
 	r.uevent, _ = uevent.Kind.Open(host)
@@ -262,10 +262,20 @@ func (r *rig) until(what string, ok func() bool) {
 	}
 }
 
-// A watchedLoop is a loop that calls did whenever something was done in the background.
+// A watchedLoop is a loop that calls did whenever something was done in the background. Its timers go to later, unless that
+// is nil.
 type watchedLoop struct {
 	*loop.Loop
-	did func()
+	did   func()
+	later func(fire func()) sources.Timer
+}
+
+// After implements sources.Loop.
+func (l *watchedLoop) After(d time.Duration, fire func()) sources.Timer {
+	if l.later != nil {
+		return l.later(fire)
+	}
+	return l.Loop.After(d, fire)
 }
 
 // Beside implements sources.Loop.

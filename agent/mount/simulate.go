@@ -229,13 +229,13 @@ func (sim *simulated) hasParts(drive *simulatedDevice) bool {
 	return slices.ContainsFunc(sim.devices, func(d *simulatedDevice) bool { return strings.HasPrefix(d.path, drive.path+"/") })
 }
 
-func (sim *simulated) revalidate(string)                     {}
-func (sim *simulated) swapped(*facts, []held) (bool, error)  { return false, nil }
-func (sim *simulated) watchMedium(*facts, func(*facts) bool) {}
-func (sim *simulated) releaseForeign(string, manner) error   { return nil }
-func (sim *simulated) eject(*drive) error                    { return nil }
-func (sim *simulated) mountTable() ([]entry, error)          { return nil, nil }
-func (sim *simulated) tidy(identity, *mounted) (still bool)  { return true }
+func (sim *simulated) revalidate(string)                      {}
+func (sim *simulated) swapped(identity, []held) (bool, error) { return false, nil }
+func (sim *simulated) watchMedium(*facts, func(*facts) bool)  {}
+func (sim *simulated) releaseForeign(string, manner) error    { return nil }
+func (sim *simulated) eject(*drive) error                     { return nil }
+func (sim *simulated) mountTable() ([]entry, error)           { return nil, nil }
+func (sim *simulated) tidy(identity, *mounted) (still bool)   { return true }
 func (sim *simulated) takeStock([]string) (kept, stale []remembered, err error) {
 	return sim.kept, nil, nil
 }

@@ -4,13 +4,17 @@ package mount
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
 )
 
 // loops is the policy for the test's own sticks.
@@ -133,6 +137,82 @@ func TestPulledAfterItsMediumWentAway(t *testing.T) {
 	r.expect("yanked " + d.name + " " + dir + "/media/PHOTOS")
 	r.quiet()
 	sane(t, dir)
+}
+
+// A troubled machine cannot read its devices, or not mount them, and writes down in
+// which order it is asked about one.
+type troubled struct {
+	machine
+	noLook, noMount error
+	name            string
+	asked           []string
+}
+
+func (m *troubled) note(id identity, what string) {
+	if id.name == m.name {
+		m.asked = append(m.asked, what)
+	}
+}
+
+func (m *troubled) look(id identity, interesting func(*facts) bool) *facts {
+	m.note(id, "look")
+	f := m.machine.look(id, interesting)
+	if m.noLook != nil {
+		f.err = m.noLook
+	}
+	return f
+}
+
+func (m *troubled) attach(w *wish) (*mounted, error) {
+	if m.noMount != nil {
+		return nil, m.noMount
+	}
+	return m.machine.attach(w)
+}
+
+func (m *troubled) swapped(id identity, mounted []held) (bool, error) {
+	m.note(id, "swapped")
+	return m.machine.swapped(id, mounted)
+}
+
+// The kernel fails what is asked of a device before it says that it has been
+// pulled.
+func TestPulledWhileItIsLookedAt(t *testing.T) {
+	for what, m := range map[string]*troubled{
+		"it cannot be opened":  {noLook: fmt.Errorf("probe it: %w", unix.ENXIO)},
+		"it cannot be read":    {noLook: fmt.Errorf("probe it: %w", unix.EIO)},
+		"it cannot be mounted": {noMount: fmt.Errorf("mount it: %w", unix.ENOMEDIUM)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			r := start(t, dir, loops)
+			r.quiet()
+			var due []func()
+			r.do(func() {
+				m.machine, r.source.machine = r.source.machine, m
+				r.loop.later = func(fire func()) sources.Timer {
+					due = append(due, fire)
+					return nil
+				}
+			})
+			gone, broken := newStick(t, dir), newStick(t, dir)
+			for _, d := range []*stick{gone, broken} {
+				d.insert(ext4(t, "STICK"), false)
+				r.until("it fails", func() bool {
+					known := r.source.devices[d.name]
+					return known != nil && known.problem != nil && known.queue.doing == ""
+				})
+			}
+			r.pull(gone)
+			r.do(func() {
+				for _, fire := range due {
+					fire()
+				}
+			})
+			r.expect("failed "+broken.name, "it: ") // and nothing of the other
+			r.do(func() { r.loop.later = nil })
+		})
+	}
 }
 
 func TestTwoOfOneName(t *testing.T) {
@@ -402,6 +482,21 @@ func TestSwappedMediumThatWasWrittenTo(t *testing.T) {
 	r.expect("yanked "+d.name, "/media/FIRST")
 	r.expect("failed "+d.name, "ambivalent content")
 	sane(t, r.dir)
+}
+
+// As long as it is not known, what is mounted writes to the new medium.
+func TestMediaAreComparedBeforeAnythingElseIsAsked(t *testing.T) {
+	r, d, _ := startWithFirst(t)
+	m := &troubled{name: d.name}
+	r.quiet()
+	r.do(func() { m.machine, r.source.machine = r.source.machine, m })
+	r.changeMedium(d)
+	r.quiet()
+	r.do(func() {
+		if want := []string{"swapped", "look"}; !slices.Equal(m.asked, want) {
+			t.Errorf("asked for %q, want %q", m.asked, want)
+		}
+	})
 }
 
 // A card is changed faster than anyone can see that there was none.

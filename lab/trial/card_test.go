@@ -66,11 +66,14 @@ func TestMountCardsOfAReader(t *testing.T) {
 	b.insert(t, volume(t, true, lab.Volume{Type: "ext4", Label: "TWO"}))
 	a.expect("mount /media/TWO mounted /dev/sda1 ext4 TWO ro=0 usb")
 
-	// Faster than the kernel asks, so that it sees no empty slot. What is still to
-	// be written to the old card would go to the new one until it has asked.
+	// Faster than the kernel asks, so that it sees no empty slot. Between that it asks
+	// and that the cards are compared, what is still to be written to the old card
+	// would go to the new one; and what ext4 reads in the background of its first
+	// seconds would be an error to it, which it writes down.
 	written := func() {
-		if _, err := b.Shell(t.Context(), "sync"); err != nil {
-			t.Fatal(err)
+		script := `i=0; while ps | grep -q '[e]xt4lazyinit'; do [ $i -lt 200 ] || exit 1; sleep 0.1; i=$((i+1)); done; sync`
+		if out, err := b.Shell(t.Context(), script); err != nil {
+			t.Fatal(out, err)
 		}
 	}
 	written()

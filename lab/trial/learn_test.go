@@ -23,9 +23,14 @@ type lesson struct {
 	out   string // the file that it prints to
 }
 
-// learn starts one that ends when it has learnt one thing.
+// learn starts one that ends when it has learnt one thing: not that what the test
+// before has pulled is going.
 func (b *board) learn(t *testing.T, program string, args ...string) *lesson {
 	t.Helper()
+	b.shell(t, `was=; calm=0; i=0; while [ $calm -lt 5 ] || [ -n "$(ls /sys/class/scsi_host)" ]; do
+  [ $((i+=1)) -lt 300 ] || { echo "the board does not come to rest"; exit 1; }
+  now=$(cat /sys/kernel/uevent_seqnum); [ "$now" = "$was" ] && calm=$((calm+1)) || calm=0; was=$now
+  sleep 0.1; done`)
 	out := fmt.Sprintf("/tmp/learnt.%d", instances.Add(1))
 	script := program + ` learn --count 1 --for 50s "$@" > ` + out
 	proc, err := b.Start(t.Context(), lab.Command{Args: append([]string{"/bin/sh", "-c", "exec " + script, "sh"}, args...)}, out+".log")
