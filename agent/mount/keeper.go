@@ -106,7 +106,7 @@ func (k *keeper) noteMount(d *device, w *wish, result *mounted) {
 func (k *keeper) fail(d *device, w *wish, err error) {
 	d.problem = err
 	report := func() {
-		if d.gone || d.problem != err {
+		if k.devices[d.name] != d || d.problem != err {
 			return
 		}
 		k.host.Log.Warn("not mounted", "device", d.name, "error", err)

@@ -263,7 +263,7 @@ func (r *rig) until(what string, ok func() bool) {
 }
 
 // A watchedLoop is a loop that calls did whenever something was done in the background. Its timers go to later, unless that
-// is nil.
+// is nil, and return nil.
 type watchedLoop struct {
 	*loop.Loop
 	did   func()
@@ -276,6 +276,19 @@ func (l *watchedLoop) After(d time.Duration, fire func()) sources.Timer {
 		return l.later(fire)
 	}
 	return l.Loop.After(d, fire)
+}
+
+// holdTimers has the timers that are set from now on wait to be called, until the test ends. They are for the loop's thread.
+func (r *rig) holdTimers() *[]func() {
+	r.t.Helper()
+	due := &[]func(){}
+	r.do(func() {
+		r.loop.later = func(fire func()) sources.Timer {
+			*due = append(*due, fire)
+			return nil
+		}
+	})
+	return due
 }
 
 // Beside implements sources.Loop.

@@ -13,8 +13,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"reflexd/sources"
 )
 
 // loops is the policy for the test's own sticks.
@@ -187,14 +185,8 @@ func TestPulledWhileItIsLookedAt(t *testing.T) {
 			dir := t.TempDir()
 			r := start(t, dir, loops)
 			r.quiet()
-			var due []func()
-			r.do(func() {
-				m.machine, r.source.machine = r.source.machine, m
-				r.loop.later = func(fire func()) sources.Timer {
-					due = append(due, fire)
-					return nil
-				}
-			})
+			due := r.holdTimers()
+			r.do(func() { m.machine, r.source.machine = r.source.machine, m })
 			gone, broken := newStick(t, dir), newStick(t, dir)
 			for _, d := range []*stick{gone, broken} {
 				d.insert(ext4(t, "STICK"), false)
@@ -205,13 +197,39 @@ func TestPulledWhileItIsLookedAt(t *testing.T) {
 			}
 			r.pull(gone)
 			r.do(func() {
-				for _, fire := range due {
+				for _, fire := range *due {
 					fire()
 				}
 			})
 			r.expect("failed "+broken.name, "it: ") // and nothing of the other
-			r.do(func() { r.loop.later = nil })
 		})
+	}
+}
+
+// What was to be reported later is not, when nobody mounts anything any more.
+func TestFailureOfAnEarlierConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir, loops)
+	r.quiet()
+	due := r.holdTimers()
+	r.do(func() {
+		r.source.machine = &troubled{machine: r.source.machine, noLook: fmt.Errorf("probe it: %w", unix.EIO)}
+	})
+	d := newStick(t, dir)
+	d.insert(ext4(t, "STICK"), false)
+	r.until("it fails", func() bool {
+		known := r.source.devices[d.name]
+		return known != nil && known.problem != nil
+	})
+	r.quiet()
+	r.do(func() {
+		r.source.Apply(&Plan{})
+		for _, fire := range *due {
+			fire()
+		}
+	})
+	if len(r.events) > 0 {
+		t.Errorf("told %q", r.events)
 	}
 }
 
