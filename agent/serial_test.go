@@ -4,6 +4,7 @@ package agent
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -46,9 +47,9 @@ rules:
 		t.Fatal(err)
 	}
 	r.expect("msg=answered")
-	b := make([]byte, 64)
-	n, err := master.Read(b)
-	if want := "you are WHO 7\r\x02\x00\x03"; err != nil || string(b[:n]) != want {
+	const want = "you are WHO 7\r\x02\x00\x03"
+	b := make([]byte, len(want)) // it may come in pieces
+	if n, err := io.ReadFull(master, b); err != nil || string(b) != want {
 		t.Errorf("sent %q (%v), expected %q", b[:n], err, want)
 	}
 	master.Close()

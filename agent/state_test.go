@@ -121,9 +121,9 @@ rules:
 }
 
 func TestAgentStartedFor(t *testing.T) {
-	r := start(t, `rules: [{when: {agent: started, for: 40ms, repeat: 10ms}, do: {log: "up for ${LASTED_MS}"}}]`)
+	r := start(t, `rules: [{when: {agent: started, for: 40ms, repeat: 400ms}, do: {log: "up for ${LASTED_MS}"}}]`)
 	r.expect(`msg="up for 40"`)
-	r.expect(`msg="up for 50"`)
+	r.expect(`msg="up for 440"`)
 }
 
 // What is counted goes on over a reload that moves the rule, names another or
@@ -180,8 +180,8 @@ func TestForWhileStopping(t *testing.T) {
 	r := start(t, `
 lines: {door: {contact: nowhere}}
 rules:
-  - {name: alarm, when: {line: door, is: on, for: 50ms, repeat: 10ms}, do: {log: alarm}}
-  - {name: busy, when: {agent: stopping}, do: {run: [sleep, "0.2"]}}`+barrier)
+  - {name: alarm, when: {line: door, is: on, for: 400ms, repeat: 10ms}, do: {log: alarm}}
+  - {name: busy, when: {agent: stopping}, do: {run: [sleep, "0.6"]}}`+barrier)
 	r.level("door", change{sources.Down, 0})
 	r.barrier()
 	r.stop()

@@ -79,7 +79,8 @@ func (s *Source) open() error {
 // Own has tell called, on the loop's thread, with each signal that asks the process to end (INT,
 // QUIT, ABRT, TERM) or to read its configuration again (HUP). A signal of a fault
 // that a process sends is logged. It must be called on the loop's thread; stop lets the runtime
-// have these signals again, by most of which it ends the process at once.
+// have these signals again, by most of which it ends the process at once. As long as another source
+// of the process has them, Own does nothing.
 //
 // Package os/signal would do the same with a thread and a goroutine more, and twelve times two
 // switches between them.

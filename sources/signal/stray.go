@@ -10,6 +10,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -64,9 +65,18 @@ var (
 	process, thread                 uint32
 )
 
+// A process has one set of handlers. If several sources are open in it, as in tests, the first that
+// asks for own has everything until it gives them back.
+var (
+	mu    sync.Mutex
+	owned bool
+)
+
 // catchStrays blocks strays in the calling thread and has those that reach
 // others forwarded to it.
 func catchStrays() error {
+	mu.Lock()
+	defer mu.Unlock()
 	err := gather(strays[:])
 	if err == nil {
 		err = handle(handler, strays[:])
@@ -77,6 +87,11 @@ func catchStrays() error {
 // catchOwn does the same with own, and with faults that processes send. restore gives
 // them back to the runtime.
 func catchOwn() (restore func(), err error) {
+	mu.Lock()
+	defer mu.Unlock()
+	if owned {
+		return func() {}, nil
+	}
 	signals := slices.Concat(own[:], faults[:])
 	before := make([]*action, len(signals))
 	for i, n := range signals {
@@ -89,22 +104,28 @@ func catchOwn() (restore func(), err error) {
 		return nil, err
 	}
 	err = errors.Join(handle(handler, own[:]), handle(faultHandler, faults[:]))
+	owned = err == nil
 	return func() {
+		mu.Lock()
+		defer mu.Unlock()
 		for i, n := range signals {
 			_, _ = sigaction(n, before[i])
 		}
+		owned = false
 	}, err
 }
 
-// gather blocks the signals in the calling thread and has the handlers send to it. One that
-// did not block what they send would call them for ever.
+// gather blocks the signals in the calling thread and has the handlers send to it, unless they are
+// owned. One that did not block what they send would call them for ever.
 func gather(signals []int) error {
 	var set unix.Sigset_t
 	for _, n := range signals {
 		add(&set, n)
 	}
 	err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
-	process, thread = uint32(os.Getpid()), uint32(unix.Gettid())
+	if !owned {
+		process, thread = uint32(os.Getpid()), uint32(unix.Gettid())
+	}
 	return err
 }
 

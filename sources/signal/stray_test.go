@@ -78,15 +78,10 @@ func TestOwn(t *testing.T) {
 	}
 }
 
-// Whoever opened the source, signals are sent on to the thread that blocks them. Another one
-// would be sent them for ever.
-func TestOwnOnAnotherThread(t *testing.T) {
-	l, err := loop.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s *Source
-	opened, told, begun, ended := make(chan error), make(chan unix.Signal, 1), make(chan error), make(chan error)
+// openForGood opens a source on a thread that ends with the test.
+func openForGood(t *testing.T, l sources.Loop) (s *Source) {
+	t.Helper()
+	opened := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: its mask is not fit for others
 		var err error
@@ -97,7 +92,19 @@ func TestOwnOnAnotherThread(t *testing.T) {
 	if err := <-opened; err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Whoever opened the source, or another one later, signals are sent on to the thread that blocks
+// them. Another one would be sent them for ever.
+func TestOwnOnAnotherThread(t *testing.T) {
+	l, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openForGood(t, l)
+	told, begun, ended := make(chan unix.Signal, 1), make(chan error), make(chan error)
 	go func() {
 		runtime.LockOSThread()
 		stop, err := s.Own(func(n unix.Signal) { told <- n })
@@ -109,6 +116,19 @@ func TestOwnOnAnotherThread(t *testing.T) {
 	}()
 	if err := <-begun; err != nil {
 		t.Fatal(err)
+	}
+	other, err := loop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	stop, err := openForGood(t, other).Own(func(n unix.Signal) { t.Error("another source is told of", n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	if got := dereferenced(nil); !strings.Contains(got, "nil pointer") {
+		t.Error("a fault became ", got)
 	}
 	for range 20 {
 		if err := unix.Kill(os.Getpid(), unix.SIGHUP); err != nil {
@@ -124,4 +144,10 @@ func TestOwnOnAnotherThread(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// dereferenced returns the panic of reading what p points to.
+func dereferenced(p *int) (panicked string) {
+	defer func() { panicked = fmt.Sprint(recover()) }()
+	return fmt.Sprint(*p)
 }
