@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -208,6 +209,10 @@ func probe(name string, size int64) (blkid.Content, error) {
 	}
 	defer f.Close()
 	content, err := blkid.Probe(f, size)
+	// Of a device that is removed nothing can be read, which is no error: it has no size any more.
+	if end, atEnd := f.Seek(0, io.SeekEnd); err == nil && atEnd == nil && end < size {
+		content, err = blkid.Content{}, unix.ENODEV
+	}
 	if err != nil {
 		return content, fmt.Errorf("probe %s: %w", name, err)
 	}

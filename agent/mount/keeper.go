@@ -124,8 +124,12 @@ const leaves = time.Second
 
 // vanishes reports whether err is one of a device that is being removed, among others.
 func vanishes(err error) bool {
-	var errno unix.Errno
-	return errors.As(err, &errno) && slices.Contains([]unix.Errno{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOENT, unix.ENOMEDIUM}, errno)
+	for _, e := range [...]unix.Errno{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOENT, unix.ENOMEDIUM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // unmounted takes note of a mount that has gone in good order.

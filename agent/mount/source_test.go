@@ -206,6 +206,20 @@ func TestPulledWhileItIsLookedAt(t *testing.T) {
 	}
 }
 
+// Nor is it one whose content nobody knows.
+func TestProbeOfWhatGoes(t *testing.T) {
+	d := newStick(t, t.TempDir())
+	d.insert(ext4(t, "STICK"), false)
+	const size = 32 << 20
+	if content, err := probe(d.name, size); err != nil || content.Type != "ext4" {
+		t.Error(content, err)
+	}
+	d.empty() // after its size was read
+	if content, err := probe(d.name, size); !vanishes(err) {
+		t.Error(content, err)
+	}
+}
+
 // What was to be reported later is not, when nobody mounts anything any more.
 func TestFailureOfAnEarlierConfiguration(t *testing.T) {
 	dir := t.TempDir()

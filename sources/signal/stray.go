@@ -75,9 +75,7 @@ var (
 // catchStrays blocks strays in the calling thread and has those that reach
 // others forwarded to it.
 func catchStrays() error {
-	mu.Lock()
-	defer mu.Unlock()
-	err := gather(strays[:])
+	_, err := gather(strays[:], false)
 	if err == nil {
 		err = handle(handler, strays[:])
 	}
@@ -87,11 +85,6 @@ func catchStrays() error {
 // catchOwn does the same with own, and with faults that processes send. restore gives
 // them back to the runtime.
 func catchOwn() (restore func(), err error) {
-	mu.Lock()
-	defer mu.Unlock()
-	if owned {
-		return func() {}, nil
-	}
 	signals := slices.Concat(own[:], faults[:])
 	before := make([]*action, len(signals))
 	for i, n := range signals {
@@ -99,34 +92,39 @@ func catchOwn() (restore func(), err error) {
 			return nil, err
 		}
 	}
-	runtimes = before[len(before)-1][0]
-	if err = gather(slices.Concat(strays[:], own[:])); err != nil {
-		return nil, err
+	first, err := gather(slices.Concat(strays[:], own[:]), true)
+	if first && err == nil {
+		runtimes = before[len(before)-1][0]
+		err = errors.Join(handle(handler, own[:]), handle(faultHandler, faults[:]))
 	}
-	err = errors.Join(handle(handler, own[:]), handle(faultHandler, faults[:]))
-	owned = err == nil
 	return func() {
-		mu.Lock()
-		defer mu.Unlock()
+		if !first {
+			return
+		}
 		for i, n := range signals {
 			_, _ = sigaction(n, before[i])
 		}
+		mu.Lock()
 		owned = false
+		mu.Unlock()
 	}, err
 }
 
-// gather blocks the signals in the calling thread and has the handlers send to it, unless they are
-// owned. One that did not block what they send would call them for ever.
-func gather(signals []int) error {
+// gather blocks the signals in the calling thread and, unless they are owned, has the handlers
+// send to it; with own, they are then. One that did not block what they send would call them for
+// ever.
+func gather(signals []int, own bool) (first bool, err error) {
 	var set unix.Sigset_t
 	for _, n := range signals {
 		add(&set, n)
 	}
-	err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
-	if !owned {
-		process, thread = uint32(os.Getpid()), uint32(unix.Gettid())
+	err = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
+	mu.Lock()
+	if first = !owned; first {
+		process, thread, owned = uint32(os.Getpid()), uint32(unix.Gettid()), own
 	}
-	return err
+	mu.Unlock()
+	return first, err
 }
 
 // handle makes handler, an address, that of the signals.
