@@ -203,6 +203,7 @@ func (a *arrivals) ignore(d *device, f *facts, policies []*policy) {
 // are mounted, and looks for them again when the drive is opened; of a medium
 // without any it says nothing.
 func (a *arrivals) emptied(drive *device) {
+	drive.problem = nil // of a medium that has gone
 	all := a.mountedOf(drive)
 	for _, d := range all {
 		d.handled = ""
