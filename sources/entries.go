@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+// Entries: the names in a folder, for those who look for few among many.
+
 package sources
 
 import (
