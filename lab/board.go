@@ -109,7 +109,7 @@ func start(ctx context.Context, c Config, args []string, memory []*os.File, up f
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("boot %s: %w%s", c.Machine, err, b.lastWords())
+		err = fmt.Errorf("boot %s: %w%s", c.Machine, err, b.lastWords(err))
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
@@ -143,14 +143,6 @@ func (b *Board) launch(ctx context.Context, c Config, args []string, memory []*o
 	return nil
 }
 
-// lastWords is the end of the console and of what QEMU had to say, for errors.
-func (b *Board) lastWords() string {
-	if b.qemu == nil {
-		return ""
-	}
-	return b.qemu.lastWords()
-}
-
 // call sends the guest a request and waits for the reply.
 func (b *Board) call(ctx context.Context, r wire.Request) (wire.Reply, error) {
 	reply, err := b.link.call(ctx, r)
@@ -162,21 +154,32 @@ func (b *Board) execute(ctx context.Context, command string, a arguments) error 
 	return b.explain(b.qmp.execute(ctx, command, a))
 }
 
-// endPatience is how long QEMU may take to end once it has closed its sockets.
-const endPatience = 5 * time.Second
-
 // explain adds to an error that the board's end caused what is known of that end.
 func (b *Board) explain(err error) error {
 	if !errors.Is(err, ErrEnded) {
 		return err
 	}
-	patience := time.NewTimer(endPatience)
-	defer patience.Stop()
-	select {
-	case <-b.qemu.ended:
-	case <-patience.C:
+	return fmt.Errorf("%w%s", err, b.lastWords(err))
+}
+
+// endPatience is how long QEMU may take to end once it has closed its sockets.
+const endPatience = 5 * time.Second
+
+// lastWords is the end of the console and of what QEMU had to say, to append to err. Where the board's end is the
+// cause, they are whole only when QEMU has ended: its sockets close before that.
+func (b *Board) lastWords(err error) string {
+	if b.qemu == nil {
+		return ""
 	}
-	return fmt.Errorf("%w%s", err, b.lastWords())
+	if errors.Is(err, ErrEnded) {
+		patience := time.NewTimer(endPatience)
+		defer patience.Stop()
+		select {
+		case <-b.qemu.ended:
+		case <-patience.C:
+		}
+	}
+	return b.qemu.lastWords()
 }
 
 // Console returns what the guest has written on its console, the last 64 KiB of it.
@@ -219,7 +222,7 @@ func (b *Board) AwaitEnd(ctx context.Context) error {
 	case <-b.qemu.ended:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("await the board's end: %w%s", ctx.Err(), b.lastWords())
+		return fmt.Errorf("await the board's end: %w%s", ctx.Err(), b.lastWords(ctx.Err()))
 	}
 }
 

@@ -468,6 +468,18 @@ func TestQEMUFailureIsTold(t *testing.T) {
 	}
 }
 
+// QEMU's sockets may close before what it said is read.
+func TestQEMUFailureIsToldInFull(t *testing.T) {
+	bin := t.TempDir()
+	const program = "#!/bin/sh\nexec 3>&- 4>&-\nsleep 0.3\necho invalid option >&2\nexit 1\n"
+	must(t, os.WriteFile(filepath.Join(bin, "qemu-system-aarch64"), []byte(program), 0o755))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	_, err := Boot(t.Context(), Config{Machine: Virt})
+	if err == nil || strings.Count(err.Error(), "invalid option") != 1 {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestContextEndsTheBoard(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -277,7 +277,7 @@ func (b *Board) goOn(ctx context.Context) error {
 	}
 	seed := make([]byte, 32)
 	_, _ = rand.Read(seed) // never fails
-	reply, err := b.call(ctx, wire.Request{Resume: &wire.Resume{Now: time.Now(), Seed: seed}})
+	reply, err := b.link.call(ctx, wire.Request{Resume: &wire.Resume{Now: time.Now(), Seed: seed}})
 	if err != nil {
 		return fmt.Errorf("go on from a saved state: %w", err)
 	}
