@@ -113,12 +113,16 @@ func TestBoardRun(t *testing.T) {
 		if _, err := b.Output(t.Context(), "ls", "/none"); err == nil || !strings.Contains(err.Error(), "No such file") {
 			t.Errorf("ls of nothing: error %v", err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // enough for the first word on a busy host
-		defer cancel()
-		result, err = b.Run(ctx, Command{Args: []string{"sh", "-c", "echo begun; sleep 1000"}})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_ = b.AwaitFile(t.Context(), "/tmp/begun")
+			cancel()
+		}()
+		result, err = b.Run(ctx, Command{Args: []string{"sh", "-c", "echo begun; : >/tmp/begun; sleep 1000"}})
 		if err == nil || result.Stdout != "begun\n" || result.Signal != syscall.SIGKILL {
 			t.Errorf("a program past its time: result %+v, error %v", result, err)
 		}
+		must(t, b.Remove(t.Context(), "/tmp/begun"))
 	})
 }
 

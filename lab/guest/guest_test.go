@@ -63,8 +63,12 @@ func TestRunDoesNotWaitForDescendants(t *testing.T) {
 
 func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	exit, err := programs.run(ctx, &wire.Run{Args: []string{"sh", "-c", "echo begun; sleep 60"}})
+	begun := filepath.Join(t.TempDir(), "begun")
+	go func() {
+		_, _ = await(t.Context(), &wire.Await{Path: begun, Exists: true})
+		cancel()
+	}()
+	exit, err := programs.run(ctx, &wire.Run{Args: []string{"sh", "-c", `echo begun; : >"$1"; sleep 60`, "sh", begun}})
 	if err != nil || !exit.Cancelled || exit.Signal != 9 || string(exit.Stdout) != "begun\n" {
 		t.Errorf("exit %+v, error %v", exit, err)
 	}
