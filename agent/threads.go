@@ -26,8 +26,7 @@ func RoomForThreads() error {
 	const tries, pause = 10, 100 * time.Millisecond
 	room := 0
 	for range tries {
-		var err error
-		if room, err = spawn.Room(need); err == nil && room == need {
+		if room = spawn.Room(need); room == need {
 			return nil
 		}
 		time.Sleep(pause)
@@ -80,7 +79,4 @@ func calmMonitor(proc string) error {
 }
 
 // hasRoom is loop.Loop's Room.
-func hasRoom(threads int) bool {
-	room, err := spawn.Room(threads)
-	return err == nil && room == threads
-}
+func hasRoom(threads int) bool { return spawn.Room(threads) == threads }

@@ -5,6 +5,7 @@
 package trial
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -26,8 +27,34 @@ const service = `#!/bin/sh
 grep -q ' /sys/fs/cgroup cgroup2' /proc/mounts || mount -t cgroup2 none /sys/fs/cgroup
 cd /sys/fs/cgroup && echo '+pids +memory' > cgroup.subtree_control
 rmdir service/*/* service/* service 2>/dev/null
-mkdir service && echo 150 > service/pids.max && echo $$ > service/cgroup.procs && cd / && exec ${0%-confined} "$@"
+mkdir service && echo ${PROCESSES:-150} > service/pids.max && echo $$ > service/cgroup.procs && cd / && exec ${0%-confined} "$@"
 `
+
+// An agent whose service may not have as many processes as it needs threads says so, and
+// how many there can be.
+func TestTooFewProcesses(t *testing.T) {
+	b := on(t, lab.Virt)
+	t.Cleanup(func() { _, _ = b.Shell(cleanupContext(t), "umount /sys/fs/cgroup") })
+	for _, program := range []string{"/usr/bin/reflexd", "/usr/bin/reflexd6"} {
+		if err := b.WriteFile(t.Context(), program+"-confined", []byte(service), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		run := func(processes int) (need, room int) {
+			said := b.shell(t, fmt.Sprintf("PROCESSES=%d %s-confined run -c /none.yaml 2>&1 || true", processes, program))
+			if _, err := fmt.Sscanf(said, "reflexd run: it needs %d threads and can start %d: raise TasksMax=", &need, &room); err != nil && !strings.Contains(said, "/none.yaml") {
+				t.Errorf("%s, %d processes: %s", program, processes, said)
+			}
+			return need, room
+		}
+		_, few := run(8)
+		if need, more := run(12); few < 1 || few >= more || more >= need {
+			t.Errorf("%s: room for %d threads, then for %d, of %d", program, few, more, need)
+		}
+		if need, _ := run(30); need != 0 {
+			t.Errorf("%s: 30 processes are too few", program)
+		}
+	}
+}
 
 // Programs of rules are held in their cgroups: by timeout, memory and number.
 // What forks without end does not end the agent.
