@@ -52,15 +52,17 @@ type driver struct {
 	notices chan client.Notice
 	fifos   map[string]*os.File
 	running map[string]int // firings that are not over, by rules
+	fired   []string       // rules, in their order
 	text    strings.Builder
 	markers int
+	file    string // the configuration
 }
 
 // drive starts an agent with manyWays, and a recording of it.
 func drive(t *testing.T) (d *driver, yaml string) {
 	t.Helper()
 	dir := t.TempDir()
-	d = &driver{t: t, notices: make(chan client.Notice), fifos: map[string]*os.File{}, running: map[string]int{}}
+	fifos := map[string]*os.File{}
 	for _, rule := range held {
 		path := filepath.Join(dir, rule)
 		if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -71,14 +73,22 @@ func drive(t *testing.T) (d *driver, yaml string) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { f.Close() })
-		d.fifos[rule] = f
+		fifos[rule] = f
 	}
 	yaml = strings.ReplaceAll(manyWays, "DIR", dir)
-	path, socket := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "s")
-	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, ps, err := agent.Load([]string{path})
+	d = launch(t, yaml)
+	d.fifos = fifos
+	return d, yaml
+}
+
+// launch starts an agent, which must have a rule marker, and a recording of it.
+func launch(t *testing.T, yaml string) *driver {
+	t.Helper()
+	dir := t.TempDir()
+	d := &driver{t: t, notices: make(chan client.Notice), running: map[string]int{}, file: filepath.Join(dir, "c.yaml")}
+	d.write(yaml)
+	socket := filepath.Join(dir, "s")
+	c, ps, err := agent.Load([]string{d.file})
 	if err != nil || ps.Failed() {
 		t.Fatal(err, ps)
 	}
@@ -100,11 +110,7 @@ func drive(t *testing.T) (d *driver, yaml string) {
 	if err := watch.Watch(client.Filter{Actions: true}); err != nil {
 		t.Fatal(err)
 	}
-	head, err := d.acts.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.line(head)
+	d.begin()
 	go func() {
 		defer close(d.notices)
 		for {
@@ -120,7 +126,23 @@ func drive(t *testing.T) (d *driver, yaml string) {
 		for range d.notices {
 		}
 	})
-	return d, yaml
+	return d
+}
+
+func (d *driver) write(yaml string) {
+	if err := os.WriteFile(d.file, []byte(yaml), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// begin begins a recording.
+func (d *driver) begin() {
+	head, err := d.acts.Snapshot()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.text.Reset()
+	d.line(head)
 }
 
 func dial(t *testing.T, socket string) *client.Conn {
@@ -153,6 +175,9 @@ func (d *driver) next() client.Notice {
 		switch n.Outcome {
 		case "fired":
 			d.running[n.Rule]++
+			if n.Rule != "marker" {
+				d.fired = append(d.fired, n.Rule)
+			}
 		case "done", "failed", "stopped":
 			d.running[n.Rule]--
 		}

@@ -57,8 +57,8 @@ func read(t testing.TB, text string) *Recording {
 	return r
 }
 
-// replayed returns what the rules of yaml make of r.
-func replayed(t testing.TB, r *Recording, yaml string) *Replay {
+// load loads yaml for virtual time.
+func load(t testing.TB, yaml string) *agent.Configuration {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.yaml")
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
@@ -68,6 +68,13 @@ func replayed(t testing.TB, r *Recording, yaml string) *Replay {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// replayed returns what the rules of yaml make of r.
+func replayed(t testing.TB, r *Recording, yaml string) *Replay {
+	t.Helper()
+	c := load(t, yaml)
 	p := &Replay{}
 	if err := r.Replay(c, p); err != nil {
 		t.Fatal(err)
