@@ -29,7 +29,7 @@
 //
 // We run under SCHED_IDLE, so that AGENT runs as soon as it is woken, as if the processor had had nothing to do; with -B
 // we keep our ordinary priority. Events come 10 to 14 ms apart, by chance, so that they fall on all phases of the kernel's
-// tick and AGENT is idle again; -t sets another least distance.
+// tick and AGENT is idle again; -t sets another least distance. See also vary.
 //
 // -j has us be the journal, which reads what AGENT sends to it before each event.
 //
@@ -396,12 +396,23 @@ static void read_journal(void)
 
 static int warmup = 20, events = 100;
 
+// vary makes some system calls, by chance. With 48 of them, of all programs, the kernel has used up its random numbers
+// for the offsets of stacks (randomize_kstack_offset in drivers/char/random.c) and makes others, which takes as long as
+// six calls. As an event takes about as many calls as the next, the same part of each eighth, say, would meet that, or
+// none.
+static void vary(void)
+{
+	for (long calls = random() % 48; calls > 0; calls--)
+		syscall(SYS_getppid);
+}
+
 // series makes something happen again and again, and prints how long its effect took.
 static void series(const char *name, void (*cause)(int), int argument, uint64_t (*effect)(uint64_t))
 {
 	for (int i = -warmup; i < events; i++) {
 		pause_us(gap_us + random() % (gap_us * 2 / 5));
 		read_journal();
+		vary();
 		warming = i < 0;
 		uint64_t begin = now();
 		cause(argument);
