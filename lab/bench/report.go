@@ -33,7 +33,7 @@ var rows = []row{
 	{"output", "edge → output", goal{1.4, 1.4}},
 	{"close", "edge → output, edges 2 ms apart", goal{1.4, 1.5}},
 	{"busy", "edge → output, edges by a program of ordinary priority on the same processor", goal{1.4, 1.5}},
-	{"neighbour", "the same, beside an endless loop of ordinary priority", goal{}},
+	{"neighbour", "the same, beside an endless loop of ordinary priority", goal{1.4, 1.5}},
 	{"collecting", "the same, `reflexd status` ten times a second, GOGC=1", goal{}},
 	{"journal", "edge → output, the log goes to the journal's socket", goal{}},
 	{"console", "edge → output, the log goes to the serial console", goal{}},

@@ -89,9 +89,8 @@ func (b *boardBench) underConditions(ctx context.Context, pull string, all figur
 }
 
 func (b *boardBench) underCondition(ctx context.Context, c condition, pull string, all figures) (err error) {
-	rounds, events := 3, events
+	const rounds = 3
 	if c.beside != "" {
-		rounds, events = 2, 75 // the board's time passes slowly while it has something to do
 		process, err := b.Start(ctx, lab.Command{Args: []string{"/bin/sh", "-c", c.beside}}, "/dev/null")
 		if err != nil {
 			return err

@@ -616,8 +616,7 @@ int main(int argc, char **argv)
 		idle(seconds);
 	if (owner)
 		introduce(owner);
-	if (cause || keyboard >= 0)
-		pause_us(500000); // until the agent has opened all that it waits for
+	pause_us(1500000); // until AGENT has opened all that it waits for, and reflexd has given back what a start takes
 	if (!ordinary)
 		be_scheduled(SCHED_IDLE);
 	if (output || (cause && !passes))
