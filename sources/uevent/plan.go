@@ -108,23 +108,17 @@ func atStart(at *places, on *bool) config.Value {
 // wanted reports whether there is anything to receive from the kernel.
 func (p *Plan) wanted() bool { return p.Everything || p.Subscribed || len(p.triggers) > 0 }
 
-// scope returns the subsystems that p is about.
-func (p *Plan) scope() scope {
-	sc := scope{all: p.Everything, names: map[string]bool{}}
-	for _, tr := range p.triggers {
-		sc.all = sc.all || tr.subsystems == nil
-		for _, name := range tr.subsystems {
-			sc.names[name] = true
-		}
-	}
-	return sc
-}
+// scope returns the subsystems of which p needs to know the devices. To report a change of
+// one, nothing need be known of it.
+func (p *Plan) scope() scope { return p.subsystems(false) }
 
 // idScope returns the subsystems whose devices are asked what they are.
-func (p *Plan) idScope() scope {
+func (p *Plan) idScope() scope { return p.subsystems(true) }
+
+func (p *Plan) subsystems(identified bool) scope {
 	sc := scope{all: p.Everything, names: map[string]bool{}}
 	for _, tr := range p.triggers {
-		if !tr.identify {
+		if !tr.identify && (identified || !tr.presence) {
 			continue
 		}
 		sc.all = sc.all || tr.subsystems == nil

@@ -57,6 +57,21 @@ func TestScope(t *testing.T) {
 	if !plan.scope().all || !plan.scope().covers(narrow) || narrow.covers(plan.scope()) {
 		t.Errorf("scope is %+v", plan.scope())
 	}
+	for text, want := range map[string]bool{
+		"uevent: {ACTION: [change, bind]}":                    false,
+		"uevent: {ACTION: move}":                              false,
+		"uevent: {ACTION: [change, remove]}":                  true,
+		"uevent: {ACTION: {not: change}}":                     true,
+		"{uevent: {ACTION: change}, identify: on}":            true,
+		"uevent: {ACTION: change, ID_SERIAL_SHORT: '*'}":      true,
+		"{uevent: {DEVNAME: /dev/null}, at_start: on}":        true,
+		"{uevent: {ACTION: add}, stage: udev}":                false,
+		"{uevent: {ACTION: change, SUBSYSTEM: power_supply}}": false,
+	} {
+		if plan, _ := compile(t, text); plan.scope().covers(scope{names: map[string]bool{"power_supply": true}}) != want {
+			t.Errorf("%s: scope is %+v", text, plan.scope())
+		}
+	}
 	if monitor := (&Plan{Everything: true}); !monitor.wanted() || !monitor.scope().all {
 		t.Error("Everything is not everything")
 	}

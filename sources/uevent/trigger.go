@@ -46,6 +46,7 @@ type trigger struct {
 	match      sources.Where
 	where      sources.Where // of the rule
 	coldplug   bool
+	presence   bool // events are for it which say that a device is there, or is not any more
 	stage      string
 	identify   bool     // the device's ID_ fields are asked for
 	subsystems []string // nil for any
@@ -67,6 +68,7 @@ func (tr *trigger) waits() bool { return tr.coldplug && tr.service == waiting }
 func (tr *trigger) compile(t *sources.Trigger, at places, ps *config.Problems) {
 	tr.subsystems = tr.match.Exact("SUBSYSTEM")
 	states := tr.match.Exact("ACTION")
+	tr.presence = states == nil || slices.Contains(states, "add") || slices.Contains(states, "remove")
 	tr.checkColdplug(states, at, ps)
 	kind := "uevent"
 	if tr.stage == udevStage {

@@ -131,10 +131,7 @@ func (w *walk) target(fd int, name string) (devpath string, ok bool) {
 	if err != nil {
 		return "", false // a file beside the links
 	}
-	path := string(w.buf[:n]) // ../../devices/…
-	for strings.HasPrefix(path, "../") {
-		path = path[len("../"):]
-	}
+	path := strings.TrimLeft(sources.Borrow(w.buf[:n]), "./") // ../../devices/…
 	return "/" + path, strings.HasPrefix(path, "devices/")
 }
 
