@@ -47,6 +47,32 @@ func TestColdplugInOrderAndBounded(t *testing.T) {
 	})
 }
 
+// Who asks for changes alone gets them without sysfs being read, nor is anything kept of the devices. A reload that asks
+// for more finds those that are there.
+func TestChangesAloneNeedNoDevices(t *testing.T) {
+	r := newRig(t, fakeSys(t, "/devices/a", "/devices/b"), defaultBuffer)
+	change := "uevent: {SUBSYSTEM: fake, ACTION: change}"
+	known := func(want int) {
+		t.Helper()
+		r.quiet()
+		r.Do(func() {
+			if n := len(r.source.table.devices); n != want {
+				t.Errorf("%d devices are known, want %d", n, want)
+			}
+		})
+	}
+	r.apply(change)
+	r.Await("socket", func() bool { return r.source.socket != nil })
+	r.announce("change", "/devices/a", "SUBSYSTEM=fake")
+	r.announce("add", "/devices/c", "SUBSYSTEM=fake")
+	known(0)
+	r.apply(change, cold)
+	r.Await("devices", func() bool { return len(r.heard) >= 3 })
+	known(2)
+	r.announce("change", "/devices/b", "SUBSYSTEM=fake")
+	r.expect("0 change /devices/a", "1 add /devices/a COLDPLUG=1 SYNTHETIC=1", "1 add /devices/b COLDPLUG=1 SYNTHETIC=1", "0 change /devices/b")
+}
+
 // A trigger that is there already is not served again when another one comes,
 // and the socket stays.
 func TestColdplugOfNewTriggerOnly(t *testing.T) {
