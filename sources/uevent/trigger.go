@@ -46,7 +46,7 @@ type trigger struct {
 	match      sources.Where
 	where      sources.Where // of the rule
 	coldplug   bool
-	presence   bool // events are for it which say that a device is there, or is not any more
+	presence   bool // it hears of devices that are there, or are gone
 	stage      string
 	identify   bool     // the device's ID_ fields are asked for
 	subsystems []string // nil for any
