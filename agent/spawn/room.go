@@ -11,9 +11,9 @@ import (
 )
 
 // Room returns how many processes or threads more there can be at once, as far
-// as n: so many are made. The limits of cgroups (TasksMax= of systemd) and of
-// users (ulimit -u) count threads as processes, and those that have ended, too, until they are
-// waited for: these end at once.
+// as n: so many are made, and end at once. The limits of cgroups (TasksMax= of
+// systemd) and of users (ulimit -u) count threads and processes alike, and a process
+// that has ended until it is waited for.
 func Room(n int) int {
 	t := newTable(2)
 	// Without a signal at their end, they are nobody's business but ours. What is shared need not be copied.
