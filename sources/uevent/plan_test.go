@@ -72,6 +72,11 @@ func TestScope(t *testing.T) {
 			t.Errorf("%s: scope is %+v", text, plan.scope())
 		}
 	}
+	plan, triggers := compile(t, "uevent: {ACTION: change}")
+	triggers[0].Named("ID_MODEL") // by a string of the rule, which is read later
+	if !plan.scope().all {
+		t.Errorf("with a string that names an ID_ field, scope is %+v", plan.scope())
+	}
 	if monitor := (&Plan{Everything: true}); !monitor.wanted() || !monitor.scope().all {
 		t.Error("Everything is not everything")
 	}
