@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"reflexd/sources"
 )
 
 const (
@@ -39,7 +41,7 @@ func (a *Agent) tidy() {
 		return
 	}
 	percent := a.opts.GCPercent
-	a.loop.After(tidyAfter, func() { a.loop.Beside(func() { giveBack(percent) }, func() {}) })
+	a.loop.After(tidyAfter, func() { a.loop.Beside(func() { giveBack(percent) }, sources.Nothing) })
 }
 
 // giveBack has the collector work as usual from now on, collects garbage, if there is more of it than collecting it would

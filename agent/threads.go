@@ -16,6 +16,7 @@ import (
 
 	"reflexd/agent/loop"
 	"reflexd/agent/spawn"
+	"reflexd/sources"
 )
 
 // RoomForThreads returns an error if there is no room for the threads that the
@@ -53,7 +54,7 @@ func (a *Agent) makeThreads() {
 		if err := calmMonitor(a.opts.Proc); err != nil { // only now: a thread that it makes would have its slack
 			a.log.Debug("the runtime's monitor is not calmed", "error", err)
 		}
-	}, func() {})
+	}, sources.Nothing)
 }
 
 // calmMonitor lets the Go runtime's monitoring thread sleep for longer. After each

@@ -188,7 +188,7 @@ func (o *Opener[T]) use(thing T) {
 	o.open, o.since = true, o.Loop.Now()
 	if err := o.Use(thing); err != nil {
 		o.open = false
-		o.discard(thing, func() {})
+		o.discard(thing, Nothing)
 		o.failed(err)
 		return
 	}

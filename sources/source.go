@@ -269,6 +269,9 @@ type Loop interface {
 	Beside(work func(), done func())
 }
 
+// Nothing is the done of work that nothing follows.
+func Nothing() {}
+
 // Watch is a descriptor that is being watched.
 type Watch interface {
 	// Events changes the poll events; 0 leaves only EPOLLERR and EPOLLHUP.

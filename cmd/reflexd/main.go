@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"reflexd/config"
+	"reflexd/sources/signal"
 )
 
 // Exit codes, the same for every verb.
@@ -86,6 +87,7 @@ type command struct {
 func init() { runtime.LockOSThread() }
 
 func main() {
+	signal.DropNeedless()
 	out := &output{File: os.Stdout}
 	os.Exit(out.verdict(run(os.Args[1:], out, os.Stderr), os.Stderr))
 }

@@ -7,6 +7,7 @@
 //	probe keys DEVICE            prints what a key of an input device does
 //	probe forge UID KEY=VALUE…   announces a device as udevd does, as the user UID
 //	probe address MAC IPV4       gives the network card with that hardware address the address, and raises it
+//	probe interrupt PID          sends SIGURG to all threads of a process, a hundred times a second, until it ends
 //	probe watch FILE             prints when a short file changes, in microseconds of CLOCK_MONOTONIC, and what to
 package main
 
@@ -44,12 +45,14 @@ func run(args []string, out io.Writer) error {
 		return keys(args[1], out)
 	case len(args) == 2 && args[0] == "watch":
 		return watch(args[1], out)
+	case len(args) == 2 && args[0] == "interrupt":
+		return interrupt(args[1])
 	case len(args) == 3 && args[0] == "address":
 		return address(args[1], args[2])
 	case len(args) >= 3 && args[0] == "forge":
 		return forge(args[1], args[2:])
 	}
-	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | watch FILE | address MAC IPV4 | forge UID KEY=VALUE…")
+	return fmt.Errorf("usage: probe hello | follow CHIP IN OUT | keys DEVICE | interrupt PID | watch FILE | address MAC IPV4 | forge UID KEY=VALUE…")
 }
 
 // follow prints edges of one line and repeats them on another, for ever.
@@ -240,4 +243,24 @@ func address(mac, ipv4 string) error {
 		return fmt.Errorf("raise %s: %w", cards[i].Name, err)
 	}
 	return nil
+}
+
+// interrupt sends the signal with which the Go runtime interrupts its threads.
+func interrupt(pid string) error {
+	process, err := strconv.Atoi(pid)
+	if err != nil {
+		return err
+	}
+	for {
+		threads, err := os.ReadDir("/proc/" + pid + "/task")
+		if err != nil {
+			return nil // it has ended
+		}
+		for _, t := range threads {
+			if thread, err := strconv.Atoi(t.Name()); err == nil {
+				_ = unix.Tgkill(process, thread, unix.SIGURG)
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }

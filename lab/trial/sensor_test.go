@@ -5,6 +5,7 @@
 package trial
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -100,10 +101,10 @@ rules:
   - {when: {sensor: boiler, is: changed}, do: {log: "boiler ${VALUE} ${UNIT} ${RAW}"}}
   - {when: {sensor: [boiler, room], is: absent}, do: {log: "lost ${SENSOR}, it was ${PREVIOUS}: ${REASON}"}}
   - {when: {sensor: [boiler, room], is: present, at_start: false}, do: {log: "back ${SENSOR} ${VALUE}"}}
-  - {when: {sensor: boiler, is: present}, do: {log: "here ${SENSOR}"}}
+  - {when: {sensor: room, is: present}, do: {log: "here ${SENSOR}"}}
   - {when: {signal: SIGUSR1}, do: {log: "room ${sensor.room}"}}
 `)
-		a.expect(`msg="here boiler"`) // a bus that is busy may not answer at first
+		a.expect(`msg="here room"`)
 		b.signal(t, a, "USR1")
 		a.expect(`msg="room 25"`)
 		set("sixteenths", "-8,400")
@@ -122,6 +123,38 @@ rules:
 		}
 		b.shell(t, "rmmod thermometers")
 		a.expect(`msg="lost .*, it was .*: `)
+	})
+}
+
+// w1_therm gives a reading up when its thread gets a signal, and hands out an empty file. The Go
+// runtime sends such signals, to preempt goroutines.
+func TestSignalsLeaveThermometersAlone(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		set := b.thermometers(t)
+		for _, program := range programs {
+			set("sixteenths", "344,400")
+			a := b.startProgram(t, program, `
+sensors:
+  boiler: {w1: 28-665544332211, every: 100ms}
+  room: {w1: 28-665544332222, every: 100ms}
+rules:
+  - {when: {sensor: room, is: present}, do: {log: "room ${VALUE}"}}
+  - {when: {sensor: room, is: changed}, do: {log: "room ${VALUE}"}}
+  - {when: {sensor: [boiler, room], is: absent}, do: {log: "lost ${SENSOR}"}}
+`)
+			b.shell(t, fmt.Sprintf("probe interrupt %d >/dev/null 2>&1 &", a.proc.PID))
+			a.expect(`msg="room 25"`)
+			set("sixteenths", "-8,416")
+			a.expect(`msg="room 26"`)
+			list := b.shell(t, program+" sensors & probe interrupt $!; wait")
+			for _, value := range []string{"-0.5 °C", "26 °C"} {
+				if !strings.Contains(list, value) {
+					t.Errorf("reflexd sensors: no %s\n%s", value, list)
+				}
+			}
+			a.never(`msg="lost`)
+			a.finish()
+		}
 	})
 }
 

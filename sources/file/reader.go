@@ -237,7 +237,7 @@ func (n *node) readBeside() {
 	}, func() {
 		n.reading = -1
 		if n.fd != fd { // as long as it is open, its number is given to no other
-			n.source.host.Loop.Beside(func() { unix.Close(fd) }, func() {})
+			n.source.host.Loop.Beside(func() { unix.Close(fd) }, sources.Nothing)
 			n.resume()
 			return
 		}

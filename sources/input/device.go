@@ -372,5 +372,5 @@ func (d *device) close() {
 // grace period meanwhile.
 func (d *device) closeDescriptor() {
 	fd := d.fd
-	d.host.Loop.Beside(func() { _ = d.kernel.close(fd) }, func() {})
+	d.host.Loop.Beside(func() { _ = d.kernel.close(fd) }, sources.Nothing)
 }

@@ -258,7 +258,7 @@ func (r *receiver) release() {
 	}
 	r.watch.Close()
 	fd := r.fd
-	r.source.host.Loop.Beside(func() { unix.Close(fd) }, func() {})
+	r.source.host.Loop.Beside(func() { unix.Close(fd) }, sources.Nothing)
 	r.fd, r.watch = -1, nil
 }
 

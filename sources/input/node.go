@@ -100,7 +100,7 @@ func explainOpen(path string, err error) error {
 // discard closes a descriptor that nobody wants, in the background.
 func (s *source) discard(fd int) {
 	if fd >= 0 {
-		s.host.Loop.Beside(func() { _ = s.kernel.close(fd) }, func() {})
+		s.host.Loop.Beside(func() { _ = s.kernel.close(fd) }, sources.Nothing)
 	}
 }
 

@@ -147,7 +147,7 @@ func (p *passer) discard(t *twin) {
 		if t.back >= 0 {
 			_ = d.kernel.close(t.back)
 		}
-	}, func() {})
+	}, sources.Nothing)
 }
 
 // canPass reports whether a grab would cut nobody off: nothing is to be passed

@@ -46,6 +46,9 @@ const last = "SIGRTMIN+30"
 
 // helper prints what it receives, a line an event.
 func helper(mode string) error {
+	if mode == "interrupted" || mode == "dropped" {
+		return needlessHelper(mode == "dropped")
+	}
 	if mode == "deleted" {
 		os.Remove(os.Args[0]) // it is there only the first time
 	}
