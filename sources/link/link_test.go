@@ -56,7 +56,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	stand, l := looptest.New(t)
 	r := &rig{Stand: stand, t: t, table: state.New()}
-	r.Missed = func() string { return fmt.Sprintf("heard: %q", r.heard) }
+	r.Missed = func() string { return fmt.Sprintf("heard: %q, status: %+v", r.heard, r.source.Status()) }
 	r.source = Open(sources.Host{Loop: l, Log: slog.New(slog.DiscardHandler), Emit: r.take})
 	r.Run(nil, r.source.Close)
 	return r
@@ -356,9 +356,7 @@ func TestOverflowRepaired(t *testing.T) {
 	r := newRig(t)
 	r.apply("{link: 'rf*', is: [up, down, added, removed, changed, renamed]}")
 	r.Do(func() {
-		if err := unix.SetsockoptInt(r.source.socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
-			t.Error(err)
-		}
+		room(t, r.source.socket.FD, 4096)
 		for i := range 100 {
 			p.mtu(1000 + uint32(i))
 		}
@@ -386,6 +384,51 @@ func TestOverflowRepaired(t *testing.T) {
 			t.Errorf("%d losses", r.losses)
 		}
 	})
+}
+
+// The loop reads while links change faster than it keeps up with: the socket
+// overflows again before it was empty, and while the kernel is asked what there is.
+func TestStormsEndInTheRightState(t *testing.T) {
+	p := newTap(t, "st0")
+	r := newRig(t)
+	r.apply("{link: 'st*', is: [up, down, changed]}")
+	r.Do(func() {
+		room(t, r.source.socket.FD, 4096)
+	})
+	const storms, changes = 3000, 40
+	for storm := range storms {
+		for i := range changes + storm%37 {
+			p.mtu(1000 + uint32(i))
+		}
+		last := 2000 + storm
+		p.mtu(uint32(last))
+		r.Await(fmt.Sprint("the MTU ", last), func() bool { return r.source.table.named("st0").mtu == last })
+	}
+}
+
+// A loss is made up for even if the last message that waits is the last of what is read at a time.
+func TestLossIsRepairedAfterHoweverManyMessages(t *testing.T) {
+	p := newTap(t, "lo0")
+	r := newRig(t)
+	r.apply("{link: lo0, is: [up, down, changed]}")
+	for n := range 2*batch + 2 {
+		r.Do(func() {
+			room(t, r.source.socket.FD, receiveBuffer)
+			for i := range n {
+				p.mtu(1000 + uint32(i%2))
+			}
+			room(t, r.source.socket.FD, 0)
+			p.mtu(2000 + uint32(n))
+		})
+		r.Await(fmt.Sprint("the MTU ", 2000+n), func() bool { return r.source.table.named("lo0").mtu == 2000+n })
+	}
+}
+
+// room sets the size of a receive buffer; of what waits in it, nothing is lost.
+func room(t *testing.T, fd, size int) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size); err != nil {
+		t.Error(err)
+	}
 }
 
 func (t *table) named(name string) link {

@@ -31,7 +31,9 @@ type Source struct {
 	plan   *Plan
 	opener sources.Opener[opened]
 	socket nl.Socket                 // its FD is -1 while it is not open
-	lossy  bool                      // it has overflowed: the kernel drops all further messages until it is empty
+	lossy  bool                      // messages were lost: until it is empty, the kernel drops all further ones
+	cut    int                       // messages since then that were too long
+	more   sources.Timer             // calls readOn, or nil
 	kept   atomic.Pointer[nl.Socket] // which keeps what the kernel tells while it is asked again what there is
 	watch  sources.Watch
 	table  table
@@ -143,7 +145,7 @@ func (s *Source) Close() {
 	for _, l := range sources.InOrder(s.table.links) {
 		s.vanish(&l.name)
 	}
-	s.table, s.known, s.lossy = newTable(), false, false
+	s.table, s.known = newTable(), false
 }
 
 // vanish emits that nothing is known any more of the link with the name, unless
@@ -163,6 +165,7 @@ func (s *Source) shut() {
 		s.socket.Close()
 		s.socket.FD = -1
 	}
+	s.lossy, s.cut = false, 0
 	if socket := s.kept.Swap(nil); socket != nil {
 		socket.Close()
 	}
@@ -252,33 +255,44 @@ func (s *Source) ready(uint32) {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			if s.lossy {
-				s.lose(s.socket.Dropped())
+				s.lose()
 			}
 			return
-		case err == unix.ENOBUFS && !s.lossy:
-			s.lossy = true
 		case err == unix.ENOBUFS:
-			s.lose(s.socket.Dropped())
-			return
+			s.lossy = true
 		case err == unix.EMSGSIZE:
-			s.lose(1 + s.socket.Dropped())
-			return
+			s.lossy = true
+			s.cut++
 		default:
 			s.fail(fmt.Errorf("read rtnetlink socket: %w", err))
 			return
 		}
+	}
+	if s.lossy && s.more == nil { // that may have been the last message: nothing else calls ready
+		s.more = s.host.Loop.After(0, s.readOn)
+	}
+}
+
+// readOn reads until the socket is empty, after a loss.
+func (s *Source) readOn() {
+	s.more = nil
+	if s.lossy {
+		s.ready(0)
 	}
 }
 
 // errLost is why the kernel is asked after a loss what there is.
 var errLost = errors.New("messages were lost")
 
-// lose tells that messages were lost, and asks what there is. The socket is not
-// read until that is known.
-func (s *Source) lose(count int) {
-	s.count.lost++
-	s.lossy = false
-	s.host.Lost("link", "", count, s.socket.Hint())
+// lose tells that messages were lost, and asks what there is, now that the socket
+// is empty: what is dropped from now on is reported again. The socket is not read until
+// the answer is known.
+func (s *Source) lose() {
+	if count, news := s.socket.Dropped(); news || s.cut > 0 {
+		s.count.lost++
+		s.host.Lost("link", "", count+s.cut, s.socket.Hint())
+	}
+	s.lossy, s.cut = false, 0
 	s.watch.Close()
 	kept := s.socket
 	s.kept.Store(&kept)

@@ -41,10 +41,21 @@ func (k *socket) ready(uint32) {
 			break
 		}
 	}
-	if k.lossy {
+	if k.lossy && k.watch != nil {
 		if k.batches++; k.batches >= lossPatience {
-			k.reportLoss()
+			k.reportLoss(false)
 		}
+		if k.more == nil { // that may have been the last datagram: nothing else calls ready
+			k.more = loop.After(0, k.readOn)
+		}
+	}
+}
+
+// readOn reads until the socket is empty, after a loss.
+func (k *socket) readOn() {
+	k.more = nil
+	if k.lossy && k.watch != nil {
+		k.ready(0)
 	}
 }
 
@@ -58,7 +69,7 @@ func (k *socket) receive() bool {
 		k.take(b, from)
 	case unix.EINTR:
 	case unix.EAGAIN:
-		k.reportLoss()
+		k.reportLoss(true)
 		return false
 	case unix.ENOBUFS, unix.ENOMEM: // the latter where the kernel had no room to make one
 		k.lossy = true
@@ -81,14 +92,17 @@ func (k *socket) receive() bool {
 	return true
 }
 
-// reportLoss reports how many messages did not fit into the buffer, once it was
-// emptied.
-func (k *socket) reportLoss() {
+// reportLoss reports how many messages did not fit into the buffer: once it was
+// emptied, or what is known so far.
+func (k *socket) reportLoss(emptied bool) {
 	if !k.lossy {
 		return
 	}
-	k.lossy, k.batches = false, 0
-	k.lose(k.Dropped(), k.hint())
+	count, news := k.Dropped()
+	if count > 0 || news && !k.told {
+		k.lose(count, k.hint())
+	}
+	k.lossy, k.told, k.batches = !emptied, !emptied, 0
 	if k.decl.family != "" {
 		k.look = true // news of the family may have been among them
 		k.advance()
@@ -104,7 +118,12 @@ func (k *socket) hint() string {
 }
 
 func (k *socket) lose(count int, hint string) {
-	k.lost += uint64(max(1, count))
+	if count == 0 { // the kernel counts a message after it has reported the loss
+		k.lost, k.assumed = k.lost+1, k.assumed+1
+	} else {
+		known := min(k.assumed, count)
+		k.lost, k.assumed = k.lost+uint64(count-known), k.assumed-known
+	}
 	k.source.host.Lost("netlink", k.decl.Name, count, hint)
 }
 

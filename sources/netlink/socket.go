@@ -58,9 +58,12 @@ type socket struct {
 	counts
 	pace    sources.Pace
 	readAt  time.Duration
-	lossy   bool // the buffer overflowed
-	batches int  // since it overflowed
-	vain    int  // reports of that one after the other
+	lossy   bool          // the buffer overflowed, and was not empty since
+	told    bool          // that was reported
+	assumed int           // of lost: messages that the kernel may still count
+	batches int           // since it overflowed
+	more    sources.Timer // calls readOn, or nil
+	vain    int           // reports of that one after the other
 
 	sends
 }
@@ -104,7 +107,8 @@ func (k *socket) visit() {
 
 // use takes an open socket.
 func (k *socket) use(o opened) error {
-	k.Socket, k.family, k.lossy = o.socket, o.family, false
+	k.Socket, k.family = o.socket, o.family
+	k.lossy, k.told, k.assumed = false, false, 0
 	k.found(o.absent)
 	return nil
 }

@@ -145,6 +145,69 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 	r.expect("x message TEXT=after")
 }
 
+// The loop reads while more is sent than it keeps up with: the buffer overflows
+// again while the loss before is reported.
+func TestStormsAreAccountedFor(t *testing.T) {
+	needRoot(t)
+	const sent = 100_000
+	r := newRig(t, usersock("x", ", from: any, buffer: 4K, groups: [21]"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	send := func(n int) {
+		for range n {
+			if err := p.Send(message(16, "x"), 0, 21); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	send(sent - 100)
+	r.Do(func() { send(100) }) // what the kernel counted late is known with the last loss
+	r.Await("all that was sent", func() bool {
+		k := r.source.find("x")
+		return k != nil && k.received+k.lost >= sent
+	})
+	r.Do(func() {
+		if k := r.source.find("x"); k.received+k.lost != sent {
+			t.Errorf("%d came and %d are said to be lost, of %d", k.received, k.lost, sent)
+		}
+	})
+}
+
+// A loss is told even if the last datagram that waits is the last of what is read at a time.
+func TestLossIsToldAfterHoweverManyDatagrams(t *testing.T) {
+	needRoot(t)
+	r := newRig(t, usersock("x", ", from: any, groups: [21]"))
+	p := newPeer(t, unix.NETLINK_USERSOCK)
+	send := func(n int) {
+		for range n {
+			if err := p.Send(message(16, "x"), 0, 21); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for n := range 2*batch + 2 {
+		var before uint64
+		r.Do(func() {
+			k := r.source.find("x")
+			before = k.received + k.lost
+			room(t, k.FD, 1<<20)
+			send(n)
+			room(t, k.FD, 0)
+			send(20)
+		})
+		r.Await("all that was sent", func() bool {
+			k := r.source.find("x")
+			return k != nil && k.received+k.lost == before+uint64(n+20)
+		})
+	}
+}
+
+// room sets the size of a receive buffer; of what waits in it, nothing is lost.
+func room(t *testing.T, fd, size int) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTooLongADatagramIsALoss(t *testing.T) {
 	r := newRig(t, usersock("x", ", from: any, message: 1K"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)

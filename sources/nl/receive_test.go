@@ -140,11 +140,32 @@ func TestOverflow(t *testing.T) {
 		t.Error(err)
 	}
 	got := 0
-	for _, _, err := r.Receive(b.FD); err == nil; _, _, err = r.Receive(b.FD) {
-		got++
+	drain := func() {
+		for _, _, err := r.Receive(b.FD); err == nil; _, _, err = r.Receive(b.FD) {
+			got++
+		}
 	}
-	if drops := b.Dropped(); drops+got != sent {
-		t.Errorf("%d came and %d were dropped of %d", got, drops, sent)
+	drain()
+	drops, news := b.Dropped()
+	if drops+got != sent || !news {
+		t.Errorf("%d came and %d were dropped of %d, news: %v", got, drops, sent, news)
+	}
+	if drops, news := b.Dropped(); drops != 0 || !news { // the kernel may have failed to make a message
+		t.Errorf("%d were dropped, news: %v", drops, news)
+	}
+
+	// What Receive has not reported yet is counted.
+	got = 0
+	for range sent {
+		send(t, a, message(16, "x"), 0, 20)
+	}
+	drops, _ = b.Dropped()
+	if _, _, err := r.Receive(b.FD); err != unix.ENOBUFS {
+		t.Error(err)
+	}
+	drain()
+	if more, news := b.Dropped(); drops+got != sent || more != 0 || news {
+		t.Errorf("%d came and %d were dropped of %d, and then %d, news: %v", got, drops, sent, more, news)
 	}
 }
 

@@ -41,6 +41,7 @@ type Socket struct {
 
 	seq   uint32 // of the last request
 	drops uint32 // that Dropped has returned
+	early bool   // some of them are of an overflow that Receive has not reported
 }
 
 // Open opens a socket that is a member of no group. It may block while the
@@ -144,18 +145,24 @@ func (s *Socket) Send(b []byte, port uint32, group int) error {
 }
 
 // Dropped returns how many messages did not fit into the receive buffer since it was asked last, or the socket was
-// opened; 0 if the kernel does not say.
-func (s *Socket) Dropped() int {
+// opened; 0 if the kernel does not say. It is asked after Receive has reported a loss, and news is false if it has
+// returned all of that loss before. In a socket that has overflowed the kernel drops all further messages until it
+// is empty, and reports that once (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): only then it is known what was
+// lost, and what is asked of the kernel makes up for it.
+func (s *Socket) Dropped() (count int, news bool) {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	length := uint32(unsafe.Sizeof(info))
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.FD), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&length)), 0)
-	if errno != 0 || length <= 4*unix.SK_MEMINFO_DROPS {
-		return 0
+	if errno == 0 && length > 4*unix.SK_MEMINFO_DROPS {
+		count = int(info[unix.SK_MEMINFO_DROPS] - s.drops)
+		s.drops = info[unix.SK_MEMINFO_DROPS]
 	}
-	count := info[unix.SK_MEMINFO_DROPS] - s.drops
-	s.drops += count
-	return int(count)
+	news = count > 0 || !s.early
+	waiting := []unix.PollFd{{Fd: int32(s.FD)}}
+	_, err := unix.Poll(waiting, 0)
+	s.early = count > 0 && err == nil && waiting[0].Revents&unix.POLLERR != 0
+	return count, news
 }
 
 // Hint says what would help when the receive buffer has overflowed.

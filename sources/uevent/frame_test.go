@@ -203,6 +203,28 @@ func TestUdevSocketOverflows(t *testing.T) {
 	})
 }
 
+// A loss is told even if the last event that waits is the last of what is read at a time.
+func TestUdevLossIsToldAfterHoweverManyEvents(t *testing.T) {
+	r := newRig(t, fakeSys(t), defaultBuffer)
+	r.apply("{uevent: {SUBSYSTEM: mine}, stage: udev}")
+	send := func(n int) {
+		for range n {
+			sendToUdevGroup(t, udevFrame("ACTION=add", "DEVPATH=/devices/x", "SUBSYSTEM=mine"))
+		}
+	}
+	for n := range 2*batch + 2 {
+		r.Do(func() {
+			fd := r.source.udev.socket.FD
+			must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<20))
+			send(n)
+			must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 0))
+			send(20)
+			r.losses = nil
+		})
+		r.Await("loss", func() bool { return len(r.losses) > 0 })
+	}
+}
+
 func TestByUdevd(t *testing.T) {
 	for from, want := range map[nl.Sender]bool{
 		{Port: 1, Group: udevGroup, Known: true, PID: 1, UID: 0}:    true,

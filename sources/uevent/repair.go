@@ -71,7 +71,8 @@ func (s *Source) lose(count int) {
 		s.rescan = true
 		s.table.forget()
 	}
-	if count += s.socket.Dropped(); first || count > 0 {
+	dropped, news := s.socket.Dropped()
+	if count += dropped; first && news || count > 0 {
 		s.host.Lost("uevent", "", count, s.socket.Hint())
 	}
 }
@@ -84,7 +85,7 @@ func (s *Source) awaitSilence() {
 	s.storm = nil
 	empty := s.socket == nil || s.delivery == nil && s.read(batch)
 	if empty && s.storm == nil && s.socket != nil { // those that were dropped since the last loss was reported
-		if count := s.socket.Dropped(); count > 0 {
+		if count, _ := s.socket.Dropped(); count > 0 {
 			s.host.Lost("uevent", "", count, s.socket.Hint())
 		}
 	}

@@ -31,7 +31,9 @@ type udevListener struct {
 	channel
 	control string // a socket that is listened on while udevd runs
 	count   counts
-	lossy   bool // the socket has overflowed: the kernel drops all further messages until it is empty
+	lossy   bool          // messages were lost: until the socket is empty, the kernel drops all further ones
+	cut     int           // messages since then that were too long
+	more    sources.Timer // calls readOn, or nil
 
 	receiver *nl.Receiver // the source's
 	message  message
@@ -42,7 +44,10 @@ type udevListener struct {
 func (u *udevListener) init(s *Source) {
 	*u = udevListener{control: udevControl, receiver: &s.receiver}
 	u.channel = channel{host: &s.host, failed: "udev's events are not received"}
-	u.prepare(func() (*nl.Socket, error) { return openSocket(defaultBuffer, udevGroup) }, u.ready, func() { u.receiver.Fit(maxMessage) })
+	u.prepare(func() (*nl.Socket, error) { return openSocket(defaultBuffer, udevGroup) }, u.ready, func() {
+		u.receiver.Fit(maxMessage)
+		u.lossy, u.cut = false, 0
+	})
 }
 
 // listen opens the socket, if it is not open.
@@ -102,26 +107,39 @@ func (u *udevListener) ready(uint32) {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			if u.lossy {
-				u.lose(u.socket.Dropped())
+				u.lose()
 			}
 			return
-		case err == unix.ENOBUFS && !u.lossy:
-			u.lossy = true
 		case err == unix.ENOBUFS:
-			u.lose(u.socket.Dropped())
+			u.lossy = true
 		case err == unix.EMSGSIZE:
-			u.lose(1 + u.socket.Dropped())
+			u.lossy = true
+			u.cut++
 		default:
 			u.lost(fmt.Errorf("read udev's socket: %w", err))
 			return
 		}
 	}
+	if u.lossy && u.more == nil { // that may have been the last message: nothing else calls ready
+		u.more = u.host.Loop.After(0, u.readOn)
+	}
 }
 
-func (u *udevListener) lose(count int) {
-	u.lossy = false
-	u.count.lost++
-	u.host.Lost("uevent", "udev", count, u.socket.Hint())
+// readOn reads until the socket is empty, after a loss.
+func (u *udevListener) readOn() {
+	u.more = nil
+	if u.lossy && u.socket != nil {
+		u.ready(0)
+	}
+}
+
+// lose tells how many messages were lost, now that the socket is empty.
+func (u *udevListener) lose() {
+	if count, news := u.socket.Dropped(); news || u.cut > 0 {
+		u.count.lost++
+		u.host.Lost("uevent", "udev", count+u.cut, u.socket.Hint())
+	}
+	u.lossy, u.cut = false, 0
 }
 
 // take emits one message.
