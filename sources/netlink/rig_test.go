@@ -173,7 +173,16 @@ func (p *peer) say(to uint32, b []byte) {
 	}
 }
 
-// receive returns the next message, which must be there.
+// flood sends n messages to group 21.
+func (p *peer) flood(n int) {
+	for range n {
+		if err := p.Send(message(16, "x"), 0, 21); err != nil {
+			p.t.Error(err)
+		}
+	}
+}
+
+// hear returns the next message, which must be there.
 func (p *peer) hear() (m nl.Message, from uint32) {
 	p.t.Helper()
 	b, who, err := p.Receive(p.FD)

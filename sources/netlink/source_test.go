@@ -114,11 +114,7 @@ func TestOverflowIsToldWithItsCount(t *testing.T) {
 	p := newPeer(t, unix.NETLINK_USERSOCK)
 	for range 2 {
 		r.Do(func() {
-			for range sent {
-				if err := p.Send(message(16, "x"), 0, 21); err != nil {
-					t.Error(err)
-				}
-			}
+			p.flood(sent)
 		})
 		var lost *sources.Event
 		r.Await("loss", func() bool {
@@ -152,15 +148,8 @@ func TestStormsAreAccountedFor(t *testing.T) {
 	const sent = 100_000
 	r := newRig(t, usersock("x", ", from: any, buffer: 4K, groups: [21]"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)
-	send := func(n int) {
-		for range n {
-			if err := p.Send(message(16, "x"), 0, 21); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	send(sent - 100)
-	r.Do(func() { send(100) }) // what the kernel counted late is known with the last loss
+	p.flood(sent - 100)
+	r.Do(func() { p.flood(100) }) // what the kernel counted late is known with the last loss
 	r.Await("all that was sent", func() bool {
 		k := r.source.find("x")
 		return k != nil && k.received+k.lost >= sent
@@ -177,22 +166,15 @@ func TestLossIsToldAfterHoweverManyDatagrams(t *testing.T) {
 	needRoot(t)
 	r := newRig(t, usersock("x", ", from: any, groups: [21]"))
 	p := newPeer(t, unix.NETLINK_USERSOCK)
-	send := func(n int) {
-		for range n {
-			if err := p.Send(message(16, "x"), 0, 21); err != nil {
-				t.Error(err)
-			}
-		}
-	}
 	for n := range 2*batch + 2 {
 		var before uint64
 		r.Do(func() {
 			k := r.source.find("x")
 			before = k.received + k.lost
 			room(t, k.FD, 1<<20)
-			send(n)
+			p.flood(n)
 			room(t, k.FD, 0)
-			send(20)
+			p.flood(20)
 		})
 		r.Await("all that was sent", func() bool {
 			k := r.source.find("x")
