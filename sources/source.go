@@ -265,7 +265,7 @@ type Loop interface {
 	After(d time.Duration, fire func()) Timer
 	// Beside runs work on another thread, for what may block, and then done on
 	// the loop's thread. Few are under way at a time, in their order: work does
-	// not wait for other work.
+	// not wait for other work. No signal interrupts it.
 	Beside(work func(), done func())
 }
 

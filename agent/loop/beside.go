@@ -8,6 +8,9 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/sources"
 )
@@ -113,7 +116,22 @@ func (l *Loop) carryOut(j job) {
 		return
 	}
 	go func() {
+		runtime.LockOSThread() // if work does not return, the thread ends with its mask
+		var before unix.Sigset_t
+		err := unix.PthreadSigmask(unix.SIG_BLOCK, (*unix.Sigset_t)(unsafe.Pointer(&disturbing)), &before)
 		j.work()
+		if err == nil {
+			_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+		}
+		runtime.UnlockOSThread()
 		l.Post(ended)
 	}()
 }
+
+// disturbing are the signals that a thread does not take while it works, as some
+// drivers give up what they wait for; another thread takes them. A thread needs those of
+// its own faults, of which the runtime makes a panic, and 33, with which the runtime has
+// each thread make a system call. The kernel reads the first word; the array is as large
+// as a unix.Sigset_t. See docs/decisions/051-needless-signals.md.
+var disturbing = [unsafe.Sizeof(unix.Sigset_t{}) / 8]uint64{^uint64(1<<(unix.SIGILL-1) | 1<<(unix.SIGTRAP-1) |
+	1<<(unix.SIGBUS-1) | 1<<(unix.SIGFPE-1) | 1<<(unix.SIGSEGV-1) | 1<<(unix.SIGSYS-1) | 1<<(33-1))}

@@ -44,6 +44,36 @@ func TestBesideTakesFewThreads(t *testing.T) {
 	run(t, l)
 }
 
+// The kernel never goes on with a wait of clock_nanosleep(2) that a handler has interrupted. The runtime has handlers for
+// these signals. Work that is over leaves its thread as it was.
+func TestBesideIsNotInterrupted(t *testing.T) {
+	l := newLoop(t)
+	thread, ended := make(chan int), make(chan bool)
+	var err error
+	l.Beside(func() {
+		thread <- unix.Gettid()
+		wait := unix.NsecToTimespec((200 * time.Millisecond).Nanoseconds())
+		err = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &wait, nil)
+		close(ended)
+	}, l.Stop)
+	go func() {
+		for worker := <-thread; ; time.Sleep(time.Millisecond) {
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			for _, s := range []unix.Signal{unix.SIGURG, unix.SIGCHLD, unix.SIGWINCH} {
+				_ = unix.Tgkill(os.Getpid(), worker, s)
+			}
+		}
+	}()
+	run(t, l)
+	if err != nil {
+		t.Errorf("the wait ended with %v", err)
+	}
+}
+
 // Calls that come to an end make no more workers, many though they are.
 func TestBesideOfManyQuickOnes(t *testing.T) {
 	l := newLoop(t)

@@ -127,7 +127,7 @@ rules:
 }
 
 // w1_therm gives a reading up when its thread gets a signal, and hands out an empty file. The Go
-// runtime sends such signals, to preempt goroutines.
+// runtime sends such signals, to preempt goroutines; SIGHUP reaches any thread.
 func TestSignalsLeaveThermometersAlone(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		set := b.thermometers(t)
@@ -142,7 +142,7 @@ rules:
   - {when: {sensor: room, is: changed}, do: {log: "room ${VALUE}"}}
   - {when: {sensor: [boiler, room], is: absent}, do: {log: "lost ${SENSOR}"}}
 `)
-			b.shell(t, fmt.Sprintf("probe interrupt %d >/dev/null 2>&1 &", a.proc.PID))
+			b.shell(t, fmt.Sprintf("probe interrupt %d >/dev/null 2>&1 & (while kill -HUP %[1]d; do sleep 0.05; done) >/dev/null 2>&1 &", a.proc.PID))
 			a.expect(`msg="room 25"`)
 			set("sixteenths", "-8,416")
 			a.expect(`msg="room 26"`)

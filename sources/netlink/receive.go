@@ -101,6 +101,11 @@ func (k *socket) reportLoss(emptied bool) {
 	count, news := k.Dropped()
 	if count > 0 || news && !k.told {
 		k.lose(count, k.hint())
+		if count == 0 { // the kernel counts a message after it has reported the loss
+			k.assumed++
+		}
+		counted := min(k.assumed, count)
+		k.lost, k.assumed = k.lost-uint64(counted), k.assumed-counted
 	}
 	k.lossy, k.told, k.batches = !emptied, !emptied, 0
 	if k.decl.family != "" {
@@ -118,12 +123,7 @@ func (k *socket) hint() string {
 }
 
 func (k *socket) lose(count int, hint string) {
-	if count == 0 { // the kernel counts a message after it has reported the loss
-		k.lost, k.assumed = k.lost+1, k.assumed+1
-	} else {
-		known := min(k.assumed, count)
-		k.lost, k.assumed = k.lost+uint64(count-known), k.assumed-known
-	}
+	k.lost += uint64(max(1, count))
 	k.source.host.Lost("netlink", k.decl.Name, count, hint)
 }
 

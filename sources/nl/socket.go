@@ -147,8 +147,8 @@ func (s *Socket) Send(b []byte, port uint32, group int) error {
 // Dropped returns how many messages did not fit into the receive buffer since it was asked last, or the socket was
 // opened; 0 if the kernel does not say. It is asked after Receive has reported a loss, and news is false if it has
 // returned all of that loss before. In a socket that has overflowed the kernel drops all further messages until it
-// is empty, and reports that once (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): only then it is known what was
-// lost, and what is asked of the kernel makes up for it.
+// is empty, and reports that once (NETLINK_S_CONGESTED in net/netlink/af_netlink.c). Only an empty socket shows how many
+// were lost, and only then can asking the kernel for the state make up for them.
 func (s *Socket) Dropped() (count int, news bool) {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	length := uint32(unsafe.Sizeof(info))
