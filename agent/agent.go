@@ -275,16 +275,18 @@ func (a *Agent) switchSource(name string, open bool) error {
 // Run serves until Stop, SIGTERM or SIGINT. It must be called on the main
 // thread, which thread-directed signals reach.
 func (a *Agent) Run() error {
-	defer a.close()
 	runtime.LockOSThread()
 	a.priority.begin()
 	// The kernel hands out the lowest number first: what came before the stop is dealt with before it.
 	disobey, err := a.signals.Own(func(s unix.Signal) { a.loop.Post(func() { a.obey(s) }) })
-	if err != nil {
-		return err
+	if err == nil {
+		defer disobey()
 	}
-	defer disobey()
-	if a.pidFile, err = a.prepare(a.config, ""); err != nil {
+	defer a.close() // no signal cuts it short
+	if err == nil {
+		a.pidFile, err = a.prepare(a.config, "")
+	}
+	if err != nil {
 		return err
 	}
 	a.apply(a.config)

@@ -27,7 +27,7 @@ const (
 
 // obey does what a signal to the agent itself asks for.
 func (a *Agent) obey(s unix.Signal) {
-	if s == unix.SIGHUP {
+	if s == unix.SIGHUP && len(a.config.Files) > 0 { // what Watch returns ends with its terminal
 		a.reload("SIGHUP", false, func(error) {})
 		return
 	}

@@ -12,7 +12,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"reflexd/bridge"
 )
@@ -34,12 +35,21 @@ configuration of reflexd: see reflexd.yaml(5).
 
 // verbs are what the first argument can be.
 var verbs = map[string]func(context.Context, bridge.Options, io.Writer) error{
-	"run":       func(ctx context.Context, opts bridge.Options, _ io.Writer) error { return bridge.Run(ctx, opts) },
+	"run":       serve,
 	"check":     bridge.Check,
 	"status":    bridge.Status,
 	"discovery": func(_ context.Context, opts bridge.Options, out io.Writer) error { return bridge.Discovery(opts, out) },
 	"version":   func(_ context.Context, _ bridge.Options, out io.Writer) error { return printed(out, version+"\n") },
 	"help":      func(_ context.Context, _ bridge.Options, out io.Writer) error { return printed(out, usage) },
+}
+
+// serve runs the bridge. `pkill -HUP reflexd`, by which the agent reads its configuration
+// again, reaches the bridge too: SIGHUP ends it only together with its terminal.
+func serve(ctx context.Context, opts bridge.Options, _ io.Writer) error {
+	if _, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS); err != nil {
+		signal.Ignore(unix.SIGHUP)
+	}
+	return bridge.Run(ctx, opts)
 }
 
 func printed(out io.Writer, text string) error {
@@ -93,7 +103,7 @@ func run(args []string, out, errors io.Writer) int {
 	}
 	opts := bridge.Options{Socket: *socket, Version: version,
 		Log: slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: level, ReplaceAttr: plainTime}))}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	defer stop()
 	if err := verb(ctx, opts, out); err != nil {
 		fmt.Fprintln(errors, "reflexd-mqtt:", err)

@@ -48,7 +48,7 @@ func runVerb(c *command) func([]string) int {
 		// writing to it is.
 		ossignal.Ignore(unix.SIGPIPE)
 		before := agent.LimitsBefore()
-		if err := signal.Inherit(); err != nil {
+		if err := errors.Join(signal.Inherit(), signal.Hold(int(unix.SIGHUP))); err != nil {
 			log.Warn("signals sent to the process may be lost; those sent to its main thread are not", "error", err)
 		}
 		if err := checkReadyFD(*readyFD); err != nil {

@@ -7,6 +7,7 @@ package signal
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -77,6 +78,10 @@ func helper(mode string) error {
 	log := slog.DiscardHandler
 	if mode == "own" {
 		log = slog.NewTextHandler(os.Stdout, nil)
+		// It reaches the process while nothing reads it.
+		if err := errors.Join(Hold(int(unix.SIGHUP)), unix.Kill(os.Getpid(), unix.SIGHUP)); err != nil {
+			return err
+		}
 	}
 	s, err := Open(sources.Host{Loop: l, Emit: print, Log: slog.New(log)})
 	if err != nil {

@@ -49,7 +49,7 @@ func Open(host sources.Host) (*Source, error) {
 		return nil, fmt.Errorf("block signals: %w", err)
 	}
 	set := takenSet()
-	if err := catchStrays(); err != nil {
+	if err := Hold(strays[:]...); err != nil {
 		return nil, fmt.Errorf("handle signals: %w", err)
 	}
 	for _, n := range strays {

@@ -72,12 +72,13 @@ var (
 	owned bool
 )
 
-// catchStrays blocks strays in the calling thread and has those that reach
-// others forwarded to it.
-func catchStrays() error {
-	_, err := gather(strays[:], false)
+// Hold blocks the signals in the calling thread and has those that reach others sent on to
+// it, where they wait for a signalfd. As they end the process otherwise, SIGHUP is held
+// from the start, and after the end of Own.
+func Hold(signals ...int) error {
+	_, err := gather(signals, false)
 	if err == nil {
-		err = handle(handler, strays[:])
+		err = handle(handler, signals)
 	}
 	return err
 }

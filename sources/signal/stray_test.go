@@ -54,6 +54,7 @@ func TestOwn(t *testing.T) {
 			t.Fatalf("got %q, want %q", h.lines.Text(), want)
 		}
 	}
+	expect(t, "told hangup") // which was held until now
 	for name, send := range ways {
 		t.Run(name, func(t *testing.T) {
 			for _, n := range faults {
@@ -72,6 +73,9 @@ func TestOwn(t *testing.T) {
 	kill(t, int(unix.SIGTERM))
 	expect(t, "told terminated")
 	expect(t, "given back")
+	for range 100 {
+		kill(t, int(unix.SIGHUP)) // it is still held
+	}
 	kill(t, int(unix.SIGTERM))
 	if err := h.cmd.Wait(); err == nil || err.Error() != "signal: terminated" {
 		t.Error(err)
