@@ -24,8 +24,9 @@ const (
 	// of a large configuration itself.
 	startPercent = 400
 	// worthIt is how many bytes the process must have before its garbage is
-	// collected: the first collection takes half a megabyte for itself, for ever.
-	worthIt = 3 << 20
+	// collected: the first collections take almost a megabyte for themselves, for ever, and
+	// after the first one the runtime collects every two minutes.
+	worthIt = 4 << 20
 	// tidyAfter is when the first look at the devices is over, too.
 	tidyAfter = time.Second
 )

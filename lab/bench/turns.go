@@ -19,10 +19,12 @@ import (
 
 // In each of the rounds, each rival is measured with as many events of a kind, after a warm-up that does not count.
 const (
-	rounds  = 6
-	events  = 150
-	warmup  = 20
-	idleFor = 60 * time.Second
+	rounds = 6
+	events = 150
+	warmup = 20
+	// idleFor is as long because the runtime collects garbage every two minutes, once it
+	// has done so at all.
+	idleFor = 10 * time.Minute
 )
 
 // turnPatience is how long a turn may take on a busy host; measure.c bounds each of its own waits.
