@@ -14,7 +14,7 @@ TARGETS     := armv6 armv7 arm64 riscv64 amd64
 DATE        := $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 FUZZTIME    := 10s
 # What the ARMv6 program may take: see docs/decisions/005-size-limit.md.
-SIZELIMIT   := 7700992
+SIZELIMIT   := 7717376
 
 # What `go env` calls each of TARGETS.
 env_armv6   := GOARCH=arm GOARM=6

@@ -90,7 +90,7 @@ type Agent struct {
 	uevent  *uevent.Source
 	signals *signal.Source // nil in a simulation
 	netlink *netlink.Source
-	files   *file.Source
+	files   *file.Source // nil in a simulation
 	vars    *vars.Source
 	mount   *mount.Source
 	bridge  *bridge.Source

@@ -190,10 +190,10 @@ func (a *Agent) stop(why string) {
 	a.leaveWhenAlone()
 }
 
-// leaveWhenAlone stops the loop as soon as no rule and no program runs, and no
-// output plays any more.
+// leaveWhenAlone stops the loop as soon as no rule and no program runs, no
+// output plays any more, and serial lines have sent what rules sent.
 func (a *Agent) leaveWhenAlone() {
-	if a.runner.Running() == 0 && a.spawn.Left() == 0 && a.outputs.Rest() {
+	if a.runner.Running() == 0 && a.spawn.Left() == 0 && a.outputs.Rest() && (a.files == nil || a.files.Rest()) {
 		a.loop.Stop()
 		return
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // drivers are our test drivers, which every board has, not loaded yet.
-var drivers = []string{"adc", "caller", "dialogue", "family", "group21", "joined", "sensor", "thermometers", "values"}
+var drivers = []string{"adc", "caller", "dialogue", "family", "group21", "joined", "sensor", "stalled", "thermometers", "values"}
 
 // addDrivers builds the test drivers and adds them to the files of a board.
 func addDrivers(ctx context.Context, files map[string]lab.File) error {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,6 +157,67 @@ rules:
 		}
 		b.shell(t, "rmmod rc-loopback")
 		a.expect("receiver of remote controls lost")
+	})
+}
+
+// The kernel waits for half a minute until a line that is closed has sent all that was written to it. Nothing
+// else may wait for that; what is sent while the agent stops gets through if the line takes it in time.
+func TestSerialLineThatTakesNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *board) {
+		b.module(t, "stalled")
+		b.load(t, "stalled")
+		set := b.parameters(t, "stalled")
+		expect := func(want string) {
+			t.Helper()
+			if got := strings.Join(strings.Fields(b.shell(t, "cd /sys/module/stalled/parameters && cat closed waiting sent")), " "); got != want {
+				t.Errorf("closed, waiting, sent: %s, want %s", got, want)
+			}
+		}
+		const alive = `
+rules:
+  - {when: {signal: SIGUSR1}, do: {log: alive}}
+`
+		const line = `
+files: {line: {path: /dev/ttyLAB0, serial: {speed: 115200}, read: line}}
+`
+		for round := range 4 {
+			set("after", "-1")
+			set("chip", []string{"0", "100"}[round%2]) // the kernel keeps the bytes, or the adapter
+			a := b.startProgram(t, programs[round/2], line+alive+`
+  - {when: {signal: SIGUSR2}, do: {send: {file: line, text: "twelve bytes"}}}
+`)
+			a.expect("file opened")
+			a.send(syscall.SIGUSR2)
+			if err := b.AwaitText(t.Context(), "/sys/module/stalled/parameters/waiting", "12"); err != nil {
+				t.Fatal(err)
+			}
+			a.configure(alive)
+			a.send(syscall.SIGHUP)
+			a.expect("msg=reloaded")
+			a.send(syscall.SIGUSR1)
+			a.expect("alive")
+			expect(fmt.Sprintf("%d 12 %d", round, 12*round)) // it is being closed
+			set("after", "0")
+			if err := b.AwaitText(t.Context(), "/sys/module/stalled/parameters/closed", strconv.Itoa(round+1)); err != nil {
+				t.Fatal(err)
+			}
+			a.finish()
+		}
+		const farewell = line + `
+rules:
+  - {when: {agent: stopping}, do: {send: {file: line, text: "goodbye\n"}}}
+`
+		set("after", "200")
+		a := b.start(t, farewell)
+		a.expect("file opened")
+		a.finish()
+		expect("5 0 56")
+		set("after", "-1")
+		set("chip", "0")
+		a = b.start(t, farewell)
+		a.expect("file opened")
+		a.finish()
+		expect("6 0 56") // what would never get through is dropped
 	})
 }
 

@@ -49,7 +49,7 @@ func newNode(s *Source, name string, st settings) *node {
 		Loop:     s.host.Loop,
 		Open:     func() (*opened, error) { return openFile(&st) },
 		Use:      n.take,
-		Discard:  func(o *opened) { unix.Close(o.fd) },
+		Discard:  func(o *opened) { s.letGo(o.fd) },
 		Pause:    pause,
 		Report:   n.report,
 		Patience: sources.NodePatience,
@@ -226,9 +226,32 @@ func (n *node) release() bool {
 	if n.reading == fd {
 		return false // it is closed when it was read
 	}
-	unix.Close(fd)
+	return n.source.letGo(fd)
+}
+
+// letGo closes a file. It reports whether the file is closed now: the kernel waits up to
+// half a minute until a terminal has sent what was written to it, and so another thread
+// closes that (closing_wait in setserial(8)).
+func (s *Source) letGo(fd int) bool {
+	closing := func() { unix.Close(fd) }
+	if !sent(fd) {
+		s.host.Loop.Beside(closing, sources.Nothing)
+		return false
+	}
+	closing()
 	return true
 }
+
+// sent reports whether a terminal has sent all that was written to it, as far as its driver can
+// tell, or fd is none: some know how much they have left, some whether the adapter has any left.
+func sent(fd int) bool {
+	left, _ := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+	state, err := unix.IoctlGetInt(fd, unix.TIOCSERGETLSR)
+	return left <= 0 && (err != nil || state&serialEmpty != 0)
+}
+
+// serialEmpty is TIOCSER_TEMT of linux/serial.h.
+const serialEmpty = 1
 
 // disarm forgets the descriptor, and has nobody look at it any more.
 func (n *node) disarm() {

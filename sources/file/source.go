@@ -282,7 +282,7 @@ func (s *Source) Has(name string) bool { return s.plan.files[name] != nil }
 
 // Switch implements sources.Switcher. Closing returns when the driver's
 // release has, so that its module can be unloaded then; it fails if a read of
-// the file is under way that does not return.
+// the file is under way that does not return, or if a line has not sent all.
 func (s *Source) Switch(name string, open bool) error {
 	n := s.nodes[name]
 	switch {
@@ -293,7 +293,7 @@ func (s *Source) Switch(name string, open bool) error {
 		n.visit()
 	default:
 		if !n.close() {
-			return fmt.Errorf("close %s: a read is in progress; it is closed when that returns", n.path)
+			return fmt.Errorf("close %s: a read is in progress, or not all was sent; it is closed after that", n.path)
 		}
 		s.host.Log.Info("file closed", "file", name, "path", n.path)
 	}
@@ -313,9 +313,22 @@ func (s *Source) Status() []sources.State {
 	return states
 }
 
-// Close implements sources.Source.
+// Rest reports whether terminals have sent all that was written to them.
+func (s *Source) Rest() bool {
+	all := true
+	s.each(func(n *node) { all = all && sent(n.fd) })
+	return all
+}
+
+// Close implements sources.Source. What terminals have not sent is dropped: the end of the
+// process would wait for it, and no signal could end that.
 func (s *Source) Close() {
-	s.each(func(n *node) { n.close() })
+	s.each(func(n *node) {
+		if !sent(n.fd) {
+			_ = unix.IoctlSetInt(n.fd, unix.TCFLSH, unix.TCOFLUSH)
+		}
+		n.close()
+	})
 	clear(s.nodes)
 	if s.folders != nil {
 		s.folders.Close()
