@@ -17,7 +17,7 @@ func (p *Plan) Sections() []config.Field {
 	return []config.Field{{
 		Name:  "lines",
 		Doc:   "GPIO lines, by the names that rules use",
-		Value: config.MapOf(&p.lines, func(l *Line) *config.Pos { return &l.At }, lineValue),
+		Value: config.MapOf(&p.lines, func(l *Line) *config.Pos { return &l.At }, lineValues()),
 	}, {
 		Name:  "encoders",
 		Doc:   "rotary encoders, by the names that rules use",
@@ -33,17 +33,28 @@ var lineKinds = []config.Variant{
 	{Key: Contact, Doc: "an input that is on or off: the contact of a door, a motion detector", Fields: func() []config.Field { return kindFields(Contact, new(Line)) }},
 }
 
-// lineValue returns the Value that reads one line into l.
-func lineValue(name string, l *Line) config.Value {
+// lineValues returns the elem of config.MapOf for lines. All are read into the same variable, by
+// fields that are declared once a kind: they take more memory than a line.
+func lineValues() (elem func(name string, l *Line) config.Value) {
+	var name string
+	var line Line
+	fields := map[string][]config.Field{}
 	choice := config.Choice("kind of line", lineKinds, nil, func(kind string, _ config.Pos) []config.Field {
-		at := l.At
-		*l = NewLine(kind, name, "")
-		l.At = at
-		return kindFields(kind, l)
+		if fields[kind] == nil {
+			fields[kind] = kindFields(kind, &line)
+		}
+		at := line.At
+		line = NewLine(kind, name, "")
+		line.At = at
+		return fields[kind]
 	})
-	return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
-		choice.Read(withoutMisplaced(n, ps), ps)
-	})
+	return func(called string, l *Line) config.Value {
+		return config.Wrap(choice, func(n config.Node, ps *config.Problems) {
+			name, line = called, *l
+			choice.Read(withoutMisplaced(n, ps), ps)
+			*l = line
+		})
+	}
 }
 
 // goesWith returns the kinds of line that the key goes with, if not with all.
