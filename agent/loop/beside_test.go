@@ -57,7 +57,7 @@ func TestBesideIsNotInterrupted(t *testing.T) {
 		close(ended)
 	}, l.Stop)
 	go func() {
-		for worker := <-thread; ; time.Sleep(time.Millisecond) {
+		for worker := <-thread; ; runtime.Gosched() {
 			select {
 			case <-ended:
 				return

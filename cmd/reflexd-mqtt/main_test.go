@@ -25,49 +25,52 @@ func TestMain(m *testing.M) {
 
 // SIGHUP may be meant for the agent; but who closes a terminal ends what runs there.
 func TestHangup(t *testing.T) {
-	for _, terminal := range []bool{false, true} {
-		socket := filepath.Join(t.TempDir(), "s")
-		agent, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	t.Run("service", func(t *testing.T) { hangUp(t, false) })
+	t.Run("terminal", func(t *testing.T) { hangUp(t, true) })
+}
+
+func hangUp(t *testing.T, terminal bool) {
+	socket := filepath.Join(t.TempDir(), "s")
+	agent, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer agent.Close()
+	asked := func() {
+		t.Helper()
+		err := agent.SetDeadline(time.Now().Add(30 * time.Second))
+		c, failed := agent.Accept()
+		if err != nil || failed != nil {
+			t.Fatal(err, failed)
+		}
+		c.Close()
+	}
+	bridge := exec.Command(os.Args[0], "run", "--socket", socket)
+	if terminal {
+		end, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
-			t.Fatal(err)
+			t.Skip("no pseudo-terminals: ", err)
 		}
-		defer agent.Close()
-		asked := func() {
-			t.Helper()
-			err := agent.SetDeadline(time.Now().Add(30 * time.Second))
-			c, failed := agent.Accept()
-			if err != nil || failed != nil {
-				t.Fatal(err, failed)
-			}
-			c.Close()
-		}
-		bridge := exec.Command(os.Args[0], "run", "--socket", socket)
-		if terminal {
-			end, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-			if err != nil {
-				t.Skip("no pseudo-terminals: ", err)
-			}
-			defer end.Close()
-			bridge.Stderr = end
-		}
-		if err := bridge.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer bridge.Process.Kill()
+		defer end.Close()
+		bridge.Stderr = end
+	}
+	if err := bridge.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer bridge.Process.Kill()
+	asked()
+	if err := bridge.Process.Signal(unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if !terminal {
+		asked() // again, since nobody answered
 		asked()
-		if err := bridge.Process.Signal(unix.SIGHUP); err != nil {
+		if err := bridge.Process.Signal(unix.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		if !terminal {
-			asked() // again, since nobody answered
-			asked()
-			if err := bridge.Process.Signal(unix.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := bridge.Wait(); err != nil {
-			t.Errorf("on a terminal %v: %v", terminal, err)
-		}
+	}
+	if err := bridge.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -161,7 +161,7 @@ rules:
 }
 
 // The kernel waits for half a minute until a line that is closed has sent all that was written to it. Nothing
-// else may wait for that; what is sent while the agent stops gets through if the line takes it in time.
+// else may wait for that, whether a reload or a rule closes it; what is sent while the agent stops gets through if the line takes it in time.
 func TestSerialLineThatTakesNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T, b *board) {
 		b.module(t, "stalled")
@@ -180,20 +180,26 @@ rules:
 		const line = `
 files: {line: {path: /dev/ttyLAB0, serial: {speed: 115200}, read: line}}
 `
-		for round := range 4 {
+		for round := range 6 {
 			set("after", "-1")
 			set("chip", []string{"0", "100"}[round%2]) // the kernel keeps the bytes, or the adapter
-			a := b.startProgram(t, programs[round/2], line+alive+`
+			a := b.startProgram(t, programs[round/2%2], line+alive+`
   - {when: {signal: SIGUSR2}, do: {send: {file: line, text: "twelve bytes"}}}
+  - {when: {signal: SIGWINCH}, do: {source: {close: line}}}
 `)
 			a.expect("file opened")
 			a.send(syscall.SIGUSR2)
 			if err := b.AwaitText(t.Context(), "/sys/module/stalled/parameters/waiting", "12"); err != nil {
 				t.Fatal(err)
 			}
-			a.configure(alive)
-			a.send(syscall.SIGHUP)
-			a.expect("msg=reloaded")
+			if round < 4 {
+				a.configure(alive)
+				a.send(syscall.SIGHUP)
+				a.expect("msg=reloaded")
+			} else {
+				a.send(syscall.SIGWINCH)
+				a.expect("action failed.*not all was sent; it is closed after that")
+			}
 			a.send(syscall.SIGUSR1)
 			a.expect("alive")
 			expect(fmt.Sprintf("%d 12 %d", round, 12*round)) // it is being closed
@@ -211,13 +217,13 @@ rules:
 		a := b.start(t, farewell)
 		a.expect("file opened")
 		a.finish()
-		expect("5 0 56")
+		expect("7 0 80")
 		set("after", "-1")
 		set("chip", "0")
 		a = b.start(t, farewell)
 		a.expect("file opened")
 		a.finish()
-		expect("6 0 56") // what would never get through is dropped
+		expect("8 0 80") // what would never get through is dropped
 	})
 }
 
