@@ -35,7 +35,7 @@ type wish struct {
 type mounted struct {
 	root, below string
 	point       string
-	made        bool // the folder is ours
+	made        int // how many folders of below, the lowest first, are ours
 	readOnly    bool
 	why         string // it is read-only though nobody asked for it
 	unguarded   []fstype.Guard
@@ -52,17 +52,12 @@ type mounter struct {
 // attach mounts the device. It fails with errTaken where another mount point
 // may do.
 func (m *mounter) attach(w *wish) (*mounted, error) {
-	f, err := openFolder(w.root, w.below)
+	f, result, err := m.prepare(w)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
-	result := &mounted{root: strings.TrimSuffix(f.point, "/"+w.below), below: w.below, point: f.point, made: f.made}
-	err = m.records.remember(w.facts.identity, result)
-	if err == nil {
-		err = w.mountOn(f, result)
-	}
-	if err == nil {
+	if err = w.mountOn(f, result); err == nil {
 		if err = m.verify(w, result); err != nil {
 			if left := m.umount(result.point, unix.MNT_DETACH); left != nil { // with its record: the next run cleans up
 				return nil, errors.Join(err, left)
@@ -70,11 +65,45 @@ func (m *mounter) attach(w *wish) (*mounted, error) {
 		}
 	}
 	if err != nil {
-		m.records.forget(w.facts.identity)
-		removeFolder(result.root, w.below, f.made)
+		m.clean(w.facts.identity, result)
 		return nil, err
 	}
 	return result, nil
+}
+
+// prepare makes the folder, again if one above it goes meanwhile: it was
+// another device's, too.
+func (m *mounter) prepare(w *wish) (f *folder, result *mounted, err error) {
+	const mostTries = 10
+	for range mostTries {
+		if f, err = openFolder(w.root, w.below); err != nil {
+			return nil, nil, err
+		}
+		result = &mounted{root: f.root, below: f.below, point: f.point(), made: f.made}
+		if err = m.record(w.facts.identity, f, result); err == nil {
+			return f, result, nil
+		}
+		f.close()
+		m.clean(w.facts.identity, result)
+		if !errors.Is(err, errUndone) {
+			break
+		}
+	}
+	return nil, nil, err
+}
+
+// record records the mount and then makes the folder: whenever we are killed,
+// the next run knows which folders are ours.
+func (m *mounter) record(id identity, f *folder, result *mounted) error {
+	if err := m.records.remember(id, result); err != nil {
+		return err
+	}
+	err := f.make()
+	if f.made == result.made {
+		return err
+	}
+	result.made = f.made
+	return errors.Join(err, m.records.remember(id, result))
 }
 
 // mountOn mounts the device on the folder, read-only if it cannot be written

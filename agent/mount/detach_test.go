@@ -20,7 +20,7 @@ func TestCutWhereSomebodyElseWasFaster(t *testing.T) {
 	dir := t.TempDir()
 	proc := filepath.Join(dir, "proc")
 	m := mounter{mounts: mountinfo(proc), records: records(filepath.Join(dir, "records"))}
-	mt := &mounted{root: filepath.Join(dir, "media"), below: "PHOTOS", point: filepath.Join(dir, "media/PHOTOS"), made: true}
+	mt := &mounted{root: filepath.Join(dir, "media"), below: "PHOTOS", point: filepath.Join(dir, "media/PHOTOS"), made: 1}
 	id := identity{name: "/dev/sda1", number: "8:1", seq: "4"}
 	for _, folder := range []string{filepath.Join(proc, "self"), string(m.records), mt.point} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {

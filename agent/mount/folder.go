@@ -27,86 +27,103 @@ const mark = "trusted.reflexd"
 // errTaken says that something else is in the place.
 var errTaken = errors.New("the name is taken")
 
-// folder is an open mount point.
+// errUndone says that a folder went that was there, or was made, a moment ago.
+var errUndone = errors.New("the folder above it was removed")
+
+// folder is a mount point, as far as it is there.
 type folder struct {
-	point string // the absolute path, free of links
-	fd    int    // O_PATH
-	made  bool   // by us
+	root, below string   // root is free of links
+	fd          int      // O_PATH, of the lowest folder that is there
+	missing     []string // those below it
+	made        int      // how many, the lowest first, we make
 }
+
+func (f *folder) point() string { return filepath.Join(f.root, f.below) }
 
 func (f *folder) close() { unix.Close(f.fd) }
 
-// openFolder opens the folder below a fixed one and makes what is missing,
-// for root alone to write to.
+// openFolder opens the folder below a fixed one, and of what is missing the
+// one that it is missing in.
 func openFolder(root, below string) (*folder, error) {
 	root, err := fixed(root)
 	if err != nil {
 		return nil, err
 	}
-	base, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", root, err)
 	}
-	defer unix.Close(base)
-	f := &folder{point: filepath.Join(root, below)}
-	at := base
-	parts := strings.Split(below, "/")
-	for i := range parts {
-		fd, made, err := enter(at, parts[i], i == len(parts)-1)
-		if at != base {
-			unix.Close(at)
-		}
-		if err != nil {
-			removeFolder(root, path.Join(parts[:i]...), false)
-			return nil, fmt.Errorf("create mount point %s: %w", f.point, err)
-		}
-		at, f.fd, f.made = fd, fd, made
+	f := &folder{root: root, below: below, fd: fd, missing: strings.Split(below, "/")}
+	for err == nil && len(f.missing) > 0 {
+		err = f.enter()
 	}
+	if err != nil && err != unix.ENOENT {
+		f.close()
+		return nil, fmt.Errorf("open mount point %s: %w", f.point(), err)
+	}
+	f.made = len(f.missing)
 	return f, nil
 }
 
-// enter opens a folder in the folder at, and makes it if it is not there. The
-// last one, which will be mounted on, must be empty.
-func enter(at int, name string, last bool) (fd int, made bool, err error) {
+// make makes what is missing, for root alone to write to. If it fails, some of
+// it may be there.
+func (f *folder) make() error {
 	const perm = 0o755
-	switch err := unix.Mkdirat(at, name, perm); err {
-	case nil:
-		made = true
-	case unix.EEXIST:
-	default:
-		return -1, false, err
+	for len(f.missing) > 0 {
+		err := unix.Mkdirat(f.fd, f.missing[0], perm)
+		made := err == nil
+		if err == unix.EEXIST { // somebody was faster
+			f.made, err = len(f.missing)-1, nil
+		}
+		if err == nil {
+			err = f.enter()
+		}
+		if err == unix.ENOENT {
+			err = errUndone
+		}
+		if err != nil {
+			return fmt.Errorf("create mount point %s: %w", f.point(), err)
+		}
+		if made {
+			// Whatever the umask is: others may look into it.
+			_ = unix.Chmod(procFd(f.fd), perm)
+			_ = unix.Setxattr(procFd(f.fd), mark, []byte("1"), 0)
+		}
 	}
+	return nil
+}
+
+// enter opens the first of what is missing. The last, which will be mounted on,
+// must be empty.
+func (f *folder) enter() error {
 	how := unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	}
-	fd, err = unix.Openat2(at, name, &how)
-	switch {
-	case err == unix.EXDEV: // something is mounted there
-		return -1, false, errTaken
-	case err == unix.ENOTDIR, err == unix.ELOOP: // a file, or a link
-		return -1, false, errTaken
-	case err != nil:
-		return -1, false, err
-	case made:
-		// Whatever the umask is: others may look into it.
-		_ = unix.Chmod(procFd(fd), perm)
-		_ = unix.Setxattr(procFd(fd), mark, []byte("1"), 0)
-		return fd, true, nil
-	case last && !isEmpty(fd):
-		unix.Close(fd)
-		return -1, false, errTaken
+	fd, err := unix.Openat2(f.fd, f.missing[0], &how)
+	switch err {
+	case nil:
+	case unix.EXDEV, unix.ENOTDIR, unix.ELOOP: // something is mounted there, a file, or a link
+		return errTaken
+	default:
+		return err
 	}
-	return fd, isMarked(procFd(fd)), nil
+	f.close()
+	f.fd, f.missing = fd, f.missing[1:]
+	if len(f.missing) > 0 {
+		return nil
+	}
+	switch entries, err := os.ReadDir(procFd(fd)); {
+	case err != nil:
+		return err
+	case len(entries) > 0:
+		return errTaken
+	}
+	return nil
 }
 
 // procFd is the path by which calls reach an O_PATH descriptor that take none.
 func procFd(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
-
-func isEmpty(fd int) bool {
-	entries, err := os.ReadDir(procFd(fd))
-	return err == nil && len(entries) == 0
-}
 
 func isMarked(path string) bool {
 	var value [1]byte
@@ -140,15 +157,18 @@ func trusted(root string) error {
 }
 
 // removeFolder takes away the folder below a fixed one, and those above it
-// that are empty then, as far as they are ours: made says that the lowest is,
-// and our mark says it of all.
-func removeFolder(root, below string, made bool) {
+// that are empty then, as far as they are ours: so many, the lowest first, and
+// those that have our mark.
+func removeFolder(root, below string, made int) {
 	for ; below != "." && below != ""; below = path.Dir(below) {
 		p := filepath.Join(root, below)
-		if !made && !isMarked(p) || unix.Rmdir(p) != nil {
+		if made <= 0 && !isMarked(p) {
 			return
 		}
-		made = false
+		if err := unix.Rmdir(p); err != nil && err != unix.ENOENT { // that was recorded and not made any more
+			return
+		}
+		made--
 	}
 }
 
@@ -158,7 +178,7 @@ func sweep(root string) {
 	entries, _ := os.ReadDir(root)
 	for _, e := range entries {
 		if e.IsDir() {
-			removeFolder(root, e.Name(), false) // fails where something is mounted
+			removeFolder(root, e.Name(), 0) // fails where something is mounted
 		}
 	}
 }

@@ -53,11 +53,7 @@ func (dir records) remember(id identity, mt *mounted) error {
 	for _, t := range r.texts() {
 		fmt.Fprintf(&b, "%s=%s\n", t.key, strconv.Quote(*t.value))
 	}
-	made := "0"
-	if mt.made {
-		made = "1"
-	}
-	fmt.Fprintf(&b, "made=%s\n", strconv.Quote(made))
+	fmt.Fprintf(&b, "made=\"%d\"\n", mt.made)
 	if err := regular.Replace(dir.file(id), b.String(), 0o644); err != nil {
 		return fmt.Errorf("record the mount: %w", err)
 	}
@@ -100,7 +96,9 @@ func parseRecord(text string) (r remembered, ok bool) {
 			return r, false
 		}
 		if key == "made" {
-			r.made = value == "1"
+			if r.made, err = strconv.Atoi(value); err != nil {
+				return r, false
+			}
 		}
 		for _, t := range r.texts() {
 			if t.key == key {

@@ -241,7 +241,7 @@ func (sim *simulated) takeStock([]string) (kept, stale []remembered, err error) 
 }
 
 func (sim *simulated) attach(w *wish) (*mounted, error) {
-	result := &mounted{root: w.root, below: w.below, point: filepath.Join(w.root, w.below), made: true}
+	result := &mounted{root: w.root, below: w.below, point: filepath.Join(w.root, w.below), made: 1}
 	if sim.mounts[result.point] != "" {
 		return nil, errTaken
 	}

@@ -395,14 +395,14 @@ func TestLaterRunTakesOver(t *testing.T) {
 	id, _ := r.source.real.blocks.find(gone.name)
 	_ = os.Remove(m.file(id))
 	id.seq = "1"
-	if err := m.remember(id, &mounted{root: dir + "/media", below: "GONE", made: true}); err != nil {
+	if err := m.remember(id, &mounted{root: dir + "/media", below: "GONE", made: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(dir+"/media/CRASHED", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	id.number = "7:9999" // a crash between the record and the mount
-	if err := m.remember(id, &mounted{root: dir + "/media", below: "CRASHED", made: true}); err != nil {
+	if err := m.remember(id, &mounted{root: dir + "/media", below: "CRASHED", made: 1}); err != nil {
 		t.Fatal(err)
 	}
 	again := start(t, dir, loops)
