@@ -71,6 +71,7 @@ var Kinds = append(superseded, []Kind{
 	{"readlinkat", unix.SYS_READLINKAT, looking, false},
 	{"getdents64", unix.SYS_GETDENTS64, looking, false},
 	{"getxattr", unix.SYS_GETXATTR, looking, false},
+	{"setxattr", unix.SYS_SETXATTR, naming, false},
 	{"mkdirat", unix.SYS_MKDIRAT, naming, false},
 	{"unlinkat", unix.SYS_UNLINKAT, looking, false},
 	{"renameat", unix.SYS_RENAMEAT, naming, false},

@@ -104,7 +104,7 @@ var wrappers = []string{"syscall.", "internal/runtime/syscall", "golang.org/x/sy
 var helpers = []string{
 	"github.com/", "reflexd/sources.Read", "reflexd/sources.Write", "reflexd/sources.open", "reflexd/sources.ignoringEINTR",
 	"reflexd/sources/gpio.init.", "reflexd/sources/input.ioctl", "reflexd/sources/input.bitsOf", "reflexd/sources/input.textOf",
-	"reflexd/agent/mount.read", "reflexd/agent/mount.(*facts).",
+	"reflexd/regular.", "reflexd/agent/mount.read", "reflexd/agent/mount.(*facts).",
 }
 
 // place returns where in the program's own packages the thread that is stopped in a system call makes it, and from where

@@ -104,6 +104,8 @@ type host struct {
 	// sound, if not nil, returns what is wrong although the agent handles all stimuli. from is the line of the log since when
 	// it may have reported that.
 	sound func(a *agent, from int) error
+	// free, if not nil, has the agent give back what it holds, and returns what is left of that.
+	free func(a *agent) error
 
 	uevents *os.File // has the kernel send one of lo, which nobody in another network receives
 	up      bool     // lo is
@@ -206,14 +208,18 @@ func record(cmd *exec.Cmd) (j *journal, output *os.File, err error) {
 type fault struct {
 	site string
 	Verdict
+	kills   bool // the agent, before the call is made
 	lasting bool // as long as it is armed; else once
 	struck  bool
 }
 
 func (f *fault) String() string {
-	what := "is short"
-	if !f.Short {
-		what = unix.ErrnoName(f.Errno)
+	what := unix.ErrnoName(f.Errno)
+	switch {
+	case f.kills:
+		what = "SIGKILL instead"
+	case f.Short:
+		what = "is short"
 	}
 	if f.lasting {
 		what += ", again and again"
@@ -239,22 +245,29 @@ func (a *agent) path(name string) string { return filepath.Join(a.dir, name) }
 // launch starts an agent, of which calls of these names can fail, or all.
 func (h *host) launch(t *testing.T, f *fault, names ...string) *agent {
 	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &agent{host: h, t: t, dir: t.TempDir(), fault: f, counts: map[string]int{}, answers: clientPatience, over: make(chan struct{})}
-	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(h.configuration, "DIR", a.dir)} {
-		if err := os.WriteFile(a.path(name), []byte(text), 0o600); err != nil {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"plain": "", "out": "", "c.yaml": strings.ReplaceAll(h.configuration, "DIR", dir)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := unix.Mkfifo(a.path("pipe"), 0o600); err != nil {
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// Settle need not wait.
 	past := time.Now().Add(-time.Hour)
-	_ = os.Chtimes(a.path("c.yaml"), past, past)
+	_ = os.Chtimes(filepath.Join(dir, "c.yaml"), past, past)
+	return h.launchIn(t, dir, f, names...)
+}
+
+// launchIn starts an agent in a folder in which there was one before.
+func (h *host) launchIn(t *testing.T, dir string, f *fault, names ...string) *agent {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{host: h, t: t, dir: dir, fault: f, counts: map[string]int{}, answers: clientPatience, over: make(chan struct{})}
 	cmd := exec.Command(path, "run", "-c", a.path("c.yaml"), "--socket", a.path("socket"))
 	var output *os.File
 	if a.journal, output, err = record(cmd); err != nil {
@@ -292,6 +305,9 @@ func (a *agent) decide(c *Call) Verdict {
 	if f := a.fault; f != nil && (f.lasting || !f.struck) && f.site == site && c.CanFail(f.Errno) {
 		f.struck = true
 		a.more.Broadcast()
+		if f.kills {
+			_ = unix.Kill(c.tid, unix.SIGKILL) // a thread's number stands for its process
+		}
 		return f.Verdict
 	}
 	return Verdict{}

@@ -23,6 +23,11 @@ func TestDeviceCallsFail(t *testing.T) {
 	testFaults(t)
 }
 
+// The agent is killed while it changes lines, input devices and drives.
+func TestDeviceKilledAtCalls(t *testing.T) {
+	testFaults(t)
+}
+
 // Bursts of edges and keys are accounted for.
 func TestDeviceBursts(t *testing.T) {
 	size := "20000"
