@@ -61,7 +61,7 @@ var relays = map[string]string{
 	"lab/bench.oneBridge":                        "runs what was built",
 	"lab/bench.measure":                          "runs what was built",
 	"lab/install.TestImage":                      "runs what was built",
-	"lab/fault.launch":                           "runs what was built",
+	"lab/fault.launchIn":                         "runs what was built",
 	"lab/fault.launchBurst":                      "runs what was built",
 	"lab/guest.start":                            "runs on the board",
 	"lab/image.compileModules":                   "image.Command refuses what is not in Tools",
