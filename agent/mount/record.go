@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // The record of our mounts, a file for each in /run, so that a later run knows
-// them as its own. It is written before the mount, so it may be of one that
-// was never made; /proc/self/mountinfo decides.
+// them as its own. It is written before the folder is made and mounted on, so it
+// may be of a mount that was never made; /proc/self/mountinfo decides.
 
 package mount
 
