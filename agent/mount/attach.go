@@ -35,7 +35,7 @@ type wish struct {
 type mounted struct {
 	root, below string
 	point       string
-	made        int // how many folders of below, the lowest first, are ours
+	made        int // how many of the lowest folders of below are ours
 	readOnly    bool
 	why         string // it is read-only though nobody asked for it
 	unguarded   []fstype.Guard
@@ -71,8 +71,8 @@ func (m *mounter) attach(w *wish) (*mounted, error) {
 	return result, nil
 }
 
-// prepare makes the folder, again if one above it goes meanwhile: it was
-// another device's, too.
+// prepare makes the folder. It tries again if an upper one is removed
+// meanwhile, which another device's mount point had in it.
 func (m *mounter) prepare(w *wish) (f *folder, result *mounted, err error) {
 	const mostTries = 10
 	for range mostTries {

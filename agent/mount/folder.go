@@ -27,7 +27,7 @@ const mark = "trusted.reflexd"
 // errTaken says that something else is in the place.
 var errTaken = errors.New("the name is taken")
 
-// errUndone says that a folder went that was there, or was made, a moment ago.
+// errUndone says that an upper folder was removed while one was made in it.
 var errUndone = errors.New("the folder above it was removed")
 
 // folder is a mount point, as far as it is there.
@@ -35,15 +35,15 @@ type folder struct {
 	root, below string   // root is free of links
 	fd          int      // O_PATH, of the lowest folder that is there
 	missing     []string // those below it
-	made        int      // how many, the lowest first, we make
+	made        int      // how many of the lowest we make
 }
 
 func (f *folder) point() string { return filepath.Join(f.root, f.below) }
 
 func (f *folder) close() { unix.Close(f.fd) }
 
-// openFolder opens the folder below a fixed one, and of what is missing the
-// one that it is missing in.
+// openFolder opens the folder below a fixed one, as far as it is there. Nothing
+// is made but the fixed one.
 func openFolder(root, below string) (*folder, error) {
 	root, err := fixed(root)
 	if err != nil {
@@ -157,15 +157,15 @@ func trusted(root string) error {
 }
 
 // removeFolder takes away the folder below a fixed one, and those above it
-// that are empty then, as far as they are ours: so many, the lowest first, and
-// those that have our mark.
+// that are empty then, as far as they are ours: made says how many of the
+// lowest are, and our mark says it of any.
 func removeFolder(root, below string, made int) {
 	for ; below != "." && below != ""; below = path.Dir(below) {
 		p := filepath.Join(root, below)
 		if made <= 0 && !isMarked(p) {
 			return
 		}
-		if err := unix.Rmdir(p); err != nil && err != unix.ENOENT { // that was recorded and not made any more
+		if err := unix.Rmdir(p); err != nil && err != unix.ENOENT { // we were killed before it was made
 			return
 		}
 		made--

@@ -28,7 +28,7 @@ func wishAt(dir, below string, number int) *wish {
 	return &wish{facts: &facts{identity: identity{name: name, number: "7:" + strconv.Itoa(number), seq: "1"}}, root: dir + "/media", below: below}
 }
 
-// unmark takes the marks away, as on a filesystem that has none, or as they are not there yet if we are killed at once.
+// unmark takes the marks away: not every filesystem bears them.
 func unmark(t *testing.T, dir string) {
 	t.Helper()
 	for _, path := range []string{"/media/a", "/media/a/b", "/media/a/b/c"} {
@@ -38,7 +38,7 @@ func unmark(t *testing.T, dir string) {
 	}
 }
 
-// Killed after each of the steps, nothing is left by the next run but what others have made.
+// After a kill at any of the steps, the next run leaves only what others have made.
 func TestKilledWhileFoldersAreMade(t *testing.T) {
 	for _, before := range []string{"", "a", "a/b", "a/b/c"} {
 		for steps := range 4 {
@@ -83,7 +83,7 @@ func TestKilledWhileFoldersAreMade(t *testing.T) {
 	}
 }
 
-// Where folders bear no marks, all that we made goes with the last mount, and nothing that others made.
+// Where folders bear no marks, those that we made go all the same, and no others.
 func TestFoldersWithoutMarks(t *testing.T) {
 	for before, left := range map[string]string{"": "", "a": "a", "a/b": "a/b"} {
 		dir, m := folderRig(t)

@@ -2,8 +2,8 @@
 
 //go:build lab && (amd64 || arm64)
 
-// An agent is killed, as by the kernel when memory is short, before each of the calls that change something: the next one
-// works, and nothing is left of what the first one had begun.
+// An agent is killed before each of its calls that have a lasting effect, as the kernel may kill it when memory runs out.
+// The next agent must work, and nothing may be left of what the first one had begun.
 
 package fault
 
@@ -15,11 +15,11 @@ import (
 	"testing"
 )
 
-// changing are the calls that change something that stays when a process is gone.
+// changing are the calls whose effect can outlast the process.
 var changing = []string{"open", "openat", "write", "pwrite64", "ioctl", "bind", "mkdir", "mkdirat", "setxattr", "rename", "renameat",
 	"rmdir", "unlinkat", "fchmod", "fchmodat", "fsync", "ftruncate", "mount", "umount2", "clone3"}
 
-// kills returns the faults that kill at calls that change something.
+// kills returns a fault that kills for each such call of the phases.
 func kills(phases []phase) (all []*fault) {
 	for _, p := range phases {
 		for _, site := range p.sites {
@@ -36,7 +36,7 @@ func kills(phases []phase) (all []*fault) {
 	return all
 }
 
-// killing kills an agent wherever in its life the call is made, and returns what the next one makes of it that it must not.
+// killing kills an agent at a call, wherever in its life that is made, and returns what is wrong with the next one.
 func killing(t *testing.T, h *host) attempt {
 	return func(f *fault) error {
 		a := h.launch(t, f, h.trapped(f)...)
@@ -91,7 +91,7 @@ func (a *agent) liveUntil(f *fault) error {
 	return nil
 }
 
-// leave has the agent end, and returns what is left that should not be.
+// leave has the agent end, and returns what it should not have left behind.
 func (a *agent) leave() error {
 	if a.free != nil {
 		if err := a.free(a); err != nil {
